@@ -1,0 +1,80 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+// Language mode 6 everywhere; the upcoming features make `any` visible, keep imports internal by
+// default and make every file import what it uses.
+let swiftSettings: [SwiftSetting] = [
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+/// One row of the table below: a Swift target, what it may import, and whether it has tests.
+struct Module {
+  var name: String
+  var imports: [Target.Dependency]
+  var tested = true
+}
+
+// The arrows point one way: a row may import only rows above it.
+let modules: [Module] = [
+  Module(name: "TensorTypes", imports: []),
+  Module(name: "StrictJSON", imports: ["TensorTypes"]),
+  Module(name: "Checkpoints", imports: ["TensorTypes", "StrictJSON", "CLibCrypto"]),
+  Module(name: "Tokenization", imports: ["TensorTypes", "StrictJSON"]),
+  Module(name: "Architectures", imports: ["TensorTypes", "StrictJSON"]),
+  Module(name: "Kernels", imports: ["TensorTypes", "CKernels", "COpenBLAS"]),
+  Module(
+    name: "ModelFiles",
+    imports: ["TensorTypes", "StrictJSON", "Checkpoints", "Architectures", "Tokenization"]),
+  Module(name: "Recipes", imports: ["TensorTypes", .product(name: "Yams", package: "Yams")]),
+  Module(
+    name: "Conversion",
+    imports: ["TensorTypes", "StrictJSON", "Checkpoints", "Architectures", "ModelFiles", "Kernels"]),
+  Module(name: "Runtime", imports: ["TensorTypes", "Architectures", "Kernels"]),
+  Module(
+    name: "Verification",
+    imports: [
+      "TensorTypes", "StrictJSON", "Checkpoints", "Architectures", "ModelFiles", "Conversion",
+      "Runtime", "Tokenization",
+    ]),
+]
+
+let systemLibraries: [Target] = [
+  .systemLibrary(
+    name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+  .systemLibrary(name: "CLibCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+]
+
+let package = Package(
+  name: "spikingbrain",
+  products: [.executable(name: "spikingbrain", targets: ["spikingbrain"])],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+  ],
+  targets: systemLibraries
+    + [
+      // SIMD kernels with run-time dispatch; -O2 even in debug builds, or tests take minutes.
+      .target(name: "CKernels", cSettings: [.unsafeFlags(["-O2"])]),
+      .executableTarget(
+        name: "spikingbrain",
+        dependencies: modules.map { .target(name: $0.name) } + [
+          .product(name: "ArgumentParser", package: "swift-argument-parser")
+        ],
+        swiftSettings: swiftSettings),
+      .testTarget(
+        name: "CommandLineTests",
+        dependencies: ["TensorTypes", "StrictJSON", "Checkpoints", "spikingbrain"],
+        swiftSettings: swiftSettings),
+    ]
+    + modules.map {
+      .target(name: $0.name, dependencies: $0.imports, swiftSettings: swiftSettings)
+    }
+    + modules.filter(\.tested).map {
+      .testTarget(
+        name: "\($0.name)Tests", dependencies: [.target(name: $0.name)] + $0.imports,
+        swiftSettings: swiftSettings)
+    },
+  swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,55 @@
+/// The element type of a stored tensor: plain numbers, or GGML quantised blocks.
+///
+/// Quantised types store `blockElements` consecutive elements of a row in `blockBytes` bytes.
+/// Source of the block sizes: the GGUF specification (ggml-quants).
+public enum ScalarType: String, Sendable, Hashable, CaseIterable {
+  case float64, float32, float16, bfloat16
+  case int64, int32, int16, int8, uint8, bool
+  case q4_0, q4_1, q5_0, q5_1, q8_0, q4_K, q5_K, q6_K
+
+  /// Elements per block: 1 for plain types.
+  public var blockElements: Int {
+    switch self {
+    case .q4_0, .q4_1, .q5_0, .q5_1, .q8_0: 32
+    case .q4_K, .q5_K, .q6_K: 256
+    default: 1
+    }
+  }
+
+  /// Bytes per block: the element size for plain types.
+  public var blockBytes: Int {
+    switch self {
+    case .float64, .int64: 8
+    case .float32, .int32: 4
+    case .float16, .bfloat16, .int16: 2
+    case .int8, .uint8, .bool: 1
+    case .q4_0: 18
+    case .q4_1: 20
+    case .q5_0: 22
+    case .q5_1: 24
+    case .q8_0: 34
+    case .q4_K: 144
+    case .q5_K: 176
+    case .q6_K: 210
+    }
+  }
+
+  /// Whether elements are stored in quantised blocks.
+  public var isQuantised: Bool { blockElements > 1 }
+
+  /// Whether this is one of the floating-point types that weights are kept in.
+  public var isFloat: Bool {
+    switch self {
+    case .float64, .float32, .float16, .bfloat16: true
+    default: false
+    }
+  }
+
+  /// Bytes of `elements` consecutive elements, or nil when they are no whole number of blocks or
+  /// the size overflows.
+  public func byteCount(elements: Int) -> Int? {
+    guard elements >= 0, elements % blockElements == 0 else { return nil }
+    let (bytes, overflow) = (elements / blockElements).multipliedReportingOverflow(by: blockBytes)
+    return overflow ? nil : bytes
+  }
+}

@@ -1,0 +1,105 @@
+/// Keeps the bytes of tensor views alive: a mapped file, or a buffer in memory.
+public protocol TensorStorage: AnyObject, Sendable {
+  /// Drops cached pages of `bytes`; they are read again when next touched.
+  ///
+  /// A no-op for storage that is not a mapped file.
+  func discard(_ bytes: UnsafeRawBufferPointer)
+}
+
+/// A stored tensor seen in place: bytes, element type, shape, and the order of its rows.
+///
+/// The view is lazy: nothing is read until the bytes are touched. It keeps its storage alive.
+public struct TensorView: @unchecked Sendable {
+  /// The stored bytes, contiguous and row-major; not necessarily aligned to the element size.
+  public let bytes: UnsafeRawBufferPointer
+  /// The stored element type.
+  public let type: ScalarType
+  /// The logical shape.
+  public let shape: Shape
+  /// How logical rows map to stored rows.
+  public let rowOrder: RowOrder
+  /// What owns `bytes`.
+  public let storage: any TensorStorage
+
+  /// A view of `bytes`, whose size must be that of `shape` in `type`.
+  ///
+  /// - Precondition: `bytes.count == shape.byteCount(type)`; readers check before they build one.
+  public init(
+    bytes: UnsafeRawBufferPointer, type: ScalarType, shape: Shape,
+    rowOrder: RowOrder = .stored, storage: any TensorStorage
+  ) {
+    precondition(bytes.count == shape.byteCount(type))
+    self.bytes = bytes
+    self.type = type
+    self.shape = shape
+    self.rowOrder = rowOrder
+    self.storage = storage
+  }
+
+  /// Rows when seen as a matrix; a vector with permuted elements counts one row per element.
+  public var rows: Int {
+    shape.dimensions.count == 1 && rowOrder != .stored ? shape.columns : shape.rows
+  }
+
+  /// Elements per row.
+  public var columns: Int { shape.dimensions.count == 1 && rowOrder != .stored ? 1 : shape.columns }
+
+  /// Stored bytes per row.
+  public var rowBytes: Int { rows == 0 ? 0 : bytes.count / rows }
+
+  /// The stored bytes of logical row `row`.
+  public func row(_ row: Int) -> UnsafeRawBufferPointer {
+    let start = rowOrder.storedRow(of: row) * rowBytes
+    return UnsafeRawBufferPointer(rebasing: bytes[start..<start + rowBytes])
+  }
+
+  /// Drops cached pages of the stored bytes of this tensor.
+  public func discard() { storage.discard(bytes) }
+}
+
+/// How the rows of a logical tensor lie in storage.
+public enum RowOrder: Sendable, Hashable {
+  /// As they are.
+  case stored
+  /// Rotary pairs interleaved within each head of `headDim` rows, as llama-architecture GGUF
+  /// files store q and k: logical row `h·d + j·d/2 + i` lies at stored row `h·d + 2i + j`.
+  case interleavedRotary(headDim: Int)
+
+  /// The stored row holding logical row `row`.
+  @inlinable public func storedRow(of row: Int) -> Int {
+    switch self {
+    case .stored: return row
+    case .interleavedRotary(let headDim):
+      let head = row / headDim, inner = row % headDim, half = headDim / 2
+      return head * headDim + 2 * (inner % half) + inner / half
+    }
+  }
+}
+
+/// Tensor bytes in memory, for tensors that no file holds.
+public final class MemoryStorage: TensorStorage, @unchecked Sendable {
+  /// The buffer, zero-initialised.
+  public let bytes: UnsafeMutableRawBufferPointer
+
+  /// Allocates `count` zero bytes, aligned for SIMD loads.
+  public init(count: Int) {
+    bytes = .allocate(byteCount: max(count, 1), alignment: 64)
+    bytes.initializeMemory(as: UInt8.self, repeating: 0)
+  }
+
+  deinit { bytes.deallocate() }
+
+  /// Memory has no pages to drop.
+  public func discard(_ bytes: UnsafeRawBufferPointer) {}
+
+  /// A view of a new float32 tensor holding `values`.
+  ///
+  /// - Precondition: `values.count` is the element count of `shape`.
+  public static func view(_ values: [Float], shape: Shape) -> TensorView {
+    let storage = MemoryStorage(count: values.count * 4)
+    values.withUnsafeBytes { storage.bytes.copyMemory(from: $0) }
+    return TensorView(
+      bytes: UnsafeRawBufferPointer(rebasing: storage.bytes[..<(values.count * 4)]),
+      type: .float32, shape: shape, storage: storage)
+  }
+}

@@ -1,0 +1,36 @@
+import StrictJSON
+import Testing
+
+@Suite struct JSONTests {
+  @Test func roundTripKeepsOrderAndNumberText() throws {
+    let text = #"{"b":1e-06,"a":[true,null,-0.5],"é":"\u00e9\ud83d\ude00\n"}"#
+    let value = try JSONParser.parse(text)
+    #expect(value.object?.keys == ["b", "a", "é"])
+    #expect(value["é"]?.string == "é😀\n")
+    #expect(value.compact == #"{"b":1e-06,"a":[true,null,-0.5],"é":"é😀\n"}"#)
+    #expect(try JSONParser.parse(value.pretty) == value)
+  }
+
+  @Test(arguments: [
+    #"{"a":1,"a":2}"#, #"[1,]"#, #"{"a" 1}"#, #"[01]"#, #"[1] x"#, #"["\ud800"]"#, #"[+1]"#, "",
+    #"["#, #"[tru]"#, "[\"a\nb\"]", #"[1.]"#, #"["\x"]"#, "[nul", #"{"a":}"#, #"[1e]"#,
+  ])
+  func malformedTextIsRefused(_ text: String) {
+    #expect(throws: JSONError.self) { try JSONParser.parse(text) }
+  }
+
+  @Test func depthIsBounded() {
+    let text = String(repeating: "[", count: 100_000)
+    #expect(throws: JSONError.tooDeep(limit: 128, offset: 129)) { try JSONParser.parse(text) }
+  }
+
+  @Test func invalidUTF8IsRefused() {
+    #expect(throws: JSONError.invalidUTF8) { try JSONParser.parse([0x22, 0xff, 0x22]) }
+  }
+
+  @Test func integersAreExact() throws {
+    #expect(try JSONParser.parse("9007199254740993").int == 9_007_199_254_740_993)
+    #expect(try JSONParser.parse("1e6").int == 1_000_000)
+    #expect(try JSONParser.parse("1.5").int == nil)
+  }
+}

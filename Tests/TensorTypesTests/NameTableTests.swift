@@ -1,0 +1,71 @@
+import TensorTypes
+import Testing
+
+@Suite struct NameTableTests {
+  let table = NameTable([
+    .init("model.embed_tokens.weight", .embedding),
+    .init("model.layers.{layer}.self_attn.q_proj.weight", .query),
+    .init("model.layers.{layer}.mlp.experts.{expert}.up_proj.weight", .ffnUp),
+    .init("model.layers.{layer}.mlp.shared_expert.up_proj.weight", .ffnUp, sharedExpert: true),
+    .init("model.layers.{layer}.mlp.up_proj.weight", .ffnUp),
+    .init(ignored: "model.layers.{layer}.self_attn.rotary_emb.inv_freq"),
+  ])
+
+  @Test(arguments: [
+    ("model.embed_tokens.weight", TensorAddress(.embedding)),
+    ("model.layers.12.self_attn.q_proj.weight", TensorAddress(.query, layer: 12)),
+    (
+      "model.layers.3.mlp.experts.15.up_proj.weight",
+      TensorAddress(.ffnUp, layer: 3, expert: .routed(15))
+    ),
+    (
+      "model.layers.3.mlp.shared_expert.up_proj.weight",
+      TensorAddress(.ffnUp, layer: 3, expert: .shared)
+    ),
+    ("model.layers.3.mlp.up_proj.weight", TensorAddress(.ffnUp, layer: 3)),
+  ])
+  func parseAndPrintAreInverse(_ name: String, _ address: TensorAddress) {
+    #expect(table.match(name) == .tensor(address))
+    #expect(table.name(of: address) == name)
+  }
+
+  @Test(arguments: [
+    "model.layers.01.self_attn.q_proj.weight", "model.layers.x.self_attn.q_proj.weight",
+    "model.layers..self_attn.q_proj.weight", "model.layers.1.self_attn.q_proj.weight.extra",
+    "xmodel.embed_tokens.weight", "model.layers.99999999999999999999.self_attn.q_proj.weight",
+  ])
+  func nearMissesAreUnknown(_ name: String) { #expect(table.match(name) == .unknown) }
+
+  @Test func ignoredNamesAreRecognised() {
+    #expect(table.match("model.layers.0.self_attn.rotary_emb.inv_freq") == .ignored)
+  }
+
+  @Test func addressesWithoutANameHaveNone() {
+    #expect(table.name(of: TensorAddress(.query, .bias, layer: 0)) == nil)
+  }
+}
+
+@Suite struct SizeTests {
+  @Test func shapesCheckOverflowAndBlocks() {
+    #expect(Shape([Int.max, 2]).elementCount == nil)
+    #expect(Shape([3, 64]).byteCount(.q4_1) == 3 * 2 * 20)
+    #expect(Shape([3, 48]).byteCount(.q4_1) == nil)
+    #expect(Shape([]).byteCount(.float32) == 4)
+  }
+
+  @Test(arguments: [("5GB", 5_000_000_000), ("512MiB", 512 << 20), ("1.5KB", 1500), ("17", 17)])
+  func byteSizesParse(_ text: String, _ bytes: Int) {
+    #expect(ByteSize(parsing: text)?.bytes == bytes)
+  }
+
+  @Test(arguments: ["", "GB", "-1GB", "5XB", "1e9", "99999999TB"])
+  func badByteSizesAreRefused(_ text: String) { #expect(ByteSize(parsing: text) == nil) }
+
+  @Test func nearestNameIsFound() {
+    #expect(
+      NearestName.of("atention_layers", among: ["window", "attention_layers"]) == "attention_layers"
+    )
+    #expect(NearestName.of("zzz", among: ["window"]) == nil)
+    #expect(fixed(-1.005, 1) == "-1.0" && fixed(0.06, 1) == "0.1" && fixed(12.0, 0) == "12")
+  }
+}
