@@ -1,0 +1,50 @@
+public import StrictJSON
+public import TensorTypes
+
+/// One model architecture: how its configuration is read and how its tensors are named.
+///
+/// Adding an architecture is one file with a type that conforms, and its line in
+/// `Architectures.all`.
+public protocol Architecture: Sendable {
+  /// The `model_type` in config.json.
+  static var modelType: String { get }
+  /// Whether `convert` accepts it as a source.
+  static var isSource: Bool { get }
+  /// The names its tensors have in Hugging Face directories.
+  static var names: NameTable { get }
+  /// The model that `config` describes.
+  static func describe(_ config: Configuration) throws(ConfigurationError) -> ModelDescription
+}
+
+/// A converted layout: an architecture whose configuration we also write.
+public protocol ConvertedLayout: Architecture {
+  /// The configuration that describes `model`.
+  static func configuration(of model: ModelDescription) -> JSONObject
+  /// Why this layout cannot hold `model`: empty when it can.
+  static func obstacles(to model: ModelDescription) -> [String]
+}
+
+extension ConvertedLayout {
+  /// Converted models are not sources of a conversion.
+  public static var isSource: Bool { false }
+}
+
+/// The known architectures.
+public enum Architectures {
+  /// Every architecture, sources first.
+  public static let all: [any Architecture.Type] = [
+    Llama.self, Qwen2.self, Qwen3.self, Mistral.self, GLASwa.self, SpikingBrainLayout.self,
+  ]
+
+  /// The architecture a configuration names.
+  public static func of(
+    _ config: Configuration
+  ) throws(ConfigurationError) -> any Architecture.Type {
+    let modelType = try config.string("model_type")
+    guard let found = all.first(where: { $0.modelType == modelType }) else {
+      throw .unknownArchitecture(
+        modelType, known: all.map { $0.modelType }, file: config.file)
+    }
+    return found
+  }
+}

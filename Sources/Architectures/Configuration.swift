@@ -1,0 +1,119 @@
+public import StrictJSON
+
+/// A config.json with typed, range-checked access; every error names the key and the file.
+public struct Configuration: Sendable {
+  /// No real model has a larger dimension; products of two stay far from overflow.
+  public static let largestDimension = 1 << 28
+  /// No real model is deeper.
+  public static let mostLayers = 4096
+
+  /// The keys and values.
+  public let object: JSONObject
+  /// The file they come from, for messages.
+  public let file: String
+
+  /// A configuration read from `file`.
+  public init(_ object: JSONObject, file: String) {
+    self.object = object
+    self.file = file
+  }
+
+  /// The value of `key`; `null` counts as absent.
+  public func value(_ key: String) -> JSONValue? {
+    guard let value = object[key], !value.isNull else { return nil }
+    return value
+  }
+
+  /// A required string.
+  public func string(_ key: String) throws(ConfigurationError) -> String {
+    let value = try required(key)
+    guard let text = value.string else { throw wrongType(key, "a string", value) }
+    return text
+  }
+
+  /// An optional truth value.
+  public func bool(_ key: String, default fallback: Bool) throws(ConfigurationError) -> Bool {
+    guard let value = value(key) else { return fallback }
+    guard let truth = value.bool else { throw wrongType(key, "true or false", value) }
+    return truth
+  }
+
+  /// A required size: 1 ... `largestDimension`.
+  public func size(_ key: String) throws(ConfigurationError) -> Int {
+    try size(key, in: try required(key))
+  }
+
+  /// An optional size: 1 ... `largestDimension`.
+  public func optionalSize(_ key: String) throws(ConfigurationError) -> Int? {
+    guard let value = value(key) else { return nil }
+    return try size(key, in: value)
+  }
+
+  /// An optional positive number.
+  public func positive(
+    _ key: String, default fallback: Double
+  ) throws(ConfigurationError) -> Double {
+    guard let value = value(key) else { return fallback }
+    guard let number = value.double else { throw wrongType(key, "a number", value) }
+    guard number > 0, number.isFinite else {
+      throw .outOfRange(key: key, value: value.compact, expected: "more than 0", file: file)
+    }
+    return number
+  }
+
+  /// A token id, or a list of them; empty when absent.
+  public func tokens(_ key: String) throws(ConfigurationError) -> [Int] {
+    guard let value = value(key) else { return [] }
+    return try (value.array ?? [value]).map { (element) throws(ConfigurationError) in
+      guard let id = element.int else { throw wrongType(key, "a token id or a list", value) }
+      return id
+    }
+  }
+
+  /// An optional list of integers.
+  public func integers(_ key: String) throws(ConfigurationError) -> [Int]? {
+    guard let value = value(key) else { return nil }
+    let numbers = value.array?.compactMap(\.int)
+    guard let numbers, numbers.count == value.array?.count else {
+      throw wrongType(key, "a list of integers", value)
+    }
+    return numbers
+  }
+
+  /// An optional list of strings.
+  public func strings(_ key: String) throws(ConfigurationError) -> [String]? {
+    guard let value = value(key) else { return nil }
+    let texts = value.array?.compactMap(\.string)
+    guard let texts, texts.count == value.array?.count else {
+      throw wrongType(key, "a list of strings", value)
+    }
+    return texts
+  }
+
+  /// An object below this one, as a configuration of its own.
+  public func nested(_ key: String) throws(ConfigurationError) -> Configuration? {
+    guard let value = value(key) else { return nil }
+    guard let object = value.object else { throw wrongType(key, "an object", value) }
+    return Configuration(object, file: file)
+  }
+
+  private func required(_ key: String) throws(ConfigurationError) -> JSONValue {
+    guard let value = value(key) else { throw .missingKey(key, file: file) }
+    return value
+  }
+
+  private func size(_ key: String, in value: JSONValue) throws(ConfigurationError) -> Int {
+    guard let number = value.int else { throw wrongType(key, "an integer", value) }
+    guard (1...Configuration.largestDimension).contains(number) else {
+      throw .outOfRange(
+        key: key, value: value.compact, expected: "1 to \(Configuration.largestDimension)",
+        file: file)
+    }
+    return number
+  }
+
+  private func wrongType(_ key: String, _ expected: String, _ got: JSONValue) -> ConfigurationError
+  {
+    .wrongType(key: key, expected: expected, got: String(got.compact.prefix(60)), file: file)
+  }
+}

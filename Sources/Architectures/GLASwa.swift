@@ -1,0 +1,74 @@
+public import StrictJSON
+public import TensorTypes
+
+/// The public SpikingBrain-7B layout: gated linear attention, and sliding windows in the layers
+/// that `attn_layers` lists.
+///
+/// Source: report section 2.1; configuration and tensor names of the public 7B model.
+public enum GLASwa: ConvertedLayout {
+  public static let modelType = "gla_swa"
+  public static let names = NameTable(SpikingBrainNames.rows)
+
+  /// Rank of the decay gate's two matrices.
+  public static let gateRank = 16
+
+  public static func describe(
+    _ config: Configuration
+  ) throws(ConfigurationError) -> ModelDescription {
+    var model = try config.transformer(modelType: modelType, normKey: "norm_eps")
+    model.biases = .init(queryKeyValue: true)
+    let depth = model.layers.count
+    // The public configuration class falls back to the odd layers.
+    let attention = try config.integers("attn_layers") ?? Array(stride(from: 1, to: depth, by: 2))
+    if let outside = attention.first(where: { !(0..<depth).contains($0) }) {
+      throw .outOfRange(
+        key: "attn_layers", value: "\(outside)", expected: "layers 0 to \(depth - 1)",
+        file: config.file)
+    }
+    let window = try SpikingBrainNames.window(config)
+    let chosen = Set(attention)
+    model.layers = (0..<depth).map { layer in
+      LayerDescription(
+        mixer: chosen.contains(layer) ? .window(window) : .gatedLinear(.lowRank(gateRank)))
+    }
+    return model
+  }
+
+  public static func configuration(of model: ModelDescription) -> JSONObject {
+    var config = JSONObject([
+      ("architectures", ["GLAswaForCausalLM"]),
+      (
+        "auto_map",
+        [
+          "AutoConfig": "configuration_gla_swa.GLAswaConfig",
+          "AutoModelForCausalLM": "modeling_gla_swa.GLAswaForCausalLM",
+        ]
+      ),
+      ("model_type", .string(modelType)),
+    ])
+    for (key, value) in SpikingBrainNames.commonConfiguration(of: model).members {
+      config[key] = value
+    }
+    config["attn_layers"] = .ints(
+      model.layers.indices.filter { model.layers[$0].mixer.isSoftmax })
+    return config
+  }
+
+  public static func obstacles(to model: ModelDescription) -> [String] {
+    var reasons: [String] = []
+    if model.headDim * model.heads != model.hiddenSize {
+      reasons.append(
+        "head_dim \(model.headDim) is not hidden_size / heads "
+          + "(\(model.hiddenSize) / \(model.heads))")
+    }
+    if model.hasQueryKeyNorm { reasons.append("q/k norms") }
+    if model.rotary.scaling != .none { reasons.append("rope scaling") }
+    if model.biases.output { reasons.append("o_proj biases") }
+    if model.biases.feedForward { reasons.append("MLP biases") }
+    if model.layers.contains(where: { $0.mixer == .full }) {
+      reasons.append("full-attention layers")
+    }
+    if model.tiesEmbeddings { reasons.append("tied embeddings") }
+    return reasons
+  }
+}

@@ -1,0 +1,38 @@
+import TensorTypes
+
+/// The tensor names that Llama, Qwen and Mistral directories share.
+enum HuggingFaceNames {
+  static let rows: [NameTable.Row] =
+    [
+      .init("model.embed_tokens.weight", .embedding),
+      .init("model.layers.{layer}.input_layernorm.weight", .mixerNorm),
+    ]
+    + projections("model.layers.{layer}.self_attn.", attention) + [
+      .init("model.layers.{layer}.post_attention_layernorm.weight", .ffnNorm)
+    ]
+    + projections("model.layers.{layer}.mlp.", feedForward) + [
+      .init("model.norm.weight", .finalNorm),
+      .init("lm_head.weight", .head),
+      .init(ignored: "model.layers.{layer}.self_attn.rotary_emb.inv_freq"),
+    ]
+
+  static let attention: [(String, TensorAddress.Role)] = [
+    ("q_proj", .query), ("k_proj", .key), ("v_proj", .value), ("o_proj", .output),
+  ]
+
+  static let feedForward: [(String, TensorAddress.Role)] = [
+    ("gate_proj", .ffnGate), ("up_proj", .ffnUp), ("down_proj", .ffnDown),
+  ]
+
+  /// A weight row and a bias row for each projection below `prefix`.
+  static func projections(
+    _ prefix: String, _ names: [(String, TensorAddress.Role)]
+  ) -> [NameTable.Row] {
+    names.flatMap { name, role in
+      [
+        NameTable.Row("\(prefix)\(name).weight", role),
+        NameTable.Row("\(prefix)\(name).bias", role, .bias),
+      ]
+    }
+  }
+}

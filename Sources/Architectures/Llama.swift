@@ -1,0 +1,21 @@
+public import TensorTypes
+
+/// Llama 2 and 3, SmolLM2, TinyLlama: grouped-query attention, optional biases, rotary scaling.
+///
+/// Source: `transformers` `LlamaConfig`.
+public enum Llama: Architecture {
+  public static let modelType = "llama"
+  public static let isSource = true
+  public static let names = NameTable(HuggingFaceNames.rows)
+
+  public static func describe(
+    _ config: Configuration
+  ) throws(ConfigurationError) -> ModelDescription {
+    var model = try config.transformer(modelType: modelType)
+    let attention = try config.bool("attention_bias", default: false)
+    model.biases = .init(
+      queryKeyValue: attention, output: attention,
+      feedForward: try config.bool("mlp_bias", default: false))
+    return model
+  }
+}

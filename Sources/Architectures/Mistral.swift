@@ -1,0 +1,24 @@
+import StrictJSON
+public import TensorTypes
+
+/// Mistral: no biases, an optional sliding window in every layer.
+///
+/// Source: `transformers` `MistralConfig`: an absent `sliding_window` means 4096, `null` none.
+public enum Mistral: Architecture {
+  public static let modelType = "mistral"
+  public static let isSource = true
+  public static let names = NameTable(HuggingFaceNames.rows)
+
+  public static func describe(
+    _ config: Configuration
+  ) throws(ConfigurationError) -> ModelDescription {
+    var model = try config.transformer(modelType: modelType)
+    if config.object["sliding_window"]?.isNull != true {
+      let window = try config.optionalSize("sliding_window") ?? 4096
+      model.layers = model.layers.map { _ in
+        LayerDescription(mixer: .window(.init(size: window)))
+      }
+    }
+    return model
+  }
+}

@@ -1,0 +1,25 @@
+public import TensorTypes
+
+/// Qwen3 (dense): per-head norms on q and k, explicit head_dim.
+///
+/// Source: `transformers` `Qwen3Config`, whose head_dim defaults to 128.
+public enum Qwen3: Architecture {
+  public static let modelType = "qwen3"
+  public static let isSource = true
+  public static let names = NameTable(
+    HuggingFaceNames.rows + [
+      .init("model.layers.{layer}.self_attn.q_norm.weight", .queryNorm),
+      .init("model.layers.{layer}.self_attn.k_norm.weight", .keyNorm),
+    ])
+
+  public static func describe(
+    _ config: Configuration
+  ) throws(ConfigurationError) -> ModelDescription {
+    var model = try config.transformer(modelType: modelType, headDimDefault: 128)
+    let attention = try config.bool("attention_bias", default: false)
+    model.biases = .init(queryKeyValue: attention, output: attention)
+    model.hasQueryKeyNorm = true
+    model.layers = try config.qwenMixers(depth: model.layers.count)
+    return model
+  }
+}

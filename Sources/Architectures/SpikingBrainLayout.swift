@@ -1,0 +1,99 @@
+public import StrictJSON
+public import TensorTypes
+
+/// Our own layout, for whatever the public 7B layout cannot express; specified in
+/// `formats/spikingbrain/README.md`.
+public enum SpikingBrainLayout: ConvertedLayout {
+  public static let modelType = "spikingbrain"
+  public static let names = NameTable(SpikingBrainNames.rows)
+
+  /// Version of the layout that this program writes and the newest it reads.
+  public static let version = 1
+
+  public static func describe(
+    _ config: Configuration
+  ) throws(ConfigurationError) -> ModelDescription {
+    if let version = config.value("layout_version")?.int, version > Self.version {
+      throw .unsupported(
+        key: "layout_version", value: "\(version)",
+        reason: "written by a newer spikingbrain; this one reads up to \(Self.version)",
+        file: config.file)
+    }
+    var model = try config.transformer(modelType: modelType, normKey: "norm_eps")
+    model.biases = .init(
+      queryKeyValue: try config.bool("qkv_bias", default: true),
+      output: try config.bool("o_proj_bias", default: false),
+      feedForward: try config.bool("mlp_bias", default: false))
+    model.hasQueryKeyNorm = try config.bool("qk_norm", default: false)
+    let depth = model.layers.count
+    for (key, list) in [
+      ("mixer", try config.strings("mixer")), ("ffn", try config.strings("ffn")),
+    ] {
+      guard let list else { throw .missingKey(key, file: config.file) }
+      guard list.count == depth else {
+        throw .inconsistent(
+          "\"\(key)\" has \(list.count) entries for \(depth) layers", file: config.file)
+      }
+    }
+    if let other = try config.strings("ffn")?.first(where: { $0 != "dense" }) {
+      throw .unsupported(
+        key: "ffn", value: other, reason: "this version knows \"dense\"", file: config.file)
+    }
+    model.layers = try (config.strings("mixer") ?? []).map { (kind) throws(ConfigurationError) in
+      switch kind {
+      case "full": LayerDescription(mixer: .full)
+      case "window": LayerDescription(mixer: .window(try SpikingBrainNames.window(config)))
+      case "gla":
+        LayerDescription(
+          mixer: .gatedLinear(
+            .lowRank(try config.optionalSize("gate_low_rank_dim") ?? GLASwa.gateRank)))
+      default:
+        throw .unsupported(
+          key: "mixer", value: kind, reason: "known: full, window, gla", file: config.file)
+      }
+    }
+    return model
+  }
+
+  public static func configuration(of model: ModelDescription) -> JSONObject {
+    var config = JSONObject([
+      ("architectures", ["SpikingBrainForCausalLM"]),
+      ("model_type", .string(modelType)),
+      ("layout_version", .int(version)),
+    ])
+    for (key, value) in SpikingBrainNames.commonConfiguration(of: model).members {
+      config[key] = value
+    }
+    config["head_dim"] = .int(model.headDim)
+    config["mixer"] = .array(model.layers.map { .string($0.mixer.kind) })
+    config["ffn"] = .array(model.layers.map { _ in "dense" })
+    config["qk_norm"] = .bool(model.hasQueryKeyNorm)
+    config["qkv_bias"] = .bool(model.biases.queryKeyValue)
+    config["o_proj_bias"] = .bool(model.biases.output)
+    config["mlp_bias"] = .bool(model.biases.feedForward)
+    config["rope_scaling"] = model.rotary.scaling.configuration
+    return config
+  }
+
+  public static func obstacles(to model: ModelDescription) -> [String] { [] }
+}
+
+extension RotaryParameters.Scaling {
+  /// The `rope_scaling` object of a configuration; null when unscaled.
+  var configuration: JSONValue {
+    switch self {
+    case .none: .null
+    case .linear(let factor): ["rope_type": "linear", "factor": .double(factor)]
+    case .llama3(let factor, let low, let high, let original):
+      [
+        "rope_type": "llama3", "factor": .double(factor), "low_freq_factor": .double(low),
+        "high_freq_factor": .double(high), "original_max_position_embeddings": .int(original),
+      ]
+    case .divisors(let divisors):
+      [
+        "rope_type": "factors",
+        "factors": .array(divisors.map { .double(Double($0)) }),
+      ]
+    }
+  }
+}

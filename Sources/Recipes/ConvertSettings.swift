@@ -1,0 +1,90 @@
+public import TensorTypes
+
+/// What `convert` may be told, by a recipe or on the command line.
+public struct ConvertSettings: Sendable, Equatable {
+  /// The target layout.
+  public var layout = Layout.interLayer
+  /// Layers that keep sliding-window attention; all others become gated linear attention.
+  public var attentionLayers = LayerSelection.odd
+  /// Layers that keep full attention; they are not counted among `attentionLayers`.
+  public var fullAttentionLayers = LayerSelection.list([])
+  /// The sliding window W.
+  public var window = 4096
+  /// Whether the current token counts among the W: `report` or `flash`.
+  public var windowRule = "report"
+  /// Bias of the decay gate: 0 gives every channel a memory of about 23 tokens.
+  public var gateBias = 0.0
+  /// The element type of the output.
+  public var dtype = OutputType.keep
+  /// Most bytes of tensors in one file.
+  public var shardSize = ByteSize(5_000_000_000)
+  /// Seed of the new gate matrices.
+  public var seed: UInt64 = 0
+
+  /// The defaults: the public 7B layout.
+  public init() {}
+
+  /// A target layout.
+  public enum Layout: String, Sendable, CaseIterable {
+    /// Linear and softmax layers in turn, as SpikingBrain-7B.
+    case interLayer = "inter-layer"
+  }
+
+  /// The element type of written tensors.
+  public enum OutputType: String, Sendable, CaseIterable {
+    /// Each tensor's own type; quantised tensors become bfloat16.
+    case keep
+    case bfloat16, float16, float32
+  }
+
+  /// Every key with its value, in a fixed order: the recipe as the manifest records it.
+  public var fields: [(key: String, value: String)] {
+    [
+      ("layout", layout.rawValue), ("attention-layers", "\(attentionLayers)"),
+      ("full-attention-layers", "\(fullAttentionLayers)"), ("window", "\(window)"),
+      ("window-rule", windowRule), ("gate-bias", "\(gateBias)"), ("dtype", dtype.rawValue),
+      ("shard-size", "\(shardSize.bytes)"), ("seed", "\(seed)"),
+    ]
+  }
+}
+
+extension ConvertSettings: RecipeStep {
+  static let key = "convert"
+
+  init(_ reader: inout RecipeReader) throws(RecipeError) {
+    layout = try reader.value("layout", default: layout, expected: Layout.choices) {
+      Layout(rawValue: $0)
+    }
+    attentionLayers = try reader.value(
+      "attention-layers", default: attentionLayers, expected: "odd, none or a list of layers",
+      parse: LayerSelection.init(parsing:))
+    fullAttentionLayers = try reader.value(
+      "full-attention-layers", default: fullAttentionLayers, expected: "a list of layers",
+      parse: LayerSelection.init(parsing:))
+    window = try reader.value("window", default: window, expected: "a positive integer") {
+      Int($0).flatMap { $0 > 0 ? $0 : nil }
+    }
+    windowRule = try reader.value("window-rule", default: windowRule, expected: "report or flash") {
+      ["report", "flash"].contains($0) ? $0 : nil
+    }
+    gateBias = try reader.value("gate-bias", default: gateBias, expected: "a number") {
+      Double($0).flatMap { $0.isFinite ? $0 : nil }
+    }
+    dtype = try reader.value("dtype", default: dtype, expected: OutputType.choices) {
+      OutputType(rawValue: $0)
+    }
+    shardSize = try reader.value("shard-size", default: shardSize, expected: "a size like 5GB") {
+      ByteSize(parsing: $0).flatMap { $0.bytes > 0 ? $0 : nil }
+    }
+    seed = try reader.value("seed", default: seed, expected: "a whole number") { UInt64($0) }
+  }
+}
+
+extension CaseIterable where Self: RawRepresentable, RawValue == String {
+  /// The raw values as a sentence part: `a, b or c`.
+  public static var choices: String {
+    let names = allCases.map(\.rawValue)
+    guard names.count > 1, let last = names.last else { return names.joined() }
+    return names.dropLast().joined(separator: ", ") + " or " + last
+  }
+}

@@ -1,0 +1,93 @@
+import Foundation
+import TensorTypes
+import Yams
+
+/// A pipeline from one YAML file: a source, an output, and steps in order.
+public struct Recipe: Sendable, Equatable {
+  /// The source checkpoint, relative to the recipe's directory unless absolute.
+  public var source: String?
+  /// The output directory, relative to the working directory.
+  public var output: String?
+  /// What to do, in order.
+  public var steps: [Step]
+  /// The directory of the recipe, which relative paths inside it start from.
+  public var directory: String
+
+  /// One step of a pipeline.
+  public enum Step: Sendable, Equatable {
+    case convert(ConvertSettings)
+    case verify(VerifySettings)
+    case evaluate(EvaluateSettings)
+  }
+
+  /// Reads and checks the recipe at `path`.
+  public init(path: String) throws(RecipeError) {
+    let text: String
+    do {
+      text = try String(contentsOf: URL(fileURLWithPath: path), encoding: .utf8)
+    } catch {
+      throw .unreadable(
+        file: path,
+        reason: FileManager.default.fileExists(atPath: path) ? "not UTF-8 text" : "no such file")
+    }
+    try self.init(yaml: text, file: path)
+  }
+
+  /// Reads and checks a recipe text; `file` is named in errors.
+  public init(yaml: String, file: String) throws(RecipeError) {
+    let root: Node?
+    do {
+      root = try Yams.compose(yaml: yaml)
+    } catch {
+      throw .notYAML(file: file, reason: "\(error)")
+    }
+    guard let root else { throw .notYAML(file: file, reason: "it is empty") }
+    var reader = try RecipeReader(root, describing: "a recipe", file: file)
+    source = try reader.text("source")
+    output = try reader.text("output")
+    guard let list = reader.node("steps")?.sequence, !list.isEmpty else {
+      throw .missingKey("steps", place: .init(file: file, line: 1))
+    }
+    try reader.finish()
+    steps = try list.map { (node) throws(RecipeError) in try Recipe.step(node, file: file) }
+    directory = URL(fileURLWithPath: file).deletingLastPathComponent().path
+  }
+
+  /// A step is a mapping of its name to its settings, or just its name.
+  private static func step(_ node: Node, file: String) throws(RecipeError) -> Step {
+    let names = [ConvertSettings.key, VerifySettings.key, EvaluateSettings.key]
+    let place = RecipeError.Place(file: file, line: node.mark?.line)
+    let name: String
+    var settings = Node.mapping([:])
+    if let text = node.scalar?.string {
+      name = text
+    } else if let mapping = node.mapping, mapping.count == 1, let (key, value) = mapping.first {
+      name = key.scalar?.string ?? ""
+      if value.null == nil { settings = value }
+    } else {
+      throw .notAMapping("a step (one name with its settings)", place: place)
+    }
+    func read<Settings: RecipeStep>() throws(RecipeError) -> Settings {
+      var reader = try RecipeReader(settings, describing: "the settings of \(name)", file: file)
+      let read = try Settings(&reader)
+      try reader.finish()
+      return read
+    }
+    switch name {
+    case ConvertSettings.key: return .convert(try read())
+    case VerifySettings.key: return .verify(try read())
+    case EvaluateSettings.key: return .evaluate(try read())
+    default:
+      throw .unknownKey(
+        name, nearest: NearestName.of(name, among: names), known: names, place: place)
+    }
+  }
+}
+
+/// Settings that a recipe step can hold.
+protocol RecipeStep {
+  /// The step's name in a recipe.
+  static var key: String { get }
+  /// Reads the settings, asking for every key they have.
+  init(_ reader: inout RecipeReader) throws(RecipeError)
+}

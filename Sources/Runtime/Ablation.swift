@@ -1,0 +1,20 @@
+/// A part of the model switched off, to measure what it is worth.
+public enum Ablation: Sendable, Equatable {
+  /// Linear layers forget everything each `every` tokens; 1 leaves them no memory at all.
+  case state(every: Int)
+  /// Softmax attention layers contribute nothing; their feed-forward parts stay.
+  case attention
+
+  /// Parses `state`, `state:N` or `attention`; nil for anything else.
+  public init?(parsing text: String) {
+    switch text {
+    case "attention": self = .attention
+    case "state": self = .state(every: 1)
+    default:
+      guard text.hasPrefix("state:"), let every = Int(text.dropFirst(6)), every > 0 else {
+        return nil
+      }
+      self = .state(every: every)
+    }
+  }
+}

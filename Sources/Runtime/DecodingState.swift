@@ -1,0 +1,80 @@
+public import Architectures
+
+/// Everything a model remembers of the tokens it has read: one state per layer.
+///
+/// A value: copies are independent, so a state can be kept and continued twice.
+public struct DecodingState: Sendable {
+  /// Tokens read so far; the next token's position.
+  public internal(set) var position = 0
+  var layers: [MixerState]
+
+  /// The memory of one layer.
+  enum MixerState: @unchecked Sendable {
+    /// Keys and values of a softmax layer.
+    case attention(KeyValueCache)
+    /// One d × d state per key/value head of a linear layer: [kv, d, d].
+    case linear([Float])
+  }
+
+  /// The empty state of `model`.
+  public init(for model: ModelDescription) {
+    layers = model.layers.map { layer in
+      switch layer.mixer {
+      case .full: .attention(KeyValueCache(windowKeys: nil, width: model.keyValueWidth))
+      case .window(let window):
+        .attention(KeyValueCache(windowKeys: window.keys, width: model.keyValueWidth))
+      case .gatedLinear:
+        .linear(
+          Array(repeating: 0, count: model.keyValueHeads * model.headDim * model.headDim))
+      }
+    }
+  }
+
+  /// An independent copy.
+  public func copy() -> DecodingState {
+    var copy = self
+    copy.layers = layers.map { layer in
+      if case .attention(let cache) = layer { return .attention(cache.copy()) }
+      return layer
+    }
+    return copy
+  }
+
+  /// Bytes of memory held.
+  public var byteCount: Int {
+    layers.reduce(0) { total, layer in
+      switch layer {
+      case .attention(let cache): total + cache.byteCount
+      case .linear(let state): total + state.count * MemoryLayout<Float>.stride
+      }
+    }
+  }
+
+  /// The numbers of each layer, for saving: [kv·d·d] of a linear layer; keys then values of a
+  /// softmax layer, in order of position.
+  public var saved: [[Float]] {
+    layers.map { layer in
+      switch layer {
+      case .attention(let cache): cache.saved
+      case .linear(let state): state
+      }
+    }
+  }
+
+  /// The state that `saved` and `position` described; nil when they do not fit `model`.
+  public init?(for model: ModelDescription, saved: [[Float]], position: Int) {
+    self.init(for: model)
+    guard saved.count == layers.count, position >= 0 else { return nil }
+    self.position = position
+    for (index, numbers) in saved.enumerated() {
+      switch layers[index] {
+      case .attention(var cache):
+        guard cache.restore(numbers, position: position) else { return nil }
+        layers[index] = .attention(cache)
+      case .linear(let state):
+        guard numbers.count == state.count else { return nil }
+        layers[index] = .linear(numbers)
+      }
+    }
+  }
+}

@@ -1,0 +1,118 @@
+import Kernels
+
+/// Keys and values of a softmax layer: all of them, or a ring of the last W.
+///
+/// Rotary embeddings are applied before keys are stored, so the order of the slots does not matter;
+/// position p lies in slot p mod capacity once the ring is full-sized.
+struct KeyValueCache {
+  /// Most keys a query can see, itself included; nil for full attention.
+  let windowKeys: Int?
+  /// Elements per key: kv heads · d.
+  let width: Int
+  /// Positions stored so far, from 0.
+  private(set) var position = 0
+  private var keys: FloatMatrix
+  private var values: FloatMatrix
+
+  private static let firstCapacity = 64
+
+  init(windowKeys: Int?, width: Int) {
+    self.windowKeys = windowKeys
+    self.width = width
+    let capacity = min(KeyValueCache.firstCapacity, windowKeys ?? .max)
+    keys = FloatMatrix(rows: capacity, columns: width)
+    values = FloatMatrix(rows: capacity, columns: width)
+  }
+
+  /// The keys still held: the last `held` positions before `position`.
+  var held: Int { min(position, windowKeys ?? position) }
+
+  /// Stored bytes.
+  var byteCount: Int { 2 * keys.count * MemoryLayout<Float>.stride }
+
+  /// The held keys and values in order of position, as one or two contiguous runs.
+  var segments: [WindowAttention.Segment] {
+    guard held > 0 else { return [] }
+    let first = position - held
+    let slot = first % keys.rows
+    let run = min(held, keys.rows - slot)
+    var segments = [segment(slot: slot, first: first, count: run)]
+    if run < held { segments.append(segment(slot: 0, first: first + run, count: held - run)) }
+    return segments
+  }
+
+  private func segment(slot: Int, first: Int, count: Int) -> WindowAttention.Segment {
+    WindowAttention.Segment(
+      keys: keys.pointer + slot * width, values: values.pointer + slot * width,
+      firstPosition: first, count: count)
+  }
+
+  /// Appends the keys and values of the next tokens; of those only the last W are kept.
+  mutating func append(keys newKeys: FloatMatrix, values newValues: FloatMatrix) {
+    let count = newKeys.rows
+    reserve(position + count)
+    let kept = min(count, windowKeys ?? count)
+    var source = count - kept
+    while source < count {
+      let slot = (position + source) % keys.rows
+      let run = min(count - source, keys.rows - slot)
+      (keys.pointer + slot * width).update(
+        from: newKeys.pointer + source * width, count: run * width)
+      (values.pointer + slot * width).update(
+        from: newValues.pointer + source * width, count: run * width)
+      source += run
+    }
+    position += count
+  }
+
+  /// Grows the buffers by doubling up to the window, so that short texts stay cheap.
+  ///
+  /// Until a ring reaches its window nothing has wrapped, and slots are positions.
+  private mutating func reserve(_ needed: Int) {
+    let wanted = min(needed, windowKeys ?? needed)
+    guard wanted > keys.rows else { return }
+    var capacity = keys.rows
+    while capacity < wanted { capacity *= 2 }
+    capacity = min(capacity, windowKeys ?? capacity)
+    keys = grown(keys, capacity)
+    values = grown(values, capacity)
+  }
+
+  private func grown(_ old: FloatMatrix, _ capacity: Int) -> FloatMatrix {
+    let new = FloatMatrix(rows: capacity, columns: width)
+    new.pointer.update(from: old.pointer, count: min(held, old.rows) * width)
+    return new
+  }
+
+  /// The held keys, then the held values, in order of position: 2 · held · width numbers.
+  var saved: [Float] {
+    segments.flatMap { UnsafeBufferPointer(start: $0.keys, count: $0.count * width) }
+      + segments.flatMap { UnsafeBufferPointer(start: $0.values, count: $0.count * width) }
+  }
+
+  /// Puts back what `saved` returned at `position`; false when the numbers do not fit.
+  mutating func restore(_ saved: [Float], position: Int) -> Bool {
+    let held = min(position, windowKeys ?? position)
+    guard position >= 0, saved.count == 2 * held * width else { return false }
+    self = KeyValueCache(windowKeys: windowKeys, width: width)
+    self.position = position - held
+    reserve(position)
+    let newKeys = FloatMatrix(rows: held, columns: width)
+    let newValues = FloatMatrix(rows: held, columns: width)
+    saved.withUnsafeBufferPointer { numbers in
+      guard held > 0, let start = numbers.baseAddress else { return }
+      newKeys.pointer.update(from: start, count: held * width)
+      newValues.pointer.update(from: start + held * width, count: held * width)
+    }
+    append(keys: newKeys, values: newValues)
+    return true
+  }
+
+  /// An independent copy; the buffers are shared by value copies otherwise.
+  func copy() -> KeyValueCache {
+    var copy = self
+    copy.keys = grown(keys, keys.rows)
+    copy.values = grown(values, values.rows)
+    return copy
+  }
+}

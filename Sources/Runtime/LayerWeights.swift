@@ -1,0 +1,103 @@
+import Architectures
+import Kernels
+import TensorTypes
+
+/// A linear map y = x Wᵀ + b, its weight seen in place.
+struct LinearMap {
+  let weight: TensorView
+  let bias: [Float]?
+
+  /// Applies the map to every row of `input`.
+  func callAsFunction(_ input: FloatMatrix, into output: FloatMatrix) {
+    Linear.apply(
+      weight: weight, bias: bias, input: input.pointer, tokens: input.rows, output: output.pointer)
+  }
+
+  /// Applies the map into a new matrix.
+  func callAsFunction(_ input: FloatMatrix) -> FloatMatrix {
+    let output = FloatMatrix(rows: input.rows, columns: weight.shape.rows)
+    self(input, into: output)
+    return output
+  }
+}
+
+/// The weights of one layer: matrices in place, vectors as f32.
+struct LayerWeights {
+  let mixerNorm: [Float]
+  let query: LinearMap
+  let key: LinearMap
+  let value: LinearMap
+  let output: LinearMap
+  let queryNorm: [Float]?
+  let keyNorm: [Float]?
+  let gate: Gate?
+  let outputNorm: [Float]?
+  let ffnNorm: [Float]
+  let ffnGate: LinearMap
+  let ffnUp: LinearMap
+  let ffnDown: LinearMap
+
+  /// The decay gate of a linear layer: one map, or two in a row.
+  struct Gate {
+    let low: LinearMap?
+    let high: LinearMap
+  }
+
+  /// The weights of layer `layer` of `model`.
+  init(_ layer: Int, of model: ModelDescription, from source: any WeightSource) throws {
+    func vector(
+      _ role: TensorAddress.Role, _ parameter: TensorAddress.Parameter = .weight
+    ) throws -> [Float] {
+      try source.vector(TensorAddress(role, parameter, layer: layer))
+    }
+    func linear(_ role: TensorAddress.Role, bias: Bool) throws -> LinearMap {
+      LinearMap(
+        weight: try source.view(TensorAddress(role, layer: layer)),
+        bias: bias ? try vector(role, .bias) : nil)
+    }
+    mixerNorm = try vector(.mixerNorm)
+    query = try linear(.query, bias: model.biases.queryKeyValue)
+    key = try linear(.key, bias: model.biases.queryKeyValue)
+    value = try linear(.value, bias: model.biases.queryKeyValue)
+    output = try linear(.output, bias: model.biases.output)
+    queryNorm = model.hasQueryKeyNorm ? try vector(.queryNorm) : nil
+    keyNorm = model.hasQueryKeyNorm ? try vector(.keyNorm) : nil
+    switch model.layers[layer].mixer {
+    case .full, .window:
+      gate = nil
+      outputNorm = nil
+    case .gatedLinear(.lowRank):
+      gate = Gate(
+        low: try linear(.gateLow, bias: false), high: try linear(.gateHigh, bias: true))
+      outputNorm = try vector(.outputNorm)
+    case .gatedLinear(.merged):
+      gate = Gate(low: nil, high: try linear(.gateMerged, bias: true))
+      outputNorm = try vector(.outputNorm)
+    }
+    ffnNorm = try vector(.ffnNorm)
+    ffnGate = try linear(.ffnGate, bias: model.biases.feedForward)
+    ffnUp = try linear(.ffnUp, bias: model.biases.feedForward)
+    ffnDown = try linear(.ffnDown, bias: model.biases.feedForward)
+  }
+
+  /// Drops the mapped pages of this layer's matrices.
+  func discard() {
+    for map in [query, key, value, output, ffnGate, ffnUp, ffnDown, gate?.low, gate?.high] {
+      map?.weight.discard()
+    }
+  }
+}
+
+extension WeightSource {
+  /// A small tensor as f32 values.
+  func vector(_ address: TensorAddress) throws -> [Float] {
+    let view = try view(address)
+    let count = view.rows * view.columns
+    return [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
+      if let start = buffer.baseAddress {
+        RowDecoder.decode(view, rows: 0..<view.rows, into: start)
+      }
+      initialized = count
+    }
+  }
+}

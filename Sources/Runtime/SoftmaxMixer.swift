@@ -1,0 +1,50 @@
+import Architectures
+import Kernels
+
+/// Softmax attention with rotary embeddings over a window or everything.
+struct SoftmaxMixer {
+  let weights: LayerWeights
+  let model: ModelDescription
+  let rotary: RotaryEmbedding
+  /// Most keys a token sees; nil for all.
+  let windowKeys: Int?
+
+  /// The heads' outputs [T, heads·d] for the normed inputs [T, H] of the next T tokens.
+  func callAsFunction(_ input: FloatMatrix, cache: inout KeyValueCache) -> FloatMatrix {
+    let projected = ProjectedHeads(input, weights: weights, model: model)
+    let start = cache.position
+    rotary.apply(
+      projected.query.pointer, tokens: input.rows, heads: model.heads, firstPosition: start)
+    rotary.apply(
+      projected.key.pointer, tokens: input.rows, heads: model.keyValueHeads, firstPosition: start)
+    let new = WindowAttention.Segment(
+      keys: projected.key.pointer, values: projected.value.pointer, firstPosition: start,
+      count: input.rows)
+    let output = FloatMatrix(rows: input.rows, columns: model.queryWidth)
+    WindowAttention.apply(
+      queries: projected.query.pointer, tokens: input.rows, firstPosition: start,
+      segments: cache.segments + [new], windowKeys: windowKeys ?? .max, heads: model.heads,
+      keyValueHeads: model.keyValueHeads, headDim: model.headDim, output: output.pointer)
+    cache.append(keys: projected.key, values: projected.value)
+    return output
+  }
+}
+
+/// q [T, heads·d], k and v [T, kv·d] with their biases and per-head norms.
+struct ProjectedHeads {
+  let query: FloatMatrix
+  let key: FloatMatrix
+  let value: FloatMatrix
+
+  init(_ input: FloatMatrix, weights: LayerWeights, model: ModelDescription) {
+    query = weights.query(input)
+    key = weights.key(input)
+    value = weights.value(input)
+    for (matrix, norm) in [(query, weights.queryNorm), (key, weights.keyNorm)] {
+      guard let norm else { continue }
+      RMSNorm.apply(
+        matrix.pointer, weight: norm, epsilon: model.normEpsilon,
+        rows: matrix.count / model.headDim, columns: model.headDim, output: matrix.pointer)
+    }
+  }
+}
