@@ -1,0 +1,15 @@
+// Which instruction set the kernels use.
+#pragma once
+
+#include <stdint.h>
+
+enum { CK_GENERIC = 0, CK_AVX2 = 1, CK_AVX512 = 2 };
+
+// The best set this CPU has.
+int32_t ck_isa_detected(void);
+// The set in use: the detected one, unless SPIKINGBRAIN_ISA or ck_isa_set says lower.
+int32_t ck_isa(void);
+// Selects a set; one the CPU lacks selects the best it has.
+void ck_isa_set(int32_t isa);
+// CPUs in this process's affinity mask.
+int32_t ck_available_processors(void);

@@ -1,0 +1,73 @@
+import CKernels
+import Dispatch
+import Synchronization
+
+/// Data parallelism over a fixed number of threads.
+///
+/// Work is cut into pieces whose bounds depend on nothing but the counts, so results do not
+/// depend on which thread runs a piece.
+public enum Parallel {
+  /// 0 until `threadCount` is set.
+  private static let configured = Atomic<Int>(0)
+
+  /// How many threads the kernels use; 1 runs everything on the caller's thread.
+  ///
+  /// The default is the number of CPUs this process may run on. Set it once, before any work.
+  public static var threadCount: Int {
+    get {
+      let count = configured.load(ordering: .relaxed)
+      return count > 0 ? count : availableProcessors
+    }
+    set { configured.store(max(1, newValue), ordering: .relaxed) }
+  }
+
+  /// CPUs this process may run on (its affinity mask, not what the machine has).
+  public static let availableProcessors = max(1, Int(ck_available_processors()))
+
+  /// Calls `body(index)` for every index in `0..<count`, on up to `threadCount` threads.
+  ///
+  /// Indices are handed out one by one as threads become free, so pieces may differ in cost.
+  /// Handing work to another thread costs 50-100 us here: make the pieces large.
+  public static func forEach(_ count: Int, _ body: (Int) -> Void) {
+    let workers = min(threadCount, count)
+    guard workers > 1 else {
+      for index in 0..<max(0, count) { body(index) }
+      return
+    }
+    let next = Atomic<Int>(0)
+    withoutActuallyEscaping(body) { body in
+      let shared = SharedBody(call: body)
+      DispatchQueue.concurrentPerform(iterations: workers) { _ in
+        while true {
+          let index = next.wrappingAdd(1, ordering: .relaxed).oldValue
+          guard index < count else { return }
+          shared.call(index)
+        }
+      }
+    }
+  }
+
+  /// Bodies write through unsafe pointers, which are not `Sendable`; that the pieces do not
+  /// overlap is the caller's duty, as it is for every kernel here.
+  private struct SharedBody: @unchecked Sendable {
+    var call: (Int) -> Void
+  }
+
+  /// Cuts `0..<count` into one range per thread and calls `body` for each.
+  ///
+  /// Ranges start at multiples of `granularity` and hold at least `minimum` elements, so that
+  /// small counts stay on the caller's thread.
+  public static func ranges(
+    _ count: Int, granularity: Int = 1, minimum: Int = 1, _ body: (Range<Int>) -> Void
+  ) {
+    guard count > 0 else { return }
+    let pieces = max(1, min(threadCount, count / max(1, minimum)))
+    guard pieces > 1 else { return body(0..<count) }
+    let units = (count + granularity - 1) / granularity
+    forEach(pieces) { piece in
+      let start = units * piece / pieces * granularity
+      let end = min(count, units * (piece + 1) / pieces * granularity)
+      if start < end { body(start..<end) }
+    }
+  }
+}

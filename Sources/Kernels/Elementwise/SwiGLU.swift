@@ -1,0 +1,25 @@
+import Foundation
+
+/// The gated activation of the feed-forward part.
+public enum SwiGLU {
+  /// output = silu(gate) · up, elementwise, silu(x) = x / (1 + exp(-x)).
+  ///
+  /// `output` may be `gate` or `up`.
+  public static func apply(
+    gate: UnsafePointer<Float>, up: UnsafePointer<Float>, count: Int,
+    into output: UnsafeMutablePointer<Float>
+  ) {
+    reference(gate: gate, up: up, count: count, into: output)
+  }
+
+  /// The specification of `apply`, in float64.
+  public static func reference(
+    gate: UnsafePointer<Float>, up: UnsafePointer<Float>, count: Int,
+    into output: UnsafeMutablePointer<Float>
+  ) {
+    for i in 0..<count {
+      let x = Double(gate[i])
+      output[i] = Float(x / (1 + exp(-x)) * Double(up[i]))
+    }
+  }
+}

@@ -1,0 +1,26 @@
+import Foundation
+
+/// Rotary position embedding, half-split pairs (`rotate_half`): channel i turns with channel
+/// i + d/2 by position · inverseFrequencies[i].
+public struct RotaryEmbedding: Sendable, Hashable {
+  /// Channels per head that are rotated; even.
+  public let dimension: Int
+  /// Radians per position [d/2].
+  public let inverseFrequencies: [Float]
+
+  /// Frequencies theta^(-2i/d), scaled; computed in float32 steps as transformers does.
+  public init(dimension: Int, theta: Double, scaling: RotaryScaling = .none) {
+    precondition(dimension > 0 && dimension % 2 == 0)
+    self.dimension = dimension
+    let plain = (0..<dimension / 2).map { i in
+      let exponent = Float(2 * i) / Float(dimension)
+      return 1 / Float(pow(theta, Double(exponent)))
+    }
+    inverseFrequencies = scaling.apply(to: plain)
+  }
+
+  /// Cosines and sines of `count` positions from `first` on; share it between layers.
+  public func table(first: Int, count: Int) -> RotaryTable {
+    RotaryTable(self, first: first, count: count)
+  }
+}

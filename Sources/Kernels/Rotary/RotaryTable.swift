@@ -1,0 +1,52 @@
+import Foundation
+
+/// Cosines and sines of a run of positions, shared by all layers and heads.
+public struct RotaryTable: Sendable {
+  /// The first position.
+  public let first: Int
+  /// Positions covered.
+  public let count: Int
+  /// Channels per head.
+  public let dimension: Int
+  /// [count, d/2] each.
+  private let cosines: [Float], sines: [Float]
+
+  /// The angle is the float32 product of position and frequency, as transformers computes it;
+  /// its cosine and sine are exact to float32 rounding.
+  init(_ embedding: RotaryEmbedding, first: Int, count: Int) {
+    self.first = first
+    self.count = count
+    dimension = embedding.dimension
+    let half = dimension / 2
+    var cosines = [Float](repeating: 0, count: count * half), sines = cosines
+    for t in 0..<count {
+      let position = Float(first + t)
+      for i in 0..<half {
+        let angle = Double(embedding.inverseFrequencies[i] * position)
+        cosines[t * half + i] = Float(cos(angle))
+        sines[t * half + i] = Float(sin(angle))
+      }
+    }
+    self.cosines = cosines
+    self.sines = sines
+  }
+
+  /// Rotates x [tokens, heads, d] in place; token t is at position `first + offset + t`.
+  public func apply(
+    to x: UnsafeMutablePointer<Float>, tokens: Int, heads: Int, offset: Int = 0
+  ) {
+    precondition(offset >= 0 && offset + tokens <= count)
+    let half = dimension / 2
+    for t in 0..<tokens {
+      for h in 0..<heads {
+        let head = x + (t * heads + h) * dimension
+        for i in 0..<half {
+          let c = cosines[(offset + t) * half + i], s = sines[(offset + t) * half + i]
+          let a = head[i], b = head[i + half]
+          head[i] = a * c - b * s
+          head[i + half] = b * c + a * s
+        }
+      }
+    }
+  }
+}

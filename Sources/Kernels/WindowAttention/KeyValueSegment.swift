@@ -1,0 +1,32 @@
+/// Keys and values of consecutive positions, contiguous in memory.
+///
+/// A ring buffer gives up to two segments of old tokens; the new tokens are a third.
+public struct KeyValueSegment {
+  /// k [count, kvHeads, keyDimension].
+  public var keys: UnsafePointer<Float>
+  /// v [count, kvHeads, valueDimension].
+  public var values: UnsafePointer<Float>
+  /// The position of the first key.
+  public var firstPosition: Int
+  /// Positions in the segment.
+  public var count: Int
+
+  /// A segment of `count` positions from `firstPosition` on.
+  public init(
+    keys: UnsafePointer<Float>, values: UnsafePointer<Float>, firstPosition: Int, count: Int
+  ) {
+    self.keys = keys
+    self.values = values
+    self.firstPosition = firstPosition
+    self.count = count
+  }
+
+  /// The keys of this segment a query at `position` sees, as indices into the segment.
+  ///
+  /// Visible: key position <= position and > position - window.
+  func visible(from position: Int, window: Int) -> Range<Int> {
+    let newest = min(count, position - firstPosition + 1)
+    let oldest = window > position ? 0 : max(0, position - window + 1 - firstPosition)
+    return oldest < newest ? oldest..<newest : 0..<0
+  }
+}

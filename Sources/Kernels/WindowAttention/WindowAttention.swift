@@ -1,0 +1,20 @@
+/// Causal softmax attention over the last `window` keys, or all of them.
+public enum WindowAttention {
+  /// Attends from `tokens` new queries to the keys in `segments`.
+  ///
+  /// - Parameters:
+  ///   - queries: q [tokens, heads, keyDimension], rotated; the first is at `firstPosition`.
+  ///   - segments: keys and values, the new tokens' own included, in any order.
+  ///   - window: visible keys including the query's own position; `Int.max` for full attention.
+  ///   - output: o [tokens, heads, valueDimension].
+  ///
+  /// o = softmax(keyDimension^-1/2 q kᵀ) v over the visible keys; zero when there are none.
+  public static func apply(
+    queries: UnsafePointer<Float>, tokens: Int, firstPosition: Int, layout: HeadLayout,
+    segments: [KeyValueSegment], window: Int, output: UnsafeMutablePointer<Float>
+  ) {
+    reference(
+      queries: queries, tokens: tokens, firstPosition: firstPosition, layout: layout,
+      segments: segments, window: window, output: output)
+  }
+}
