@@ -6,8 +6,6 @@ import Kernels
 struct GatedLinearMixer {
   /// Divides the log-sigmoid of the gate (`gate_logit_normalizer`).
   static let gateNormalizer: Float = 16
-  /// Below this many tokens the recurrence is used instead of chunks.
-  static let shortestChunk = 16
 
   let weights: LayerWeights
   let model: ModelDescription
@@ -23,8 +21,8 @@ struct GatedLinearMixer {
   ) -> FloatMatrix {
     let tokens = input.rows
     let projected = ProjectedHeads(input, weights: weights, model: model)
-    Elementwise.relu(projected.query.elements)
-    Elementwise.relu(projected.key.elements)
+    Vector.reluInPlace(projected.query.pointer, count: projected.query.count)
+    Vector.reluInPlace(projected.key.pointer, count: projected.key.count)
     let logDecay = gate(input)
     let output = FloatMatrix(rows: tokens, columns: model.queryWidth)
     state.withUnsafeMutableBufferPointer { state in
@@ -36,23 +34,16 @@ struct GatedLinearMixer {
           if (position + done) % resets == 0 { state.update(repeating: 0) }
           run = min(run, resets - (position + done) % resets)
         }
-        let offset = (query: done * model.queryWidth, key: done * model.keyValueWidth)
-        let step = run < Self.shortestChunk
-          ? GatedLinearAttention.recurrent : GatedLinearAttention.chunked
-        step(
-          .init(
-            tokens: run, heads: model.heads, keyValueHeads: model.keyValueHeads,
-            headDim: model.headDim),
-          projected.query.pointer + offset.query, projected.key.pointer + offset.key,
-          projected.value.pointer + offset.key, logDecay.pointer + offset.key, base,
-          output.pointer + offset.query)
+        let query = done * model.queryWidth, key = done * model.keyValueWidth
+        GatedLinearAttention.apply(
+          queries: projected.query.pointer + query, keys: projected.key.pointer + key,
+          values: projected.value.pointer + key, logDecay: logDecay.pointer + key, tokens: run,
+          layout: model.headLayout, state: base, output: output.pointer + query)
         done += run
       }
     }
     if let norm = weights.outputNorm {
-      RMSNorm.apply(
-        output.pointer, weight: norm, epsilon: model.normEpsilon, rows: tokens * model.heads,
-        columns: model.headDim, output: output.pointer)
+      output.normalizeHeads(by: norm, epsilon: model.normEpsilon)
     }
     return output
   }
@@ -61,7 +52,8 @@ struct GatedLinearMixer {
   private func gate(_ input: FloatMatrix) -> FloatMatrix {
     guard let gate = weights.gate else { preconditionFailure("a linear layer has a gate") }
     let logits = gate.high(gate.low.map { $0(input) } ?? input)
-    Elementwise.logDecay(logits.elements, normalizer: Self.gateNormalizer)
+    DecayGate.logDecayInPlace(
+      logits.pointer, count: logits.count, normalizer: Self.gateNormalizer)
     return logits
   }
 }

@@ -31,7 +31,7 @@ struct KeyValueCache {
   var byteCount: Int { 2 * keys.count * MemoryLayout<Float>.stride }
 
   /// The held keys and values in order of position, as one or two contiguous runs.
-  var segments: [WindowAttention.Segment] {
+  var segments: [KeyValueSegment] {
     guard held > 0 else { return [] }
     let first = position - held
     let slot = first % keys.rows
@@ -41,8 +41,8 @@ struct KeyValueCache {
     return segments
   }
 
-  private func segment(slot: Int, first: Int, count: Int) -> WindowAttention.Segment {
-    WindowAttention.Segment(
+  private func segment(slot: Int, first: Int, count: Int) -> KeyValueSegment {
+    KeyValueSegment(
       keys: keys.pointer + slot * width, values: values.pointer + slot * width,
       firstPosition: first, count: count)
   }

@@ -9,8 +9,12 @@ struct LinearMap {
 
   /// Applies the map to every row of `input`.
   func callAsFunction(_ input: FloatMatrix, into output: FloatMatrix) {
-    Linear.apply(
-      weight: weight, bias: bias, input: input.pointer, tokens: input.rows, output: output.pointer)
+    func apply(_ bias: UnsafePointer<Float>?) {
+      Linear.apply(
+        weight: weight, bias: bias, input: input.pointer, tokens: input.rows,
+        output: output.pointer)
+    }
+    if let bias { bias.withUnsafeBufferPointer { apply($0.baseAddress) } } else { apply(nil) }
   }
 
   /// Applies the map into a new matrix.

@@ -36,7 +36,7 @@ public struct Model: Sendable {
     head = LinearMap(
       weight: description.tiesEmbeddings ? embedding : try source.view(TensorAddress(.head)),
       bias: nil)
-    rotary = RotaryEmbedding(description.rotary, headDim: description.headDim)
+    rotary = RotaryEmbedding(description)
   }
 
   /// Reads `tokens` and returns the final hidden states [T, H], normed and ready for the head.
@@ -55,16 +55,14 @@ public struct Model: Sendable {
     while done < tokens.count {
       let count = min(Model.segment, tokens.count - done)
       let hidden = try embed(tokens[done..<done + count])
+      let angles = rotary.table(first: state.position, count: count)
       for layer in layers.indices {
         try observe?(layer, done, hidden)
-        apply(layer, to: hidden, state: &state)
+        apply(layer, to: hidden, state: &state, angles: angles)
         if dropsWeights { layers[layer].discard() }
       }
       try observe?(layers.count, done, hidden)
-      RMSNorm.apply(
-        hidden.pointer, weight: finalNorm, epsilon: description.normEpsilon, rows: count,
-        columns: description.hiddenSize,
-        output: result.pointer + done * description.hiddenSize)
+      norm(hidden, by: finalNorm, into: result.pointer + done * description.hiddenSize)
       state.position += count
       done += count
     }
@@ -97,27 +95,34 @@ public struct Model: Sendable {
   }
 
   /// One layer on the residual stream, in place: h += attn(norm h); h += mlp(norm h).
-  private func apply(_ layer: Int, to hidden: FloatMatrix, state: inout DecodingState) {
+  private func apply(
+    _ layer: Int, to hidden: FloatMatrix, state: inout DecodingState, angles: RotaryTable
+  ) {
     let weights = layers[layer]
     let normed = FloatMatrix(rows: hidden.rows, columns: hidden.columns)
-    func norm(_ weight: [Float]) {
-      RMSNorm.apply(
-        hidden.pointer, weight: weight, epsilon: description.normEpsilon, rows: hidden.rows,
-        columns: hidden.columns, output: normed.pointer)
+    norm(hidden, by: weights.mixerNorm, into: normed.pointer)
+    if let mixed = mix(layer, normed, state: &state, angles: angles) {
+      Vector.add(weights.output(mixed).pointer, count: hidden.count, to: hidden.pointer)
     }
-    norm(weights.mixerNorm)
-    if let mixed = mix(layer, normed, state: &state) {
-      Elementwise.add(weights.output(mixed).elements, to: hidden.elements)
-    }
-    norm(weights.ffnNorm)
+    norm(hidden, by: weights.ffnNorm, into: normed.pointer)
     let gate = weights.ffnGate(normed)
-    SwiGLU.apply(gate: gate.elements, up: weights.ffnUp(normed).elements, output: gate.elements)
-    Elementwise.add(weights.ffnDown(gate).elements, to: hidden.elements)
+    SwiGLU.apply(
+      gate: gate.pointer, up: weights.ffnUp(normed).pointer, count: gate.count, into: gate.pointer)
+    Vector.add(weights.ffnDown(gate).pointer, count: hidden.count, to: hidden.pointer)
+  }
+
+  /// RMSNorm of every row of `hidden`.
+  private func norm(
+    _ hidden: FloatMatrix, by weight: [Float], into output: UnsafeMutablePointer<Float>
+  ) {
+    RMSNorm.apply(
+      hidden.pointer, rows: hidden.rows, count: hidden.columns, weight: weight,
+      epsilon: Float(description.normEpsilon), into: output)
   }
 
   /// The heads' outputs of a layer's mixer, or nil when it is switched off.
   private func mix(
-    _ layer: Int, _ input: FloatMatrix, state: inout DecodingState
+    _ layer: Int, _ input: FloatMatrix, state: inout DecodingState, angles: RotaryTable
   ) -> FloatMatrix? {
     switch (description.layers[layer].mixer, state.layers[layer]) {
     case (.gatedLinear, .linear(var memory)):
@@ -131,12 +136,29 @@ public struct Model: Sendable {
       return output
     case (.full, .attention(var cache)), (.window, .attention(var cache)):
       let mixer = SoftmaxMixer(
-        weights: layers[layer], model: description, rotary: rotary, windowKeys: cache.windowKeys)
+        weights: layers[layer], model: description, rotary: angles, windowKeys: cache.windowKeys)
       let output = mixer(input, cache: &cache)
       state.layers[layer] = .attention(cache)
       return ablation == .attention ? nil : output
     default:
       preconditionFailure("the state was made for another model")
     }
+  }
+}
+
+extension RotaryEmbedding {
+  /// The rotary embedding of a model's softmax layers.
+  init(_ model: ModelDescription) {
+    let scaling: RotaryScaling =
+      switch model.rotary.scaling {
+      case .none: .none
+      case .linear(let factor): .linear(factor: Float(factor))
+      case .llama3(let factor, let low, let high, let original):
+        .llama3(
+          factor: Float(factor), lowFrequencyFactor: Float(low), highFrequencyFactor: Float(high),
+          originalContext: original)
+      case .divisors(let divisors): .divisors(divisors)
+      }
+    self.init(dimension: model.headDim, theta: model.rotary.theta, scaling: scaling)
   }
 }

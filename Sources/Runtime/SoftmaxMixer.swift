@@ -5,7 +5,8 @@ import Kernels
 struct SoftmaxMixer {
   let weights: LayerWeights
   let model: ModelDescription
-  let rotary: RotaryEmbedding
+  /// Cosines and sines of the next tokens' positions.
+  let rotary: RotaryTable
   /// Most keys a token sees; nil for all.
   let windowKeys: Int?
 
@@ -13,18 +14,16 @@ struct SoftmaxMixer {
   func callAsFunction(_ input: FloatMatrix, cache: inout KeyValueCache) -> FloatMatrix {
     let projected = ProjectedHeads(input, weights: weights, model: model)
     let start = cache.position
-    rotary.apply(
-      projected.query.pointer, tokens: input.rows, heads: model.heads, firstPosition: start)
-    rotary.apply(
-      projected.key.pointer, tokens: input.rows, heads: model.keyValueHeads, firstPosition: start)
-    let new = WindowAttention.Segment(
+    rotary.apply(to: projected.query.pointer, tokens: input.rows, heads: model.heads)
+    rotary.apply(to: projected.key.pointer, tokens: input.rows, heads: model.keyValueHeads)
+    let new = KeyValueSegment(
       keys: projected.key.pointer, values: projected.value.pointer, firstPosition: start,
       count: input.rows)
     let output = FloatMatrix(rows: input.rows, columns: model.queryWidth)
     WindowAttention.apply(
       queries: projected.query.pointer, tokens: input.rows, firstPosition: start,
-      segments: cache.segments + [new], windowKeys: windowKeys ?? .max, heads: model.heads,
-      keyValueHeads: model.keyValueHeads, headDim: model.headDim, output: output.pointer)
+      layout: model.headLayout, segments: cache.segments + [new], window: windowKeys ?? .max,
+      output: output.pointer)
     cache.append(keys: projected.key, values: projected.value)
     return output
   }
@@ -42,9 +41,23 @@ struct ProjectedHeads {
     value = weights.value(input)
     for (matrix, norm) in [(query, weights.queryNorm), (key, weights.keyNorm)] {
       guard let norm else { continue }
-      RMSNorm.apply(
-        matrix.pointer, weight: norm, epsilon: model.normEpsilon,
-        rows: matrix.count / model.headDim, columns: model.headDim, output: matrix.pointer)
+      matrix.normalizeHeads(by: norm, epsilon: model.normEpsilon)
     }
+  }
+}
+
+extension ModelDescription {
+  /// The heads as the attention kernels want them.
+  var headLayout: HeadLayout {
+    HeadLayout(heads: heads, kvHeads: keyValueHeads, dimension: headDim)
+  }
+}
+
+extension FloatMatrix {
+  /// RMSNorm of every run of `weight.count` elements, in place.
+  func normalizeHeads(by weight: [Float], epsilon: Double) {
+    RMSNorm.apply(
+      pointer, rows: self.count / weight.count, count: weight.count, weight: weight,
+      epsilon: Float(epsilon), into: pointer)
   }
 }
