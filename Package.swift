@@ -30,7 +30,8 @@ let modules: [Module] = [
   Module(name: "Recipes", imports: ["TensorTypes", .product(name: "Yams", package: "Yams")]),
   Module(
     name: "Conversion",
-    imports: ["TensorTypes", "StrictJSON", "Checkpoints", "Architectures", "ModelFiles", "Kernels"]),
+    imports: ["TensorTypes", "StrictJSON", "Checkpoints", "Architectures", "ModelFiles", "Recipes", "Kernels",
+    ]),
   Module(name: "Runtime", imports: ["TensorTypes", "Architectures", "Kernels"]),
   Module(
     name: "Verification",

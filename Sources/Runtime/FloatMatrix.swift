@@ -1,3 +1,5 @@
+import Kernels
+
 /// Rows of f32 activations in memory aligned for SIMD.
 public final class FloatMatrix: @unchecked Sendable {
   /// Rows, usually tokens.
@@ -6,17 +8,30 @@ public final class FloatMatrix: @unchecked Sendable {
   public let columns: Int
   /// The elements, row-major.
   public let pointer: UnsafeMutablePointer<Float>
+  /// The matrix that owns the elements, when this one is a part of it.
+  private let owner: FloatMatrix?
 
   /// A matrix whose elements are not yet set.
   public init(rows: Int, columns: Int) {
     self.rows = rows
     self.columns = columns
+    owner = nil
     let bytes = max(rows * columns, 1) * MemoryLayout<Float>.stride
     pointer = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
       .bindMemory(to: Float.self, capacity: max(rows * columns, 1))
   }
 
-  deinit { pointer.deallocate() }
+  private init(_ owner: FloatMatrix, rows: Range<Int>) {
+    self.owner = owner
+    self.rows = rows.count
+    columns = owner.columns
+    pointer = owner.pointer + rows.lowerBound * owner.columns
+  }
+
+  deinit { if owner == nil { pointer.deallocate() } }
+
+  /// Some of the rows, in place.
+  public func rows(_ rows: Range<Int>) -> FloatMatrix { FloatMatrix(self, rows: rows) }
 
   /// The number of elements.
   public var count: Int { rows * columns }
@@ -29,5 +44,21 @@ public final class FloatMatrix: @unchecked Sendable {
   /// All elements.
   public var elements: UnsafeMutableBufferPointer<Float> {
     UnsafeMutableBufferPointer(start: pointer, count: count)
+  }
+}
+
+extension FloatMatrix {
+  /// RMSNorm of every row.
+  func normalizeRows(by weight: [Float], epsilon: Double, into output: FloatMatrix) {
+    RMSNorm.apply(
+      pointer, rows: rows, count: columns, weight: weight, epsilon: Float(epsilon),
+      into: output.pointer)
+  }
+
+  /// RMSNorm of every run of `weight.count` elements, in place.
+  func normalizeHeads(by weight: [Float], epsilon: Double) {
+    RMSNorm.apply(
+      pointer, rows: count / weight.count, count: weight.count, weight: weight,
+      epsilon: Float(epsilon), into: pointer)
   }
 }

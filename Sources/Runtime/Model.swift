@@ -12,26 +12,41 @@ public struct Model: Sendable {
   /// that memory does not depend on the length of the text.
   public static let segment = 512
 
+  /// Which weights stay in memory.
+  public enum Residency: Sendable {
+    /// All: fastest, for models that fit.
+    case whole
+    /// One layer at a time: mapped pages are dropped after each use.
+    case perLayer
+  }
+
   /// What the model is.
   public let description: ModelDescription
   /// A part switched off, if any.
   public var ablation: Ablation?
-  /// Whether mapped weights are dropped from memory after each use.
-  public var dropsWeights = false
 
+  private let residency: Residency
+  private let source: any WeightSource
+  /// The layers' weights; empty when they are loaded for each use.
+  private let loaded: [LayerWeights]
   let embedding: TensorView
-  let layers: [LayerWeights]
   let finalNorm: [Float]
   let head: LinearMap
   let rotary: RotaryEmbedding
 
   /// The model of `description` with the weights of `source`.
-  public init(_ description: ModelDescription, weights source: any WeightSource) throws {
+  public init(
+    _ description: ModelDescription, weights source: any WeightSource,
+    residency: Residency = .whole
+  ) throws {
     self.description = description
+    self.residency = residency
+    self.source = source
     embedding = try source.view(TensorAddress(.embedding))
-    layers = try description.layers.indices.map {
-      try LayerWeights($0, of: description, from: source)
-    }
+    loaded =
+      residency == .perLayer
+      ? []
+      : try description.layers.indices.map { try LayerWeights($0, of: description, from: source) }
     finalNorm = try source.vector(TensorAddress(.finalNorm))
     head = LinearMap(
       weight: description.tiesEmbeddings ? embedding : try source.view(TensorAddress(.head)),
@@ -44,10 +59,11 @@ public struct Model: Sendable {
   /// - Parameters:
   ///   - tokens: ids below the vocabulary size.
   ///   - state: what was read before; updated.
+  ///   - stepwise: passes the tokens through each layer one by one, as decoding does.
   ///   - observe: called with the residual stream [t, H] entering each layer and, with the layer
   ///     count as layer, leaving the last one; once per segment, with the segment's first token.
   public func extend(
-    _ state: inout DecodingState, with tokens: [Int],
+    _ state: inout DecodingState, with tokens: [Int], stepwise: Bool = false,
     observe: ((_ layer: Int, _ firstToken: Int, _ hidden: FloatMatrix) throws -> Void)? = nil
   ) throws -> FloatMatrix {
     let result = FloatMatrix(rows: tokens.count, columns: description.hiddenSize)
@@ -56,13 +72,26 @@ public struct Model: Sendable {
       let count = min(Model.segment, tokens.count - done)
       let hidden = try embed(tokens[done..<done + count])
       let angles = rotary.table(first: state.position, count: count)
-      for layer in layers.indices {
+      for layer in description.layers.indices {
         try observe?(layer, done, hidden)
-        apply(layer, to: hidden, state: &state, angles: angles)
-        if dropsWeights { layers[layer].discard() }
+        let weights = try weights(ofLayer: layer)
+        let runner = LayerRunner(weights: weights, model: description, ablation: ablation)
+        if stepwise {
+          for row in 0..<count {
+            runner.run(
+              hidden.rows(row..<row + 1), state: &state.layers[layer],
+              position: state.position + row,
+              angles: rotary.table(first: state.position + row, count: 1))
+          }
+        } else {
+          runner.run(
+            hidden, state: &state.layers[layer], position: state.position, angles: angles)
+        }
+        if residency == .perLayer { weights.discard() }
       }
-      try observe?(layers.count, done, hidden)
-      norm(hidden, by: finalNorm, into: result.pointer + done * description.hiddenSize)
+      try observe?(description.layers.count, done, hidden)
+      let rows = result.rows(done..<done + count)
+      hidden.normalizeRows(by: finalNorm, epsilon: description.normEpsilon, into: rows)
       state.position += count
       done += count
     }
@@ -76,7 +105,7 @@ public struct Model: Sendable {
       weight: head.weight, bias: nil,
       input: hidden.pointer + rows.lowerBound * description.hiddenSize, tokens: rows.count,
       output: output.pointer)
-    if dropsWeights { head.weight.discard() }
+    if residency == .perLayer { head.weight.discard() }
     return output
   }
 
@@ -94,55 +123,8 @@ public struct Model: Sendable {
     return hidden
   }
 
-  /// One layer on the residual stream, in place: h += attn(norm h); h += mlp(norm h).
-  private func apply(
-    _ layer: Int, to hidden: FloatMatrix, state: inout DecodingState, angles: RotaryTable
-  ) {
-    let weights = layers[layer]
-    let normed = FloatMatrix(rows: hidden.rows, columns: hidden.columns)
-    norm(hidden, by: weights.mixerNorm, into: normed.pointer)
-    if let mixed = mix(layer, normed, state: &state, angles: angles) {
-      Vector.add(weights.output(mixed).pointer, count: hidden.count, to: hidden.pointer)
-    }
-    norm(hidden, by: weights.ffnNorm, into: normed.pointer)
-    let gate = weights.ffnGate(normed)
-    SwiGLU.apply(
-      gate: gate.pointer, up: weights.ffnUp(normed).pointer, count: gate.count, into: gate.pointer)
-    Vector.add(weights.ffnDown(gate).pointer, count: hidden.count, to: hidden.pointer)
-  }
-
-  /// RMSNorm of every row of `hidden`.
-  private func norm(
-    _ hidden: FloatMatrix, by weight: [Float], into output: UnsafeMutablePointer<Float>
-  ) {
-    RMSNorm.apply(
-      hidden.pointer, rows: hidden.rows, count: hidden.columns, weight: weight,
-      epsilon: Float(description.normEpsilon), into: output)
-  }
-
-  /// The heads' outputs of a layer's mixer, or nil when it is switched off.
-  private func mix(
-    _ layer: Int, _ input: FloatMatrix, state: inout DecodingState, angles: RotaryTable
-  ) -> FloatMatrix? {
-    switch (description.layers[layer].mixer, state.layers[layer]) {
-    case (.gatedLinear, .linear(var memory)):
-      var resets: Int?
-      if case .state(let every) = ablation { resets = every }
-      // Emptied first, or the buffer would be copied on its first write.
-      state.layers[layer] = .linear([])
-      let mixer = GatedLinearMixer(weights: layers[layer], model: description)
-      let output = mixer(input, state: &memory, position: state.position, resets: resets)
-      state.layers[layer] = .linear(memory)
-      return output
-    case (.full, .attention(var cache)), (.window, .attention(var cache)):
-      let mixer = SoftmaxMixer(
-        weights: layers[layer], model: description, rotary: angles, windowKeys: cache.windowKeys)
-      let output = mixer(input, cache: &cache)
-      state.layers[layer] = .attention(cache)
-      return ablation == .attention ? nil : output
-    default:
-      preconditionFailure("the state was made for another model")
-    }
+  private func weights(ofLayer layer: Int) throws -> LayerWeights {
+    residency == .whole ? loaded[layer] : try LayerWeights(layer, of: description, from: source)
   }
 }
 

@@ -52,12 +52,3 @@ extension ModelDescription {
     HeadLayout(heads: heads, kvHeads: keyValueHeads, dimension: headDim)
   }
 }
-
-extension FloatMatrix {
-  /// RMSNorm of every run of `weight.count` elements, in place.
-  func normalizeHeads(by weight: [Float], epsilon: Double) {
-    RMSNorm.apply(
-      pointer, rows: self.count / weight.count, count: weight.count, weight: weight,
-      epsilon: Float(epsilon), into: pointer)
-  }
-}

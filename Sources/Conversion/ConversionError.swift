@@ -1,0 +1,45 @@
+public import TensorTypes
+
+/// Why a checkpoint cannot be converted as asked.
+public enum ConversionError: ReportableError, Equatable {
+  case notASource(path: String, modelType: String)
+  case layerOutOfRange(option: String, layer: Int, depth: Int)
+  case layerTwice(Int)
+  case overflow(tensor: String, value: Float, type: ScalarType)
+  case notEnoughDisk(path: String, needed: Int, free: Int)
+  case memoryTooSmall(limit: Int, minimum: Int)
+
+  public var what: String {
+    switch self {
+    case .notASource(_, let modelType):
+      "a checkpoint of type \(modelType) is already converted; convert takes Transformer models "
+        + "(llama, qwen2, qwen3, mistral)"
+    case .layerOutOfRange(let option, let layer, let depth):
+      "layer \(layer) is out of range: the model has layers 0 to \(depth - 1)"
+        + " (\(option))"
+    case .layerTwice(let layer):
+      "layer \(layer) is listed both as window attention and as full attention"
+    case .overflow(let tensor, let value, let type):
+      "\(tensor) holds \(value), which \(type.rawValue) cannot"
+    case .notEnoughDisk(_, let needed, let free):
+      "\(ByteSize(needed)) are needed, \(ByteSize(free)) are free"
+    case .memoryTooSmall(let limit, let minimum):
+      "--max-ram \(limit) bytes is too small; the minimum is \(minimum) bytes (256MiB)"
+    }
+  }
+
+  public var location: String? {
+    switch self {
+    case .notASource(let path, _), .notEnoughDisk(let path, _, _): path
+    default: nil
+    }
+  }
+
+  public var advice: String? {
+    switch self {
+    case .overflow: "use --dtype bfloat16 or float32"
+    case .notASource: "verify, logits, generate and evaluate take it as it is"
+    default: nil
+    }
+  }
+}

@@ -1,0 +1,75 @@
+public import Architectures
+public import Recipes
+public import StrictJSON
+public import TensorTypes
+
+/// A checkpoint that is fully decided and not yet written: what `--dry-run` prints.
+public struct CheckpointPlan: Sendable {
+  /// The model that will be written.
+  public var description: ModelDescription
+  /// Its config.json.
+  public var configuration: JSONObject
+  /// Its tensors in file order.
+  public var tensors: [PlannedTensor]
+  /// Tokenizer and generation files to write beside the tensors.
+  public var companions: [CompanionFile]
+  /// Most bytes of tensors in one file.
+  public var shardSize: ByteSize
+  /// What was asked for, as the manifest records it.
+  public var recipe: JSONObject
+  /// What it is made from, as the manifest records it.
+  public var source: JSONObject
+  /// What a user should know about the result.
+  public var notes: [String]
+
+  /// A tensor to be written.
+  public struct PlannedTensor: Sendable {
+    /// Its name in the file.
+    public var name: String
+    /// Its shape.
+    public var shape: Shape
+    /// Its element type.
+    public var type: ScalarType
+    /// How its bytes are made.
+    public var transform: any TensorTransform
+
+    /// The bytes it takes.
+    public var byteCount: Int { shape.byteCount(type) ?? 0 }
+
+    /// A tensor made by `transform`.
+    public init(name: String, shape: Shape, type: ScalarType, transform: any TensorTransform) {
+      self.name = name
+      self.shape = shape
+      self.type = type
+      self.transform = transform
+    }
+  }
+
+  /// A small file written as it is.
+  public struct CompanionFile: Sendable {
+    /// Its name in the output.
+    public var name: String
+    /// Where its bytes come from.
+    public var content: Content
+
+    /// The bytes of a companion file.
+    public enum Content: Sendable {
+      /// Those of another file.
+      case copy(of: String)
+      /// Those of a text.
+      case text(String)
+    }
+
+    /// A file called `name`.
+    public init(name: String, content: Content) {
+      self.name = name
+      self.content = content
+    }
+  }
+
+  /// Bytes of all tensors.
+  public var byteCount: Int { tensors.reduce(0) { $0 + $1.byteCount } }
+
+  /// Elements of all tensors.
+  public var parameterCount: Int { tensors.reduce(0) { $0 + ($1.shape.elementCount ?? 0) } }
+}

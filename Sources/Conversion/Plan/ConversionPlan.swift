@@ -1,0 +1,102 @@
+public import Architectures
+public import ModelFiles
+public import Recipes
+import StrictJSON
+public import TensorTypes
+
+/// The mapping of a Transformer to SpikingBrain weights, inter-layer layout (SpikingBrain-7B).
+public enum ConversionPlan {
+  /// The plan of converting `source` as `settings` ask.
+  public static func make(
+    from source: ModelFile, settings: ConvertSettings
+  ) throws -> CheckpointPlan {
+    guard source.architecture.isSource else {
+      throw ConversionError.notASource(
+        path: source.path, modelType: source.architecture.modelType)
+    }
+    try source.requireSound()
+    let target = try converted(source.description, settings: settings)
+    let obstacles = GLASwa.obstacles(to: target)
+    let layout: any ConvertedLayout.Type =
+      obstacles.isEmpty ? GLASwa.self : SpikingBrainLayout.self
+    let tensors = try TensorPlanner(
+      source: source, target: target, names: layout.names, settings: settings
+    ).tensors()
+    var configuration = layout.configuration(of: target)
+    configuration["torch_dtype"] = .string(tensors.first?.type.rawValue ?? "float32")
+    return CheckpointPlan(
+      description: target, configuration: configuration, tensors: tensors,
+      companions: try source.companionFiles(), shardSize: settings.shardSize,
+      recipe: JSONObject([
+        ("step", "convert"),
+        (
+          "settings",
+          .object(JSONObject(settings.fields.map { ($0.key, JSONValue.string($0.value)) }))
+        ),
+      ]),
+      source: source.summary, notes: notes(source.description, target, obstacles))
+  }
+
+  /// The model that `source` becomes.
+  static func converted(
+    _ source: ModelDescription, settings: ConvertSettings
+  ) throws -> ModelDescription {
+    let depth = source.layers.count
+    func layers(_ selection: LayerSelection, _ option: String) throws -> [Int] {
+      switch selection.resolved(depth: depth) {
+      case .success(let layers): return layers
+      case .failure(let error):
+        throw ConversionError.layerOutOfRange(option: option, layer: error.layer, depth: depth)
+      }
+    }
+    let full = Set(try layers(settings.fullAttentionLayers, "--full-attention-layers"))
+    var windowed = Set(try layers(settings.attentionLayers, "--attention-layers"))
+    if settings.attentionLayers == .odd {
+      windowed.subtract(full)
+    } else if let twice = windowed.intersection(full).min() {
+      throw ConversionError.layerTwice(twice)
+    }
+    let window = Mixer.Window(
+      size: settings.window, rule: Mixer.WindowRule(rawValue: settings.windowRule) ?? .report)
+    var target = source
+    target.tiesEmbeddings = false
+    target.biases.queryKeyValue = true
+    target.layers = (0..<depth).map { layer in
+      LayerDescription(
+        mixer: full.contains(layer)
+          ? .full
+          : windowed.contains(layer) ? .window(window) : .gatedLinear(.lowRank(GLASwa.gateRank)))
+    }
+    target.modelType =
+      GLASwa.obstacles(to: target).isEmpty ? GLASwa.modelType : SpikingBrainLayout.modelType
+    return target
+  }
+
+  private static func notes(
+    _ source: ModelDescription, _ target: ModelDescription, _ obstacles: [String]
+  ) -> [String] {
+    var notes: [String] = []
+    if !obstacles.isEmpty {
+      notes.append(
+        "Written in the spikingbrain layout, which the public SpikingBrain-7B code cannot load; "
+          + "the public layout cannot hold: \(obstacles.joined(separator: ", ")).")
+    }
+    let linear = target.layers.count { !$0.mixer.isSoftmax }
+    if linear > 0 {
+      notes.append(
+        "The \(linear) linear layers are copies that have not been healed: they start as sound "
+          + "short-memory layers, but the model has lost its language until it is trained.")
+    }
+    let narrowed = zip(source.layers, target.layers).contains { before, after in
+      guard case .window(let window) = after.mixer else { return false }
+      if case .window(let old) = before.mixer { return window.keys < old.keys }
+      return window.keys < source.maximumPositions
+    }
+    if narrowed {
+      notes.append(
+        "The window is shorter than the source's attention: texts longer than the window are "
+          + "read differently from the source.")
+    }
+    return notes
+  }
+}

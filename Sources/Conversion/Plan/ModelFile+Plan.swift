@@ -1,0 +1,45 @@
+import Checkpoints
+import Foundation
+import ModelFiles
+import StrictJSON
+
+extension ModelFile {
+  /// The tokenizer and generation files that a checkpoint made from this one carries.
+  func companionFiles() throws -> [CheckpointPlan.CompanionFile] {
+    switch tokenizer {
+    case .directory(let directory):
+      return TokenizerSource.fileNames.compactMap { name in
+        let path = directory + "/" + name
+        guard FileManager.default.fileExists(atPath: path) else { return nil }
+        return .init(name: name, content: .copy(of: path))
+      }
+    case .gguf(let metadata, _):
+      return [
+        .init(name: "tokenizer.json", content: .text(try metadata.tokenizerJSON().pretty)),
+        .init(
+          name: "tokenizer_config.json", content: .text(try metadata.tokenizerConfigJSON().pretty)),
+        .init(
+          name: "generation_config.json", content: .text(metadata.generationConfigJSON().pretty)),
+      ]
+    }
+  }
+
+  /// What the manifest of a derived checkpoint records of this one.
+  var summary: JSONObject {
+    JSONObject([
+      ("format", .string(reader.formatName)),
+      ("model_type", .string(architecture.modelType)),
+      (
+        "files",
+        .array(
+          reader.files.map { file in
+            [
+              "name": .string(URL(fileURLWithPath: file).lastPathComponent),
+              "bytes": .int(
+                (try? FileManager.default.attributesOfItem(atPath: file)[.size] as? Int) ?? 0),
+            ]
+          })
+      ),
+    ])
+  }
+}

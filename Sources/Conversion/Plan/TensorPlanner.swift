@@ -1,0 +1,73 @@
+import Architectures
+import Checkpoints
+import ModelFiles
+import Recipes
+import TensorTypes
+
+/// Decides for every tensor of the target where its bytes come from.
+struct TensorPlanner {
+  let source: ModelFile
+  let target: ModelDescription
+  let names: NameTable
+  let settings: ConvertSettings
+
+  func tensors() throws -> [CheckpointPlan.PlannedTensor] {
+    try target.requirements.map { requirement in
+      let address = requirement.address
+      guard let name = names.name(of: address) else {
+        throw ModelFileError.noTensor(path: source.path, address: address)
+      }
+      let type = try outputType(of: address)
+      return CheckpointPlan.PlannedTensor(
+        name: name, shape: requirement.shape, type: type,
+        transform: try transform(for: requirement, named: name, as: type))
+    }
+  }
+
+  /// The source tensor that `address` of the target is copied from, if it is a copy.
+  private func origin(of address: TensorAddress) -> TensorAddress? {
+    if source.tensors[address] != nil { return address }
+    let tied = TensorAddress(.embedding)
+    return address == TensorAddress(.head) && source.description.tiesEmbeddings ? tied : nil
+  }
+
+  private func transform(
+    for requirement: ModelDescription.Requirement, named name: String, as type: ScalarType
+  ) throws -> any TensorTransform {
+    let address = requirement.address
+    if let origin = origin(of: address), let stored = source.tensors[origin] {
+      return CopyTransform(try source.view(origin), named: stored.name, as: type)
+    }
+    func constant(_ value: Double) -> ConstantTransform {
+      ConstantTransform(Float(value), shape: requirement.shape, as: type)
+    }
+    switch (address.role, address.parameter) {
+    case (.query, .bias), (.key, .bias), (.value, .bias): return constant(0)
+    // The second gate matrix starts at zero, so that the decay is the bias alone: a sound
+    // short-memory layer. The first starts random, or neither would ever receive a gradient.
+    case (.gateHigh, .weight): return constant(0)
+    case (.gateHigh, .bias): return constant(settings.gateBias)
+    case (.gateLow, .weight):
+      return UniformTransform(
+        bound: 1 / Double(target.hiddenSize).squareRoot(), seed: settings.seed, label: name,
+        shape: requirement.shape, as: type)
+    case (.outputNorm, .weight): return constant(1)
+    default: throw ModelFileError.noTensor(path: source.path, address: address)
+    }
+  }
+
+  /// The type a tensor is written in; new tensors take that of their layer's q projection.
+  private func outputType(of address: TensorAddress) throws -> ScalarType {
+    switch settings.dtype {
+    case .bfloat16: return .bfloat16
+    case .float16: return .float16
+    case .float32: return .float32
+    case .keep:
+      let model = origin(of: address) ?? TensorAddress(.query, layer: address.layer)
+      guard let stored = source.tensors[model] else {
+        throw ModelFileError.noTensor(path: source.path, address: model)
+      }
+      return stored.type.isQuantised ? .bfloat16 : stored.type
+    }
+  }
+}

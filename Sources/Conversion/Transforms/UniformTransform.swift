@@ -1,0 +1,47 @@
+import Kernels
+public import StrictJSON
+public import TensorTypes
+
+/// Seeded uniform random values in [-bound, bound).
+public struct UniformTransform: TensorTransform {
+  let bound: Double
+  let seed: UInt64
+  let label: String
+  let count: Int
+  let type: ScalarType
+  let offset: Float
+
+  /// `shape` filled with values that `seed` and `label` determine, around `offset`.
+  public init(
+    bound: Double, seed: UInt64, label: String, shape: Shape, as type: ScalarType,
+    offset: Float = 0
+  ) {
+    self.bound = bound
+    self.seed = seed
+    self.label = label
+    self.count = shape.elementCount ?? 0
+    self.type = type
+    self.offset = offset
+  }
+
+  public let name = "uniform"
+  public var parameters: JSONObject {
+    JSONObject([
+      ("bound", .double(bound)), ("seed", .number("\(seed)")), ("label", .string(label)),
+    ])
+  }
+
+  public func produce(block: Int, into sink: (UnsafeRawBufferPointer) throws -> Void) throws {
+    let perBlock = max(1, min(count, block / (4 + type.blockBytes)))
+    let encoded = MemoryStorage(count: perBlock * type.blockBytes)
+    var values = [Float](repeating: 0, count: perBlock)
+    guard let target = encoded.bytes.baseAddress else { return }
+    var generator = SplitMix64(seed: seed, label: label)
+    for start in stride(from: 0, to: count, by: perBlock) {
+      let length = min(perBlock, count - start)
+      for index in 0..<length { values[index] = offset + generator.symmetric(bound) }
+      FloatCast.encode(values, count: length, as: type, into: target)
+      try sink(UnsafeRawBufferPointer(rebasing: encoded.bytes[..<(length * type.blockBytes)]))
+    }
+  }
+}

@@ -1,0 +1,51 @@
+import Architectures
+import Checkpoints
+import Foundation
+import StrictJSON
+
+extension ModelFile {
+  /// Opens a Hugging Face style directory: config.json, and the safetensors at `tensors`.
+  init(directory path: String, tensors: String) throws {
+    let file = path + "/config.json"
+    guard FileManager.default.fileExists(atPath: file) else {
+      throw ModelFileError.noConfiguration(path: path)
+    }
+    let configuration = try Configuration(JSONFile.object(file), file: file)
+    let architecture = try Architectures.of(configuration)
+    try self.init(
+      path: path, reader: SafetensorsCheckpoint(path: tensors), configuration: configuration,
+      architecture: architecture, description: architecture.describe(configuration),
+      names: architecture.names, tokenizer: .directory(path))
+  }
+}
+
+/// Small JSON files of a checkpoint.
+public enum JSONFile {
+  /// Larger configuration files are refused; tokenizers have their own limit.
+  public static let largest = 64 << 20
+
+  /// The object in the file at `path`.
+  public static func object(_ path: String) throws(ModelFileError) -> JSONObject {
+    let bytes: Data
+    do {
+      let size = try FileManager.default.attributesOfItem(atPath: path)[.size] as? Int ?? 0
+      guard size <= largest else {
+        throw ModelFileError.invalidJSON(
+          file: path, reason: "\(size) bytes are too many; the limit is \(largest)")
+      }
+      bytes = try Data(contentsOf: URL(fileURLWithPath: path))
+    } catch let error as ModelFileError {
+      throw error
+    } catch {
+      throw .invalidJSON(file: path, reason: "cannot be read")
+    }
+    let value: JSONValue
+    do {
+      value = try JSONParser.parse(bytes)
+    } catch {
+      throw .invalidJSON(file: path, reason: error.what)
+    }
+    guard let object = value.object else { throw .configurationIsNoObject(file: path) }
+    return object
+  }
+}

@@ -1,0 +1,87 @@
+public import Architectures
+public import Checkpoints
+public import StrictJSON
+public import TensorTypes
+
+/// An opened checkpoint whose tensors are matched with what its configuration calls for.
+///
+/// Opening reads headers and configurations only. A structure that does not fit is recorded in
+/// `problems`, so that `inspect` can show it; everything else calls `requireSound()` first.
+public struct ModelFile: WeightSource {
+  /// The directory or file as the user named it.
+  public let path: String
+  /// The stored tensors.
+  public let reader: any CheckpointReader
+  /// The configuration, in the terms of a Hugging Face config.json.
+  public let configuration: Configuration
+  /// The architecture that read the configuration.
+  public let architecture: any Architecture.Type
+  /// What the model is.
+  public let description: ModelDescription
+  /// Where each tensor of the model is stored.
+  public let tensors: [TensorAddress: StoredTensor]
+  /// Names in the files that the model does not need.
+  public let ignored: [String]
+  /// How the files and the configuration disagree; empty when they do not.
+  public let problems: [StructureProblem]
+  /// Where the tokenizer comes from.
+  public let tokenizer: TokenizerSource
+
+  /// How rows lie in storage, for the roles that some formats permute.
+  private let rowOrders: [TensorAddress.Role: RowOrder]
+
+  /// A way in which files and configuration disagree.
+  public enum StructureProblem: Sendable, Equatable {
+    case missing(name: String, shape: Shape)
+    case unexpected(name: String, file: String, nearest: String?)
+    case shape(name: String, expected: Shape, got: Shape, file: String)
+    case type(name: String, type: ScalarType, file: String)
+    case repeated(name: String, other: String, file: String)
+  }
+
+  init(
+    path: String, reader: any CheckpointReader, configuration: Configuration,
+    architecture: any Architecture.Type, description: ModelDescription, names: NameTable,
+    rowOrders: [TensorAddress.Role: RowOrder] = [:], tokenizer: TokenizerSource
+  ) {
+    self.path = path
+    self.reader = reader
+    self.configuration = configuration
+    self.architecture = architecture
+    self.description = description
+    self.rowOrders = rowOrders
+    self.tokenizer = tokenizer
+    let matched = StructureMatch(of: reader, with: description, names: names)
+    tensors = matched.tensors
+    ignored = matched.ignored
+    problems = matched.problems
+  }
+
+  /// Throws the first structural problem, if there is one.
+  public func requireSound() throws(ModelFileError) {
+    guard let first = problems.first else { return }
+    throw .structure(path: path, problem: first, others: problems.count - 1)
+  }
+
+  /// The tensor at `address`, in place, rows in logical order.
+  public func view(_ address: TensorAddress) throws -> TensorView {
+    guard let stored = tensors[address] else {
+      throw ModelFileError.noTensor(path: path, address: address)
+    }
+    let view = try reader.view(stored.name)
+    guard let order = rowOrders[address.role] else { return view }
+    return TensorView(
+      bytes: view.bytes, type: view.type, shape: view.shape, rowOrder: order,
+      storage: view.storage)
+  }
+
+  /// Bytes of all stored tensors.
+  public var byteCount: Int { reader.tensors.reduce(0) { $0 + $1.byteCount } }
+
+  /// The stored element types with their bytes, largest first.
+  public var types: [(type: ScalarType, bytes: Int)] {
+    Dictionary(grouping: reader.tensors, by: \.type)
+      .map { (type: $0.key, bytes: $0.value.reduce(0) { $0 + $1.byteCount }) }
+      .sorted { ($0.bytes, $0.type.rawValue) > ($1.bytes, $1.type.rawValue) }
+  }
+}

@@ -1,0 +1,65 @@
+public import TensorTypes
+
+/// What is wrong with a checkpoint as a model.
+public enum ModelFileError: ReportableError, Equatable {
+  case structure(path: String, problem: ModelFile.StructureProblem, others: Int)
+  case noTensor(path: String, address: TensorAddress)
+  case noConfiguration(path: String)
+  case configurationIsNoObject(file: String)
+  case invalidJSON(file: String, reason: String)
+  case ggufArchitecture(String, known: [String], file: String)
+  case ggufKey(String, reason: String, file: String)
+  case noTokenizer(path: String, lookedFor: [String])
+
+  public var what: String {
+    switch self {
+    case .structure(_, let problem, let others):
+      problem.text + (others > 0 ? " (and \(others) more problem\(others == 1 ? "" : "s"))" : "")
+    case .noTensor(_, let address): "there is no tensor for \(address)"
+    case .noConfiguration: "there is no config.json"
+    case .configurationIsNoObject: "must hold a JSON object"
+    case .invalidJSON(_, let reason): reason
+    case .ggufArchitecture(let name, let known, _):
+      "general.architecture \"\(name)\" is not supported (known: \(known.joined(separator: ", ")))"
+    case .ggufKey(let key, let reason, _): "metadata key \(key): \(reason)"
+    case .noTokenizer(_, let lookedFor):
+      "there is no tokenizer (looked for \(lookedFor.joined(separator: ", ")))"
+    }
+  }
+
+  public var location: String? {
+    switch self {
+    case .structure(let path, _, _), .noTensor(let path, _), .noConfiguration(let path),
+      .noTokenizer(let path, _):
+      path
+    case .configurationIsNoObject(let file), .invalidJSON(let file, _),
+      .ggufArchitecture(_, _, let file), .ggufKey(_, _, let file):
+      file
+    }
+  }
+
+  public var advice: String? {
+    switch self {
+    case .structure: "`spikingbrain inspect` lists every problem"
+    default: nil
+    }
+  }
+}
+
+extension ModelFile.StructureProblem {
+  /// The problem in one sentence.
+  public var text: String {
+    switch self {
+    case .missing(let name, let shape): "tensor \(name) \(shape) is missing"
+    case .unexpected(let name, let file, let nearest):
+      "tensor \(name) in \(file) is not part of this model"
+        + (nearest.map { "; did you mean \($0)?" } ?? "")
+    case .shape(let name, let expected, let got, let file):
+      "tensor \(name) in \(file) has shape \(got), the configuration calls for \(expected)"
+    case .type(let name, let type, let file):
+      "tensor \(name) in \(file) has type \(type.rawValue), which holds no weights"
+    case .repeated(let name, let other, let file):
+      "tensors \(other) and \(name) in \(file) are the same part of the model"
+    }
+  }
+}

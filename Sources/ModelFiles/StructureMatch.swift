@@ -1,0 +1,66 @@
+import Architectures
+import Checkpoints
+import TensorTypes
+
+/// The tensors of a file matched with those a description calls for, both ways.
+struct StructureMatch {
+  private(set) var tensors: [TensorAddress: StoredTensor] = [:]
+  private(set) var ignored: [String] = []
+  private(set) var problems: [ModelFile.StructureProblem] = []
+
+  init(of reader: any CheckpointReader, with model: ModelDescription, names: NameTable) {
+    let requirements = model.requirements
+    let shapes = Dictionary(uniqueKeysWithValues: requirements.map { ($0.address, $0.shape) })
+    for tensor in reader.tensors {
+      switch names.match(tensor.name) {
+      case .ignored:
+        ignored.append(tensor.name)
+      case .tensor(let address) where shapes[address] != nil:
+        place(tensor, at: address, shape: shapes[address] ?? [])
+      // Tied checkpoints may store the head again; rotary divisors are part of the description.
+      case .tensor(TensorAddress(.head)) where model.tiesEmbeddings:
+        ignored.append(tensor.name)
+      case .tensor(TensorAddress(.ropeFactors)):
+        ignored.append(tensor.name)
+      default:
+        let expected = requirements.compactMap { names.name(of: $0.address) }
+        problems.append(
+          .unexpected(
+            name: tensor.name, file: tensor.file,
+            nearest: NearestName.of(tensor.name, among: expected)))
+      }
+    }
+    let missing = requirements.filter { tensors[$0.address] == nil }.map {
+      ModelFile.StructureProblem.missing(
+        name: names.name(of: $0.address) ?? "\($0.address)", shape: $0.shape)
+    }
+    // What is missing explains more than what is too much.
+    problems =
+      problems.filter(\.concernsExpectedTensor) + missing
+      + problems.filter { !$0.concernsExpectedTensor }
+  }
+
+  private mutating func place(_ tensor: StoredTensor, at address: TensorAddress, shape: Shape) {
+    if let other = tensors[address] {
+      problems.append(.repeated(name: tensor.name, other: other.name, file: tensor.file))
+    }
+    tensors[address] = tensor
+    if tensor.shape != shape {
+      problems.append(
+        .shape(name: tensor.name, expected: shape, got: tensor.shape, file: tensor.file))
+    }
+    if !tensor.type.isFloat && !tensor.type.isQuantised {
+      problems.append(.type(name: tensor.name, type: tensor.type, file: tensor.file))
+    }
+  }
+}
+
+extension ModelFile.StructureProblem {
+  /// Whether the file has a tensor of this meaning, but a wrong one.
+  fileprivate var concernsExpectedTensor: Bool {
+    switch self {
+    case .shape, .type, .repeated: true
+    case .missing, .unexpected: false
+    }
+  }
+}
