@@ -20,7 +20,7 @@ struct Module {
 let modules: [Module] = [
   Module(name: "TensorTypes", imports: []),
   Module(name: "StrictJSON", imports: ["TensorTypes"]),
-  Module(name: "Checkpoints", imports: ["TensorTypes", "StrictJSON", "CLibCrypto"]),
+  Module(name: "Checkpoints", imports: ["TensorTypes", "StrictJSON", "CLibCrypto", "CFileSystem"]),
   Module(name: "Tokenization", imports: ["TensorTypes", "StrictJSON"]),
   Module(name: "Architectures", imports: ["TensorTypes", "StrictJSON"]),
   Module(name: "Kernels", imports: ["TensorTypes", "CKernels", "COpenBLAS"]),
@@ -58,6 +58,8 @@ let package = Package(
     + [
       // SIMD kernels with run-time dispatch; -O2 even in debug builds, or tests take minutes.
       .target(name: "CKernels", cSettings: [.unsafeFlags(["-O2"])]),
+      // Linux calls that Swift's Glibc module does not export.
+      .target(name: "CFileSystem"),
       .executableTarget(
         name: "spikingbrain",
         dependencies: modules.map { .target(name: $0.name) } + [

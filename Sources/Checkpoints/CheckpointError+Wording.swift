@@ -1,0 +1,146 @@
+import Glibc
+import StrictJSON
+import TensorTypes
+
+extension CheckpointError {
+  public var what: String {
+    switch self {
+    case .system(_, let operation, let code): "cannot \(operation.rawValue): \(reason(code))"
+    case .isDirectory: "is a directory, not a file"
+    case .notRegularFile: "is not a regular file"
+    case .emptyFile: "is empty"
+    case .invalidFileName(_, let name):
+      "\"\(name)\" is not the name of a file inside this directory"
+    case .writeFailed(_, let code, let written):
+      "writing failed after \(written) bytes: \(reason(code))"
+
+    case .checkpointNotFound(_, let lookedFor, let found):
+      "holds no checkpoint: looked for \(list(lookedFor))"
+        + (found.isEmpty ? "" : "; found \(list(found))")
+    case .ambiguousCheckpoint(_, let candidates):
+      "holds several checkpoints: \(list(candidates))"
+    case .formatNotSupported(_, let format): "is a \(format) checkpoint; this is not supported yet"
+    case .unrecognisedFile: "is no checkpoint file that this program knows"
+    case .noSuchTensor(_, let tensor): "holds no tensor \(tensor)"
+
+    case .truncated(_, let part, let expected, let got):
+      "is truncated in the \(part): expected \(expected) bytes, got \(got)"
+        + " (\(expected - got) missing)"
+    case .trailingBytes(_, let expected, let got):
+      "has \(got - expected) bytes after the last tensor: expected \(expected) bytes, got \(got)"
+    case .duplicateTensor(let tensor, let first, let second):
+      "tensor \(tensor) is stored twice" + (first == second ? "" : ", in \(first) and in \(second)")
+    case .unsupportedType(_, let tensor, let type):
+      "tensor \(tensor) has type \(type), which is not supported"
+    case .sizeOverflow(_, let tensor, let shape, let type):
+      "tensor \(tensor) has an impossible size: shape \(shape) of \(type.storedName)"
+    case .overlap(_, let tensor, let offset, let previous, let previousEnd):
+      "tensor \(tensor) starts at byte \(offset), inside \(previous), which ends at \(previousEnd)"
+    case .limitExceeded(_, let quantity, let limit, let got):
+      "\(quantity) is \(got), the limit is \(limit)"
+
+    case .headerStart(_, let got):
+      "the header must start with '{' (byte 123), found byte \(got)"
+    case .headerJSON(_, let reason): reason.what
+    case .headerField(_, let field, let expected), .manifestField(_, let field, let expected):
+      "\(field): expected \(expected)"
+    case .sizeMismatch(_, let tensor, let shape, let type, let expected, let got):
+      "tensor \(tensor), shape \(shape) of \(type.storedName), takes \(expected) bytes,"
+        + " but its offsets span \(got)"
+    case .gap(_, let tensor, let offset, let expected):
+      "tensor \(tensor) starts at byte \(offset), leaving a gap: expected \(expected)"
+    case .missingShards(_, let files): "names files that do not exist: \(list(files))"
+    case .missingFromShard(_, let tensor, let file):
+      "places tensor \(tensor) in \(file), which does not hold it"
+    case .missingFromIndex(_, let tensor, let file):
+      "does not name tensor \(tensor) of \(file)"
+    case .notWritable(let tensor, let type):
+      "tensor \(tensor) has type \(type.storedName), which safetensors files cannot hold"
+
+    case .notGGUF(_, let magic): "is not a GGUF file: it starts with bytes \(magic)"
+    case .ggufVersion(_, let got):
+      got.byteSwapped == 2 || got.byteSwapped == 3
+        ? "is a big-endian GGUF file, which is not supported"
+        : "has GGUF version \(got); versions 2 and 3 are supported"
+    case .ggufValue(_, let key, let offset, let reason):
+      "metadata \(key) at byte \(offset): \(reason)"
+    case .ggufText(_, let part, let offset): "\(part) at byte \(offset) is not valid UTF-8"
+    case .ggufAlignment(_, let got): "general.alignment must be a power of two, got \(got)"
+    case .misaligned(_, let tensor, let offset, let alignment):
+      "tensor \(tensor) starts at offset \(offset), which is no multiple of \(alignment)"
+    case .splitFile(_, let count): "is one part of a GGUF model split into \(count) files"
+
+    case .outputExists: "already exists"
+    case .outputNotReplaceable(_, let reason): "cannot be replaced: \(reason)"
+    case .partialExists: "is left from an interrupted run"
+    case .partialInUse: "is being written by another process"
+    case .nothingToResume: "has no journal of an interrupted run, so it cannot be resumed"
+    case .fingerprintDiffers(_, let differences):
+      "was started differently and cannot be resumed: "
+        + differences.map { difference in
+          "\(difference.key) was \(difference.recorded ?? "absent"),"
+            + " is \(difference.current ?? "absent")"
+        }.joined(separator: "; ")
+    case .journal(_, let line, let reason): "line \(line): \(reason)"
+    case .unfinishedFiles(_, let files): "has unfinished files: \(list(files))"
+    }
+  }
+
+  public var location: String? {
+    switch self {
+    case .system(let file, _, _), .isDirectory(let file), .notRegularFile(let file),
+      .emptyFile(let file), .invalidFileName(let file, _), .writeFailed(let file, _, _),
+      .unrecognisedFile(let file), .noSuchTensor(let file, _), .truncated(let file, _, _, _),
+      .trailingBytes(let file, _, _), .unsupportedType(let file, _, _),
+      .sizeOverflow(let file, _, _, _), .overlap(let file, _, _, _, _),
+      .limitExceeded(let file, _, _, _), .headerStart(let file, _), .headerJSON(let file, _),
+      .headerField(let file, _, _), .sizeMismatch(let file, _, _, _, _, _),
+      .gap(let file, _, _, _), .notGGUF(let file, _), .ggufVersion(let file, _),
+      .ggufValue(let file, _, _, _), .ggufText(let file, _, _), .ggufAlignment(let file, _),
+      .misaligned(let file, _, _, _), .splitFile(let file, _), .journal(let file, _, _),
+      .manifestField(let file, _, _):
+      file
+    case .checkpointNotFound(let path, _, _), .ambiguousCheckpoint(let path, _),
+      .formatNotSupported(let path, _), .outputExists(let path),
+      .outputNotReplaceable(let path, _), .partialExists(let path), .partialInUse(let path),
+      .nothingToResume(let path), .fingerprintDiffers(let path, _), .unfinishedFiles(let path, _):
+      path
+    case .missingShards(let index, _), .missingFromShard(let index, _, _),
+      .missingFromIndex(let index, _, _):
+      index
+    case .duplicateTensor(_, let first, let second): first == second ? first : nil
+    case .notWritable: nil
+    }
+  }
+
+  public var advice: String? {
+    switch self {
+    case .truncated: "download or copy the file again"
+    case .missingShards: "download the missing files"
+    case .writeFailed(_, ENOSPC, _), .writeFailed(_, EDQUOT, _):
+      "free some space, then run the same command with --resume"
+    case .writeFailed(_, EFBIG, _):
+      "raise the file size limit (ulimit -f) or choose a smaller --shard-size, then use --resume"
+    case .checkpointNotFound(_, _, let found) where !found.isEmpty:
+      "give the path of one of these files"
+    case .ambiguousCheckpoint: "give the path of one of them"
+    case .splitFile: "merge the parts with llama.cpp's gguf-split --merge first"
+    case .outputExists: "use --force to replace it"
+    case .partialExists: "use --resume to finish it or --force to start again"
+    case .fingerprintDiffers, .nothingToResume, .journal: "use --force to start again"
+    default: nil
+    }
+  }
+
+  private func reason(_ code: Int32) -> String {
+    var text = [CChar](repeating: 0, count: 256)
+    strerror_r(code, &text, text.count)
+    return String(decoding: text.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+  }
+
+  private func list(_ names: [String]) -> String {
+    let shown = 8
+    let more = names.count > shown ? " and \(names.count - shown) more" : ""
+    return names.prefix(shown).joined(separator: ", ") + more
+  }
+}

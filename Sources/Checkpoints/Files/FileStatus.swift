@@ -1,0 +1,59 @@
+import Glibc
+
+/// Questions about paths that the system answers without opening a file. Symbolic links are
+/// followed: model caches store shards as links.
+enum FileStatus {
+  /// Whether something exists at `path`.
+  static func exists(_ path: String) -> Bool { status(path) != nil }
+
+  /// Whether `path` is a directory.
+  static func isDirectory(_ path: String) -> Bool {
+    status(path).map { $0.st_mode & S_IFMT == S_IFDIR } ?? false
+  }
+
+  /// The size of the regular file at `path`, or nil when there is none.
+  static func size(_ path: String) -> Int? {
+    guard let status = status(path), status.st_mode & S_IFMT == S_IFREG else { return nil }
+    return Int(status.st_size)
+  }
+
+  /// The names in a directory, sorted, without `.` and `..`.
+  static func names(in directory: String) throws(CheckpointError) -> [String] {
+    guard let stream = opendir(directory) else {
+      throw .system(file: directory, operation: .list, errno: errno)
+    }
+    defer { closedir(stream) }
+    var names: [String] = []
+    while let entry = readdir(stream) {
+      let name = withUnsafePointer(to: &entry.pointee.d_name) {
+        $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+      }
+      if name != "." && name != ".." { names.append(name) }
+    }
+    return names.sorted()
+  }
+
+  /// The relative names of all files below `directory`, sorted; links are files.
+  static func files(below directory: String) throws(CheckpointError) -> [String] {
+    var files: [String] = []
+    for name in try names(in: directory) {
+      let path = RelativeName.join(directory, name)
+      if isDirectory(path) && !isLink(path) {
+        files += try self.files(below: path).map { "\(name)/\($0)" }
+      } else {
+        files.append(name)
+      }
+    }
+    return files
+  }
+
+  private static func isLink(_ path: String) -> Bool {
+    var status = stat()
+    return lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFLNK
+  }
+
+  private static func status(_ path: String) -> stat? {
+    var status = stat()
+    return stat(path, &status) == 0 ? status : nil
+  }
+}

@@ -1,0 +1,76 @@
+import Glibc
+public import TensorTypes
+
+/// A file mapped into memory, read-only; pages are read when they are first touched.
+///
+/// Memory is bounded by dropping pages after use (`discard`), not by reading less: a map of any
+/// size costs only address space. A file that another process *shortens* while it is mapped kills
+/// the reader with SIGBUS when a lost page is touched; no check can prevent that, so checkpoints
+/// must not be modified while they are being read.
+public final class MappedFile: TensorStorage, @unchecked Sendable {
+  // @unchecked: the mapping never changes after init, and madvise is thread-safe.
+
+  /// The path the file was opened by.
+  public let path: String
+  /// The whole file.
+  public let bytes: UnsafeRawBufferPointer
+
+  /// How the file will be read; the kernel reads ahead accordingly.
+  public enum Access: Sendable {
+    case normal, sequential, random
+  }
+
+  /// Maps the regular file at `path`. Empty files are refused, since no checkpoint file is empty.
+  public init(path: String, access: Access = .normal) throws(CheckpointError) {
+    // O_NONBLOCK: opening a named pipe must not wait for a writer.
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    guard descriptor >= 0 else { throw .system(file: path, operation: .open, errno: errno) }
+    defer { close(descriptor) }
+    var status = stat()
+    guard fstat(descriptor, &status) == 0 else {
+      throw .system(file: path, operation: .inspect, errno: errno)
+    }
+    switch status.st_mode & S_IFMT {
+    case S_IFREG: break
+    case S_IFDIR: throw .isDirectory(file: path)
+    default: throw .notRegularFile(file: path)
+    }
+    guard status.st_size > 0 else { throw .emptyFile(file: path) }
+    let count = Int(status.st_size)
+    guard let base = mmap(nil, count, PROT_READ, MAP_PRIVATE, descriptor, 0), base != MAP_FAILED
+    else { throw .system(file: path, operation: .map, errno: errno) }
+    self.path = path
+    self.bytes = UnsafeRawBufferPointer(start: base, count: count)
+    switch access {
+    case .normal: break
+    case .sequential: madvise(base, count, MADV_SEQUENTIAL)
+    case .random: madvise(base, count, MADV_RANDOM)
+    }
+  }
+
+  deinit {
+    munmap(UnsafeMutableRawPointer(mutating: bytes.baseAddress), bytes.count)
+  }
+
+  /// Drops the pages that hold any of `bytes` from this process's resident set.
+  ///
+  /// Neighbouring bytes on the first and last page are dropped too: the map is read-only, so
+  /// they are read again when next touched. Bytes outside the file are ignored.
+  public func discard(_ bytes: UnsafeRawBufferPointer) {
+    advise(bytes, MADV_DONTNEED)
+  }
+
+  /// Asks the kernel to start reading the pages that hold `bytes`.
+  public func prefetch(_ bytes: UnsafeRawBufferPointer) {
+    advise(bytes, MADV_WILLNEED)
+  }
+
+  private func advise(_ part: UnsafeRawBufferPointer, _ advice: Int32) {
+    guard let base = bytes.baseAddress, let start = part.baseAddress else { return }
+    let page = sysconf(Int32(_SC_PAGESIZE))
+    let first = max(0, start - base) / page * page
+    let last = min(bytes.count, start - base + part.count)
+    guard first < last else { return }
+    madvise(UnsafeMutableRawPointer(mutating: base + first), last - first, advice)
+  }
+}

@@ -1,0 +1,61 @@
+public import TensorTypes
+
+/// One GGUF file (version 2 or 3, little-endian), mapped, its metadata read and its tensors
+/// checked.
+///
+/// Tensors are the raw stored blocks. Llama-architecture files hold q and k with their rows
+/// permuted; whoever knows the architecture gives those views another `RowOrder`.
+public struct GGUFFile: CheckpointReader {
+  /// The first four bytes of the file.
+  static let magic: [UInt8] = Array("GGUF".utf8)
+
+  public let formatName = "gguf"
+  public let tensors: [StoredTensor]
+  /// The version of the format: 2 or 3.
+  public let version: Int
+  /// The key-value section.
+  public let metadata: GGUFMetadata
+  /// Tensor offsets are multiples of this many bytes.
+  public let alignment: Int
+
+  private let file: MappedFile
+  private let indexOfName: [String: Int]
+
+  public var files: [String] { [file.path] }
+
+  /// Maps the file at `path`, reads its metadata and checks its tensor list.
+  public init(path: String) throws(CheckpointError) {
+    let file = try MappedFile(path: path)
+    guard file.bytes.prefix(4).elementsEqual(GGUFFile.magic) else {
+      throw .notGGUF(file: path, magic: Array(file.bytes.prefix(4)))
+    }
+    var cursor = GGUFCursor(bytes: file.bytes, file: path)
+    _ = try cursor.integer("magic", as: UInt32.self)
+    let version = try cursor.integer("version", as: UInt32.self)
+    guard version == 2 || version == 3 else { throw .ggufVersion(file: path, got: version) }
+    let tensorCount = try cursor.integer("tensor count", as: UInt64.self)
+    let keyCount = try cursor.integer("metadata key count", as: UInt64.self)
+    self.metadata = try GGUFMetadataParser.parse(count: keyCount, at: &cursor)
+    if let count = metadata.int("split.count"), count > 1 {
+      throw .splitFile(file: path, count: count)
+    }
+    self.alignment = try GGUFTensorParser.alignment(metadata, file: path)
+    self.tensors = try GGUFTensorParser.parse(
+      count: tensorCount, alignment: alignment, at: &cursor)
+    self.version = Int(version)
+    self.file = file
+    self.indexOfName = Dictionary(
+      uniqueKeysWithValues: tensors.enumerated().map { ($1.name, $0) })
+  }
+
+  public func tensor(named name: String) -> StoredTensor? {
+    indexOfName[name].map { tensors[$0] }
+  }
+
+  public func view(_ name: String) throws(CheckpointError) -> TensorView {
+    guard let tensor = tensor(named: name) else {
+      throw .noSuchTensor(file: file.path, tensor: name)
+    }
+    return file.view(of: tensor)
+  }
+}

@@ -1,0 +1,31 @@
+import TensorTypes
+
+/// The numbers that GGUF files use for tensor types (`enum ggml_type`).
+enum GGUFType {
+  /// The type with number `id`, or nil when it is unknown or not supported.
+  static func scalarType(_ id: UInt32) -> ScalarType? { supported[id] }
+
+  /// The number of `type`, or nil when GGUF files cannot hold it.
+  static func id(_ type: ScalarType) -> UInt32? {
+    supported.first { $0.value == type }?.key
+  }
+
+  /// The name of type `id` for messages.
+  static func name(_ id: UInt32) -> String {
+    supported[id]?.storedName ?? unsupported[id] ?? "number \(id)"
+  }
+
+  private static let supported: [UInt32: ScalarType] = [
+    0: .float32, 1: .float16, 2: .q4_0, 3: .q4_1, 6: .q5_0, 7: .q5_1, 8: .q8_0, 12: .q4_K,
+    13: .q5_K, 14: .q6_K, 24: .int8, 25: .int16, 26: .int32, 27: .int64, 28: .float64,
+    30: .bfloat16,
+  ]
+
+  private static let unsupported: [UInt32: String] = [
+    4: "Q4_2 (removed)", 5: "Q4_3 (removed)", 9: "Q8_1", 10: "Q2_K", 11: "Q3_K", 15: "Q8_K",
+    16: "IQ2_XXS", 17: "IQ2_XS", 18: "IQ3_XXS", 19: "IQ1_S", 20: "IQ4_NL", 21: "IQ3_S",
+    22: "IQ2_S", 23: "IQ4_XS", 29: "IQ1_M", 31: "Q4_0_4_4 (removed)", 32: "Q4_0_4_8 (removed)",
+    33: "Q4_0_8_8 (removed)", 34: "TQ1_0", 35: "TQ2_0", 36: "IQ4_NL_4_4 (removed)",
+    37: "IQ4_NL_4_8 (removed)", 38: "IQ4_NL_8_8 (removed)", 39: "MXFP4", 40: "NVFP4",
+  ]
+}

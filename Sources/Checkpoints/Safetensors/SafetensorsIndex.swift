@@ -1,0 +1,44 @@
+import StrictJSON
+
+/// `model.safetensors.index.json`: which tensor lies in which shard.
+struct SafetensorsIndex {
+  /// The longest index that is read, in bytes; an index names no more than the headers do.
+  static let byteLimit = SafetensorsFile.headerLimit
+
+  /// The path of the index.
+  let path: String
+  /// The tensor names in order of appearance, with the shard each lies in.
+  let entries: [(tensor: String, file: String)]
+
+  /// The shards in the order of their names.
+  var files: [String] { Set(entries.map(\.file)).sorted() }
+
+  /// Reads and checks the index at `path`; does not look at the shards.
+  init(path: String) throws(CheckpointError) {
+    self.path = path
+    let file = try MappedFile(path: path)
+    guard file.bytes.count <= SafetensorsIndex.byteLimit else {
+      throw .limitExceeded(
+        file: path, quantity: "index size", limit: SafetensorsIndex.byteLimit,
+        got: UInt64(file.bytes.count))
+    }
+    let document: JSONValue
+    do throws(JSONError) {
+      document = try JSONParser.parse(file.bytes)
+    } catch {
+      throw .headerJSON(file: path, reason: error)
+    }
+    guard let map = document["weight_map"]?.object else {
+      throw .headerField(file: path, field: "weight_map", expected: "an object of file names")
+    }
+    var entries: [(tensor: String, file: String)] = []
+    for (tensor, value) in map.members {
+      guard let name = value.string else {
+        throw .headerField(file: path, field: "weight_map.\(tensor)", expected: "a file name")
+      }
+      guard RelativeName.isValid(name) else { throw .invalidFileName(file: path, name: name) }
+      entries.append((tensor, name))
+    }
+    self.entries = entries
+  }
+}

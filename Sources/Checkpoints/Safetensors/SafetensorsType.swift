@@ -1,0 +1,30 @@
+public import TensorTypes
+
+extension ScalarType {
+  /// The name used in safetensors headers and in manifests: `BF16`, `I8`, … For quantised types
+  /// the name GGML uses (`Q4_K`), which no safetensors header may hold.
+  public var storedName: String {
+    switch self {
+    case .float64: "F64"
+    case .float32: "F32"
+    case .float16: "F16"
+    case .bfloat16: "BF16"
+    case .int64: "I64"
+    case .int32: "I32"
+    case .int16: "I16"
+    case .int8: "I8"
+    case .uint8: "U8"
+    case .bool: "BOOL"
+    case .q4_0, .q4_1, .q5_0, .q5_1, .q8_0, .q4_K, .q5_K, .q6_K: rawValue.uppercased()
+    }
+  }
+
+  /// The type with the given stored name, or nil.
+  public init?(storedName: String) {
+    guard let type = ScalarType.byStoredName[storedName] else { return nil }
+    self = type
+  }
+
+  private static let byStoredName = Dictionary(
+    uniqueKeysWithValues: allCases.map { ($0.storedName, $0) })
+}

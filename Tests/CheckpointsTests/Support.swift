@@ -1,0 +1,60 @@
+import Checkpoints
+import Foundation
+import TensorTypes
+
+/// A directory that is removed when the test that made it ends.
+final class TemporaryDirectory: Sendable {
+  let path: String
+
+  init() throws {
+    path = FileManager.default.temporaryDirectory.path + "/checkpoints-\(UUID().uuidString)"
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+  }
+
+  deinit { try? FileManager.default.removeItem(atPath: path) }
+
+  /// The path of `name` inside.
+  func callAsFunction(_ name: String) -> String { "\(path)/\(name)" }
+
+  /// Writes `bytes` to the file `name` and returns its path.
+  @discardableResult
+  func write(_ name: String, _ bytes: [UInt8]) throws -> String {
+    let url = URL(fileURLWithPath: self(name))
+    try FileManager.default.createDirectory(
+      at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
+    try Data(bytes).write(to: url)
+    return url.path
+  }
+
+  /// Writes `text` to the file `name` and returns its path.
+  @discardableResult
+  func write(_ name: String, _ text: String) throws -> String { try write(name, Array(text.utf8)) }
+}
+
+/// The path of a file below `formats/`.
+func formatsPath(_ name: String) -> String {
+  URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent().appendingPathComponent("formats/\(name)").path
+}
+
+/// The whole file at `path`.
+func contents(_ path: String) throws -> [UInt8] {
+  Array(try Data(contentsOf: URL(fileURLWithPath: path)))
+}
+
+/// The elements of `view`, which must hold plain values of the size of `Element`.
+func elements<Element: BitwiseCopyable>(_ view: TensorView, as type: Element.Type) -> [Element] {
+  stride(from: 0, to: view.bytes.count, by: MemoryLayout<Element>.size).map {
+    view.bytes.loadUnaligned(fromByteOffset: $0, as: type)
+  }
+}
+
+/// The `CheckpointError` that `body` throws, or nil.
+func checkpointError(_ body: () throws -> Void) -> CheckpointError? {
+  do {
+    try body()
+    return nil
+  } catch {
+    return error as? CheckpointError
+  }
+}
