@@ -37,7 +37,7 @@ let modules: [Module] = [
     name: "Verification",
     imports: [
       "TensorTypes", "StrictJSON", "Checkpoints", "Architectures", "ModelFiles", "Conversion",
-      "Runtime", "Tokenization",
+      "Runtime", "Kernels",
     ]),
 ]
 

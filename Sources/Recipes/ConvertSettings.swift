@@ -1,4 +1,5 @@
 public import TensorTypes
+import Yams
 
 /// What `convert` may be told, by a recipe or on the command line.
 public struct ConvertSettings: Sendable, Equatable {
@@ -45,6 +46,17 @@ public struct ConvertSettings: Sendable, Equatable {
       ("window-rule", windowRule), ("gate-bias", "\(gateBias)"), ("dtype", dtype.rawValue),
       ("shard-size", "\(shardSize.bytes)"), ("seed", "\(seed)"),
     ]
+  }
+}
+
+extension ConvertSettings {
+  /// The settings that `fields` recorded, for example in a manifest.
+  public init(fields: [String: String], file: String) throws(RecipeError) {
+    let node = Node.mapping(
+      .init(fields.sorted { $0.key < $1.key }.map { (Node($0.key), Node($0.value)) }))
+    var reader = try RecipeReader(node, describing: "the recorded settings", file: file)
+    try self.init(&reader)
+    try reader.finish()
   }
 }
 

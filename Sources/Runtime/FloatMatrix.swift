@@ -41,6 +41,9 @@ public final class FloatMatrix: @unchecked Sendable {
     UnsafeMutableBufferPointer(start: pointer + row * columns, count: columns)
   }
 
+  /// Where one row starts.
+  public func row(_ row: Int) -> UnsafeMutablePointer<Float> { pointer + row * columns }
+
   /// All elements.
   public var elements: UnsafeMutableBufferPointer<Float> {
     UnsafeMutableBufferPointer(start: pointer, count: count)

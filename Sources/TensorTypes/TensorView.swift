@@ -18,6 +18,8 @@ public struct TensorView: @unchecked Sendable {
   public let shape: Shape
   /// How logical rows map to stored rows.
   public let rowOrder: RowOrder
+  /// A type that decoded values are rounded to, or nil: as stored.
+  public private(set) var rounding: ScalarType?
   /// What owns `bytes`.
   public let storage: any TensorStorage
 
@@ -51,6 +53,13 @@ public struct TensorView: @unchecked Sendable {
   public func row(_ row: Int) -> UnsafeRawBufferPointer {
     let start = rowOrder.storedRow(of: row) * rowBytes
     return UnsafeRawBufferPointer(rebasing: bytes[start..<start + rowBytes])
+  }
+
+  /// The same tensor with values rounded to `type` when they are decoded: what a cast of it holds.
+  public func rounded(to type: ScalarType) -> TensorView {
+    var copy = self
+    copy.rounding = type
+    return copy
   }
 
   /// Drops cached pages of the stored bytes of this tensor.

@@ -1,0 +1,71 @@
+import Architectures
+import Foundation
+import Runtime
+import TensorTypes
+
+/// The runtime computes finite logits from the checkpoint, and the same ones whichever way the
+/// tokens are read.
+struct LogitsCheck {
+  /// Reading tokens together or one by one agrees to this, relative to the largest logit.
+  static let tolerance = 1e-4
+
+  let model: Model
+  let tokens: [Int]
+
+  /// Seeded tokens, so that the check needs no tokenizer and is the same every time.
+  static func probe(for model: ModelDescription, count: Int) -> [Int] {
+    var generator = SplitMix64(seed: 1, label: "verify")
+    return (0..<count).map { _ in Int.random(in: 0..<model.vocabularySize, using: &generator) }
+  }
+
+  func run() throws -> [CheckResult] {
+    var state = DecodingState(for: model.description)
+    let together = try model.extend(&state, with: tokens)
+
+    var steps = DecodingState(for: model.description)
+    let stepwise = try model.extend(&steps, with: tokens, stepwise: true)
+    let recurrent = LogitsComparison((model, together), (model, stepwise))
+    if let row = recurrent.firstNonFinite {
+      return [.failed("logits", "not finite at position \(row)\(try firstBadLayer())")]
+    }
+    return [
+      .passed("logits", "finite for \(tokens.count) tokens"),
+      result("prefill = decode", recurrent),
+      result("state save/restore", try restored(against: together)),
+    ]
+  }
+
+  /// Reads half of the tokens, saves and restores the state, and reads the rest.
+  private func restored(against together: FloatMatrix) throws -> LogitsComparison {
+    let half = tokens.count / 2
+    var state = DecodingState(for: model.description)
+    _ = try model.extend(&state, with: Array(tokens[..<half]))
+    guard
+      var restored = DecodingState(
+        for: model.description, saved: state.saved, position: state.position)
+    else { throw RuntimeError.stateDoesNotFit(file: "memory", reason: "restoring failed") }
+    let rest = try model.extend(&restored, with: Array(tokens[half...]))
+    return LogitsComparison((model, together.rows(half..<tokens.count)), (model, rest))
+  }
+
+  private func result(_ name: String, _ comparison: LogitsComparison) -> CheckResult {
+    let measured = "largest difference \(scientific(comparison.difference)) of the largest logit"
+    return comparison.difference <= Self.tolerance
+      ? .passed(name, measured)
+      : .failed(name, "\(measured) at position \(comparison.position), limit \(Self.tolerance)")
+  }
+
+  /// Names the first layer whose output is not finite.
+  private func firstBadLayer() throws -> String {
+    var state = DecodingState(for: model.description)
+    var bad: Int?
+    _ = try model.extend(&state, with: tokens) { layer, _, hidden in
+      if bad == nil, hidden.elements.contains(where: { !$0.isFinite }) { bad = layer }
+    }
+    return bad.map { $0 == 0 ? ", already in the embeddings" : ", first after layer \($0 - 1)" }
+      ?? ""
+  }
+}
+
+/// `value` as `1.2e-07`.
+func scientific(_ value: Double) -> String { String(format: "%.1e", value) }

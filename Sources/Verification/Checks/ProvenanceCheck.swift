@@ -1,0 +1,68 @@
+import Checkpoints
+import Conversion
+import Foundation
+import ModelFiles
+import Recipes
+
+/// Every tensor of a conversion holds exactly what its recipe makes of the source: copied tensors
+/// byte for byte, new ones as the manifest says.
+///
+/// The conversion is planned again from the recorded settings, and each planned tensor is produced
+/// and compared with the file instead of being written.
+struct ProvenanceCheck {
+  static let block = 4 << 20
+
+  let converted: ModelFile
+  let plan: CheckpointPlan
+
+  func run() throws -> CheckResult {
+    var copied = 0, made = 0
+    for planned in plan.tensors {
+      guard let stored = converted.reader.tensor(named: planned.name) else {
+        return .failed("provenance", "\(planned.name) is missing")
+      }
+      guard stored.type == planned.type, stored.shape == planned.shape else {
+        return .failed(
+          "provenance",
+          "\(planned.name) is \(stored.type.rawValue) \(stored.shape), the recipe makes "
+            + "\(planned.type.rawValue) \(planned.shape)")
+      }
+      if let offset = try firstDifference(planned, stored) {
+        let origin = planned.transform.sources.first.map { " (\(planned.transform.name) of \($0))" }
+        return .failed(
+          "provenance",
+          "\(planned.name) differs from what the recipe makes of the source at byte \(offset)"
+            + (origin ?? " (\(planned.transform.name))"))
+      }
+      if planned.transform.sources.isEmpty { made += 1 } else { copied += 1 }
+    }
+    return .passed(
+      "provenance", "\(copied) tensors are the source's byte for byte, \(made) new as recorded")
+  }
+
+  /// The first byte where the file differs from what the transform produces.
+  private func firstDifference(
+    _ planned: CheckpointPlan.PlannedTensor, _ stored: StoredTensor
+  ) throws -> Int? {
+    let view = try converted.reader.view(stored.name)
+    defer { view.discard() }
+    var position = 0
+    var difference: Int?
+    try planned.transform.produce(block: Self.block) { bytes in
+      defer { position += bytes.count }
+      guard difference == nil else { return }
+      guard position + bytes.count <= view.bytes.count else {
+        difference = view.bytes.count
+        return
+      }
+      let part = UnsafeRawBufferPointer(
+        rebasing: view.bytes[position..<position + bytes.count])
+      guard let left = bytes.baseAddress, let right = part.baseAddress else { return }
+      if memcmp(left, right, bytes.count) != 0 {
+        difference = position + (zip(bytes, part).enumerated().first { $1.0 != $1.1 }?.offset ?? 0)
+      }
+      view.storage.discard(part)
+    }
+    return difference ?? (position == view.bytes.count ? nil : position)
+  }
+}

@@ -1,0 +1,50 @@
+import Checkpoints
+import Kernels
+import TensorTypes
+
+/// Every stored weight is a finite number.
+struct ValuesCheck {
+  let reader: any CheckpointReader
+  /// Bytes of f32 values held at a time.
+  private static let block = 4 << 20
+
+  func run() throws -> CheckResult {
+    var elements = 0
+    for tensor in reader.tensors where RowDecoder.supports(tensor.type) {
+      let view = try reader.view(tensor.name)
+      if let position = firstNonFinite(in: view) {
+        return .failed(
+          "values", "\(tensor.name) in \(tensor.file) holds \(position.value) at \(position.index)")
+      }
+      elements += view.rows * view.columns
+    }
+    return .passed("values", "\(elements) numbers in \(reader.tensors.count) tensors are finite")
+  }
+
+  private func firstNonFinite(in view: TensorView) -> (value: Float, index: String)? {
+    let rowsAtOnce = max(1, Self.block / max(4 * view.columns, 1))
+    let buffer = MemoryStorage(count: rowsAtOnce * view.columns * 4)
+    let values = buffer.bytes.bindMemory(to: Float.self)
+    guard let start = values.baseAddress else { return nil }
+    defer { view.discard() }
+    for first in stride(from: 0, to: view.rows, by: rowsAtOnce) {
+      let rows = first..<min(first + rowsAtOnce, view.rows)
+      RowDecoder.decode(view, rows: rows, into: start)
+      let count = rows.count * view.columns
+      // The exponent of infinities and NaNs is all ones.
+      var bad = 0
+      for index in 0..<count where values[index].bitPattern & 0x7f80_0000 == 0x7f80_0000 {
+        bad += 1
+      }
+      if bad > 0, let index = values[..<count].firstIndex(where: { !$0.isFinite }) {
+        let row = first + index / view.columns
+        return (values[index], "[\(row), \(index % view.columns)]")
+      }
+      if view.rowOrder == .stored {
+        let used = rows.lowerBound * view.rowBytes..<rows.upperBound * view.rowBytes
+        view.storage.discard(UnsafeRawBufferPointer(rebasing: view.bytes[used]))
+      }
+    }
+    return nil
+  }
+}

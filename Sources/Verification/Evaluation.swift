@@ -1,0 +1,96 @@
+public import Architectures
+import Foundation
+import Kernels
+public import Runtime
+
+/// Perplexity of a text, and how far a model is from a teacher on it.
+///
+/// The rule: tokens are cut into consecutive segments of `context`, each read from an empty state,
+/// its first token not scored; a shorter last segment counts if it has two tokens; negative
+/// log-likelihoods are summed in f64.
+public struct Evaluation: Sendable {
+  /// Tokens read.
+  public private(set) var tokens = 0
+  /// Tokens scored: all but the first of each segment.
+  public private(set) var scored = 0
+  /// Sum of the negative log-likelihoods in nats.
+  public private(set) var totalNLL = 0.0
+  /// Sum and count of the negative log-likelihoods by position in the segment; bucket b holds
+  /// positions 2^b to 2^(b+1) - 1.
+  public private(set) var buckets: [(sum: Double, count: Int)] = []
+  /// Against a teacher: summed KL(teacher‖model) in nats, and how often both predict the same.
+  public private(set) var divergence = 0.0
+  /// Scored tokens for which both models predict the same token.
+  public private(set) var agreements = 0
+
+  /// exp of the mean negative log-likelihood.
+  public var perplexity: Double { exp(totalNLL / Double(max(scored, 1))) }
+
+  /// Rows of logits held at a time: with a vocabulary of 150,000 they take 38 MB per model.
+  private static let rowsAtOnce = 64
+
+  /// Evaluates `model` on `tokens`.
+  ///
+  /// - Parameters:
+  ///   - context: tokens per segment, at least 2.
+  ///   - teacher: a model to compare with, with the same vocabulary.
+  ///   - progress: called after each segment with the share done.
+  public init(
+    of model: Model, on tokens: [Int], context: Int, teacher: Model? = nil,
+    progress: (Double) -> Void = { _ in }
+  ) throws {
+    for start in stride(from: 0, to: tokens.count, by: context) {
+      let segment = Array(tokens[start..<min(start + context, tokens.count)])
+      guard segment.count >= 2 else { break }
+      try score(segment, model: model, teacher: teacher)
+      progress(Double(start + segment.count) / Double(tokens.count))
+    }
+  }
+
+  private mutating func score(_ segment: [Int], model: Model, teacher: Model?) throws {
+    func hidden(_ model: Model) throws -> FloatMatrix {
+      var state = DecodingState(for: model.description)
+      return try model.extend(&state, with: segment)
+    }
+    let own = try hidden(model), other = try teacher.map(hidden)
+    tokens += segment.count
+    for first in stride(from: 0, to: segment.count - 1, by: Self.rowsAtOnce) {
+      let rows = first..<min(first + Self.rowsAtOnce, segment.count - 1)
+      let logits = model.logits(own, rows: rows)
+      let reference = other.flatMap { teacher?.logits($0, rows: rows) }
+      for row in rows {
+        let scores = logits.row(row - first)
+        let normalizer = Softmax.logSumExp(scores, count: logits.columns)
+        record(normalizer - Double(scores[segment[row + 1]]), position: row + 1)
+        if let reference {
+          compare(scores, normalizer, with: reference.row(row - first), count: logits.columns)
+        }
+      }
+    }
+  }
+
+  private mutating func record(_ nll: Double, position: Int) {
+    scored += 1
+    totalNLL += nll
+    let bucket = Int.bitWidth - 1 - position.leadingZeroBitCount
+    while buckets.count <= bucket { buckets.append((0, 0)) }
+    buckets[bucket].sum += nll
+    buckets[bucket].count += 1
+  }
+
+  private mutating func compare(
+    _ scores: UnsafePointer<Float>, _ normalizer: Double, with teacher: UnsafePointer<Float>,
+    count: Int
+  ) {
+    let teacherNormalizer = Softmax.logSumExp(teacher, count: count)
+    var sum = 0.0
+    for index in 0..<count {
+      let logP = Double(teacher[index]) - teacherNormalizer
+      sum += exp(logP) * (logP - Double(scores[index]) + normalizer)
+    }
+    divergence += sum
+    if Vector.argmax(scores, count: count) == Vector.argmax(teacher, count: count) {
+      agreements += 1
+    }
+  }
+}

@@ -1,0 +1,21 @@
+import ArgumentParser
+import StrictJSON
+
+/// Options of every subcommand that reports something.
+struct ReportOptions: ParsableArguments {
+  @Flag(help: "Print one JSON object on standard output, and nothing else there.")
+  var json = false
+
+  @Flag(help: "No progress and no notes on standard error.")
+  var quiet = false
+
+  /// Prints `object` as JSON, or else the text.
+  func report(_ object: JSONValue, text: @autoclosure () -> String) {
+    Terminal.say(json ? object.compact : text())
+  }
+
+  /// Prints a note on standard error unless `--quiet`.
+  func note(_ text: String) {
+    if !quiet { Terminal.note(text) }
+  }
+}

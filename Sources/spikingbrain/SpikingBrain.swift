@@ -1,0 +1,40 @@
+import ArgumentParser
+import Foundation
+import TensorTypes
+
+/// The program: one subcommand per task.
+@main
+struct SpikingBrain: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "spikingbrain",
+    abstract: "Converts Transformer checkpoints to SpikingBrain models, proves the result, runs it.",
+    discussion: """
+      CKPT is a Hugging Face directory (safetensors), a .gguf file, or one of this program's own \
+      directories. Exit codes: 0 ok, 1 a check failed, 2 bad input or environment, 64 usage.
+      """,
+    version: ProgramVersion.current,
+    subcommands: [
+      Inspect.self, Convert.self, Verify.self, Generate.self, Logits.self, Tokenize.self,
+      Evaluate.self, Bench.self, Build.self, Synthesize.self,
+    ])
+
+  static func main() {
+    // A reader that goes away (`| head`) or a full disk is an error we report, not a signal.
+    signal(SIGPIPE, SIG_IGN)
+    signal(SIGXFSZ, SIG_IGN)
+    do {
+      var command = try parseAsRoot()
+      try command.run()
+    } catch let error as any ReportableError {
+      Terminal.report(error)
+      Foundation.exit(error.exitCode)
+    } catch {
+      exit(withError: error)
+    }
+  }
+}
+
+/// The version, recorded in manifests.
+enum ProgramVersion {
+  static let current = "0.1.0"
+}
