@@ -57,11 +57,12 @@ public struct JSONParser {
         throw .unexpectedByte(bytes[position], offset: position, expected: "a key")
       }
       let key = try string()
-      guard object[key] == nil else { throw .duplicateKey(key, offset: offset) }
       skipSpace()
       try expect(UInt8(ascii: ":"), "':'")
       skipSpace()
-      object[key] = try value(depth: depth + 1)
+      guard object.insert(key, try value(depth: depth + 1)) else {
+        throw .duplicateKey(key, offset: offset)
+      }
       skipSpace()
       if try peek() == UInt8(ascii: "}") {
         position += 1
@@ -102,8 +103,13 @@ public struct JSONParser {
       {
         position += 1
       }
+      let byte = try peek()
+      if byte == UInt8(ascii: "\""), text.isEmpty {
+        position += 1
+        return String(decoding: bytes[run..<position - 1], as: UTF8.self)
+      }
       text += bytes[run..<position]
-      switch try peek() {
+      switch byte {
       case UInt8(ascii: "\""):
         position += 1
         return String(decoding: text, as: UTF8.self)

@@ -13,41 +13,6 @@ public enum JSONValue: Sendable, Hashable {
   case object(JSONObject)
 }
 
-/// An object's members in order of appearance, with access by key.
-public struct JSONObject: Sendable, Hashable {
-  /// The keys in order.
-  public private(set) var keys: [String] = []
-  private var values: [String: JSONValue] = [:]
-
-  /// An empty object.
-  public init() {}
-
-  /// An object of the given members, in that order; a repeated key keeps its last value.
-  public init(_ members: [(String, JSONValue)]) {
-    for (key, value) in members { self[key] = value }
-  }
-
-  /// The value of `key`. Setting a new key appends it; setting nil removes it.
-  public subscript(key: String) -> JSONValue? {
-    get { values[key] }
-    set {
-      if let newValue {
-        if values.updateValue(newValue, forKey: key) == nil { keys.append(key) }
-      } else if values.removeValue(forKey: key) != nil {
-        keys.removeAll { $0 == key }
-      }
-    }
-  }
-
-  /// The members in order.
-  public var members: [(key: String, value: JSONValue)] {
-    keys.compactMap { key in values[key].map { (key, $0) } }
-  }
-
-  /// The number of members.
-  public var count: Int { keys.count }
-}
-
 extension JSONValue {
   /// The member `key` of an object; nil for anything else.
   public subscript(key: String) -> JSONValue? {

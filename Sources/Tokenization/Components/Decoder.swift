@@ -1,0 +1,121 @@
+/// How tokens become text again: steps in order, each changing the list of tokens.
+struct Decoder: Sendable {
+  enum Step: Sendable {
+    /// All tokens become one text: the bytes that the byte-level alphabet stands for.
+    case byteAlphabet
+    /// The mark becomes a space; at the start it goes, if a prefix had been put there.
+    case metaspace(mark: Unicode.Scalar, prefixed: Bool)
+    /// Runs of `<0xNN>` become the text of these bytes.
+    case byteFallback
+    case fuse
+    /// Removes up to so many scalars at both ends of every token.
+    case strip(Unicode.Scalar, start: Int, stop: Int)
+    case replace(Pattern, with: [UInt8])
+  }
+
+  /// Nil if the file has no decoder: then tokens are joined by spaces.
+  var steps: [Step]?
+
+  func text(of tokens: [[UInt8]]) -> String {
+    guard let steps else {
+      return String(decoding: Array(tokens.joined(separator: [0x20])), as: UTF8.self)
+    }
+    let parts = steps.reduce(tokens) { $1.apply(to: $0) }
+    return String(decoding: Array(parts.joined()), as: UTF8.self)
+  }
+}
+
+extension Decoder.Step {
+  fileprivate func apply(to tokens: [[UInt8]]) -> [[UInt8]] {
+    switch self {
+    case .byteAlphabet: return [tokens.flatMap(Self.bytes(of:)).repairedUTF8]
+    case .fuse: return [Array(tokens.joined())]
+    case .byteFallback: return Self.joiningBytes(tokens)
+    case .replace(let pattern, let content):
+      return tokens.map { $0.replacing(pattern, with: content) }
+    case .strip(let scalar, let start, let stop):
+      return tokens.map { Self.strip($0, scalar, start: start, stop: stop) }
+    case .metaspace(let mark, let prefixed):
+      return tokens.enumerated().map { index, token in
+        var text: [UInt8] = []
+        token.forEachScalar(in: token.indices) { scalar, range in
+          if scalar != mark {
+            text += token[range]
+          } else if index > 0 || !prefixed {
+            text.append(0x20)
+          }
+        }
+        return text
+      }
+    }
+  }
+
+  /// The bytes that a token's scalars stand for; the token's own if it holds any other scalar.
+  private static func bytes(of token: [UInt8]) -> [UInt8] {
+    var bytes: [UInt8] = []
+    var isMapped = true
+    token.forEachScalar(in: token.indices) { scalar, _ in
+      if let byte = ByteAlphabet.byte(of: scalar) { bytes.append(byte) } else { isMapped = false }
+    }
+    return isMapped ? bytes : token
+  }
+
+  private static func joiningBytes(_ tokens: [[UInt8]]) -> [[UInt8]] {
+    var joined: [[UInt8]] = []
+    var run: [UInt8] = []
+    func finishRun() {
+      if run.isEmpty { return }
+      if String(validating: run, as: UTF8.self) != nil {
+        joined.append(run)
+      } else {
+        joined += Array(repeating: UTF8.encodedReplacementCharacter.map { $0 }, count: run.count)
+      }
+      run = []
+    }
+    for token in tokens {
+      if let byte = ByteFallback.byte(of: token) {
+        run.append(byte)
+      } else {
+        finishRun()
+        joined.append(token)
+      }
+    }
+    finishRun()
+    return joined
+  }
+
+  private static func strip(
+    _ token: [UInt8], _ scalar: Unicode.Scalar, start: Int, stop: Int
+  ) -> [UInt8] {
+    let unit = Array(String(Character(scalar)).utf8)
+    var range = token.indices
+    for _ in 0..<min(start, token.count)
+    where token.matches(unit[...], at: range.lowerBound, end: range.upperBound) {
+      range = range.lowerBound + unit.count..<range.upperBound
+    }
+    for _ in 0..<min(stop, token.count)
+    where token.matches(
+      unit[...], at: max(range.lowerBound, range.upperBound - unit.count), end: range.upperBound)
+    {
+      range = range.lowerBound..<range.upperBound - unit.count
+    }
+    return Array(token[range])
+  }
+}
+
+/// The tokens `<0x00>` … `<0xFF>` that stand for single bytes.
+enum ByteFallback {
+  /// The token of each byte.
+  static let tokens: [ByteString] = (UInt8.min...UInt8.max).map { byte in
+    let digits = String(byte, radix: 16, uppercase: true)
+    return ByteString("<0x\(byte < 16 ? "0" : "")\(digits)>")
+  }
+
+  /// The byte a token stands for; nil for all other tokens.
+  static func byte(of token: [UInt8]) -> UInt8? {
+    guard token.count == 6, token.starts(with: "<0x".utf8), token[5] == UInt8(ascii: ">") else {
+      return nil
+    }
+    return UInt8(String(decoding: token[3..<5], as: UTF8.self), radix: 16)
+  }
+}

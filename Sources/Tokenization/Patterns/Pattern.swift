@@ -1,0 +1,66 @@
+import TensorTypes
+
+/// A regular expression over Unicode scalars.
+struct Pattern: Sendable {
+  private let program: PatternProgram
+
+  /// Compiles a regular expression; `path` is where it stands in its file, for errors.
+  init(regex text: String, path: String) throws(TokenizationError) {
+    guard text.utf8.count <= TokenizationLimits.patternBytes else {
+      throw .tooLarge("pattern", text.utf8.count, limit: TokenizationLimits.patternBytes)
+    }
+    do throws(PatternError) {
+      let node = try PatternParser.parse(text)
+      // An empty match would split a text without taking any of it.
+      if node.canBeEmpty { throw PatternError(reason: "it can match nothing", position: 0) }
+      program = try PatternProgram(node)
+    } catch {
+      throw .unsupportedPattern(text, reason: error.reason, position: error.position, path: path)
+    }
+  }
+
+  /// A pattern that matches `text` itself.
+  init(literal text: String, path: String) throws(TokenizationError) {
+    let scalars = text.unicodeScalars.map { PatternNode.one(ScalarClass($0)) }
+    guard !scalars.isEmpty, text.utf8.count <= TokenizationLimits.patternBytes,
+      let program = try? PatternProgram(.sequence(scalars))
+    else { throw .unsupportedPattern(text, reason: "empty or too long", position: 0, path: path) }
+    self.program = program
+  }
+
+  /// A pattern that matches one scalar of a class.
+  init(_ scalars: ScalarClass) {
+    program = PatternProgram(scalars)
+  }
+
+  /// Calls `body` with consecutive parts that cover `range`: matches and what lies between.
+  func forEachPart(
+    of bytes: [UInt8], in range: Range<Int>, _ body: (Range<Int>, _ isMatch: Bool) -> Void
+  ) {
+    var matcher = PatternMatcher(program)
+    forEachPart(of: bytes, in: range, using: &matcher, body)
+  }
+
+  /// The same with a matcher that is reused for many ranges.
+  func forEachPart(
+    of bytes: [UInt8], in range: Range<Int>, using matcher: inout PatternMatcher,
+    _ body: (Range<Int>, _ isMatch: Bool) -> Void
+  ) {
+    var gap = range.lowerBound
+    var position = gap
+    while let read = bytes.scalar(at: position, end: range.upperBound) {
+      guard let end = matcher.end(in: bytes, from: position, to: range.upperBound) else {
+        position += read.length
+        continue
+      }
+      if gap < position { body(gap..<position, false) }
+      body(position..<end, true)
+      position = end
+      gap = end
+    }
+    if gap < range.upperBound { body(gap..<range.upperBound, false) }
+  }
+
+  /// A matcher to reuse.
+  var matcher: PatternMatcher { PatternMatcher(program) }
+}

@@ -1,0 +1,60 @@
+/// A Unicode scalar read from UTF-8, and the number of bytes it took.
+struct ScalarRead {
+  var scalar: Unicode.Scalar
+  var length: Int
+}
+
+extension [UInt8] {
+  /// The scalar that starts at `position` of valid UTF-8; nil at `end`.
+  @inline(__always)
+  func scalar(at position: Int, end: Int) -> ScalarRead? {
+    guard position < end else { return nil }
+    let first = UInt32(self[position])
+    if first < 0x80 {
+      return ScalarRead(scalar: Unicode.Scalar(UInt8(first)), length: 1)
+    }
+    let length = first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4
+    var value = first & (0x7f >> UInt32(length))
+    for index in position + 1..<position + length {
+      value = value << 6 | UInt32(index < end ? self[index] & 0x3f : 0)
+    }
+    return ScalarRead(scalar: Unicode.Scalar(value) ?? "\u{fffd}", length: length)
+  }
+
+  /// The start of the scalar that ends at `position`; `position` itself at `start`.
+  func scalarStart(before position: Int, start: Int) -> Int {
+    var index = position
+    while index > start {
+      index -= 1
+      if self[index] & 0xc0 != 0x80 { break }
+    }
+    return index
+  }
+
+  /// Calls `body` with each scalar of a range of valid UTF-8 and its bytes' range.
+  @inline(__always)
+  func forEachScalar(in range: Range<Int>, _ body: (Unicode.Scalar, Range<Int>) -> Void) {
+    var position = range.lowerBound
+    while let read = scalar(at: position, end: range.upperBound) {
+      body(read.scalar, position..<Swift.min(position + read.length, range.upperBound))
+      position += read.length
+    }
+  }
+
+  /// Appends a scalar's UTF-8 form.
+  mutating func append(_ scalar: Unicode.Scalar) {
+    append(contentsOf: UTF8.encode(scalar) ?? UTF8.encodedReplacementCharacter)
+  }
+
+  /// Whether the bytes from `position` on start with `prefix`.
+  @inline(__always)
+  func matches(_ prefix: ArraySlice<UInt8>, at position: Int, end: Int) -> Bool {
+    guard end - position >= prefix.count else { return false }
+    var index = position
+    for byte in prefix {
+      if self[index] != byte { return false }
+      index += 1
+    }
+    return true
+  }
+}

@@ -1,0 +1,104 @@
+public import TensorTypes
+
+/// Why a tokenizer or a chat template cannot be used.
+public enum TokenizationError: ReportableError, Equatable {
+  // Files
+  case noTokenizer(directory: String, lookedFor: [String])
+  case unreadable(file: String, reason: String)
+  case malformedJSON(file: String, reason: String)
+  case malformedMerges(line: Int, text: String)
+  case tooLarge(String, Int, limit: Int)
+  // tokenizer.json; a path names the member, as in `pre_tokenizer.pretokenizers[1].pattern`
+  case missing(path: String)
+  case wrongType(path: String, expected: String, found: String)
+  case unsupportedComponent(path: String, type: String, supported: [String])
+  case unsupportedOption(path: String, value: String, reason: String)
+  case unsupportedPattern(String, reason: String, position: Int, path: String)
+  // Vocabularies
+  case idOutOfRange(token: String, id: Int, limit: Int)
+  case idTaken(id: Int, first: String, second: String)
+  case tokenTaken(token: String, first: Int, second: Int)
+  case mergeOfAbsentToken(index: Int, token: String)
+  case absentToken(path: String, token: String)
+  // GGUF metadata and vocab.json
+  case unknownModel(String, known: [String])
+  case unknownPreTokenizer(String, known: [String])
+  case missingMetadata(key: String, reason: String)
+  case metadataLength(key: String, expected: Int, found: Int)
+  // Chat templates
+  case templateSyntax(reason: String, line: Int)
+  case templateUnsupported(String, line: Int)
+  case templateFailed(reason: String, line: Int)
+  case templateRefused(message: String)
+
+  public var what: String {
+    switch self {
+    case .noTokenizer(let directory, let lookedFor):
+      "\(directory) has no tokenizer: looked for \(lookedFor.joined(separator: ", "))"
+    case .unreadable(let file, let reason): "cannot read \(file): \(reason)"
+    case .malformedJSON(_, let reason): reason
+    case .malformedMerges(let line, let text):
+      "line \(line) of the merges is not two tokens: \"\(Self.shortened(text))\""
+    case .tooLarge(let what, let size, let limit):
+      "the \(what) has size \(size), above the limit of \(limit)"
+    case .missing: "the member is missing"
+    case .wrongType(_, let expected, let found): "expected \(expected), found \(found)"
+    case .unsupportedComponent(_, let type, let supported):
+      "component \"\(type)\" is not supported; supported here: "
+        + supported.joined(separator: ", ")
+    case .unsupportedOption(_, let value, let reason):
+      "the value \(Self.shortened(value)) is not supported: \(reason)"
+    case .unsupportedPattern(let text, let reason, let position, _):
+      "pattern \"\(Self.shortened(text))\": \(reason) (after \(position) characters)"
+    case .idOutOfRange(let token, let id, let limit):
+      "token \"\(Self.shortened(token))\" has id \(id), which is not in 0..<\(limit)"
+    case .idTaken(let id, let first, let second):
+      "id \(id) belongs to \"\(Self.shortened(first))\" and to \"\(Self.shortened(second))\""
+    case .tokenTaken(let token, let first, let second):
+      "token \"\(Self.shortened(token))\" has two ids, \(first) and \(second)"
+    case .mergeOfAbsentToken(let index, let token):
+      "merge \(index) needs \"\(Self.shortened(token))\", which is not in the vocabulary"
+    case .absentToken(_, let token):
+      "token \"\(Self.shortened(token))\" is not in the vocabulary"
+    case .unknownModel(let name, let known):
+      "tokenizer model \"\(name)\" is not supported; known: \(known.joined(separator: ", "))"
+    case .unknownPreTokenizer(let name, let known):
+      "pre-tokenizer \"\(name)\" is not known; known: \(known.joined(separator: ", "))"
+    case .missingMetadata(_, let reason): "the entry is missing: \(reason)"
+    case .metadataLength(_, let expected, let found):
+      "expected \(expected) elements, one per token, found \(found)"
+    case .templateSyntax(let reason, let line): "chat template, line \(line): \(reason)"
+    case .templateUnsupported(let construct, let line):
+      "chat template, line \(line): \(construct) is not supported"
+    case .templateFailed(let reason, let line): "chat template, line \(line): \(reason)"
+    case .templateRefused(let message): "the chat template refuses these messages: \(message)"
+    }
+  }
+
+  public var location: String? {
+    switch self {
+    case .malformedJSON(let file, _): file
+    case .missing(let path), .wrongType(let path, _, _), .unsupportedComponent(let path, _, _),
+      .unsupportedOption(let path, _, _), .unsupportedPattern(_, _, _, let path),
+      .absentToken(let path, _):
+      path
+    case .missingMetadata(let key, _), .metadataLength(let key, _, _): key
+    default: nil
+    }
+  }
+
+  public var advice: String? {
+    switch self {
+    case .unknownPreTokenizer(let name, let known):
+      NearestName.of(name, among: known).map { "did you mean \"\($0)\"?" }
+        ?? "give the original model's tokenizer.json instead"
+    case .templateUnsupported: "give the prompt as plain text instead"
+    default: nil
+    }
+  }
+
+  /// Names from a file can be long: what is printed of them is not.
+  private static func shortened(_ text: String) -> String {
+    text.count <= 120 ? text : text.prefix(117) + "…"
+  }
+}
