@@ -19,6 +19,12 @@ public struct RotaryEmbedding: Sendable, Hashable {
     inverseFrequencies = scaling.apply(to: plain)
   }
 
+  /// Frequencies as a checkpoint states them [d/2].
+  public init(inverseFrequencies: [Float]) {
+    dimension = 2 * inverseFrequencies.count
+    self.inverseFrequencies = inverseFrequencies
+  }
+
   /// Cosines and sines of `count` positions from `first` on; share it between layers.
   public func table(first: Int, count: Int) -> RotaryTable {
     RotaryTable(self, first: first, count: count)

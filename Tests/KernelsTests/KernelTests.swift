@@ -1,0 +1,28 @@
+import Kernels
+import Testing
+
+/// The parent of all suites here: instruction set and thread count are global, so one test runs
+/// at a time.
+@Suite(.serialized) struct KernelTests {}
+
+/// The signature shared by `WindowAttention.apply` and its reference.
+typealias AttentionFunction = (
+  UnsafePointer<Float>, Int, Int, HeadLayout, [KeyValueSegment], Int, UnsafeMutablePointer<Float>
+) -> Void
+
+/// The forms of gated linear attention, which must all agree.
+struct GatedLinearAttentionForm {
+  var name: String
+  var function:
+    (
+      UnsafePointer<Float>, UnsafePointer<Float>, UnsafePointer<Float>, UnsafePointer<Float>, Int,
+      HeadLayout, UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>
+    ) -> Void
+
+  static var all: [GatedLinearAttentionForm] {
+    [
+      GatedLinearAttentionForm(name: "reference", function: GatedLinearAttention.reference),
+      GatedLinearAttentionForm(name: "apply", function: GatedLinearAttention.apply),
+    ]
+  }
+}
