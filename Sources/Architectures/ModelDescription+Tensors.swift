@@ -55,6 +55,11 @@ extension ModelDescription {
     requirements.reduce(0) { $0 + ($1.shape.elementCount ?? 0) }
   }
 
+  /// Parameters that one token passes through; an embedding counts one row.
+  public var activeParameterCount: Int {
+    parameterCount - (tiesEmbeddings ? 0 : (vocabularySize - 1) * hiddenSize)
+  }
+
   /// The same model with every layer's mixer replaced by softmax attention over the last
   /// `window` tokens: what a conversion computes when its linear layers are switched off.
   ///

@@ -130,6 +130,15 @@ public enum Mixer: Sendable, Equatable {
     }
   }
 
+  /// The kind with its size, for people: `window 4096`.
+  public var text: String {
+    switch self {
+    case .full, .gatedLinear: kind
+    case .window(let window):
+      "window \(window.size)" + (window.rule == .flash ? " (flash rule)" : "")
+    }
+  }
+
   /// Whether this is softmax attention, full or windowed.
   public var isSoftmax: Bool {
     if case .gatedLinear = self { return false }

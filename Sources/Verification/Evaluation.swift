@@ -15,16 +15,30 @@ public struct Evaluation: Sendable {
   public private(set) var scored = 0
   /// Sum of the negative log-likelihoods in nats.
   public private(set) var totalNLL = 0.0
+
   /// Sum and count of the negative log-likelihoods by position in the segment; bucket b holds
   /// positions 2^b to 2^(b+1) - 1.
-  public private(set) var buckets: [(sum: Double, count: Int)] = []
-  /// Against a teacher: summed KL(teacher‖model) in nats, and how often both predict the same.
-  public private(set) var divergence = 0.0
-  /// Scored tokens for which both models predict the same token.
-  public private(set) var agreements = 0
+  private var buckets: [(sum: Double, count: Int)] = []
+  private let hasTeacher: Bool
+  private var divergence = 0.0
+  private var agreements = 0
 
   /// exp of the mean negative log-likelihood.
   public var perplexity: Double { exp(totalNLL / Double(max(scored, 1))) }
+
+  /// Mean negative log-likelihood per bucket of positions, named `512-1023`.
+  public var byPosition: [(range: String, nll: Double)] {
+    buckets.enumerated().map { index, bucket in
+      let first = 1 << index
+      return (index == 0 ? "1" : "\(first)-\(2 * first - 1)", bucket.sum / Double(max(bucket.count, 1)))
+    }
+  }
+
+  /// Mean KL(teacher‖model) in nats; nil without a teacher.
+  public var kl: Double? { hasTeacher ? divergence / Double(max(scored, 1)) : nil }
+
+  /// Share of scored tokens for which both models predict the same; nil without a teacher.
+  public var top1: Double? { hasTeacher ? Double(agreements) / Double(max(scored, 1)) : nil }
 
   /// Rows of logits held at a time: with a vocabulary of 150,000 they take 38 MB per model.
   private static let rowsAtOnce = 64
@@ -39,6 +53,7 @@ public struct Evaluation: Sendable {
     of model: Model, on tokens: [Int], context: Int, teacher: Model? = nil,
     progress: (Double) -> Void = { _ in }
   ) throws {
+    hasTeacher = teacher != nil
     for start in stride(from: 0, to: tokens.count, by: context) {
       let segment = Array(tokens[start..<min(start + context, tokens.count)])
       guard segment.count >= 2 else { break }

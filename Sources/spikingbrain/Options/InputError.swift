@@ -1,0 +1,64 @@
+import Foundation
+import StrictJSON
+import TensorTypes
+
+/// What is wrong with something the user typed or piped in.
+enum InputError: ReportableError {
+  case notIDs(reason: String)
+  case tokens(String)
+  case unreadableText(file: String)
+  case textTooShort(file: String, tokens: Int, needed: Int)
+  case vocabularies(model: Int, teacher: Int)
+  case option(String, value: String, expected: String)
+
+  var what: String {
+    switch self {
+    case .notIDs(let reason): "standard input is not a JSON array of token ids: \(reason)"
+    case .tokens(let text): "--tokens \"\(text)\" is not a list of token ids such as 1,2,3"
+    case .unreadableText: "cannot be read"
+    case .textTooShort(_, let tokens, let needed):
+      "has \(tokens) tokens, at least \(needed) are needed"
+    case .vocabularies(let model, let teacher):
+      "model and teacher have different vocabularies (\(model) and \(teacher) tokens)"
+    case .option(let name, let value, let expected): "\(name) is \(value), expected \(expected)"
+    }
+  }
+
+  var location: String? {
+    switch self {
+    case .unreadableText(let file), .textTooShort(let file, _, _): file
+    default: nil
+    }
+  }
+
+  /// The ids in a JSON array.
+  static func ids(in data: Data) throws -> [Int] {
+    let value: JSONValue
+    do {
+      value = try JSONParser.parse(data)
+    } catch {
+      throw notIDs(reason: error.what)
+    }
+    let ids = value.array?.compactMap(\.int) ?? []
+    guard let array = value.array, ids.count == array.count else {
+      throw notIDs(reason: "it holds something else")
+    }
+    return ids
+  }
+
+  /// The ids in a comma-separated list.
+  static func ids(in list: String) throws -> [Int] {
+    let parts = list.split(separator: ",", omittingEmptySubsequences: false)
+    let ids = parts.compactMap { Int($0.drop { $0 == " " }.prefix { $0 != " " }) }
+    guard ids.count == parts.count else { throw tokens(list) }
+    return ids
+  }
+
+  /// The bytes of a text file.
+  static func text(at path: String) throws -> Data {
+    guard let data = FileManager.default.contents(atPath: path) else {
+      throw unreadableText(file: path)
+    }
+    return data
+  }
+}

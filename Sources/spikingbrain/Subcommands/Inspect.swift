@@ -1,0 +1,162 @@
+import ArgumentParser
+import Architectures
+import Conversion
+import ModelFiles
+import Recipes
+import StrictJSON
+import TensorTypes
+
+/// `inspect`: what a checkpoint is and what can be done with it.
+struct Inspect: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Format, architecture, layers, parameters and types of a checkpoint.")
+
+  @Argument(help: "The checkpoint.")
+  var ckpt: String
+
+  @Flag(help: "List every tensor.")
+  var tensors = false
+
+  @OptionGroup var reporting: ReportOptions
+
+  func run() throws {
+    let inspection = Inspection(try ModelFile.open(ckpt))
+    reporting.report(inspection.json(tensors: tensors), text: inspection.text(tensors: tensors))
+    if !inspection.file.problems.isEmpty { throw ExitCode(1) }
+  }
+}
+
+/// What `inspect` says of a checkpoint.
+struct Inspection {
+  let file: ModelFile
+
+  init(_ file: ModelFile) { self.file = file }
+
+  private var model: ModelDescription { file.description }
+
+  /// Runs of equal layers: `0: gla, 1: window 4096, …` becomes one line per pattern.
+  private var layerKinds: String {
+    let kinds = model.layers.map(\.mixer.text)
+    let distinct = kinds.reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
+    return distinct.map { kind in
+      let layers = kinds.indices.filter { kinds[$0] == kind }
+      return distinct.count == 1
+        ? "\(layers.count) x \(kind)" : "\(layers.count) x \(kind) (\(ranges(layers)))"
+    }.joined(separator: ", ")
+  }
+
+  /// What the converter can do with the checkpoint, in words.
+  private var convertible: String {
+    guard file.architecture.isSource else {
+      return "no: already converted; verify, logits, generate and evaluate take it"
+    }
+    guard file.problems.isEmpty else { return "no: its structure is not sound (see below)" }
+    do {
+      let plan = try ConversionPlan.make(from: file, settings: ConvertSettings())
+      return plan.description.modelType == GLASwa.modelType
+        ? "yes, to the public SpikingBrain-7B layout (gla_swa)"
+        : "yes, to the spikingbrain layout; the public one cannot hold "
+          + GLASwa.obstacles(to: plan.description).joined(separator: ", ")
+    } catch {
+      return "no: \(error)"
+    }
+  }
+
+  func text(tensors: Bool) -> String {
+    var table = Table()
+    table.add("format", "\(file.reader.formatName), \(file.reader.files.count) file(s), \(ByteSize(file.byteCount))")
+    table.add("architecture", file.architecture.modelType)
+    table.add(
+      "parameters",
+      "\(count(model.parameterCount)) total, \(count(model.activeParameterCount)) active per token")
+    table.add("types", file.types.map { "\($0.type.rawValue) \(ByteSize($0.bytes))" }.joined(separator: ", "))
+    table.add("layers", layerKinds)
+    table.add(
+      "hidden",
+      "\(model.hiddenSize), feed-forward \(model.feedForwardSize), vocabulary \(model.vocabularySize)"
+        + (model.tiesEmbeddings ? " (tied)" : ""))
+    table.add(
+      "heads", "\(model.heads) query, \(model.keyValueHeads) key/value, d \(model.headDim)")
+    table.add("extras", extras)
+    table.add("convertible", convertible)
+    var lines = table.lines
+    if !file.ignored.isEmpty { lines.append("\(file.ignored.count) tensor(s) not needed: \(file.ignored.prefix(3).joined(separator: ", "))") }
+    for problem in file.problems { lines.append("problem: \(problem.text)") }
+    if tensors {
+      var list = Table()
+      for tensor in file.reader.tensors {
+        list.add(tensor.name, tensor.type.rawValue, "\(tensor.shape)")
+      }
+      lines += [""] + list.lines
+    }
+    return lines.joined(separator: "\n")
+  }
+
+  private var extras: String {
+    var extras = ["rope theta \(fixed(model.rotary.theta, 0))"]
+    switch model.rotary.scaling {
+    case .none: break
+    case .linear(let factor): extras.append("rope scaling linear x\(factor)")
+    case .llama3(let factor, _, _, _): extras.append("rope scaling llama3 x\(factor)")
+    case .divisors: extras.append("rope scaling by stored factors")
+    }
+    if model.biases.queryKeyValue { extras.append("q/k/v biases") }
+    if model.biases.output { extras.append("o bias") }
+    if model.biases.feedForward { extras.append("MLP biases") }
+    if model.hasQueryKeyNorm { extras.append("q/k norms") }
+    return extras.joined(separator: ", ")
+  }
+
+  func json(tensors: Bool) -> JSONValue {
+    var object = JSONObject([
+      ("format", .string(file.reader.formatName)),
+      ("files", .array(file.reader.files.map { .string($0) })),
+      ("bytes", .int(file.byteCount)),
+      ("architecture", .string(file.architecture.modelType)),
+      ("parameters", .int(model.parameterCount)),
+      ("active_parameters", .int(model.activeParameterCount)),
+      ("types", .object(JSONObject(file.types.map { ($0.type.rawValue, .int($0.bytes)) }))),
+      ("hidden_size", .int(model.hiddenSize)),
+      ("intermediate_size", .int(model.feedForwardSize)),
+      ("vocab_size", .int(model.vocabularySize)),
+      ("heads", .int(model.heads)), ("key_value_heads", .int(model.keyValueHeads)),
+      ("head_dim", .int(model.headDim)),
+      ("layers", .array(model.layers.map { .string($0.mixer.text) })),
+      ("convertible", .bool(file.architecture.isSource && file.problems.isEmpty)),
+      ("problems", .array(file.problems.map { .string($0.text) })),
+      ("config", .object(file.configuration.object)),
+    ])
+    if tensors {
+      object["tensors"] = .array(
+        file.reader.tensors.map {
+          [
+            "name": .string($0.name), "dtype": .string($0.type.rawValue),
+            "shape": .ints($0.shape.dimensions),
+          ]
+        })
+    }
+    return .object(object)
+  }
+}
+
+/// A count as people say it: `134 M`, `7.62 B`.
+func count(_ number: Int) -> String {
+  for (unit, size) in [("T", 1e12), ("B", 1e9), ("M", 1e6), ("K", 1e3)]
+  where Double(number) >= size {
+    let value = Double(number) / size
+    return "\(fixed(value, value < 9.995 ? 2 : value < 99.95 ? 1 : 0)) \(unit)"
+  }
+  return "\(number)"
+}
+
+/// Ascending numbers with runs and steps of two shortened: `0,2,...,26`, `1-3`.
+func ranges(_ numbers: [Int]) -> String {
+  guard numbers.count > 3, let first = numbers.first, let last = numbers.last else {
+    return numbers.map(String.init).joined(separator: ",")
+  }
+  let step = numbers[1] - first
+  guard numbers == Array(stride(from: first, through: last, by: step)) else {
+    return numbers.map(String.init).joined(separator: ",")
+  }
+  return step == 1 ? "\(first)-\(last)" : "\(first),\(first + step),...,\(last)"
+}

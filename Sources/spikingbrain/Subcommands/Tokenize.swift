@@ -1,0 +1,31 @@
+import ArgumentParser
+import Foundation
+import ModelFiles
+import StrictJSON
+
+/// `tokenize`: text to ids, or back.
+struct Tokenize: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Reads text on standard input and prints its token ids as one JSON array.")
+
+  @Argument(help: "The checkpoint whose tokenizer to use.")
+  var ckpt: String
+
+  @Flag(help: "Read a JSON array of ids and print the text.")
+  var decode = false
+
+  @Flag(help: "Leave out the special tokens that the tokenizer adds by itself (such as BOS).")
+  var noSpecialTokens = false
+
+  func run() throws {
+    let tokenizer = try TokenizerSource.open(ckpt).load()
+    let input = FileHandle.standardInput.readDataToEndOfFile()
+    if decode {
+      let ids = try InputError.ids(in: input)
+      Terminal.write(tokenizer.decode(ids), to: .standardOutput)
+    } else {
+      let ids = tokenizer.encode(bytes: input, addSpecialTokens: !noSpecialTokens)
+      Terminal.say(JSONValue.ints(ids).compact)
+    }
+  }
+}
