@@ -83,6 +83,7 @@ extension CheckpointError {
         }.joined(separator: "; ")
     case .journal(_, let line, let reason): "line \(line): \(reason)"
     case .unfinishedFiles(_, let files): "has unfinished files: \(list(files))"
+    case .alreadyWritten(_, let file): "\(file) is written twice"
     }
   }
 
@@ -103,7 +104,8 @@ extension CheckpointError {
     case .checkpointNotFound(let path, _, _), .ambiguousCheckpoint(let path, _),
       .formatNotSupported(let path, _), .outputExists(let path),
       .outputNotReplaceable(let path, _), .partialExists(let path), .partialInUse(let path),
-      .nothingToResume(let path), .fingerprintDiffers(let path, _), .unfinishedFiles(let path, _):
+      .nothingToResume(let path), .fingerprintDiffers(let path, _), .unfinishedFiles(let path, _),
+      .alreadyWritten(let path, _):
       path
     case .missingShards(let index, _), .missingFromShard(let index, _, _),
       .missingFromIndex(let index, _, _):

@@ -58,6 +58,7 @@ public enum CheckpointError: ReportableError, Equatable {
   case fingerprintDiffers(path: String, differences: [FingerprintDifference])
   case journal(file: String, line: Int, reason: String)
   case unfinishedFiles(path: String, files: [String])
+  case alreadyWritten(path: String, file: String)
 
   // Manifest.
   case manifestField(file: String, field: String, expected: String)

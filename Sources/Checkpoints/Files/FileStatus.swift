@@ -38,7 +38,7 @@ enum FileStatus {
     var files: [String] = []
     for name in try names(in: directory) {
       let path = RelativeName.join(directory, name)
-      if isDirectory(path) && !isLink(path) {
+      if isRealDirectory(path) {
         files += try self.files(below: path).map { "\(name)/\($0)" }
       } else {
         files.append(name)
@@ -47,9 +47,10 @@ enum FileStatus {
     return files
   }
 
-  private static func isLink(_ path: String) -> Bool {
+  /// Whether `path` itself is a directory, not a link to one.
+  static func isRealDirectory(_ path: String) -> Bool {
     var status = stat()
-    return lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFLNK
+    return lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
   }
 
   private static func status(_ path: String) -> stat? {

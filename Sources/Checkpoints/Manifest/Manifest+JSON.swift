@@ -1,0 +1,142 @@
+public import StrictJSON
+import TensorTypes
+
+extension Manifest {
+  /// The longest manifest that is read, in bytes.
+  static let byteLimit = 256 << 20
+
+  /// The manifest as JSON; files are sorted by name, tensors by file and offset.
+  public var json: JSONValue {
+    let files = files.sorted { $0.name < $1.name }.map(\.json)
+    let tensors = tensors.sorted {
+      ($0.stored.file, $0.stored.offset, $0.stored.name)
+        < ($1.stored.file, $1.stored.offset, $1.stored.name)
+    }
+    return [
+      "format": .string(Manifest.format), "version": .int(Manifest.version),
+      "tool": ["name": .string(tool.name), "version": .string(tool.version)],
+      "source": source, "recipe": recipe, "files": .array(files),
+      "tensors": .array(tensors.map(Manifest.json)),
+    ]
+  }
+
+  private static func json(_ tensor: Tensor) -> JSONValue {
+    let stored = tensor.stored
+    return [
+      "name": .string(stored.name), "dtype": .string(stored.type.storedName),
+      "shape": .ints(stored.shape.dimensions), "file": .string(stored.file),
+      "offset": .int(stored.offset), "bytes": .int(stored.byteCount),
+      "from": [
+        "tensors": .array(tensor.origin.tensors.map { .string($0) }),
+        "transform": .string(tensor.origin.transform),
+      ],
+    ]
+  }
+
+  /// Reads and checks `manifest.json` of `directory`.
+  public init(directory: String) throws(CheckpointError) {
+    let path = RelativeName.join(directory, Manifest.fileName)
+    let file = try MappedFile(path: path)
+    guard file.bytes.count <= Manifest.byteLimit else {
+      throw .limitExceeded(
+        file: path, quantity: "manifest size", limit: Manifest.byteLimit,
+        got: UInt64(file.bytes.count))
+    }
+    let document: JSONValue
+    do throws(JSONError) {
+      document = try JSONParser.parse(file.bytes)
+    } catch {
+      throw .headerJSON(file: path, reason: error)
+    }
+    try self.init(json: document, file: path)
+  }
+
+  /// Reads what `json` writes and checks it: sizes, places, names. `file` is for messages.
+  public init(json: JSONValue, file: String) throws(CheckpointError) {
+    func field(_ name: String, _ expected: String) -> CheckpointError {
+      .manifestField(file: file, field: name, expected: expected)
+    }
+    guard json["format"]?.string == Manifest.format else { throw field("format", Manifest.format) }
+    guard json["version"]?.int == Manifest.version else {
+      throw field("version", String(Manifest.version))
+    }
+    guard let tool = json["tool"]?["name"]?.string, let version = json["tool"]?["version"]?.string
+    else { throw field("tool", "an object with name and version") }
+    guard let source = json["source"] else { throw field("source", "a value") }
+    guard let recipe = json["recipe"] else { throw field("recipe", "a value") }
+    guard let files = json["files"]?.array else { throw field("files", "an array") }
+    guard let tensors = json["tensors"]?.array else { throw field("tensors", "an array") }
+    let records = try Manifest.records(files, field)
+    self.init(
+      tool: Tool(name: tool, version: version), source: source, recipe: recipe, files: records,
+      tensors: try Manifest.tensors(tensors, in: records, field))
+  }
+
+  /// Makes the error for a field, given what was expected there.
+  private typealias FieldError = (_ name: String, _ expected: String) -> CheckpointError
+
+  private static func records(
+    _ values: [JSONValue], _ field: FieldError
+  ) throws(CheckpointError) -> [FileRecord] {
+    var names: Set<String> = []
+    var records: [FileRecord] = []
+    for (index, value) in values.enumerated() {
+      guard let record = FileRecord(json: value) else {
+        throw field("files[\(index)]", "a relative name, bytes and 64 hexadecimal digits")
+      }
+      guard names.insert(record.name).inserted else {
+        throw field("files[\(index)].name", "a name not listed before, got \(record.name)")
+      }
+      records.append(record)
+    }
+    return records
+  }
+
+  private static func tensors(
+    _ values: [JSONValue], in files: [FileRecord], _ field: FieldError
+  ) throws(CheckpointError) -> [Tensor] {
+    let sizes = Dictionary(uniqueKeysWithValues: files.map { ($0.name, $0.bytes) })
+    var names: Set<String> = []
+    var tensors: [Tensor] = []
+    for (index, value) in values.enumerated() {
+      let place = "tensors[\(index)]"
+      guard let tensor = tensor(value) else {
+        throw field(place, "name, dtype, shape, file, offset, bytes and from")
+      }
+      let stored = tensor.stored
+      guard names.insert(stored.name).inserted else {
+        throw field("\(place).name", "a name not listed before, got \(stored.name)")
+      }
+      guard let size = sizes[stored.file] else {
+        throw field("\(place).file", "a file of this manifest, got \(stored.file)")
+      }
+      guard stored.byteCount <= size, stored.offset <= size - stored.byteCount else {
+        throw field("\(place).offset", "a place inside \(stored.file)")
+      }
+      guard stored.shape.byteCount(stored.type) == stored.byteCount else {
+        throw field("\(place).bytes", "the size of shape \(stored.shape)")
+      }
+      tensors.append(tensor)
+    }
+    return tensors
+  }
+
+  private static func tensor(_ json: JSONValue) -> Tensor? {
+    guard let name = json["name"]?.string, let file = json["file"]?.string,
+      let type = json["dtype"]?.string.flatMap({ ScalarType(storedName: $0) }),
+      let dimensions = json["shape"]?.array, let offset = json["offset"]?.int, offset >= 0,
+      let bytes = json["bytes"]?.int, bytes >= 0,
+      let transform = json["from"]?["transform"]?.string,
+      let sources = json["from"]?["tensors"]?.array
+    else { return nil }
+    let shape = dimensions.compactMap(\.int)
+    let origins = sources.compactMap(\.string)
+    guard shape.count == dimensions.count, shape.allSatisfy({ $0 >= 0 }),
+      origins.count == sources.count
+    else { return nil }
+    return Tensor(
+      stored: StoredTensor(
+        name: name, type: type, shape: Shape(shape), file: file, offset: offset, byteCount: bytes),
+      origin: Origin(tensors: origins, transform: transform))
+  }
+}

@@ -1,0 +1,76 @@
+extension Manifest {
+  /// A file of a directory that is not what the manifest says.
+  public enum Mismatch: Sendable, Equatable, CustomStringConvertible {
+    case missing(name: String, expectedBytes: Int)
+    case unreadable(name: String, reason: String)
+    case size(name: String, expected: Int, got: Int)
+    case digest(name: String, expected: SHA256Digest, got: SHA256Digest)
+    /// A file that the manifest does not list.
+    case extra(name: String)
+
+    /// The file concerned.
+    public var name: String {
+      switch self {
+      case .missing(let name, _), .unreadable(let name, _), .size(let name, _, _),
+        .digest(let name, _, _), .extra(let name):
+        name
+      }
+    }
+
+    /// One line for a report.
+    public var description: String {
+      switch self {
+      case .missing(let name, let bytes): "\(name): missing (expected \(bytes) bytes)"
+      case .unreadable(let name, let reason): "\(name): \(reason)"
+      case .size(let name, let expected, let got):
+        "\(name): expected \(expected) bytes, got \(got)"
+      case .digest(let name, let expected, let got):
+        "\(name): expected SHA-256 \(expected), got \(got)"
+      case .extra(let name): "\(name): not in the manifest"
+      }
+    }
+  }
+
+  /// Compares the files of `directory` with the manifest: sizes first, then hashes of the files
+  /// whose size is right, then files that are not listed. `progress` is told of the bytes hashed.
+  public func verifyFiles(
+    in directory: String, progress: (Int) -> Void = { _ in }
+  ) throws(CheckpointError) -> [Mismatch] {
+    var mismatches: [Mismatch] = []
+    let present = Set(try FileStatus.files(below: directory))
+    for record in files {
+      let path = RelativeName.join(directory, record.name)
+      guard present.contains(record.name) else {
+        mismatches.append(.missing(name: record.name, expectedBytes: record.bytes))
+        continue
+      }
+      if let mismatch = Manifest.mismatch(record, path: path, progress: progress) {
+        mismatches.append(mismatch)
+      }
+    }
+    let listed = Set(files.map(\.name) + [Manifest.fileName])
+    mismatches += present.subtracting(listed).sorted().map { .extra(name: $0) }
+    return mismatches
+  }
+
+  private static func mismatch(
+    _ record: FileRecord, path: String, progress: (Int) -> Void
+  ) -> Mismatch? {
+    do throws(CheckpointError) {
+      guard let size = FileStatus.size(path) else {
+        throw .notRegularFile(file: path)
+      }
+      guard size == record.bytes else {
+        return .size(name: record.name, expected: record.bytes, got: size)
+      }
+      let (bytes, digest) = try SHA256.hashFile(path, progress: progress)
+      if bytes != record.bytes {
+        return .size(name: record.name, expected: record.bytes, got: bytes)
+      }
+      return digest == record.sha256
+        ? nil : .digest(name: record.name, expected: record.sha256, got: digest)
+    } catch {
+      return .unreadable(name: record.name, reason: error.what)
+    }
+  }
+}

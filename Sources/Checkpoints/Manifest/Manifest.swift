@@ -1,0 +1,77 @@
+public import StrictJSON
+
+/// What a directory holds and where it came from: every file with its hash, every tensor with its
+/// place and its origin.
+///
+/// Encoding is deterministic and holds no time, host or path of the run, so equal inputs give
+/// equal manifests.
+public struct Manifest: Sendable, Equatable {
+  /// The name of the manifest inside the directory.
+  public static let fileName = "manifest.json"
+  static let format = "spikingbrain-manifest"
+  static let version = 1
+
+  /// The program that wrote the directory.
+  public struct Tool: Sendable, Equatable {
+    /// The program's name.
+    public var name: String
+    /// Its version.
+    public var version: String
+
+    /// A program of the given name and version.
+    public init(name: String, version: String) {
+      self.name = name
+      self.version = version
+    }
+  }
+
+  /// Where a tensor came from.
+  public struct Origin: Sendable, Equatable {
+    /// The names of the source tensors; empty for new parameters.
+    public var tensors: [String]
+    /// What was done with them, for example `copy`.
+    public var transform: String
+
+    /// The result of `transform` on the named source tensors.
+    public init(tensors: [String], transform: String) {
+      self.tensors = tensors
+      self.transform = transform
+    }
+  }
+
+  /// A tensor, its place, and its origin.
+  public struct Tensor: Sendable, Equatable {
+    /// The stored tensor; `file` is relative to the directory.
+    public var stored: StoredTensor
+    /// Where it came from.
+    public var origin: Origin
+
+    /// A tensor at its place in the directory.
+    public init(stored: StoredTensor, origin: Origin) {
+      self.stored = stored
+      self.origin = origin
+    }
+  }
+
+  /// The program that wrote the directory.
+  public var tool: Tool
+  /// What was read: free-form, for example format, hash and configuration of the source.
+  public var source: JSONValue
+  /// What was done: free-form, the settings that determine the output.
+  public var recipe: JSONValue
+  /// All files of the directory except the manifest.
+  public var files: [FileRecord]
+  /// All tensors of the directory.
+  public var tensors: [Tensor]
+
+  /// A manifest of the given files and tensors.
+  public init(
+    tool: Tool, source: JSONValue, recipe: JSONValue, files: [FileRecord], tensors: [Tensor]
+  ) {
+    self.tool = tool
+    self.source = source
+    self.recipe = recipe
+    self.files = files
+    self.tensors = tensors
+  }
+}

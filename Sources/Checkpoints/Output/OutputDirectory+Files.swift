@@ -1,0 +1,84 @@
+import Glibc
+import Synchronization
+public import TensorTypes
+
+extension OutputDirectory {
+  /// Starts the file `name`, which may lie in a subdirectory.
+  ///
+  /// Several files may be open at once, each used by one thread.
+  public func file(named name: String) throws(CheckpointError) -> OutputFile {
+    guard RelativeName.isValid(name), !name.hasPrefix(OutputJournal.fileName) else {
+      throw .invalidFileName(file: partialPath, name: name)
+    }
+    let isNew = state.withLock { state in
+      !state.finished.contains { $0.name == name } && state.open.insert(name).inserted
+    }
+    guard isNew else { throw .alreadyWritten(path: partialPath, file: name) }
+    let path = RelativeName.join(partialPath, name)
+    for created in try FileStatus.createDirectories(RelativeName.directory(path)) {
+      try FileStatus.sync(directory: RelativeName.directory(created))
+    }
+    return OutputFile(name: name, stream: try FileStream(path: path), directory: self)
+  }
+
+  /// Writes a whole small file.
+  @discardableResult
+  public func write(_ bytes: [UInt8], to name: String) throws(CheckpointError) -> FileRecord {
+    let file = try file(named: name)
+    try file.write(bytes)
+    return try file.finish()
+  }
+
+  /// Records a file that was synced and closed.
+  func record(_ record: FileRecord) throws(CheckpointError) {
+    try FileStatus.sync(
+      directory: RelativeName.directory(RelativeName.join(partialPath, record.name)))
+    try state.withLock { state in
+      Result { () throws(CheckpointError) in
+        try state.journal?.append(record)
+        state.open.remove(record.name)
+        state.finished.append(record)
+      }
+    }.get()
+  }
+}
+
+/// A file of an output directory while it is being written.
+///
+/// A file that is not finished is not part of the output: a resumed run writes it again.
+public final class OutputFile {
+  /// The name relative to the output directory.
+  public let name: String
+  private let stream: FileStream
+  private let directory: OutputDirectory
+
+  init(name: String, stream: FileStream, directory: OutputDirectory) {
+    self.name = name
+    self.stream = stream
+    self.directory = directory
+  }
+
+  /// The number of bytes written so far.
+  public var bytesWritten: Int { stream.bytesWritten }
+
+  /// Appends `bytes`.
+  public func write(_ bytes: UnsafeRawBufferPointer) throws(CheckpointError) {
+    try stream.write(bytes)
+  }
+
+  /// Appends `bytes`.
+  public func write(_ bytes: [UInt8]) throws(CheckpointError) { try stream.write(bytes) }
+
+  /// Appends the bytes of `view` as they are stored, dropping its pages as they are written.
+  public func writeStored(_ view: TensorView) throws(CheckpointError) {
+    try stream.writeStored(view)
+  }
+
+  /// Syncs the file and records it in the journal.
+  public func finish() throws(CheckpointError) -> FileRecord {
+    let (bytes, digest) = try stream.finish()
+    let record = FileRecord(name: name, bytes: bytes, sha256: digest)
+    try directory.record(record)
+    return record
+  }
+}

@@ -1,0 +1,116 @@
+import Glibc
+import Synchronization
+
+/// A directory that appears complete or not at all.
+///
+/// Files are written to `OUT.partial/`, which is locked while a process works on it and holds a
+/// journal of the finished files. `commit` renames it to OUT. A killed run leaves only
+/// `OUT.partial/`; `begin` with `resume` continues it when the fingerprint (versions and hashes
+/// of whatever determines the output) is the same.
+public final class OutputDirectory: Sendable {
+  /// The final path.
+  public let path: String
+  /// The directory being written.
+  public let partialPath: String
+
+  let fingerprint: [String: String]
+  let force: Bool
+  let isResumed: Bool
+  let createdParents: [String]
+  let state: Mutex<State>
+
+  /// What changes while files are written.
+  struct State {
+    var lock: DirectoryLock?
+    var journal: OutputJournal?
+    var finished: [FileRecord]
+    var open: Set<String> = []
+  }
+
+  /// Starts or continues writing the directory `path`.
+  ///
+  /// - Parameters:
+  ///   - fingerprint: what determines the output, by name; compared when resuming.
+  ///   - resume: continue `OUT.partial` if there is one.
+  ///   - force: replace an existing OUT when committing; without `resume`, remove an existing
+  ///     `OUT.partial`.
+  ///   - inputs: paths that are read meanwhile, which the output must not replace.
+  public init(
+    begin path: String, fingerprint: [String: String], resume: Bool = false, force: Bool = false,
+    inputs: [String] = []
+  ) throws(CheckpointError) {
+    let path = try OutputGuard.normalised(path)
+    let partial = path + ".partial"
+    if FileStatus.exists(path) {
+      guard force else { throw .outputExists(path: path) }
+      try OutputGuard.checkReplaceable(path, inputs: inputs)
+    }
+    let parents = try FileStatus.createDirectories(RelativeName.directory(path))
+    let isNew = mkdir(partial, 0o777) == 0
+    guard isNew || errno == EEXIST else {
+      throw .system(file: partial, operation: .create, errno: errno)
+    }
+    let lock = try DirectoryLock(partial)
+    var journal: OutputJournal?
+    var finished: [FileRecord] = []
+    if !isNew {
+      try OutputGuard.checkReplaceable(partial, inputs: inputs)
+      if resume {
+        (journal, finished) = try OutputDirectory.resume(partial, fingerprint: fingerprint)
+      } else if force {
+        try OutputDirectory.removeFiles(in: partial, except: [])
+      } else {
+        throw .partialExists(path: partial)
+      }
+    }
+    self.path = path
+    self.partialPath = partial
+    self.fingerprint = fingerprint
+    self.force = force
+    self.isResumed = journal != nil
+    self.createdParents = parents
+    if journal == nil {
+      journal = try OutputJournal(directory: partial, fingerprint: fingerprint)
+    }
+    self.state = Mutex(State(lock: lock, journal: journal, finished: finished))
+  }
+
+  /// The files finished by this run and, when resumed, by earlier ones.
+  public var finishedFiles: [FileRecord] { state.withLock { $0.finished } }
+
+  /// Opens the journal of an interrupted run and removes every file that it does not list.
+  private static func resume(
+    _ partial: String, fingerprint: [String: String]
+  ) throws(CheckpointError) -> (OutputJournal?, [FileRecord]) {
+    guard
+      let (journal, records) = try OutputJournal.resume(
+        directory: partial, fingerprint: fingerprint)
+    else {
+      // Killed before the journal appeared: nothing was written yet.
+      let leftovers = try FileStatus.names(in: partial)
+      guard leftovers.allSatisfy({ $0.hasPrefix(OutputJournal.fileName) }) else {
+        throw .nothingToResume(path: partial)
+      }
+      return (nil, [])
+    }
+    // A file was synced before it was listed; another size means that someone changed it.
+    let intact = records.filter {
+      FileStatus.size(RelativeName.join(partial, $0.name)) == $0.bytes
+    }
+    try removeFiles(in: partial, except: Set(intact.map(\.name) + [OutputJournal.fileName]))
+    guard intact != records else { return (journal, intact) }
+    return (
+      try OutputJournal(directory: partial, fingerprint: fingerprint, records: intact), intact
+    )
+  }
+
+  /// Removes all files but those `kept`, and the directories that are empty then.
+  private static func removeFiles(
+    in directory: String, except kept: Set<String>
+  ) throws(CheckpointError) {
+    for name in try FileStatus.files(below: directory) where !kept.contains(name) {
+      try FileStatus.removeTree(RelativeName.join(directory, name))
+    }
+    try FileStatus.removeEmptyDirectories(below: directory)
+  }
+}
