@@ -30,13 +30,15 @@ let modules: [Module] = [
   Module(name: "Recipes", imports: ["TensorTypes", .product(name: "Yams", package: "Yams")]),
   Module(
     name: "Conversion",
-    imports: ["TensorTypes", "StrictJSON", "Checkpoints", "Architectures", "ModelFiles", "Recipes", "Kernels",
+    imports: [
+      "TensorTypes", "StrictJSON", "Checkpoints", "Architectures", "ModelFiles", "Recipes",
+      "Kernels",
     ]),
   Module(name: "Runtime", imports: ["TensorTypes", "Architectures", "Kernels"]),
   Module(
     name: "Verification",
     imports: [
-      "TensorTypes", "StrictJSON", "Checkpoints", "Architectures", "ModelFiles", "Conversion",
+      "TensorTypes", "StrictJSON", "Checkpoints", "Architectures", "ModelFiles", "Recipes", "Conversion",
       "Runtime", "Kernels",
     ]),
 ]

@@ -7,7 +7,8 @@ public enum ConversionError: ReportableError, Equatable {
   case layerTwice(Int)
   case overflow(tensor: String, value: Float, type: ScalarType)
   case notEnoughDisk(path: String, needed: Int, free: Int)
-  case memoryTooSmall(limit: Int, minimum: Int)
+  case unreadable(path: String)
+  case wrongSize(tensor: String, expected: Int, got: Int)
 
   public var what: String {
     switch self {
@@ -23,14 +24,15 @@ public enum ConversionError: ReportableError, Equatable {
       "\(tensor) holds \(value), which \(type.rawValue) cannot"
     case .notEnoughDisk(_, let needed, let free):
       "\(ByteSize(needed)) are needed, \(ByteSize(free)) are free"
-    case .memoryTooSmall(let limit, let minimum):
-      "--max-ram \(limit) bytes is too small; the minimum is \(minimum) bytes (256MiB)"
+    case .unreadable: "cannot be read"
+    case .wrongSize(let tensor, let expected, let got):
+      "\(tensor) ends at byte \(got) of its file instead of \(expected); this is a bug"
     }
   }
 
   public var location: String? {
     switch self {
-    case .notASource(let path, _), .notEnoughDisk(let path, _, _): path
+    case .notASource(let path, _), .notEnoughDisk(let path, _, _), .unreadable(let path): path
     default: nil
     }
   }

@@ -1,6 +1,7 @@
 import Architectures
 import Checkpoints
 import StrictJSON
+import TensorTypes
 
 /// The metadata of a GGUF file in the terms of a Hugging Face config.json, so that one file per
 /// architecture describes both formats.

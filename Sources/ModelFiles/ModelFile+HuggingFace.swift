@@ -1,7 +1,7 @@
 import Architectures
 import Checkpoints
 import Foundation
-import StrictJSON
+public import StrictJSON
 
 extension ModelFile {
   /// Opens a Hugging Face style directory: config.json, and the safetensors at `tensors`.

@@ -1,4 +1,4 @@
-public import Checkpoints
+import Checkpoints
 import Foundation
 
 extension ModelFile {

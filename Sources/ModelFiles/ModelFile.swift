@@ -1,6 +1,6 @@
 public import Architectures
 public import Checkpoints
-public import StrictJSON
+import StrictJSON
 public import TensorTypes
 
 /// An opened checkpoint whose tensors are matched with what its configuration calls for.

@@ -1,4 +1,3 @@
-public import Architectures
 import Foundation
 import Kernels
 public import Runtime
@@ -30,7 +29,9 @@ public struct Evaluation: Sendable {
   public var byPosition: [(range: String, nll: Double)] {
     buckets.enumerated().map { index, bucket in
       let first = 1 << index
-      return (index == 0 ? "1" : "\(first)-\(2 * first - 1)", bucket.sum / Double(max(bucket.count, 1)))
+      return (
+        index == 0 ? "1" : "\(first)-\(2 * first - 1)", bucket.sum / Double(max(bucket.count, 1))
+      )
     }
   }
 

@@ -7,7 +7,8 @@ import TensorTypes
 struct SpikingBrain: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "spikingbrain",
-    abstract: "Converts Transformer checkpoints to SpikingBrain models, proves the result, runs it.",
+    abstract:
+      "Converts Transformer checkpoints to SpikingBrain models, proves the result, runs it.",
     discussion: """
       CKPT is a Hugging Face directory (safetensors), a .gguf file, or one of this program's own \
       directories. Exit codes: 0 ok, 1 a check failed, 2 bad input or environment, 64 usage.

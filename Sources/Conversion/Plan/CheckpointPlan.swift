@@ -1,5 +1,4 @@
 public import Architectures
-public import Recipes
 public import StrictJSON
 public import TensorTypes
 

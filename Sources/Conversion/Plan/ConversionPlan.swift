@@ -1,8 +1,8 @@
-public import Architectures
+import Architectures
 public import ModelFiles
 public import Recipes
 import StrictJSON
-public import TensorTypes
+import TensorTypes
 
 /// The mapping of a Transformer to SpikingBrain weights, inter-layer layout (SpikingBrain-7B).
 public enum ConversionPlan {

@@ -1,5 +1,4 @@
 import Kernels
-public import StrictJSON
 public import TensorTypes
 
 /// Every element the same value: zero biases, norms of ones, gate biases.
@@ -15,8 +14,7 @@ public struct ConstantTransform: TensorTransform {
     self.type = type
   }
 
-  public let name = "constant"
-  public var parameters: JSONObject { JSONObject([("value", .double(Double(value)))]) }
+  public var summary: String { "constant \(value)" }
 
   public func produce(block: Int, into sink: (UnsafeRawBufferPointer) throws -> Void) throws {
     let perBlock = max(1, min(count, block / 8))

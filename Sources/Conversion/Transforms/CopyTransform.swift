@@ -1,5 +1,4 @@
 import Kernels
-public import StrictJSON
 public import TensorTypes
 
 /// A source tensor as it is, or cast to another type.
@@ -17,13 +16,10 @@ public struct CopyTransform: TensorTransform {
     self.type = type
   }
 
-  public var name: String { view.type == type ? "copy" : "cast" }
   public var sources: [String] { [source] }
-  public var parameters: JSONObject {
-    var parameters = JSONObject()
-    if view.type != type { parameters["from"] = .string(view.type.rawValue) }
-    if view.rowOrder != .stored { parameters["rows"] = "rotary pairs de-interleaved" }
-    return parameters
+  public var summary: String {
+    (view.type == type ? "copy" : "cast from \(view.type.rawValue)")
+      + (view.rowOrder == .stored ? "" : ", rotary pairs de-interleaved")
   }
 
   public func produce(block: Int, into sink: (UnsafeRawBufferPointer) throws -> Void) throws {

@@ -1,5 +1,4 @@
 import Kernels
-public import StrictJSON
 public import TensorTypes
 
 /// Seeded uniform random values in [-bound, bound).
@@ -24,12 +23,7 @@ public struct UniformTransform: TensorTransform {
     self.offset = offset
   }
 
-  public let name = "uniform"
-  public var parameters: JSONObject {
-    JSONObject([
-      ("bound", .double(bound)), ("seed", .number("\(seed)")), ("label", .string(label)),
-    ])
-  }
+  public var summary: String { "uniform within \(bound) around \(offset), seed \(seed)" }
 
   public func produce(block: Int, into sink: (UnsafeRawBufferPointer) throws -> Void) throws {
     let perBlock = max(1, min(count, block / (4 + type.blockBytes)))

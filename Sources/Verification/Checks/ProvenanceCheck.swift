@@ -3,6 +3,7 @@ import Conversion
 import Foundation
 import ModelFiles
 import Recipes
+import TensorTypes
 
 /// Every tensor of a conversion holds exactly what its recipe makes of the source: copied tensors
 /// byte for byte, new ones as the manifest says.
@@ -28,11 +29,11 @@ struct ProvenanceCheck {
             + "\(planned.type.rawValue) \(planned.shape)")
       }
       if let offset = try firstDifference(planned, stored) {
-        let origin = planned.transform.sources.first.map { " (\(planned.transform.name) of \($0))" }
+        let origin = planned.transform.sources.first.map { " of \($0)" } ?? ""
         return .failed(
           "provenance",
           "\(planned.name) differs from what the recipe makes of the source at byte \(offset)"
-            + (origin ?? " (\(planned.transform.name))"))
+            + " (\(planned.transform.summary)\(origin))")
       }
       if planned.transform.sources.isEmpty { made += 1 } else { copied += 1 }
     }

@@ -1,4 +1,5 @@
 import Architectures
+import Checkpoints
 import Conversion
 import ModelFiles
 import Recipes
@@ -11,13 +12,15 @@ struct SourceCheck {
   /// Largest accepted difference relative to the largest logit.
   static let tolerance = 1e-5
 
+  /// What the check is called.
+  static let name = "source = converted as all-window"
+
   let converted: ModelFile
   let source: ModelFile
   let residency: Model.Residency
   let tokens: [Int]
 
   func run() throws -> CheckResult {
-    let name = "source = converted as all-window"
     let span = tokens.count
     let all = converted.description.withAllLayers(.window(.init(size: span)))
     let target = try Model(all, weights: converted, residency: residency)
@@ -33,10 +36,10 @@ struct SourceCheck {
     let measured =
       "\(tokens.count) tokens, largest difference \(scientific(comparison.difference))"
     if comparison.firstNonFinite == nil, comparison.difference <= Self.tolerance {
-      return .passed(name, measured)
+      return .passed(Self.name, measured)
     }
     return .failed(
-      name,
+      Self.name,
       measured + " at position \(comparison.position), limit \(Self.tolerance)"
         + (try firstDifference(reference, target)))
   }
@@ -45,7 +48,8 @@ struct SourceCheck {
   private func firstDifference(_ left: Model, _ right: Model) throws -> String {
     var seen: [[Float]] = []
     var state = DecodingState(for: left.description)
-    _ = try left.extend(&state, with: tokens) { _, _, hidden in seen.append(Array(hidden.elements)) }
+    _ = try left.extend(&state, with: tokens) { _, _, hidden in seen.append(Array(hidden.elements))
+    }
     var found: Int?
     state = DecodingState(for: right.description)
     _ = try right.extend(&state, with: tokens) { layer, _, hidden in

@@ -26,7 +26,8 @@ struct Evaluate: ParsableCommand {
   @Option(help: "Use only the first tokens of the text.")
   var tokens: Int?
 
-  @Option(help: ArgumentHelp("A checkpoint to compare with, usually the source.", valueName: "ckpt"))
+  @Option(
+    help: ArgumentHelp("A checkpoint to compare with, usually the source.", valueName: "ckpt"))
   var teacher: String?
 
   @Option(

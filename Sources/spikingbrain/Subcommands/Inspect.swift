@@ -1,5 +1,5 @@
-import ArgumentParser
 import Architectures
+import ArgumentParser
 import Conversion
 import ModelFiles
 import Recipes
@@ -64,12 +64,16 @@ struct Inspection {
 
   func text(tensors: Bool) -> String {
     var table = Table()
-    table.add("format", "\(file.reader.formatName), \(file.reader.files.count) file(s), \(ByteSize(file.byteCount))")
+    table.add(
+      "format",
+      "\(file.reader.formatName), \(file.reader.files.count) file(s), \(ByteSize(file.byteCount))")
     table.add("architecture", file.architecture.modelType)
     table.add(
       "parameters",
       "\(count(model.parameterCount)) total, \(count(model.activeParameterCount)) active per token")
-    table.add("types", file.types.map { "\($0.type.rawValue) \(ByteSize($0.bytes))" }.joined(separator: ", "))
+    table.add(
+      "types",
+      file.types.map { "\($0.type.rawValue) \(ByteSize($0.bytes))" }.joined(separator: ", "))
     table.add("layers", layerKinds)
     table.add(
       "hidden",
@@ -80,7 +84,11 @@ struct Inspection {
     table.add("extras", extras)
     table.add("convertible", convertible)
     var lines = table.lines
-    if !file.ignored.isEmpty { lines.append("\(file.ignored.count) tensor(s) not needed: \(file.ignored.prefix(3).joined(separator: ", "))") }
+    if !file.ignored.isEmpty {
+      lines.append(
+        "\(file.ignored.count) tensor(s) not needed: \(file.ignored.prefix(3).joined(separator: ", "))"
+      )
+    }
     for problem in file.problems { lines.append("problem: \(problem.text)") }
     if tensors {
       var list = Table()

@@ -1,0 +1,170 @@
+public import Checkpoints
+import Foundation
+import StrictJSON
+import TensorTypes
+
+/// Writes a planned checkpoint: tensors are produced block by block at their final place, every
+/// file is hashed while it is written, and the directory appears only when all is synced.
+public struct CheckpointExecutor {
+  /// Bytes of a tensor held at a time. Large enough for full disk speed, small beside any limit.
+  public static let block = 8 << 20
+
+  /// What to write.
+  public let plan: CheckpointPlan
+  /// The program, as the manifest records it.
+  public let tool: Manifest.Tool
+  private let shards: ShardPlan
+
+  /// An executor of `plan`; decides the files.
+  public init(_ plan: CheckpointPlan, tool: Manifest.Tool) throws {
+    self.plan = plan
+    self.tool = tool
+    shards = try ShardPlan(
+      plan.tensors.map { .init(name: $0.name, type: $0.type, shape: $0.shape) },
+      limit: plan.shardSize.bytes)
+  }
+
+  /// The files that hold tensors, with their sizes in bytes.
+  public var files: [(name: String, bytes: Int)] {
+    shards.shards.map { ($0.file, $0.header.fileBytes) }
+  }
+
+  /// Bytes of all files that hold tensors.
+  public var fileBytes: Int { files.reduce(0) { $0 + $1.bytes } }
+
+  /// How a run treats what is already there.
+  public struct Mode: Sendable {
+    /// Continue an interrupted run.
+    public var resume: Bool
+    /// Replace an existing output.
+    public var force: Bool
+
+    /// A mode.
+    public init(resume: Bool = false, force: Bool = false) {
+      self.resume = resume
+      self.force = force
+    }
+  }
+
+  /// Writes the checkpoint to the directory `output`.
+  ///
+  /// - Parameters:
+  ///   - inputs: paths that the plan reads, which the output must not replace.
+  ///   - progress: called with the tensor bytes done, of `plan.byteCount`.
+  public func run(
+    to output: String, mode: Mode, inputs: [String], progress: (Int) -> Void = { _ in }
+  ) throws {
+    let directory = try OutputDirectory(
+      begin: output, fingerprint: fingerprint(inputs: inputs), resume: mode.resume,
+      force: mode.force, inputs: inputs)
+    do {
+      try checkDisk(directory)
+      try writeFiles(to: directory, progress: progress)
+      try directory.commit()
+    } catch {
+      directory.abandon()
+      throw error
+    }
+  }
+
+  private func writeFiles(to directory: OutputDirectory, progress: (Int) -> Void) throws {
+    let finished = Set(directory.finishedFiles.map(\.name))
+    let planned = Dictionary(uniqueKeysWithValues: plan.tensors.map { ($0.name, $0) })
+    var done = 0
+    for shard in shards.shards {
+      if finished.contains(shard.file) {
+        done += shard.header.tensors.reduce(0) { $0 + $1.byteCount }
+        progress(done)
+        continue
+      }
+      let file = try directory.file(named: shard.file)
+      try file.write(shard.header.bytes)
+      for stored in shard.header.tensors {
+        try planned[stored.name]?.transform.produce(block: Self.block) { bytes in
+          try file.write(bytes)
+          done += bytes.count
+          progress(done)
+        }
+        guard file.bytesWritten == stored.end else {
+          throw ConversionError.wrongSize(
+            tensor: stored.name, expected: stored.end, got: file.bytesWritten)
+        }
+      }
+      _ = try file.finish()
+    }
+    for (name, bytes) in try smallFiles() where !finished.contains(name) {
+      try directory.write(bytes, to: name)
+    }
+    if !finished.contains(Manifest.fileName) {
+      // Files of an earlier run are listed first when resuming; the manifest has one order.
+      let records = directory.finishedFiles.sorted { $0.name < $1.name }
+      let manifest = manifest(files: records)
+      try directory.write(Array(manifest.json.pretty.utf8), to: Manifest.fileName)
+    }
+  }
+
+  /// Configuration, index and companions, in a fixed order.
+  private func smallFiles() throws -> [(name: String, bytes: [UInt8])] {
+    var files = [("config.json", Array(JSONValue.object(plan.configuration).pretty.utf8))]
+    if let index = shards.index {
+      files.append((SafetensorsCheckpoint.indexName, Array(index.utf8)))
+    }
+    for companion in plan.companions {
+      switch companion.content {
+      case .text(let text): files.append((companion.name, Array(text.utf8)))
+      case .copy(let path):
+        guard let data = FileManager.default.contents(atPath: path) else {
+          throw ConversionError.unreadable(path: path)
+        }
+        files.append((companion.name, Array(data)))
+      }
+    }
+    return files
+  }
+
+  private func manifest(files: [FileRecord]) -> Manifest {
+    let transforms = Dictionary(uniqueKeysWithValues: plan.tensors.map { ($0.name, $0.transform) })
+    var recipe = plan.recipe
+    recipe["notes"] = .array(plan.notes.map { .string($0) })
+    return Manifest(
+      tool: tool, source: .object(plan.source), recipe: .object(recipe), files: files,
+      tensors: shards.tensors.map { stored in
+        Manifest.Tensor(
+          stored: stored,
+          origin: .init(
+            tensors: transforms[stored.name]?.sources ?? [],
+            transform: transforms[stored.name]?.summary ?? ""))
+      })
+  }
+
+  /// What determines the output: a run is resumed only when all of it is the same.
+  private func fingerprint(inputs: [String]) -> [String: String] {
+    var source = JSONValue.object(plan.source).compact
+    for path in inputs {
+      let attributes = try? FileManager.default.attributesOfItem(atPath: path)
+      let modified = (attributes?[.modificationDate] as? Date)?.timeIntervalSince1970 ?? 0
+      source += " \(path) \(attributes?[.size] as? Int ?? 0) \(modified)"
+    }
+    let tensors = plan.tensors.map {
+      "\($0.name) \($0.shape) \($0.type.rawValue) \($0.transform.summary) \($0.transform.sources)"
+    }
+    func hash(_ text: String) -> String { SHA256.hash(Array(text.utf8)).hex }
+    return [
+      "version": tool.version, "source": hash(source),
+      "recipe": hash(JSONValue.object(plan.recipe).compact),
+      "tensors": hash(tensors.joined(separator: "\n")),
+    ]
+  }
+
+  /// Refuses to start what cannot be finished.
+  private func checkDisk(_ directory: OutputDirectory) throws {
+    let written = directory.finishedFiles.reduce(0) { $0 + $1.bytes }
+    let attributes = try? FileManager.default.attributesOfFileSystem(
+      forPath: directory.partialPath)
+    guard let free = (attributes?[.systemFreeSize] as? NSNumber)?.intValue else { return }
+    let needed = fileBytes - written
+    if needed > free {
+      throw ConversionError.notEnoughDisk(path: directory.path, needed: needed, free: free)
+    }
+  }
+}

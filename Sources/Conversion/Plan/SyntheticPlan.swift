@@ -1,0 +1,71 @@
+public import Architectures
+import Recipes
+import StrictJSON
+public import TensorTypes
+
+/// A checkpoint of seeded random weights in the layout of a source architecture.
+public enum SyntheticPlan {
+  /// Types that synthetic weights can have.
+  public enum ElementType: String, Sendable, CaseIterable {
+    case bfloat16, float16, float32
+
+    var scalarType: ScalarType {
+      switch self {
+      case .bfloat16: .bfloat16
+      case .float16: .float16
+      case .float32: .float32
+      }
+    }
+  }
+
+  /// The plan of a model that `config` describes.
+  ///
+  /// Matrices are uniform with the variance 1/inputs, so that activations keep their scale; norms
+  /// lie around one and biases around zero, none of them exactly, because exact ones hide mistakes.
+  public static func make(
+    _ config: Configuration, type: ElementType, seed: UInt64, shardSize: ByteSize, sparse: Bool
+  ) throws -> CheckpointPlan {
+    let architecture = try Architectures.of(config)
+    let model = try architecture.describe(config)
+    var configuration = config.object
+    configuration["torch_dtype"] = .string(type.rawValue)
+    configuration["dtype"] = nil
+    return CheckpointPlan(
+      description: model, configuration: configuration,
+      tensors: try model.requirements.map { requirement in
+        guard let name = architecture.names.name(of: requirement.address) else {
+          throw ConfigurationError.inconsistent(
+            "\(architecture.modelType) has no name for \(requirement.address)", file: config.file)
+        }
+        return .init(
+          name: name, shape: requirement.shape, type: type.scalarType,
+          transform: sparse
+            ? HoleTransform(byteCount: requirement.shape.byteCount(type.scalarType) ?? 0)
+            : weights(requirement, named: name, type: type.scalarType, seed: seed))
+      },
+      companions: [], shardSize: shardSize,
+      recipe: JSONObject([
+        ("step", "synthesize"), ("seed", .number("\(seed)")), ("dtype", .string(type.rawValue)),
+        ("sparse", .bool(sparse)),
+      ]),
+      source: JSONObject(), notes: [])
+  }
+
+  private static func weights(
+    _ requirement: ModelDescription.Requirement, named name: String, type: ScalarType,
+    seed: UInt64
+  ) -> UniformTransform {
+    let shape = requirement.shape
+    let isNorm = shape.dimensions.count == 1 && requirement.address.parameter == .weight
+    let bound: Double
+    if shape.dimensions.count == 1 {
+      bound = 0.2
+    } else if requirement.address.role == .embedding {
+      bound = 1
+    } else {
+      bound = (3 / Double(shape.columns)).squareRoot()
+    }
+    return UniformTransform(
+      bound: bound, seed: seed, label: name, shape: shape, as: type, offset: isNorm ? 1 : 0)
+  }
+}

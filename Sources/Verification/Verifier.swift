@@ -1,0 +1,153 @@
+import Checkpoints
+import Conversion
+import Foundation
+public import ModelFiles
+public import Recipes
+public import Runtime
+import StrictJSON
+
+/// Everything a bad checkpoint can hide, checked level by level.
+public struct Verifier {
+  /// The checkpoint.
+  public let file: ModelFile
+  /// What it was made from, when it is at hand.
+  public let source: ModelFile?
+  /// Which weights stay in memory.
+  public let residency: Model.Residency
+  /// The manifest, when the checkpoint is a directory of ours.
+  private let manifest: Manifest?
+
+  /// Tokens of the logits checks.
+  static let probeLength = 64
+
+  /// Prepares the verification of `file`.
+  public init(_ file: ModelFile, source: ModelFile?, residency: Model.Residency) throws {
+    self.file = file
+    self.source = source
+    self.residency = residency
+    manifest = Manifest.exists(in: file.path) ? try Manifest(directory: file.path) : nil
+  }
+
+  /// Runs the checks up to `level`, calling `report` after each; stops after the first level with
+  /// a failure, because deeper checks would only repeat it.
+  public func run(level: VerifySettings.Level, report: (CheckResult) -> Void) throws -> Bool {
+    let checks: [(VerifySettings.Level, () throws -> [CheckResult])] = [
+      (.structure, { [structure()] }),
+      (.hashes, { [try hashes()] }),
+      (.hashes, { [try provenance()] }),
+      (.values, { [try ValuesCheck(reader: file.reader).run()] }),
+      (.logits, logits),
+      (.logits, { [try equality()] }),
+    ]
+    var failedAt: VerifySettings.Level?
+    for (step, check) in checks where step <= level {
+      if let failedAt, failedAt < step { break }
+      for result in try check() {
+        report(result)
+        if result.outcome == .failed { failedAt = step }
+      }
+    }
+    return failedAt == nil
+  }
+
+  private func structure() -> CheckResult {
+    let problems = file.problems.map(\.text) + manifestProblems
+    if let first = problems.first {
+      let more = problems.count > 1 ? " (and \(problems.count - 1) more)" : ""
+      return .failed("structure", first + more)
+    }
+    return .passed(
+      "structure",
+      "\(file.tensors.count) tensors have the names, shapes and types the configuration calls for")
+  }
+
+  /// Tensors whose place differs from what the manifest recorded.
+  private var manifestProblems: [String] {
+    guard let manifest else { return [] }
+    var problems: [String] = []
+    for tensor in manifest.tensors {
+      let recorded = tensor.stored
+      guard let stored = file.reader.tensor(named: recorded.name) else {
+        problems.append("\(recorded.name) is in the manifest but not in the files")
+        continue
+      }
+      if stored.type != recorded.type || stored.shape != recorded.shape
+        || stored.offset != recorded.offset || !stored.file.hasSuffix(recorded.file)
+      {
+        problems.append("\(recorded.name) lies elsewhere than the manifest says")
+      }
+    }
+    if manifest.tensors.count != file.reader.tensors.count, problems.isEmpty {
+      problems.append(
+        "the files hold \(file.reader.tensors.count) tensors, the manifest lists "
+          + "\(manifest.tensors.count)")
+    }
+    return problems
+  }
+
+  private func hashes() throws -> CheckResult {
+    guard let manifest else {
+      return .skipped("hashes", "there is no manifest.json")
+    }
+    let mismatches = try manifest.verifyFiles(in: file.path)
+    if let first = mismatches.first {
+      let more = mismatches.count > 1 ? " (and \(mismatches.count - 1) more)" : ""
+      return .failed("hashes", "\(first)\(more)")
+    }
+    return .passed("hashes", "\(manifest.files.count) files have the recorded SHA-256")
+  }
+
+  /// The settings of an unhealed conversion, or nil when this is something else.
+  private func conversionSettings() throws -> ConvertSettings? {
+    guard let recipe = manifest?.recipe, recipe["step"]?.string == "convert",
+      let fields = recipe["settings"]?.object
+    else { return nil }
+    let pairs = fields.members.map { ($0.key, $0.value.string ?? "") }
+    return try ConvertSettings(
+      fields: Dictionary(uniqueKeysWithValues: pairs), file: file.path + "/" + Manifest.fileName)
+  }
+
+  private func provenance() throws -> CheckResult {
+    guard let source else {
+      return .skipped("provenance", "give --source to compare with what it was made from")
+    }
+    guard let settings = try conversionSettings() else {
+      return .skipped("provenance", "the manifest records no conversion")
+    }
+    return try ProvenanceCheck(
+      converted: file, plan: ConversionPlan.make(from: source, settings: settings)
+    ).run()
+  }
+
+  private func logits() throws -> [CheckResult] {
+    let model = try Model(file.description, weights: file, residency: residency)
+    return try LogitsCheck(
+      model: model, tokens: LogitsCheck.probe(for: file.description, count: Self.probeLength)
+    ).run()
+  }
+
+  private func equality() throws -> CheckResult {
+    let name = SourceCheck.name
+    guard let source else { return .skipped(name, "give --source to compare with it") }
+    guard try conversionSettings() != nil else {
+      return .skipped(name, "only an unhealed conversion equals its source")
+    }
+    // Where every window holds the whole probe, window attention is full attention.
+    let length = (source.description.layers + file.description.layers)
+      .reduce(Self.probeLength) { length, layer in
+        if case .window(let window) = layer.mixer { return min(length, window.size) }
+        return length
+      }
+    return try SourceCheck(
+      converted: file, source: source, residency: residency,
+      tokens: LogitsCheck.probe(for: file.description, count: length)
+    ).run()
+  }
+}
+
+extension Manifest {
+  /// Whether `directory` has a manifest.
+  static func exists(in directory: String) -> Bool {
+    FileManager.default.fileExists(atPath: directory + "/" + fileName)
+  }
+}

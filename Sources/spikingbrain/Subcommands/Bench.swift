@@ -1,0 +1,119 @@
+import ArgumentParser
+import Foundation
+import Runtime
+import StrictJSON
+import TensorTypes
+import Verification
+
+/// `bench`: speed of prefill and decoding.
+struct Bench: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Measures prefill and decoding speed; prints nothing when its own check fails.")
+
+  @Argument(help: "The checkpoint.")
+  var ckpt: String
+
+  @Option(help: ArgumentHelp("Prompt lengths, such as 512,4096.", valueName: "lengths"))
+  var prefill = "512"
+
+  @Option(help: "Tokens to decode at each length of --at.")
+  var decode = 32
+
+  @Option(help: ArgumentHelp("Text lengths at which decoding is measured.", valueName: "lengths"))
+  var at = "0"
+
+  @Option(help: "Threads; default: all processors.")
+  var threads: Int?
+
+  @OptionGroup var reporting: ReportOptions
+
+  func run() throws {
+    var limits = LimitOptions()
+    limits.jobs = threads
+    let runnable = try RunnableModel(ckpt, limits: limits)
+    let model = runnable.model
+    let check = try SelfCheck.run(model)
+    guard check.outcome != .failed else {
+      throw BenchError.checkFailed(check.detail)
+    }
+    let lengths = try InputError.ids(in: prefill), positions = try InputError.ids(in: at)
+    guard decode > 0, lengths.allSatisfy({ $0 > 0 }), positions.allSatisfy({ $0 >= 0 }) else {
+      throw InputError.option("--decode", value: "\(decode)", expected: "positive numbers")
+    }
+    var stateBytes = 0
+    let prefills = try lengths.map { length in
+      var state = DecodingState(for: model.description)
+      let tokens = SelfCheck.tokens(model, count: length)
+      let seconds = try timed { _ = try model.extend(&state, with: tokens) }
+      stateBytes = max(stateBytes, state.byteCount)
+      return (tokens: length, seconds: seconds)
+    }
+    let decodes = try positions.map { position in
+      var state = DecodingState(for: model.description)
+      if position > 0 {
+        _ = try model.extend(&state, with: SelfCheck.tokens(model, count: position))
+      }
+      let tokens = SelfCheck.tokens(model, count: decode)
+      let seconds = try timed {
+        for token in tokens {
+          let hidden = try model.extend(&state, with: [token])
+          _ = model.logits(hidden, rows: 0..<1)
+        }
+      }
+      stateBytes = max(stateBytes, state.byteCount)
+      return (at: position, rate: Double(decode) / seconds)
+    }
+    report(prefills, decodes, stateBytes: stateBytes)
+  }
+
+  private func timed(_ body: () throws -> Void) rethrows -> Double {
+    let started = DispatchTime.now().uptimeNanoseconds
+    try body()
+    return Double(DispatchTime.now().uptimeNanoseconds - started) * 1e-9
+  }
+
+  private func report(
+    _ prefills: [(tokens: Int, seconds: Double)], _ decodes: [(at: Int, rate: Double)],
+    stateBytes: Int
+  ) {
+    var table = Table(rightAligned: [1, 2])
+    for (tokens, seconds) in prefills {
+      table.add("prefill", "\(tokens)", fixed(Double(tokens) / seconds, 1), "tokens/s")
+    }
+    for (at, rate) in decodes { table.add("decode at", "\(at)", fixed(rate, 1), "tokens/s") }
+    let peak = peakMemory()
+    reporting.report(
+      [
+        "prefill": .array(
+          prefills.map {
+            [
+              "tokens": .int($0.tokens), "seconds": .double($0.seconds),
+              "tokensPerSecond": .double(Double($0.tokens) / $0.seconds),
+            ]
+          }),
+        "decode": .array(
+          decodes.map { ["at": .int($0.at), "tokensPerSecond": .double($0.rate)] }),
+        "stateBytes": .int(stateBytes), "peakBytes": .int(peak),
+      ],
+      text: table.text + "\nstate \(ByteSize(stateBytes)), peak memory \(ByteSize(peak))")
+  }
+}
+
+/// The most resident memory this process has had, in bytes.
+func peakMemory() -> Int {
+  var usage = rusage()
+  getrusage(RUSAGE_SELF, &usage)
+  return usage.ru_maxrss * 1024
+}
+
+/// Why no speed is printed.
+enum BenchError: ReportableError {
+  case checkFailed(String)
+
+  var what: String {
+    switch self {
+    case .checkFailed(let detail): "no figures, because the check failed: \(detail)"
+    }
+  }
+  var exitCode: Int32 { 1 }
+}

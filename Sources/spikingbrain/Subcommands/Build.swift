@@ -1,0 +1,75 @@
+import ArgumentParser
+import Conversion
+import Foundation
+import ModelFiles
+import Recipes
+import StrictJSON
+import TensorTypes
+
+/// `build`: a whole pipeline from one recipe.
+struct Build: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Runs the steps of a recipe: convert, verify, evaluate.",
+    discussion: """
+      Paths in the recipe are relative to the recipe's directory; --source and --output override \
+      what it says.
+      """)
+
+  @Argument(help: ArgumentHelp("A YAML recipe.", valueName: "recipe"))
+  var recipe: String
+
+  @Option(help: ArgumentHelp("The source checkpoint.", valueName: "ckpt"))
+  var source: String?
+
+  @Option(name: .customLong("output"), help: ArgumentHelp("The directory to write.", valueName: "dir"))
+  var out: String?
+
+  @OptionGroup var output: OutputOptions
+
+  func run() throws {
+    let recipe = try Recipe(path: recipe)
+    guard let source = source ?? recipe.source.map(recipe.path) else {
+      throw RecipeError.missingKey("source", place: .init(file: self.recipe))
+    }
+    guard let out = out ?? recipe.output else {
+      throw RecipeError.missingKey("output", place: .init(file: self.recipe))
+    }
+    try output.limits.apply()
+    for step in recipe.steps {
+      switch step {
+      case .convert(let settings):
+        heading("convert \(source) -> \(out)")
+        let file = try ModelFile.open(source)
+        let plan = try ConversionPlan.make(from: file, settings: settings)
+        try PlanRunner(output: output).run(plan, from: file.inputs, to: out)
+      case .verify(let settings):
+        if output.dryRun { continue }
+        heading("verify \(out)")
+        let passed = try Verify.verify(
+          out, source: source, level: settings.level, limits: output.limits,
+          reporting: output.reporting)
+        if !passed { throw ExitCode(1) }
+      case .evaluate(let settings):
+        if output.dryRun { continue }
+        for path in [source, out] {
+          heading("evaluate \(path)")
+          let result = try Evaluate.evaluate(
+            path, text: recipe.path(settings.text), context: settings.context,
+            tokens: settings.tokens, limits: output.limits, quiet: output.reporting.quiet)
+          output.reporting.report(result.json, text: result.text)
+        }
+      }
+    }
+  }
+
+  private func heading(_ text: String) {
+    if !output.reporting.json && !output.reporting.quiet { Terminal.say("== \(text)") }
+  }
+}
+
+extension Recipe {
+  /// `path` as seen from the recipe's directory.
+  func path(_ path: String) -> String {
+    path.hasPrefix("/") ? path : directory + "/" + path
+  }
+}

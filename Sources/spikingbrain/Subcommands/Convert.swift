@@ -1,0 +1,111 @@
+import Architectures
+import ArgumentParser
+import Checkpoints
+import Conversion
+import Foundation
+import ModelFiles
+import Recipes
+import StrictJSON
+import TensorTypes
+
+/// `convert`: a Transformer becomes a SpikingBrain checkpoint.
+struct Convert: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Maps a Transformer checkpoint to SpikingBrain weights.",
+    discussion: """
+      Weights are copied byte for byte (or cast on request); the decay gates of linear layers are \
+      new. OUT appears only when everything is written and synced.
+      """)
+
+  @Argument(help: "The source: a Llama, Qwen2, Qwen3 or Mistral checkpoint.")
+  var ckpt: String
+
+  @Argument(help: "The directory to write.")
+  var out: String
+
+  @OptionGroup var options: ConvertOptions
+  @OptionGroup var output: OutputOptions
+
+  func run() throws {
+    try output.limits.apply()
+    let source = try ModelFile.open(ckpt)
+    let plan = try ConversionPlan.make(from: source, settings: options.settings())
+    try PlanRunner(output: output).run(plan, from: source.inputs, to: out)
+  }
+}
+
+/// Prints or writes a planned checkpoint, the same way for every subcommand that makes one.
+struct PlanRunner {
+  let output: OutputOptions
+
+  /// Writes `plan` to the directory `out`, or prints it when asked to.
+  func run(_ plan: CheckpointPlan, from inputs: [String], to out: String) throws {
+    let executor = try CheckpointExecutor(
+      plan, tool: .init(name: "spikingbrain", version: ProgramVersion.current))
+    let summary = PlanSummary(plan: plan, files: executor.files)
+    if output.dryRun {
+      output.reporting.report(summary.json, text: summary.text)
+      return
+    }
+    let started = Date()
+    let progress = Progress("writing \(out)", quiet: output.reporting.quiet)
+    try executor.run(
+      to: out, mode: .init(resume: output.resume, force: output.force), inputs: inputs
+    ) { done in
+      progress.update(done: done, total: plan.byteCount)
+    }
+    progress.finish()
+    let seconds = Date().timeIntervalSince(started)
+    for note in plan.notes { output.reporting.note("note: \(note)") }
+    var json = summary.json.object ?? JSONObject()
+    json["output"] = .string(out)
+    json["seconds"] = .double(seconds)
+    let speed = ByteSize(Int(Double(plan.byteCount) / max(seconds, 1e-3)))
+    output.reporting.report(
+      .object(json),
+      text: "wrote \(out): \(plan.tensors.count) tensors, \(ByteSize(plan.byteCount)) in "
+        + "\(executor.files.count) file(s), \(duration(seconds)) (\(speed)/s)")
+  }
+}
+
+/// What a plan will write.
+struct PlanSummary {
+  let plan: CheckpointPlan
+  let files: [(name: String, bytes: Int)]
+
+  var json: JSONValue {
+    [
+      "layout": .string(plan.description.modelType),
+      "parameters": .int(plan.parameterCount),
+      "bytes": .int(plan.byteCount),
+      "layers": .array(plan.description.layers.map { .string($0.mixer.text) }),
+      "files": .array(files.map { ["name": .string($0.name), "bytes": .int($0.bytes)] }),
+      "notes": .array(plan.notes.map { .string($0) }),
+    ]
+  }
+
+  var text: String {
+    var table = Table()
+    let kinds = Dictionary(grouping: plan.description.layers, by: \.mixer.text).mapValues(\.count)
+    table.add("layout", plan.description.modelType)
+    table.add(
+      "layers",
+      kinds.sorted { $0.key < $1.key }.map { "\($0.value) x \($0.key)" }.joined(separator: ", "))
+    table.add("parameters", "\(plan.parameterCount)")
+    table.add("tensors", "\(plan.tensors.count), \(ByteSize(plan.byteCount))")
+    let copied = plan.tensors.filter { !$0.transform.sources.isEmpty }
+    table.add("from source", "\(copied.count) tensors")
+    table.add("new", "\(plan.tensors.count - copied.count) tensors")
+    for (name, bytes) in files { table.add("file", "\(name)  \(ByteSize(bytes))") }
+    if !plan.companions.isEmpty {
+      table.add("beside it", plan.companions.map(\.name).joined(separator: ", "))
+    }
+    for note in plan.notes { table.add("note", note) }
+    return table.text
+  }
+}
+
+extension ModelFile {
+  /// Every file that reading this checkpoint may touch.
+  var inputs: [String] { [path] + reader.files }
+}

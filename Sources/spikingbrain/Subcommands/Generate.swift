@@ -1,0 +1,130 @@
+import ArgumentParser
+import Foundation
+import Kernels
+import Runtime
+import StrictJSON
+import TensorTypes
+import Tokenization
+
+/// `generate`: runs a model, source or converted.
+struct Generate: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Continues a prompt.",
+    discussion: "--temperature 0 (the default) is greedy; the same seed gives the same text.")
+
+  @Argument(help: "The checkpoint.")
+  var ckpt: String
+
+  @Option(help: ArgumentHelp("The text to continue.", valueName: "text"))
+  var prompt: String
+
+  @Option(help: "Most tokens to generate.")
+  var maxTokens = 64
+
+  @Option(help: "0 is greedy; 1 samples from the model's distribution.")
+  var temperature = 0.0
+
+  @Option(help: "Sample from the most likely tokens that make up this probability.")
+  var topP = 1.0
+
+  @Option(help: "Seed of the sampler.")
+  var seed: UInt64 = 0
+
+  @Flag(help: "Treat the prompt as a user's message in the checkpoint's chat format.")
+  var chat = false
+
+  @Option(help: ArgumentHelp("Continue from a saved state.", valueName: "file"))
+  var state: String?
+
+  @Option(help: ArgumentHelp("Save the state after the last token.", valueName: "file"))
+  var saveState: String?
+
+  @OptionGroup var limits: LimitOptions
+  @OptionGroup var reporting: ReportOptions
+
+  func run() throws {
+    guard maxTokens >= 0 else {
+      throw InputError.option("--max-tokens", value: "\(maxTokens)", expected: "0 or more")
+    }
+    guard temperature >= 0, temperature.isFinite else {
+      throw InputError.option("--temperature", value: "\(temperature)", expected: "0 or more")
+    }
+    guard topP > 0, topP <= 1 else {
+      throw InputError.option("--top-p", value: "\(topP)", expected: "more than 0, at most 1")
+    }
+    let runnable = try RunnableModel(ckpt, limits: limits)
+    let tokenizer = try runnable.file.tokenizer.load()
+    let resumed = try state.map { try StateFile.read($0, for: runnable.model.description) }
+    let ids = try promptTokens(tokenizer, runnable, continues: resumed != nil)
+    var generation = Generation(
+      model: runnable.model, state: resumed ?? DecodingState(for: runnable.model.description),
+      sampler: Sampler(temperature: temperature, topP: topP, seed: seed),
+      endTokens: try runnable.file.endTokens())
+    var decoder = StreamingDecoder(tokenizer)
+    let started = Date()
+    var text = ""
+    let generated = try generation.run(prompt: ids, maxTokens: maxTokens) { token in
+      let piece = decoder.append(token)
+      text += piece
+      if !reporting.json { Terminal.write(piece, to: .standardOutput) }
+    }
+    let rest = decoder.finish()
+    text += rest
+    if !reporting.json { Terminal.write(rest + "\n", to: .standardOutput) }
+    let seconds = Date().timeIntervalSince(started)
+    if let saveState {
+      try StateFile.write(generation.state, of: runnable.model.description, to: saveState)
+    }
+    if reporting.json {
+      reporting.report(
+        [
+          "prompt_tokens": .ints(ids), "tokens": .ints(generated), "text": .string(text),
+          "seconds": .double(seconds),
+        ], text: "")
+    } else if Terminal.isInteractive {
+      let rate = fixed(Double(generated.count) / max(seconds, 1e-3), 1)
+      reporting.note("(\(generated.count) tokens, \(rate)/s with the prompt)")
+    }
+  }
+
+  private func promptTokens(
+    _ tokenizer: Tokenizer, _ runnable: RunnableModel, continues: Bool
+  ) throws -> [Int] {
+    guard chat else {
+      // A continued text has its BOS already.
+      let ids = tokenizer.encode(prompt, addSpecialTokens: !continues)
+      if ids.isEmpty { throw InputError.option("--prompt", value: "empty", expected: "a text") }
+      return ids
+    }
+    let rendered = try runnable.file.tokenizer.chatTemplate()
+      .render([ChatMessage(role: "user", content: prompt)], addGenerationPrompt: true)
+    return tokenizer.encode(rendered, addSpecialTokens: false)
+  }
+}
+
+/// Reads a prompt and continues it.
+struct Generation {
+  let model: Model
+  var state: DecodingState
+  var sampler: Sampler
+  let endTokens: Set<Int>
+
+  /// Generates up to `maxTokens` tokens, handing each to `emit`; stops at an end token.
+  ///
+  /// Afterwards the state has read the prompt and every emitted token.
+  mutating func run(
+    prompt: [Int], maxTokens: Int, emit: (Int) -> Void
+  ) throws -> [Int] {
+    var hidden = try model.extend(&state, with: prompt)
+    var generated: [Int] = []
+    while generated.count < maxTokens {
+      let logits = model.logits(hidden, rows: hidden.rows - 1..<hidden.rows)
+      let token = sampler.choose(logits.elements)
+      if endTokens.contains(token) { break }
+      generated.append(token)
+      emit(token)
+      hidden = try model.extend(&state, with: [token])
+    }
+    return generated
+  }
+}
