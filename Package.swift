@@ -51,7 +51,11 @@ let systemLibraries: [Target] = [
 
 let package = Package(
   name: "spikingbrain",
-  products: [.executable(name: "spikingbrain", targets: ["spikingbrain"])],
+  products: [
+    .executable(name: "spikingbrain", targets: ["spikingbrain"]),
+    // For Tests/Benchmarks, a package of its own.
+    .library(name: "Kernels", targets: ["Kernels", "TensorTypes"]),
+  ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),

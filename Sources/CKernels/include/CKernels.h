@@ -2,4 +2,10 @@
 // specification; shapes and meaning are documented there.
 #pragma once
 
+#include "attention.h"
+#include "cast.h"
+#include "decode.h"
+#include "elementwise.h"
+#include "gla.h"
 #include "isa.h"
+#include "linear.h"

@@ -15,6 +15,39 @@ public enum RowDecoder {
   public static func decode(
     _ view: TensorView, rows: Range<Int>, into output: UnsafeMutablePointer<Float>
   ) {
-    reference(view, rows: rows, into: output)
+    precondition(supports(view.type))
+    let columns = view.columns
+    view.forEachRun(in: rows) { run in
+      let target = output + (run.first - rows.lowerBound) * columns
+      if run.stride == view.rowBytes {
+        ck_decode(view.type.kernelCode, run.base, target, run.count * columns)
+      } else {
+        for row in 0..<run.count {
+          ck_decode(
+            view.type.kernelCode, run.base + row * run.stride, target + row * columns, columns)
+        }
+      }
+    }
+  }
+}
+
+extension ScalarType {
+  /// What the C kernels call this type; -1 for types without a decoder.
+  var kernelCode: Int32 {
+    switch self {
+    case .float32: Int32(CK_F32)
+    case .float64: Int32(CK_F64)
+    case .float16: Int32(CK_F16)
+    case .bfloat16: Int32(CK_BF16)
+    case .q8_0: Int32(CK_Q8_0)
+    case .q4_0: Int32(CK_Q4_0)
+    case .q4_1: Int32(CK_Q4_1)
+    case .q5_0: Int32(CK_Q5_0)
+    case .q5_1: Int32(CK_Q5_1)
+    case .q4_K: Int32(CK_Q4_K)
+    case .q5_K: Int32(CK_Q5_K)
+    case .q6_K: Int32(CK_Q6_K)
+    case .int64, .int32, .int16, .int8, .uint8, .bool: -1
+    }
   }
 }

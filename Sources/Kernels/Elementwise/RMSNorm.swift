@@ -1,3 +1,5 @@
+import CKernels
+
 /// Root-mean-square normalisation.
 public enum RMSNorm {
   /// output[r] = x[r] · weight / sqrt(mean(x[r]²) + epsilon) for each of `rows` rows of `count`.
@@ -8,9 +10,12 @@ public enum RMSNorm {
     _ x: UnsafePointer<Float>, rows: Int, count: Int, weight: UnsafePointer<Float>,
     weightRows: Int = 1, epsilon: Float, into output: UnsafeMutablePointer<Float>
   ) {
-    reference(
-      x, rows: rows, count: count, weight: weight, weightRows: weightRows, epsilon: epsilon,
-      into: output)
+    Parallel.ranges(rows, minimum: 1 + 65536 / max(1, count)) { range in
+      for r in range {
+        ck_rms_norm(
+          x + r * count, weight + r % weightRows * count, epsilon, output + r * count, count)
+      }
+    }
   }
 
   /// The specification of `apply`, in float64.

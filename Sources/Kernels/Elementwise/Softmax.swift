@@ -1,15 +1,25 @@
+import CKernels
 import Foundation
 
 /// Softmax and its normaliser over rows.
 public enum Softmax {
   /// x[r] = exp(x[r] - max) / sum for each of `rows` rows of `count`, in place.
   public static func applyInPlace(_ x: UnsafeMutablePointer<Float>, rows: Int, count: Int) {
-    referenceInPlace(x, rows: rows, count: count)
+    Parallel.ranges(rows, minimum: 1 + 65536 / max(1, count)) { range in
+      for r in range {
+        let row = x + r * count
+        let largest = ck_max(row, count)
+        let sum = ck_sum_exp(row, largest, count)
+        ck_exp_scaled(row, largest, Float(1 / sum), count)
+      }
+    }
   }
 
   /// log(sum(exp(x))) of `count` elements, summed in float64; -infinity for none.
   public static func logSumExp(_ x: UnsafePointer<Float>, count: Int) -> Double {
-    referenceLogSumExp(x, count: count)
+    let largest = ck_max(x, count)
+    guard largest > -.infinity else { return Double(largest) }
+    return Double(largest) + log(ck_sum_exp(x, largest, count))
   }
 
   /// The specification of `applyInPlace`, in float64.

@@ -1,3 +1,4 @@
+import CKernels
 import Foundation
 
 /// The gated activation of the feed-forward part.
@@ -9,7 +10,10 @@ public enum SwiGLU {
     gate: UnsafePointer<Float>, up: UnsafePointer<Float>, count: Int,
     into output: UnsafeMutablePointer<Float>
   ) {
-    reference(gate: gate, up: up, count: count, into: output)
+    Parallel.ranges(count, granularity: 64, minimum: 1 << 16) { range in
+      let start = range.lowerBound
+      ck_swiglu(gate + start, up + start, output + start, range.count)
+    }
   }
 
   /// The specification of `apply`, in float64.

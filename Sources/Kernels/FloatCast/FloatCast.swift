@@ -20,13 +20,9 @@ public enum FloatCast {
         output.storeBytes(of: Double(source[i]), toByteOffset: i * 8, as: Double.self)
       }
     case .bfloat16:
-      for i in 0..<count {
-        output.storeBytes(of: bfloat16(source[i]), toByteOffset: i * 2, as: UInt16.self)
-      }
+      ck_to_bf16(source, output, count)
     case .float16:
-      for i in 0..<count {
-        output.storeBytes(of: float16(source[i]), toByteOffset: i * 2, as: UInt16.self)
-      }
+      ck_to_f16(source, output, count)
     default: preconditionFailure("not a floating-point type")
     }
   }

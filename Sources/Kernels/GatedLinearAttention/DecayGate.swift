@@ -1,3 +1,4 @@
+import CKernels
 import Foundation
 
 /// The log-decay of gated linear attention from its gate logits.
@@ -8,7 +9,9 @@ public enum DecayGate {
   public static func logDecayInPlace(
     _ z: UnsafeMutablePointer<Float>, count: Int, normalizer: Float = 16
   ) {
-    referenceInPlace(z, count: count, normalizer: normalizer)
+    Parallel.ranges(count, granularity: 64, minimum: 1 << 16) { range in
+      ck_log_sigmoid(z + range.lowerBound, 1 / normalizer, range.count)
+    }
   }
 
   /// The specification of `logDecayInPlace`, in float64.

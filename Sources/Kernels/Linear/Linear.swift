@@ -18,8 +18,26 @@ public enum Linear {
     input: UnsafePointer<Float>, inputStride: Int? = nil, tokens: Int,
     output: UnsafeMutablePointer<Float>, outputStride: Int? = nil
   ) {
-    reference(
-      weight: weight, bias: bias, input: input, inputStride: inputStride, tokens: tokens,
-      output: output, outputStride: outputStride)
+    precondition(RowDecoder.supports(weight.type))
+    guard tokens > 0, weight.rows > 0 else { return }
+    let call = LinearCall(
+      weight: weight, bias: bias, input: input, inputStride: inputStride ?? weight.columns,
+      tokens: tokens, output: output, outputStride: outputStride ?? weight.rows)
+    if tokens <= fewTokens { call.runDots() } else { call.runPanels() }
   }
+
+  /// Up to this many tokens, dot products over the weights in place beat decoding panels of them
+  /// for a matrix product.
+  static let fewTokens = 8
+}
+
+/// The arguments of one `Linear.apply`.
+struct LinearCall {
+  let weight: TensorView
+  let bias: UnsafePointer<Float>?
+  let input: UnsafePointer<Float>
+  let inputStride: Int
+  let tokens: Int
+  let output: UnsafeMutablePointer<Float>
+  let outputStride: Int
 }

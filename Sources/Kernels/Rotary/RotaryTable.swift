@@ -1,3 +1,4 @@
+import CKernels
 import Foundation
 
 /// Cosines and sines of a run of positions, shared by all layers and heads.
@@ -36,6 +37,24 @@ public struct RotaryTable: Sendable {
     to x: UnsafeMutablePointer<Float>, tokens: Int, heads: Int, offset: Int = 0
   ) {
     precondition(offset >= 0 && offset + tokens <= count)
+    let half = dimension / 2
+    cosines.withUnsafeBufferPointer { cosines in
+      sines.withUnsafeBufferPointer { sines in
+        guard let cosines = cosines.baseAddress, let sines = sines.baseAddress else { return }
+        for t in 0..<tokens {
+          let row = (offset + t) * half
+          for h in 0..<heads {
+            ck_rotate_half(x + (t * heads + h) * dimension, cosines + row, sines + row, half)
+          }
+        }
+      }
+    }
+  }
+
+  /// The specification of `apply`.
+  public func reference(
+    to x: UnsafeMutablePointer<Float>, tokens: Int, heads: Int, offset: Int = 0
+  ) {
     let half = dimension / 2
     for t in 0..<tokens {
       for h in 0..<heads {

@@ -25,8 +25,15 @@ public struct KeyValueSegment {
   ///
   /// Visible: key position <= position and > position - window.
   func visible(from position: Int, window: Int) -> Range<Int> {
-    let newest = min(count, position - firstPosition + 1)
-    let oldest = window > position ? 0 : max(0, position - window + 1 - firstPosition)
+    visible(from: position...position, window: window)
+  }
+
+  /// The keys that any of the queries at `positions` sees.
+  func visible(from positions: ClosedRange<Int>, window: Int) -> Range<Int> {
+    let newest = min(count, positions.upperBound - firstPosition + 1)
+    let first = positions.lowerBound
+    // No subtraction for windows as large as Int.max.
+    let oldest = window > first ? 0 : max(0, first - window + 1 - firstPosition)
     return oldest < newest ? oldest..<newest : 0..<0
   }
 }

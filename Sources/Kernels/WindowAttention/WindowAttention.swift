@@ -13,8 +13,21 @@ public enum WindowAttention {
     queries: UnsafePointer<Float>, tokens: Int, firstPosition: Int, layout: HeadLayout,
     segments: [KeyValueSegment], window: Int, output: UnsafeMutablePointer<Float>
   ) {
-    reference(
+    let call = WindowAttentionCall(
       queries: queries, tokens: tokens, firstPosition: firstPosition, layout: layout,
       segments: segments, window: window, output: output)
+    // A matrix product needs some rows to pay; below that, one pass over the keys per token.
+    if tokens * layout.groupSize < 12 { call.stream() } else { call.runBlocks() }
   }
+}
+
+/// The arguments of one `WindowAttention.apply`.
+struct WindowAttentionCall {
+  let queries: UnsafePointer<Float>
+  let tokens: Int
+  let firstPosition: Int
+  let layout: HeadLayout
+  let segments: [KeyValueSegment]
+  let window: Int
+  let output: UnsafeMutablePointer<Float>
 }

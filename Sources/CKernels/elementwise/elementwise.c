@@ -1,0 +1,36 @@
+#include "elementwise.h"
+
+#define CK_TEMPLATE "../elementwise/elementwise_template.h"
+#include "../support/variants.h"
+
+void ck_add(const float *x, float *y, size_t n) { CK_DISPATCH(add, x, y, n); }
+
+void ck_add_scaled(const float *x, float factor, float *y, size_t n) {
+  CK_DISPATCH(add_scaled, x, factor, y, n);
+}
+
+void ck_relu(float *x, size_t n) { CK_DISPATCH(relu, x, n); }
+
+void ck_swiglu(const float *gate, const float *up, float *y, size_t n) {
+  CK_DISPATCH(swiglu, gate, up, y, n);
+}
+
+void ck_log_sigmoid(float *z, float factor, size_t n) { CK_DISPATCH(log_sigmoid, z, factor, n); }
+
+void ck_rms_norm(const float *x, const float *weight, float epsilon, float *y, size_t n) {
+  CK_DISPATCH(rms_norm, x, weight, epsilon, y, n);
+}
+
+float ck_max(const float *x, size_t n) { CK_DISPATCH(largest, x, n); }
+
+double ck_sum_exp(const float *x, float shift, size_t n) { CK_DISPATCH(sum_exp, x, shift, n); }
+
+void ck_exp_scaled(float *x, float shift, float factor, size_t n) {
+  CK_DISPATCH(exp_scaled, x, shift, factor, n);
+}
+
+void ck_exp(const float *x, float *y, size_t n) { CK_DISPATCH(exp_row, x, y, n); }
+
+void ck_rotate_half(float *x, const float *cosines, const float *sines, size_t half) {
+  CK_DISPATCH(rotate_half, x, cosines, sines, half);
+}

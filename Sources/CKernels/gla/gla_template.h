@@ -1,0 +1,124 @@
+// The recurrence of gated linear attention. 16 value channels of the state of N tokens are updated
+// and read in registers for G query heads at once: per key channel one load and one store of the
+// state, N · (2 + G) vector operations, and no horizontal sums.
+
+typedef struct {
+  size_t key_width;
+  float scale;
+  const float *q;
+  size_t q_stride;
+  const float *k;
+  size_t k_stride;
+  const float *decay;  // exp g [N, key_width]
+  const float *v;
+  size_t v_stride;
+  float *state;
+  size_t state_stride;
+  float *o;
+  size_t o_stride, o_head_stride;
+} CK(gla_block);
+
+// N tokens, G heads, `lanes` value channels. `keep` writes the new state back; it is false while
+// further heads of the group still need the old one.
+CK_INLINE void CK(gla_tile)(const int N, const int G, const CK(gla_block) * b, size_t lanes,
+                            int keep) {
+  const int full = lanes == CK_LANES;
+  vf acc[4][8], v[4];
+#pragma clang loop unroll(full)
+  for (int t = 0; t < N; t++) {
+    v[t] = full ? CK(load)(b->v + (size_t)t * b->v_stride)
+                : CK(load_some)(b->v + (size_t)t * b->v_stride, lanes, 0);
+#pragma clang loop unroll(full)
+    for (int h = 0; h < G; h++) acc[t][h] = (vf){};
+  }
+  for (size_t c = 0; c < b->key_width; c++) {
+    float *row = b->state + c * b->state_stride;
+    vf s = full ? CK(load)(row) : CK(load_some)(row, lanes, 0);
+#pragma clang loop unroll(full)
+    for (int t = 0; t < N; t++) {
+      s = s * b->decay[(size_t)t * b->key_width + c] + b->k[(size_t)t * b->k_stride + c] * v[t];
+#pragma clang loop unroll(full)
+      for (int h = 0; h < G; h++)
+        acc[t][h] =
+            acc[t][h] + b->q[(size_t)t * b->q_stride + (size_t)h * b->key_width + c] * s;
+    }
+    if (!keep) continue;
+    if (full) CK(store)(row, s);
+    else CK(store_some)(row, lanes, s);
+  }
+#pragma clang loop unroll(full)
+  for (int t = 0; t < N; t++) {
+#pragma clang loop unroll(full)
+    for (int h = 0; h < G; h++) {
+      float *o = b->o + (size_t)t * b->o_stride + (size_t)h * b->o_head_stride;
+      if (full) CK(store)(o, acc[t][h] * b->scale);
+      else CK(store_some)(o, lanes, acc[t][h] * b->scale);
+    }
+  }
+}
+
+#define CK_CASE(N, G) \
+  case G: CK(gla_tile)(N, G, b, lanes, keep); break;
+
+static void CK(gla_four)(int group, const CK(gla_block) * b, size_t lanes, int keep) {
+  switch (group) { CK_CASE(4, 1) CK_CASE(4, 2) CK_CASE(4, 3) CK_CASE(4, 4) }
+}
+
+static void CK(gla_two)(int group, const CK(gla_block) * b, size_t lanes, int keep) {
+  switch (group) {
+    CK_CASE(2, 1) CK_CASE(2, 2) CK_CASE(2, 3) CK_CASE(2, 4)
+    CK_CASE(2, 5) CK_CASE(2, 6) CK_CASE(2, 7) CK_CASE(2, 8)
+  }
+}
+
+static void CK(gla_one)(int group, const CK(gla_block) * b, size_t lanes, int keep) {
+  switch (group) {
+    CK_CASE(1, 1) CK_CASE(1, 2) CK_CASE(1, 3) CK_CASE(1, 4)
+    CK_CASE(1, 5) CK_CASE(1, 6) CK_CASE(1, 7) CK_CASE(1, 8)
+  }
+}
+#undef CK_CASE
+
+CK_INLINE void CK(gla_exp)(const float *x, float *y, size_t n) {
+  size_t i = 0;
+  for (; i + CK_LANES <= n; i += CK_LANES) CK(store)(y + i, CK(exp)(CK(load)(x + i)));
+  if (i < n) CK(store_some)(y + i, n - i, CK(exp)(CK(load_some)(x + i, n - i, 0)));
+}
+
+static void CK(gla_recurrent)(size_t tokens, size_t group, size_t key_width, size_t columns,
+                              float scale, const float *q, size_t q_stride, const float *k,
+                              const float *g, size_t k_stride, const float *v, size_t v_stride,
+                              float *state, size_t state_stride, float *o, size_t o_stride,
+                              size_t o_head_stride, float *scratch) {
+  // Accumulators (tokens · heads) must fit the registers: 32 of 16 lanes, or 8 (AVX2, generic).
+#if CK_ISA == 2
+  const size_t heads_at_once = 8, step = group <= 4 ? 4 : 2;
+#else
+  const size_t heads_at_once = 4, step = group == 1 ? 4 : group == 2 ? 2 : 1;
+#endif
+  for (size_t t = 0; t < tokens;) {
+    size_t n = tokens - t >= step ? step : 1;
+    for (size_t i = 0; i < n; i++)
+      CK(gla_exp)(g + (t + i) * k_stride, scratch + i * key_width, key_width);
+    for (size_t column = 0; column < columns; column += CK_LANES) {
+      size_t lanes = columns - column < CK_LANES ? columns - column : CK_LANES;
+      for (size_t h = 0; h < group; h += heads_at_once) {
+        size_t heads = group - h < heads_at_once ? group - h : heads_at_once;
+        CK(gla_block) b = {
+            .key_width = key_width, .scale = scale,
+            .q = q + t * q_stride + h * key_width, .q_stride = q_stride,
+            .k = k + t * k_stride, .k_stride = k_stride, .decay = scratch,
+            .v = v + t * v_stride + column, .v_stride = v_stride,
+            .state = state + column, .state_stride = state_stride,
+            .o = o + t * o_stride + h * o_head_stride + column, .o_stride = o_stride,
+            .o_head_stride = o_head_stride,
+        };
+        int last = h + heads == group;
+        if (n == 4) CK(gla_four)((int)heads, &b, lanes, last);
+        else if (n == 2) CK(gla_two)((int)heads, &b, lanes, last);
+        else CK(gla_one)((int)heads, &b, lanes, last);
+      }
+    }
+    t += n;
+  }
+}

@@ -1,0 +1,24 @@
+// Elementwise operations, norms and softmax on float32 rows.
+#pragma once
+
+#include <stddef.h>
+
+void ck_add(const float *x, float *y, size_t n);
+void ck_add_scaled(const float *x, float factor, float *y, size_t n);
+void ck_relu(float *x, size_t n);
+// y = silu(gate) · up.
+void ck_swiglu(const float *gate, const float *up, float *y, size_t n);
+// z = logsigmoid(z) · factor.
+void ck_log_sigmoid(float *z, float factor, size_t n);
+// y = x / rms(x) · weight for one row.
+void ck_rms_norm(const float *x, const float *weight, float epsilon, float *y, size_t n);
+// The largest element, NaNs passed over; -infinity when there is none.
+float ck_max(const float *x, size_t n);
+// The sum of exp(x - shift) in double.
+double ck_sum_exp(const float *x, float shift, size_t n);
+// x = exp(x - shift) · factor.
+void ck_exp_scaled(float *x, float shift, float factor, size_t n);
+// x = exp(x).
+void ck_exp(const float *x, float *y, size_t n);
+// Rotates one head of 2 · half channels in place.
+void ck_rotate_half(float *x, const float *cosines, const float *sines, size_t half);

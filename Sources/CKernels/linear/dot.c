@@ -1,0 +1,24 @@
+#include "linear.h"
+
+#include "decode.h"
+
+#define CK_TEMPLATE "../linear/dot_template.h"
+#include "../support/variants.h"
+
+void ck_dot_rows(int32_t type, const void *weight, ptrdiff_t row_stride, size_t rows,
+                 size_t columns, const float *x, size_t x_stride, size_t tokens, const float *bias,
+                 float *y, size_t y_stride) {
+  CK_DISPATCH(dot_rows, type, weight, row_stride, rows, columns, x, x_stride, tokens, bias, y,
+              y_stride);
+}
+
+size_t ck_prepared_count(size_t columns) { return (columns + 31) / 32 * 32; }
+
+void ck_prepare(int32_t type, const float *x, float *prepared, size_t columns) {
+  for (size_t c = 0; c < ck_prepared_count(columns); c++) {
+    // Within 32 columns, bfloat16 weights come as the even ones, then the odd ones.
+    size_t lane = c % 32;
+    size_t source = type != CK_BF16 ? c : c - lane + (lane < 16 ? 2 * lane : 2 * (lane - 16) + 1);
+    prepared[c] = source < columns ? x[source] : 0.0f;
+  }
+}

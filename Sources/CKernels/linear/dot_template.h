@@ -1,0 +1,118 @@
+// Dot products of weight rows with activations. R rows and T tokens at a time keep R · T · 2
+// accumulators in registers; 32 columns per step.
+//
+// bfloat16 needs no widening instruction: of 32 values read as 16 words, `word << 16` are the even
+// ones and `word & 0xffff0000` the odd ones. Activations are put into that order beforehand.
+
+CK_INLINE void CK(pair_f32)(const uint8_t *p, vf *a, vf *b) {
+  memcpy(a, p, sizeof *a);
+  memcpy(b, p + 64, sizeof *b);
+}
+
+CK_INLINE void CK(pair_bf16)(const uint8_t *p, vf *a, vf *b) {
+  vu words;
+  memcpy(&words, p, sizeof words);
+  *a = (vf)(words << 16);
+  *b = (vf)(words & 0xffff0000);
+}
+
+CK_INLINE void CK(pair_f16)(const uint8_t *p, vf *a, vf *b) {
+#if CK_ISA == 2
+  *a = (vf)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p));
+  *b = (vf)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(p + 32)));
+#else
+  float wide[32];
+  ck_decode(CK_F16, p, wide, 32);
+  memcpy(a, wide, sizeof *a);
+  memcpy(b, wide + 16, sizeof *b);
+#endif
+}
+
+// How many rows and tokens one step handles, by the number of registers.
+#if CK_ISA == 2
+#define CK_ROWS 4
+#define CK_TOKENS 3
+#else
+#define CK_ROWS 2
+#define CK_TOKENS 2
+#endif
+
+#define CK_DOT(type, size)                                                                      \
+  CK_INLINE void CK(tile_##type)(const int R, const int T, const uint8_t *w, ptrdiff_t stride,  \
+                                 size_t columns, const float *x, size_t x_stride,               \
+                                 const float *bias, float *y, size_t y_stride) {                \
+    vf even[CK_ROWS][CK_TOKENS] = {}, odd[CK_ROWS][CK_TOKENS] = {};                             \
+    size_t c = 0;                                                                               \
+    for (; c + 32 <= columns; c += 32) {                                                        \
+      _Pragma("clang loop unroll(full)") for (int r = 0; r < R; r++) {                          \
+        vf a, b;                                                                                \
+        CK(pair_##type)(w + r * stride + c * size, &a, &b);                                     \
+        _Pragma("clang loop unroll(full)") for (int t = 0; t < T; t++) {                        \
+          even[r][t] = even[r][t] + a * CK(load)(x + t * x_stride + c);                         \
+          odd[r][t] = odd[r][t] + b * CK(load)(x + t * x_stride + c + 16);                      \
+        }                                                                                       \
+      }                                                                                         \
+    }                                                                                           \
+    if (c < columns) {                                                                          \
+      _Pragma("clang loop unroll(full)") for (int r = 0; r < R; r++) {                          \
+        uint8_t tail[32 * size] = {0};                                                          \
+        memcpy(tail, w + r * stride + c * size, (columns - c) * size);                          \
+        vf a, b;                                                                                \
+        CK(pair_##type)(tail, &a, &b);                                                          \
+        _Pragma("clang loop unroll(full)") for (int t = 0; t < T; t++) {                        \
+          even[r][t] = even[r][t] + a * CK(load)(x + t * x_stride + c);                         \
+          odd[r][t] = odd[r][t] + b * CK(load)(x + t * x_stride + c + 16);                      \
+        }                                                                                       \
+      }                                                                                         \
+    }                                                                                           \
+    _Pragma("clang loop unroll(full)") for (int r = 0; r < R; r++)                              \
+        _Pragma("clang loop unroll(full)") for (int t = 0; t < T; t++)                          \
+            y[t * y_stride + r] = CK(sum)(even[r][t] + odd[r][t]) + (bias ? bias[r] : 0.0f);    \
+  }                                                                                             \
+                                                                                                \
+  CK_INLINE void CK(rows_##type)(const int R, const uint8_t *w, ptrdiff_t stride,               \
+                                 size_t columns, const float *x, size_t x_stride,               \
+                                 size_t tokens, const float *bias, float *y, size_t y_stride) { \
+    size_t t = 0;                                                                               \
+    for (; t + CK_TOKENS <= tokens; t += CK_TOKENS)                                             \
+      CK(tile_##type)(R, CK_TOKENS, w, stride, columns, x + t * x_stride, x_stride, bias,       \
+                      y + t * y_stride, y_stride);                                              \
+    if (CK_TOKENS > 2 && t + 2 <= tokens) {                                                     \
+      CK(tile_##type)(R, 2, w, stride, columns, x + t * x_stride, x_stride, bias,               \
+                      y + t * y_stride, y_stride);                                              \
+      t += 2;                                                                                   \
+    }                                                                                           \
+    for (; t < tokens; t++)                                                                     \
+      CK(tile_##type)(R, 1, w, stride, columns, x + t * x_stride, x_stride, bias,               \
+                      y + t * y_stride, y_stride);                                              \
+  }                                                                                             \
+                                                                                                \
+  static void CK(dot_##type)(const uint8_t *w, ptrdiff_t stride, size_t rows, size_t columns,   \
+                             const float *x, size_t x_stride, size_t tokens, const float *bias, \
+                             float *y, size_t y_stride) {                                       \
+    size_t r = 0;                                                                               \
+    for (; r + CK_ROWS <= rows; r += CK_ROWS)                                                   \
+      CK(rows_##type)(CK_ROWS, w + (ptrdiff_t)r * stride, stride, columns, x, x_stride, tokens, \
+                      bias ? bias + r : bias, y + r, y_stride);                                 \
+    for (; r < rows; r++)                                                                       \
+      CK(rows_##type)(1, w + (ptrdiff_t)r * stride, stride, columns, x, x_stride, tokens,       \
+                      bias ? bias + r : bias, y + r, y_stride);                                 \
+  }
+CK_DOT(f32, 4)
+CK_DOT(bf16, 2)
+CK_DOT(f16, 2)
+#undef CK_DOT
+#undef CK_ROWS
+#undef CK_TOKENS
+
+static void CK(dot_rows)(int32_t type, const uint8_t *w, ptrdiff_t stride, size_t rows,
+                         size_t columns, const float *x, size_t x_stride, size_t tokens,
+                         const float *bias, float *y, size_t y_stride) {
+  switch (type) {
+    case CK_BF16: CK(dot_bf16)(w, stride, rows, columns, x, x_stride, tokens, bias, y, y_stride);
+      break;
+    case CK_F16: CK(dot_f16)(w, stride, rows, columns, x, x_stride, tokens, bias, y, y_stride);
+      break;
+    default: CK(dot_f32)(w, stride, rows, columns, x, x_stride, tokens, bias, y, y_stride);
+  }
+}

@@ -1,0 +1,59 @@
+import CKernels
+import TensorTypes
+
+extension LinearCall {
+  /// Rows decoded at a time when the kernel cannot read the type itself: they stay in the
+  /// first-level cache.
+  private static var decodedRows: Int { 4 }
+
+  /// Few tokens: dot products of the weight rows as they are stored.
+  ///
+  /// One pass over the weights, which is what costs; a second thread is worth waking only for
+  /// matrices of megabytes.
+  func runDots() {
+    let prepared = ck_prepared_count(weight.columns)
+    let type = weight.type
+    let direct = type == .float32 || type == .bfloat16 || type == .float16
+    let code = direct ? type.kernelCode : Int32(CK_F32)
+    withScratch(prepared * tokens) { x in
+      for t in 0..<tokens {
+        ck_prepare(code, input + t * inputStride, x + t * prepared, weight.columns)
+      }
+      let minimum = 1 + Linear.elementsWorthAThread / max(1, weight.columns * tokens)
+      Parallel.ranges(weight.rows, granularity: 16, minimum: minimum) { rows in
+        if direct {
+          weight.forEachRun(in: rows) { run in
+            dot(code, run.base, stride: run.stride, rows: run.first..<run.first + run.count, x)
+          }
+        } else {
+          decodeAndDot(rows, x)
+        }
+      }
+    }
+  }
+
+  private func dot(
+    _ code: Int32, _ base: UnsafeRawPointer, stride: Int, rows: Range<Int>,
+    _ x: UnsafePointer<Float>
+  ) {
+    ck_dot_rows(
+      code, base, stride, rows.count, weight.columns, x, ck_prepared_count(weight.columns), tokens,
+      bias.map { $0 + rows.lowerBound }, output + rows.lowerBound, outputStride)
+  }
+
+  private func decodeAndDot(_ rows: Range<Int>, _ x: UnsafePointer<Float>) {
+    let columns = weight.columns
+    withScratch(Self.decodedRows * columns) { scratch in
+      for first in stride(from: rows.lowerBound, to: rows.upperBound, by: Self.decodedRows) {
+        let block = first..<min(rows.upperBound, first + Self.decodedRows)
+        RowDecoder.decode(weight, rows: block, into: scratch)
+        dot(Int32(CK_F32), scratch, stride: columns * 4, rows: block, x)
+      }
+    }
+  }
+}
+
+extension Linear {
+  /// Multiply-adds that take about as long as waking another thread and waiting for it.
+  static let elementsWorthAThread = 1 << 20
+}

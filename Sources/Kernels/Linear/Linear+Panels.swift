@@ -1,0 +1,49 @@
+import TensorTypes
+
+extension LinearCall {
+  /// Many tokens: panels of rows are decoded to float32 and multiplied by OpenBLAS.
+  ///
+  /// No more than one panel per thread is ever in float32, whatever the size of the matrix.
+  func runPanels() {
+    let columns = weight.columns
+    // About 2 MB of float32 per panel, but not so few rows that OpenBLAS's packing of the
+    // activations, repeated for each panel, shows.
+    let ideal = max(128, (1 << 19) / max(1, columns))
+    // Panels in equal numbers per thread, in multiples of 16 rows.
+    let threads = Parallel.threadCount
+    let count = ((weight.rows + ideal - 1) / ideal + threads - 1) / threads * threads
+    let panelRows = max(16, ((weight.rows + count - 1) / count + 15) / 16 * 16)
+    let panels = (weight.rows + panelRows - 1) / panelRows
+    Parallel.forEach(panels) { panel in
+      let rows = panel * panelRows..<min(weight.rows, (panel + 1) * panelRows)
+      if let stored = storedFloats(rows) {
+        multiply(stored, rows)
+      } else {
+        withScratch(rows.count * columns) { scratch in
+          RowDecoder.decode(weight, rows: rows, into: scratch)
+          multiply(scratch, rows)
+        }
+      }
+    }
+  }
+
+  /// The rows in place, when they are aligned float32 in stored order.
+  private func storedFloats(_ rows: Range<Int>) -> UnsafePointer<Float>? {
+    guard weight.type == .float32, weight.rowOrder == .stored, let base = weight.bytes.baseAddress
+    else { return nil }
+    let start = base + rows.lowerBound * weight.rowBytes
+    guard Int(bitPattern: start) % MemoryLayout<Float>.alignment == 0 else { return nil }
+    return start.assumingMemoryBound(to: Float.self)
+  }
+
+  private func multiply(_ panel: UnsafePointer<Float>, _ rows: Range<Int>) {
+    let columns = weight.columns, y = output + rows.lowerBound
+    BLAS.multiplyTransposed(
+      input, stride: inputStride, panel, stride: columns, m: tokens, n: rows.count, k: columns,
+      into: y, stride: outputStride)
+    guard let bias else { return }
+    for t in 0..<tokens {
+      Vector.add(bias + rows.lowerBound, count: rows.count, to: y + t * outputStride)
+    }
+  }
+}

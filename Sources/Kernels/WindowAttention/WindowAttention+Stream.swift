@@ -1,0 +1,45 @@
+import CKernels
+
+extension WindowAttentionCall {
+  /// One token after the other, reading each visible key and value once per group of heads.
+  func stream() {
+    // Below about a megabyte of keys and values, waking another thread costs more than it gives.
+    let keyCount = segments.reduce(0) { $0 + min($1.count, window) }
+    let parallel = tokens * keyCount * (layout.keyWidth + layout.valueWidth) > 1 << 18
+    let unit = { (kv: Int) in
+      for t in 0..<tokens { stream(token: t, kv: kv) }
+    }
+    if parallel {
+      Parallel.forEach(layout.kvHeads, unit)
+    } else {
+      for kv in 0..<layout.kvHeads { unit(kv) }
+    }
+  }
+
+  private func stream(token t: Int, kv: Int) {
+    let group = layout.groupSize, dk = layout.keyDimension, dv = layout.valueDimension
+    let q = queries + t * layout.queryWidth + kv * group * dk
+    let o = output + t * layout.outputWidth + kv * group * dv
+    let tile = Int(CK_ATTEND_TILE)
+    withScratch(group * (dk + 2 + tile)) { scratch in
+      let scaled = scratch, maxima = scaled + group * dk, sums = maxima + group
+      let scores = sums + group
+      for i in 0..<group * dk { scaled[i] = q[i] * layout.scale }
+      maxima.update(repeating: -.infinity, count: group)
+      sums.update(repeating: 0, count: group)
+      o.update(repeating: 0, count: group * dv)
+      for segment in segments {
+        let visible = segment.visible(from: firstPosition + t, window: window)
+        if visible.isEmpty { continue }
+        ck_attend(
+          scaled, group, dk, dv,
+          segment.keys + visible.lowerBound * layout.keyWidth + kv * dk, layout.keyWidth,
+          segment.values + visible.lowerBound * layout.valueWidth + kv * dv, layout.valueWidth,
+          visible.count, maxima, sums, o, scores)
+      }
+      for g in 0..<group where sums[g] > 0 {
+        for c in 0..<dv { o[g * dv + c] /= sums[g] }
+      }
+    }
+  }
+}
