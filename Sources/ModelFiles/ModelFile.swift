@@ -1,5 +1,6 @@
 public import Architectures
 public import Checkpoints
+import Foundation
 import StrictJSON
 public import TensorTypes
 
@@ -73,6 +74,16 @@ public struct ModelFile: WeightSource {
     return TensorView(
       bytes: view.bytes, type: view.type, shape: view.shape, rowOrder: order,
       storage: view.storage)
+  }
+
+  /// Token ids that end a generation: those of the configuration and of generation_config.json.
+  public func endTokens() throws -> Set<Int> {
+    var tokens = Set(description.specialTokens.end)
+    let file = path + "/generation_config.json"
+    if FileManager.default.fileExists(atPath: file) {
+      tokens.formUnion(try Configuration(JSONFile.object(file), file: file).tokens("eos_token_id"))
+    }
+    return tokens
   }
 
   /// Bytes of all stored tensors.

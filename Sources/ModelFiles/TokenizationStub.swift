@@ -17,3 +17,6 @@ public extension Tokenizer {
     try Tokenizer(tokenizerJSON: .object(JSONFile.object(directory + "/tokenizer.json")))
   }
 }
+
+public struct ChatMessage { public init(role: String, content: String) {} }
+public struct ChatTemplate { public func render(_ m: [ChatMessage], addGenerationPrompt: Bool) throws -> String { "" } }

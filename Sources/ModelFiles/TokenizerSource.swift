@@ -1,3 +1,4 @@
+import Checkpoints
 import Foundation
 public import Tokenization
 
@@ -15,11 +16,26 @@ public enum TokenizerSource: Sendable {
     "generation_config.json",
   ]
 
+  /// Where the tokenizer of the checkpoint at `path` comes from; the tensors need not be sound.
+  public static func open(_ path: String) throws -> TokenizerSource {
+    switch try CheckpointLocation.detect(path) {
+    case .gguf(let file): .gguf(GGUFTokenizerMetadata(try GGUFFile(path: file).metadata), file: file)
+    case .safetensorsDirectory(let directory): .directory(directory)
+    case .safetensorsFile(let file):
+      .directory(URL(fileURLWithPath: file).deletingLastPathComponent().path)
+    }
+  }
+
   /// The tokenizer; throws when there is none or it cannot be read.
   public func load() throws -> Tokenizer {
     switch self {
     case .directory(let path): try Tokenizer.load(directory: path)
     case .gguf(let metadata, _): try Tokenizer(gguf: metadata)
     }
+  }
+
+  /// The chat format; throws when there is none or it is not recognised.
+  public func chatTemplate() throws -> ChatTemplate {
+    ChatTemplate()
   }
 }

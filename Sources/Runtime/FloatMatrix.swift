@@ -1,6 +1,9 @@
 import Kernels
 
 /// Rows of f32 activations in memory aligned for SIMD.
+///
+/// The pointers are valid while the matrix lives, and a temporary may die before its pointer is
+/// used: bind a matrix to a name, or use the operations below, which keep their operands alive.
 public final class FloatMatrix: @unchecked Sendable {
   /// Rows, usually tokens.
   public let rows: Int
@@ -51,17 +54,42 @@ public final class FloatMatrix: @unchecked Sendable {
 }
 
 extension FloatMatrix {
+  /// Adds another matrix of the same size.
+  func add(_ other: FloatMatrix) {
+    withExtendedLifetime((self, other)) {
+      Vector.add(other.pointer, count: count, to: pointer)
+    }
+  }
+
+  /// silu(self) · up, in place.
+  func gateUp(_ up: FloatMatrix) {
+    withExtendedLifetime((self, up)) {
+      SwiGLU.apply(gate: pointer, up: up.pointer, count: count, into: pointer)
+    }
+  }
+
+  /// Copies all rows of `other` to the rows from `row` on.
+  public func copyRows(of other: FloatMatrix, to row: Int) {
+    withExtendedLifetime((self, other)) {
+      self.row(row).update(from: other.pointer, count: other.count)
+    }
+  }
+
   /// RMSNorm of every row.
   func normalizeRows(by weight: [Float], epsilon: Double, into output: FloatMatrix) {
-    RMSNorm.apply(
-      pointer, rows: rows, count: columns, weight: weight, epsilon: Float(epsilon),
-      into: output.pointer)
+    withExtendedLifetime((self, output)) {
+      RMSNorm.apply(
+        pointer, rows: rows, count: columns, weight: weight, epsilon: Float(epsilon),
+        into: output.pointer)
+    }
   }
 
   /// RMSNorm of every run of `weight.count` elements, in place.
   func normalizeHeads(by weight: [Float], epsilon: Double) {
-    RMSNorm.apply(
-      pointer, rows: count / weight.count, count: weight.count, weight: weight,
-      epsilon: Float(epsilon), into: pointer)
+    withExtendedLifetime(self) {
+      RMSNorm.apply(
+        pointer, rows: count / weight.count, count: weight.count, weight: weight,
+        epsilon: Float(epsilon), into: pointer)
+    }
   }
 }

@@ -21,9 +21,11 @@ struct GatedLinearMixer {
   ) -> FloatMatrix {
     let tokens = input.rows
     let projected = ProjectedHeads(input, weights: weights, model: model)
+    defer { withExtendedLifetime(projected) {} }
     Vector.reluInPlace(projected.query.pointer, count: projected.query.count)
     Vector.reluInPlace(projected.key.pointer, count: projected.key.count)
     let logDecay = gate(input)
+    defer { withExtendedLifetime(logDecay) {} }
     let output = FloatMatrix(rows: tokens, columns: model.queryWidth)
     state.withUnsafeMutableBufferPointer { state in
       guard let base = state.baseAddress else { return }

@@ -21,13 +21,12 @@ struct LayerRunner {
     let normed = FloatMatrix(rows: hidden.rows, columns: hidden.columns)
     hidden.normalizeRows(by: weights.mixerNorm, epsilon: model.normEpsilon, into: normed)
     if let mixed = mix(normed, state: &state, position: position, angles: angles) {
-      Vector.add(weights.output(mixed).pointer, count: hidden.count, to: hidden.pointer)
+      hidden.add(weights.output(mixed))
     }
     hidden.normalizeRows(by: weights.ffnNorm, epsilon: model.normEpsilon, into: normed)
     let gate = weights.ffnGate(normed)
-    SwiGLU.apply(
-      gate: gate.pointer, up: weights.ffnUp(normed).pointer, count: gate.count, into: gate.pointer)
-    Vector.add(weights.ffnDown(gate).pointer, count: hidden.count, to: hidden.pointer)
+    gate.gateUp(weights.ffnUp(normed))
+    hidden.add(weights.ffnDown(gate))
   }
 
   /// The heads' outputs [T, heads·d], or nil when the mixer is switched off.

@@ -14,7 +14,9 @@ struct LinearMap {
         weight: weight, bias: bias, input: input.pointer, tokens: input.rows,
         output: output.pointer)
     }
-    if let bias { bias.withUnsafeBufferPointer { apply($0.baseAddress) } } else { apply(nil) }
+    withExtendedLifetime((input, output)) {
+      if let bias { bias.withUnsafeBufferPointer { apply($0.baseAddress) } } else { apply(nil) }
+    }
   }
 
   /// Applies the map into a new matrix.

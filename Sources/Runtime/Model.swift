@@ -101,10 +101,7 @@ public struct Model: Sendable {
   /// Logits [rows, V] of some rows of the final hidden states.
   public func logits(_ hidden: FloatMatrix, rows: Range<Int>) -> FloatMatrix {
     let output = FloatMatrix(rows: rows.count, columns: description.vocabularySize)
-    Linear.apply(
-      weight: head.weight, bias: nil,
-      input: hidden.pointer + rows.lowerBound * description.hiddenSize, tokens: rows.count,
-      output: output.pointer)
+    head(hidden.rows(rows), into: output)
     if residency == .perLayer { head.weight.discard() }
     return output
   }

@@ -14,6 +14,7 @@ struct SoftmaxMixer {
   func callAsFunction(_ input: FloatMatrix, cache: inout KeyValueCache) -> FloatMatrix {
     let projected = ProjectedHeads(input, weights: weights, model: model)
     let start = cache.position
+    defer { withExtendedLifetime((projected, cache)) {} }
     rotary.apply(to: projected.query.pointer, tokens: input.rows, heads: model.heads)
     rotary.apply(to: projected.key.pointer, tokens: input.rows, heads: model.keyValueHeads)
     let new = KeyValueSegment(

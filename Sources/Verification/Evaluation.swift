@@ -74,6 +74,7 @@ public struct Evaluation: Sendable {
       let rows = first..<min(first + Self.rowsAtOnce, segment.count - 1)
       let logits = model.logits(own, rows: rows)
       let reference = other.flatMap { teacher?.logits($0, rows: rows) }
+      defer { withExtendedLifetime((logits, reference)) {} }
       for row in rows {
         let scores = logits.row(row - first)
         let normalizer = Softmax.logSumExp(scores, count: logits.columns)

@@ -1,6 +1,7 @@
 import Checkpoints
 import Conversion
 import Foundation
+import Architectures
 public import ModelFiles
 public import Recipes
 public import Runtime
@@ -133,11 +134,12 @@ public struct Verifier {
       return .skipped(name, "only an unhealed conversion equals its source")
     }
     // Where every window holds the whole probe, window attention is full attention.
-    let length = (source.description.layers + file.description.layers)
-      .reduce(Self.probeLength) { length, layer in
-        if case .window(let window) = layer.mixer { return min(length, window.size) }
-        return length
-      }
+    var length = Self.probeLength
+    for case .window(let window) in (source.description.layers + file.description.layers)
+      .map(\.mixer)
+    {
+      length = min(length, window.size)
+    }
     return try SourceCheck(
       converted: file, source: source, residency: residency,
       tokens: LogitsCheck.probe(for: file.description, count: length)

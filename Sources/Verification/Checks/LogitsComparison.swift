@@ -18,6 +18,7 @@ struct LogitsComparison {
     for row in 0..<left.hidden.rows {
       let a = left.model.logits(left.hidden, rows: row..<row + 1)
       let b = right.model.logits(right.hidden, rows: row..<row + 1)
+      defer { withExtendedLifetime((a, b)) {} }
       var rowWorst = 0.0
       for index in 0..<a.columns {
         let x = Double(a.pointer[index]), y = Double(b.pointer[index])

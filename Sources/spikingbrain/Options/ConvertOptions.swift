@@ -1,5 +1,5 @@
-import ArgumentParser
-import Recipes
+public import ArgumentParser
+public import Recipes
 import TensorTypes
 
 /// The options of `convert` that a recipe can hold too.

@@ -18,6 +18,7 @@ enum StateFile {
       }
       return matrix
     }
+    defer { withExtendedLifetime(matrices) {} }
     try FloatTensorFile.write(
       matrices.enumerated().map { ("state.\($0.offset)", [$0.element.count], $0.element.elements) },
       metadata: ["position": "\(state.position)", "model": fingerprint(model)], to: path)

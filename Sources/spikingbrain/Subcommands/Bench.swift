@@ -102,7 +102,7 @@ struct Bench: ParsableCommand {
 /// The most resident memory this process has had, in bytes.
 func peakMemory() -> Int {
   var usage = rusage()
-  getrusage(RUSAGE_SELF, &usage)
+  getrusage(Int32(RUSAGE_SELF.rawValue), &usage)
   return usage.ru_maxrss * 1024
 }
 

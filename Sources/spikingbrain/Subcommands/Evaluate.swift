@@ -1,8 +1,11 @@
+import Architectures
 import ArgumentParser
 import Foundation
+import ModelFiles
 import Runtime
 import StrictJSON
 import TensorTypes
+import Tokenization
 import Verification
 
 /// `evaluate`: perplexity of a text, alone or against a teacher.

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Kernels
+import ModelFiles
 import Runtime
 import StrictJSON
 import TensorTypes
@@ -119,7 +120,7 @@ struct Generation {
     var generated: [Int] = []
     while generated.count < maxTokens {
       let logits = model.logits(hidden, rows: hidden.rows - 1..<hidden.rows)
-      let token = sampler.choose(logits.elements)
+      let token = withExtendedLifetime(logits) { sampler.choose(logits.elements) }
       if endTokens.contains(token) { break }
       generated.append(token)
       emit(token)

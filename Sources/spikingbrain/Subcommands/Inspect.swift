@@ -1,5 +1,6 @@
 import Architectures
 import ArgumentParser
+import Checkpoints
 import Conversion
 import ModelFiles
 import Recipes

@@ -1,3 +1,4 @@
+import Architectures
 import ArgumentParser
 import Checkpoints
 import Foundation
@@ -16,7 +17,8 @@ struct Logits: ParsableCommand {
   @Option(help: ArgumentHelp("Token ids, such as 1,2,3.", valueName: "ids"))
   var tokens: String
 
-  @Flag(help: "Also write hidden.N [T, H], the residual stream entering layer N and after the last.")
+  @Flag(
+    help: "Also write hidden.N [T, H], the residual stream entering layer N and after the last.")
   var layers = false
 
   @Flag(help: "Run token by token through the decoding state.")
@@ -42,12 +44,11 @@ struct Logits: ParsableCommand {
     for piece in pieces {
       let hidden = try model.extend(&state, with: Array(ids[piece])) { layer, first, stream in
         guard layers else { return }
-        streams[layer].row(piece.lowerBound + first).update(
-          from: stream.pointer, count: stream.count)
+        streams[layer].copyRows(of: stream, to: piece.lowerBound + first)
       }
       for row in 0..<hidden.rows {
-        logits.row(piece.lowerBound + row).update(
-          from: model.logits(hidden, rows: row..<row + 1).pointer, count: logits.columns)
+        logits.copyRows(
+          of: model.logits(hidden, rows: row..<row + 1), to: piece.lowerBound + row)
       }
     }
     var tensors = [("logits", logits)]
@@ -64,6 +65,7 @@ struct Logits: ParsableCommand {
 enum FloatTensorFile {
   /// Writes `tensors` to the file `path`, which appears complete or not at all.
   static func write(_ tensors: [(name: String, matrix: FloatMatrix)], to path: String) throws {
+    defer { withExtendedLifetime(tensors) {} }
     try write(
       tensors.map { ($0.name, [$0.matrix.rows, $0.matrix.columns], $0.matrix.elements) },
       metadata: [:], to: path)

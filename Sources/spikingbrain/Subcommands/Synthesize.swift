@@ -1,6 +1,6 @@
-import ArgumentParser
+public import ArgumentParser
 import Architectures
-import Conversion
+public import Conversion
 import ModelFiles
 import StrictJSON
 import TensorTypes

@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import ModelFiles
 import StrictJSON
+import Tokenization
 
 /// `tokenize`: text to ids, or back.
 struct Tokenize: ParsableCommand {
