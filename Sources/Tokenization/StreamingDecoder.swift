@@ -1,19 +1,21 @@
 /// Decodes ids one at a time, as they are generated.
 ///
 /// What it returns, put together, is what `decode` gives for all ids, as long as these spell
-/// valid UTF-8; text appears as soon as its last character is complete.
+/// valid UTF-8; each character appears as soon as its last byte is there.
 public struct StreamingDecoder: Sendable {
   private let tokenizer: Tokenizer
   private let skipSpecialTokens: Bool
-  /// Ids that are decoded again with each new one, since a token's text can depend on the one
-  /// before it: first those whose text has been returned, then those that wait.
-  private var window: [Int] = []
+  /// Tokens that are decoded again with each new one, since a token's text can depend on those
+  /// before it: first those that ended with a complete character, then those since.
+  private var window: [[UInt8]] = []
+  private var settled = 0
+  /// How many bytes of the window's text have been returned.
   private var returned = 0
 
-  /// A scalar has at most 4 bytes and a token at least one: whoever waits for more tokens than
-  /// this to complete a character has seen invalid UTF-8.
-  private static let longestWait = 8
+  /// Random bytes can leave a character open at every token; the window ends nevertheless.
+  private static let longestWindow = 64
 
+  /// A decoder at the start of a text.
   public init(_ tokenizer: Tokenizer, skipSpecialTokens: Bool = true) {
     self.tokenizer = tokenizer
     self.skipSpecialTokens = skipSpecialTokens
@@ -21,34 +23,32 @@ public struct StreamingDecoder: Sendable {
 
   /// The text that the next id completes; often empty in the middle of a character.
   public mutating func append(_ id: Int) -> String {
-    // A token without text must not become the window's first: what precedes a token matters.
-    guard tokenizer.token(of: id) != nil,
-      !(skipSpecialTokens && tokenizer.specialIDs.contains(id))
-    else { return "" }
-    window.append(id)
-    let text = pendingText()
-    if text.unicodeScalars.last == "\u{fffd}", window.count - returned < Self.longestWait {
+    guard let token = tokenizer.bytes(of: id, skipSpecialTokens: skipSpecialTokens) else {
       return ""
     }
-    window.removeFirst(returned)
-    returned = window.count
+    window.append(token)
+    let bytes = tokenizer.decoder.bytes(of: window, isFinal: false)
+    let complete = bytes.count - bytes.unfinishedTail
+    let text = String(decoding: bytes[min(returned, complete)..<complete], as: UTF8.self)
+    returned = complete
+    if complete == bytes.count || window.count > Self.longestWindow { settle() }
     return text
   }
 
   /// The text of an unfinished character, once generation is over.
   public mutating func finish() -> String {
-    let text = pendingText()
+    let bytes = tokenizer.decoder.bytes(of: window)
     window = []
-    returned = 0
-    return text
+    settled = 0
+    defer { returned = 0 }
+    return String(decoding: bytes[min(returned, bytes.count)...], as: UTF8.self)
   }
 
-  private func pendingText() -> String {
-    let before = decode(window[..<returned]).utf8.count
-    return String(decoding: decode(window[...]).utf8.dropFirst(before), as: UTF8.self)
-  }
-
-  private func decode(_ ids: ArraySlice<Int>) -> String {
-    tokenizer.decode(ids, skipSpecialTokens: skipSpecialTokens)
+  /// Keeps only the tokens since the window was last settled.
+  private mutating func settle() {
+    window.removeFirst(settled)
+    settled = window.count
+    let bytes = tokenizer.decoder.bytes(of: window, isFinal: false)
+    returned = bytes.count - bytes.unfinishedTail
   }
 }

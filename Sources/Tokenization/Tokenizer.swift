@@ -86,11 +86,14 @@ public struct Tokenizer: Sendable {
 
   /// The text of ids. Ids that stand for no token are left out.
   public func decode(_ ids: some Sequence<Int>, skipSpecialTokens: Bool = false) -> String {
-    decoder.text(
-      of: ids.compactMap { id in
-        if skipSpecialTokens, specialIDs.contains(id) { return nil }
-        return vocabulary.token(of: id).map { Array($0.bytes) }
-      })
+    let tokens = ids.compactMap { bytes(of: $0, skipSpecialTokens: skipSpecialTokens) }
+    return String(decoding: decoder.bytes(of: tokens), as: UTF8.self)
+  }
+
+  /// The token of an id as decoding sees it; nil if it leaves it out.
+  func bytes(of id: Int, skipSpecialTokens: Bool) -> [UInt8]? {
+    if skipSpecialTokens, specialIDs.contains(id) { return nil }
+    return vocabulary.token(of: id).map { Array($0.bytes) }
   }
 
   /// One more than the highest id: the rows an embedding table needs at least.

@@ -57,10 +57,12 @@ struct AddedTokenFinder: Sendable {
 extension [UInt8] {
   fileprivate func continuesWord(around range: Range<Int>) -> Bool {
     let before = scalarStart(before: range.lowerBound, start: 0)
-    if before < range.lowerBound, let read = scalar(at: before, end: count), read.scalar.isWord {
+    if before < range.lowerBound, let read = scalar(at: before, end: count),
+      read.scalar.continuesWord
+    {
       return true
     }
-    return scalar(at: range.upperBound, end: count)?.scalar.isWord ?? false
+    return scalar(at: range.upperBound, end: count)?.scalar.continuesWord ?? false
   }
 
   fileprivate func spaceStart(before position: Int) -> Int {

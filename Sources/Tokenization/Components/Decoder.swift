@@ -16,21 +16,24 @@ struct Decoder: Sendable {
   /// Nil if the file has no decoder: then tokens are joined by spaces.
   var steps: [Step]?
 
-  func text(of tokens: [[UInt8]]) -> String {
-    guard let steps else {
-      return String(decoding: Array(tokens.joined(separator: [0x20])), as: UTF8.self)
-    }
-    let parts = steps.reduce(tokens) { $1.apply(to: $0) }
-    return String(decoding: Array(parts.joined()), as: UTF8.self)
+  /// The text of tokens as UTF-8.
+  /// - Parameter isFinal: whether no more tokens follow. If some may, the bytes of a scalar that
+  ///   is not complete stay at the end as they are; otherwise they become U+FFFD.
+  func bytes(of tokens: [[UInt8]], isFinal: Bool = true) -> [UInt8] {
+    guard let steps else { return Array(tokens.joined(separator: [0x20])) }
+    return Array(steps.reduce(tokens) { $1.apply(to: $0, isFinal: isFinal) }.joined())
   }
 }
 
 extension Decoder.Step {
-  fileprivate func apply(to tokens: [[UInt8]]) -> [[UInt8]] {
+  fileprivate func apply(to tokens: [[UInt8]], isFinal: Bool) -> [[UInt8]] {
     switch self {
-    case .byteAlphabet: return [tokens.flatMap(Self.bytes(of:)).repairedUTF8]
+    case .byteAlphabet:
+      let bytes = tokens.flatMap(Self.bytes(of:))
+      let (text, tail) = Self.split(bytes, isFinal: isFinal)
+      return [text.repairedUTF8 + tail]
     case .fuse: return [Array(tokens.joined())]
-    case .byteFallback: return Self.joiningBytes(tokens)
+    case .byteFallback: return Self.joiningBytes(tokens, isFinal: isFinal)
     case .replace(let pattern, let content):
       return tokens.map { $0.replacing(pattern, with: content) }
     case .strip(let scalar, let start, let stop):
@@ -60,15 +63,24 @@ extension Decoder.Step {
     return isMapped ? bytes : token
   }
 
-  private static func joiningBytes(_ tokens: [[UInt8]]) -> [[UInt8]] {
+  /// The bytes and, if more may follow, those of an incomplete scalar at their end.
+  private static func split(
+    _ bytes: [UInt8], isFinal: Bool
+  ) -> (text: ArraySlice<UInt8>, tail: ArraySlice<UInt8>) {
+    let end = bytes.count - (isFinal ? 0 : bytes.unfinishedTail)
+    return (bytes[..<end], bytes[end...])
+  }
+
+  private static func joiningBytes(_ tokens: [[UInt8]], isFinal: Bool) -> [[UInt8]] {
     var joined: [[UInt8]] = []
     var run: [UInt8] = []
-    func finishRun() {
+    func finishRun(isFinal: Bool = true) {
       if run.isEmpty { return }
-      if String(validating: run, as: UTF8.self) != nil {
-        joined.append(run)
+      let (text, tail) = split(run, isFinal: isFinal)
+      if String(validating: text, as: UTF8.self) != nil {
+        joined += [Array(text), Array(tail)]
       } else {
-        joined += Array(repeating: UTF8.encodedReplacementCharacter.map { $0 }, count: run.count)
+        joined += Array(repeating: Array("\u{fffd}".utf8), count: run.count)
       }
       run = []
     }
@@ -80,7 +92,7 @@ extension Decoder.Step {
         joined.append(token)
       }
     }
-    finishRun()
+    finishRun(isFinal: isFinal)
     return joined
   }
 

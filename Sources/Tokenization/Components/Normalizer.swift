@@ -60,13 +60,17 @@ extension Normalizer.Step {
 extension Normalizer.UnicodeForm {
   fileprivate func apply(to text: [UInt8]) -> [UInt8] {
     if isStable(text) { return text }
+    // Two passes: Foundation decomposes some scalars (U+0F73, U+1FCF) after it has put marks in
+    // order, and does not compose a Hangul syllable with a final consonant that follows it.
     let string = String(decoding: text, as: UTF8.self)
     let normal =
       switch self {
-      case .nfc: string.precomposedStringWithCanonicalMapping
-      case .nfd: string.decomposedStringWithCanonicalMapping
-      case .nfkc: string.precomposedStringWithCompatibilityMapping
-      case .nfkd: string.decomposedStringWithCompatibilityMapping
+      case .nfc: string.decomposedStringWithCanonicalMapping.precomposedStringWithCanonicalMapping
+      case .nfd: string.decomposedStringWithCanonicalMapping.decomposedStringWithCanonicalMapping
+      case .nfkc:
+        string.decomposedStringWithCompatibilityMapping.precomposedStringWithCanonicalMapping
+      case .nfkd:
+        string.decomposedStringWithCompatibilityMapping.decomposedStringWithCanonicalMapping
       }
     return Array(normal.utf8)
   }

@@ -1,7 +1,6 @@
 extension PreTokenizer {
   private static let supported = [
-    "Sequence", "ByteLevel", "Split", "Digits", "Metaspace", "Punctuation", "Whitespace",
-    "WhitespaceSplit",
+    "Sequence", "ByteLevel", "Split", "Digits", "Metaspace", "Punctuation", "WhitespaceSplit",
   ]
 
   /// The pattern of GPT-2, which `ByteLevel` splits by.
@@ -35,9 +34,6 @@ extension PreTokenizer {
           Split(
             pattern: Pattern(.punctuation), behavior: try Self.behavior(field, else: .isolated)))
       ]
-    case "Whitespace":
-      let words = try Pattern(regex: #"\w+|[^\w\s]+"#, path: field.path)
-      steps = [.split(Split(pattern: words, behavior: .removed, inverted: true))]
     case "WhitespaceSplit":
       let spaces = Pattern(ScalarClass([.whitespace(negated: false)]))
       steps = [.split(Split(pattern: spaces, behavior: .removed))]

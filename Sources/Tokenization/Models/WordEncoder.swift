@@ -60,7 +60,7 @@ struct WordEncoder {
     }
     var position = range.lowerBound
     while let read = bytes.scalar(at: position, end: range.upperBound) {
-      let unit = position..<Swift.min(position + read.length, range.upperBound)
+      let unit = position..<position + read.length
       position = unit.upperBound
       if let id = model.vocabulary.id(of: ByteString(bytes[unit])) {
         flush(&symbols)

@@ -13,6 +13,10 @@ extension Unicode.Scalar {
       && (properties.isAlphabetic || CategorySet.word.contains(properties.generalCategory))
   }
 
+  /// Whether this scalar continues a word next to an added token: the library asks another
+  /// regular-expression engine there, one that counts the two joiners.
+  var continuesWord: Bool { isWord || properties.isJoinControl }
+
   private var isNewer: Bool {
     guard value >= 0x80, let age = properties.age else { return false }
     return age.major > 16

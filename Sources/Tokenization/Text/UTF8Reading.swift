@@ -13,10 +13,11 @@ extension [UInt8] {
     if first < 0x80 {
       return ScalarRead(scalar: Unicode.Scalar(UInt8(first)), length: 1)
     }
-    let length = first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4
-    var value = first & (0x7f >> UInt32(length))
+    let whole = first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4
+    let length = Swift.min(whole, end - position)
+    var value = first & (0x7f >> UInt32(whole))
     for index in position + 1..<position + length {
-      value = value << 6 | UInt32(index < end ? self[index] & 0x3f : 0)
+      value = value << 6 | UInt32(self[index] & 0x3f)
     }
     return ScalarRead(scalar: Unicode.Scalar(value) ?? "\u{fffd}", length: length)
   }
@@ -36,7 +37,7 @@ extension [UInt8] {
   func forEachScalar(in range: Range<Int>, _ body: (Unicode.Scalar, Range<Int>) -> Void) {
     var position = range.lowerBound
     while let read = scalar(at: position, end: range.upperBound) {
-      body(read.scalar, position..<Swift.min(position + read.length, range.upperBound))
+      body(read.scalar, position..<position + read.length)
       position += read.length
     }
   }

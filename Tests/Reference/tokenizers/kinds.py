@@ -1,0 +1,167 @@
+"""The kinds of tokenizer that are compared: each trained here, small enough to commit."""
+
+import json
+
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers
+from tokenizers import pre_tokenizers as pre
+from tokenizers import processors, trainers
+
+from samples import CORPUS
+
+QWEN2 = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+LLAMA3 = QWEN2.replace(r"|\p{N}|", r"|\p{N}{1,3}|")
+CHATML = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+BYTES = [f"<0x{byte:02X}>" for byte in range(256)]
+
+
+def train(tokenizer, size, specials=(), alphabet=()):
+    trainer = trainers.BpeTrainer(
+        vocab_size=size, special_tokens=list(specials), initial_alphabet=list(alphabet),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(CORPUS, trainer)
+    return tokenizer
+
+
+def byte_level(pre_tokenizer, normalizer=None, specials=CHATML, size=700, **model):
+    tokenizer = Tokenizer(models.BPE(**model))
+    tokenizer.pre_tokenizer = pre_tokenizer
+    if normalizer:
+        tokenizer.normalizer = normalizer
+    tokenizer.decoder = decoders.ByteLevel()
+    return train(tokenizer, size, specials, pre.ByteLevel.alphabet())
+
+
+def split(pattern, behavior="isolated", invert=False):
+    return pre.Split(Regex(pattern), behavior, invert)
+
+
+def gpt2():
+    return byte_level(pre.ByteLevel(add_prefix_space=False))
+
+
+def gpt2_prefixed():
+    return byte_level(pre.ByteLevel(add_prefix_space=True))
+
+
+def smollm():
+    return byte_level(
+        pre.Sequence([pre.Digits(individual_digits=True), pre.ByteLevel(add_prefix_space=False)])
+    )
+
+
+def qwen2():
+    tokenizer = byte_level(
+        pre.Sequence([split(QWEN2), pre.ByteLevel(add_prefix_space=False, use_regex=False)]),
+        normalizers.NFC(),
+    )
+    tokenizer.add_tokens([AddedToken("<tool_call>", normalized=False)])
+    return tokenizer
+
+
+def llama3():
+    tokenizer = byte_level(
+        pre.Sequence([split(LLAMA3), pre.ByteLevel(add_prefix_space=False, use_regex=False)]),
+        specials=["<|begin_of_text|>", *CHATML], ignore_merges=True,
+    )
+    tokenizer.post_processor = processors.Sequence([
+        processors.ByteLevel(trim_offsets=False),
+        processors.TemplateProcessing(
+            single="<|begin_of_text|> $A",
+            special_tokens=[("<|begin_of_text|>", tokenizer.token_to_id("<|begin_of_text|>"))],
+        ),
+    ])
+    return tokenizer
+
+
+def sentencepiece(tokenizer, size=900, bos=True):
+    train(tokenizer, size, ["<unk>", "<s>", "</s>", *BYTES])
+    # Byte tokens belong to the model alone: drop them from the list of added tokens.
+    document = json.loads(tokenizer.to_str())
+    document["added_tokens"] = document["added_tokens"][:3]
+    tokenizer = Tokenizer.from_str(json.dumps(document))
+    if bos:
+        tokenizer.post_processor = processors.TemplateProcessing(
+            single="<s> $A", special_tokens=[("<s>", 1)]
+        )
+    return tokenizer
+
+
+def llama2():
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=True, byte_fallback=True))
+    tokenizer.normalizer = normalizers.Sequence(
+        [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]
+    )
+    # Training needs words; the file as used has none.
+    tokenizer.pre_tokenizer = pre.Split("▁", "merged_with_next")
+    tokenizer.decoder = decoders.Sequence([
+        decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(),
+        decoders.Strip(" ", 1, 0),
+    ])
+    tokenizer = sentencepiece(tokenizer)
+    document = json.loads(tokenizer.to_str())
+    document["pre_tokenizer"] = None
+    return Tokenizer.from_str(json.dumps(document))
+
+
+def metaspace():
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=True, byte_fallback=True))
+    tokenizer.pre_tokenizer = pre.Metaspace(prepend_scheme="first", split=True)
+    tokenizer.decoder = decoders.Sequence([
+        decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(),
+        decoders.Strip(" ", 1, 0),
+    ])
+    return sentencepiece(tokenizer)
+
+
+def metaspace_always():
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre.Metaspace(prepend_scheme="always", split=False)
+    tokenizer.decoder = decoders.Metaspace(prepend_scheme="always")
+    return sentencepiece(tokenizer, bos=False)
+
+
+def edges():
+    """Added tokens of every sort, splits of every behaviour, unknown scalars one by one."""
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=False))
+    tokenizer.normalizer = normalizers.Sequence(
+        [normalizers.NFKC(), normalizers.Lowercase(), normalizers.Replace(Regex(r"\s{2,}"), " ")]
+    )
+    tokenizer.pre_tokenizer = pre.Sequence([
+        pre.Split(" ", "merged_with_next"), pre.Punctuation("contiguous"), pre.Digits(),
+        split(r"[aeiou]+", "merged_with_previous"), split(r"\p{Han}{2}".replace("Han", "Lo")),
+    ])
+    # No decoder: tokens are joined by spaces. (Added tokens are in their normal form already: the
+    # library decodes to the normal form since 0.23, before to the text as given.)
+    train(tokenizer, 500, ["<unk>"])
+    tokenizer.add_special_tokens([AddedToken("[MASK]", lstrip=True), "</s>"])
+    tokenizer.add_tokens([
+        AddedToken("yes", single_word=True), AddedToken("[X]", rstrip=True, normalized=False),
+        AddedToken("straße", normalized=True), AddedToken("<s>", lstrip=True, rstrip=True),
+    ])
+    return tokenizer
+
+
+def no_unknown():
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre.Sequence([
+        pre.WhitespaceSplit(), split(r"[\d\p{P}]", "removed"), split(r"\w+", "removed", True),
+    ])
+    tokenizer.decoder = decoders.Fuse()
+    return train(tokenizer, 300)
+
+
+def stripped():
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
+    tokenizer.normalizer = normalizers.Strip()
+    tokenizer.pre_tokenizer = pre.WhitespaceSplit()
+    return train(tokenizer, 300, ["<unk>"])
+
+
+KINDS = [
+    gpt2, gpt2_prefixed, smollm, qwen2, llama3, llama2, metaspace, metaspace_always, edges,
+    no_unknown, stripped,
+]
