@@ -28,6 +28,21 @@ public enum RowDecoder {
         }
       }
     }
+    if let type = view.rounding { round(output, count: rows.count * columns, to: type) }
+  }
+
+  /// Rounds `count` values in place to what `type` can hold.
+  private static func round(
+    _ values: UnsafeMutablePointer<Float>, count: Int, to type: ScalarType
+  ) {
+    precondition(type.isFloat)
+    withScratch(count) { encoded in
+      let bytes = UnsafeMutableRawPointer(encoded)
+      // float64 holds every float32: there is nothing to round.
+      guard type.blockBytes <= MemoryLayout<Float>.stride else { return }
+      FloatCast.encode(values, count: count, as: type, into: bytes)
+      ck_decode(type.kernelCode, bytes, values, count)
+    }
   }
 }
 

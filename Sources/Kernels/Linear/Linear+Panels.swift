@@ -29,7 +29,8 @@ extension LinearCall {
 
   /// The rows in place, when they are aligned float32 in stored order.
   private func storedFloats(_ rows: Range<Int>) -> UnsafePointer<Float>? {
-    guard weight.type == .float32, weight.rowOrder == .stored, let base = weight.bytes.baseAddress
+    guard weight.type == .float32, weight.rowOrder == .stored, weight.rounding == nil,
+      let base = weight.bytes.baseAddress
     else { return nil }
     let start = base + rows.lowerBound * weight.rowBytes
     guard Int(bitPattern: start) % MemoryLayout<Float>.alignment == 0 else { return nil }
