@@ -55,6 +55,16 @@ extension ModelDescription {
     requirements.reduce(0) { $0 + ($1.shape.elementCount ?? 0) }
   }
 
+  /// Takes the decay gates of linear layers as merged where `exists` finds a merged one: the form
+  /// is not in the configuration, the tensors tell.
+  public mutating func adoptMergedGates(exists: (TensorAddress) -> Bool) {
+    for layer in layers.indices where !layers[layer].mixer.isSoftmax {
+      if exists(TensorAddress(.gateMerged, layer: layer)) {
+        layers[layer].mixer = .gatedLinear(.merged)
+      }
+    }
+  }
+
   /// Parameters that one token passes through; an embedding counts one row.
   public var activeParameterCount: Int {
     parameterCount - (tiesEmbeddings ? 0 : (vocabularySize - 1) * hiddenSize)

@@ -45,15 +45,22 @@ struct GGUFConfiguration {
     config["rope_theta"] = number("rope.freq_base")
     config["rope_scaling"] = try ropeScaling()
     config["vocab_size"] = try vocabularySize()
-    config["tie_word_embeddings"] = .bool(file.tensor(named: "output.weight") == nil)
-    let biased = file.tensor(named: "blk.0.attn_q.bias") != nil
-    config["attention_bias"] = .bool(biased)
+    config["tie_word_embeddings"] = .bool(!has(TensorAddress(.head)))
+    config["attention_bias"] = .bool(has(TensorAddress(.query, .bias, layer: 0)))
+    config["mlp_bias"] = .bool(has(TensorAddress(.ffnGate, .bias, layer: 0)))
     for (key, name) in [
       ("bos_token_id", "bos"), ("eos_token_id", "eos"), ("pad_token_id", "padding"),
     ] {
       config[key] = file.metadata.int("tokenizer.ggml.\(name)_token_id").map { .int($0) }
     }
     return Configuration(config, file: path)
+  }
+
+  /// Whether the file has the tensor at `address`.
+  private func has(_ address: TensorAddress) -> Bool { tensor(address) != nil }
+
+  private func tensor(_ address: TensorAddress) -> StoredTensor? {
+    GGUFNames.table.name(of: address).flatMap { file.tensor(named: $0) }
   }
 
   private func key(_ suffix: String) -> String { "\(architecture).\(suffix)" }
@@ -89,7 +96,7 @@ struct GGUFConfiguration {
 
   /// The divisors in `rope_freqs.weight`, which Llama 3.1 files store instead of a key.
   private func ropeDivisors() throws -> [Float]? {
-    guard let tensor = file.tensor(named: "rope_freqs.weight") else { return nil }
+    guard let tensor = tensor(TensorAddress(.ropeFactors)) else { return nil }
     guard tensor.type == .float32 else {
       throw ModelFileError.ggufKey(
         tensor.name, reason: "must be float32, is \(tensor.type.rawValue)", file: path)
@@ -99,7 +106,7 @@ struct GGUFConfiguration {
   }
 
   private func vocabularySize() throws(ModelFileError) -> JSONValue? {
-    guard let embedding = file.tensor(named: "token_embd.weight") else { return nil }
+    guard let embedding = tensor(TensorAddress(.embedding)) else { return nil }
     return embedding.shape.dimensions.first.map { .int($0) }
   }
 }

@@ -2,6 +2,7 @@ import Architectures
 import Checkpoints
 import Foundation
 public import StrictJSON
+import TensorTypes
 
 extension ModelFile {
   /// Opens a Hugging Face style directory: config.json, and the safetensors at `tensors`.
@@ -12,10 +13,14 @@ extension ModelFile {
     }
     let configuration = try Configuration(JSONFile.object(file), file: file)
     let architecture = try Architectures.of(configuration)
-    try self.init(
-      path: path, reader: SafetensorsCheckpoint(path: tensors), configuration: configuration,
-      architecture: architecture, description: architecture.describe(configuration),
-      names: architecture.names, tokenizer: .directory(path))
+    let reader = try SafetensorsCheckpoint(path: tensors)
+    var description = try architecture.describe(configuration)
+    description.adoptMergedGates {
+      reader.tensor(named: architecture.names.name(of: $0) ?? "") != nil
+    }
+    self.init(
+      path: path, reader: reader, configuration: configuration, architecture: architecture,
+      description: description, names: architecture.names, tokenizer: .directory(path))
   }
 }
 
