@@ -25,8 +25,42 @@ func json(_ path: String) throws -> JSONValue {
 }
 
 func load(_ source: String) throws -> Tokenizer {
+  if source.hasSuffix(".gguf.json") { return try Tokenizer(gguf: metadata(source)) }
   if source.hasSuffix(".json") { return try Tokenizer(tokenizerJSON: json(source)) }
-  fatalError("unknown source")
+  return try Tokenizer.load(directory: source)
+}
+
+func metadata(_ path: String) throws -> GGUFTokenizerMetadata {
+  let file = try json(path)
+  func ints(_ key: String) -> [Int]? { file[key]?.array?.compactMap(\.int) }
+  func strings(_ key: String) -> [String]? { file[key]?.array?.compactMap(\.string) }
+  var metadata = GGUFTokenizerMetadata(
+    model: file["model"]?.string ?? "", tokens: strings("tokens") ?? [])
+  metadata.pre = file["pre"]?.string
+  metadata.scores = file["scores"]?.array?.compactMap { $0.double.map(Float.init) }
+  metadata.tokenTypes = ints("tokenTypes")
+  metadata.merges = strings("merges")
+  metadata.bosID = file["bosID"]?.int
+  metadata.eosID = file["eosID"]?.int
+  metadata.unknownID = file["unknownID"]?.int
+  metadata.paddingID = file["paddingID"]?.int
+  metadata.eotID = file["eotID"]?.int
+  metadata.addsBOS = file["addsBOS"]?.bool
+  metadata.addsEOS = file["addsEOS"]?.bool
+  metadata.addsSpacePrefix = file["addsSpacePrefix"]?.bool
+  metadata.chatTemplate = file["chatTemplate"]?.string
+  return metadata
+}
+
+func writeFiles(_ metadata: GGUFTokenizerMetadata, _ directory: String) throws {
+  let folder = URL(fileURLWithPath: directory, isDirectory: true)
+  for (name, value) in [
+    ("tokenizer.json", try metadata.tokenizerJSON()),
+    ("tokenizer_config.json", try metadata.tokenizerConfigJSON()),
+    ("generation_config.json", metadata.generationConfigJSON()),
+  ] {
+    try Data(value.pretty.utf8).write(to: folder.appendingPathComponent(name))
+  }
 }
 
 func encode(_ tokenizer: Tokenizer) {
@@ -63,6 +97,7 @@ do {
   switch arguments.first {
   case "encode": encode(try load(arguments[1]))
   case "time": try time(arguments[1], arguments[2])
+  case "gguf": try writeFiles(metadata(arguments[1]), arguments[2])
   default: print("see the head of this file")
   }
 } catch {

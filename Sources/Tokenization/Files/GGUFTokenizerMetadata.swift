@@ -1,0 +1,133 @@
+public import StrictJSON
+
+/// The entries `tokenizer.*` of a GGUF file.
+///
+/// The pattern that splits text is not in the file, only its name; an unknown name is an error.
+public struct GGUFTokenizerMetadata: Sendable {
+  /// `tokenizer.ggml.model`: `gpt2` (byte-level) or `llama` (SentencePiece).
+  public var model: String
+  /// `tokenizer.ggml.pre`.
+  public var pre: String?
+  /// `tokenizer.ggml.tokens`, by id.
+  public var tokens: [String]
+  /// `tokenizer.ggml.scores`: which merges come first, for `llama`.
+  public var scores: [Float]?
+  /// `tokenizer.ggml.token_type`: 1 normal, 2 unknown, 3 control, 4 user defined, 5 unused,
+  /// 6 byte.
+  public var tokenTypes: [Int]?
+  /// `tokenizer.ggml.merges`: pairs of tokens, for `gpt2`.
+  public var merges: [String]?
+  /// `tokenizer.ggml.bos_token_id` and so on.
+  public var bosID: Int?
+  public var eosID: Int?
+  public var unknownID: Int?
+  public var paddingID: Int?
+  /// The end of a turn in a conversation.
+  public var eotID: Int?
+  /// `tokenizer.ggml.add_bos_token`, `add_eos_token` and `add_space_prefix`.
+  public var addsBOS: Bool?
+  public var addsEOS: Bool?
+  public var addsSpacePrefix: Bool?
+  /// `tokenizer.chat_template`.
+  public var chatTemplate: String?
+
+  public init(model: String, tokens: [String]) {
+    self.model = model
+    self.tokens = tokens
+  }
+
+  /// A `tokenizer.json` that gives the same ids.
+  public func tokenizerJSON() throws(TokenizationError) -> JSONValue {
+    try checkLengths()
+    var document: TokenizerDocument
+    let addsBOSByDefault: Bool
+    switch model {
+    case "gpt2":
+      let preset = try preset()
+      guard let merges else {
+        throw .missingMetadata(
+          key: "tokenizer.ggml.merges", reason: "byte-level tokenizers need merges")
+      }
+      document = TokenizerDocument(
+        preset, vocabulary: try vocabulary(), merges: merges.map { .string($0) })
+      addsBOSByDefault = preset.addsBOS
+    case "llama":
+      document = TokenizerDocument(
+        sentencePiece: try vocabulary(), merges: try derivedMerges(),
+        unknown: try unknownID.map(token), hasPrefix: addsSpacePrefix ?? true)
+      addsBOSByDefault = true
+    default:
+      throw .unknownModel(model, known: ["gpt2", "llama"])
+    }
+    document.addedTokens = try addedTokens()
+    if let bosID, addsBOS ?? addsBOSByDefault { document.prefix = [(try token(bosID), bosID)] }
+    if let eosID, addsEOS ?? false { document.suffix = [(try token(eosID), eosID)] }
+    return document.json
+  }
+
+  /// A `tokenizer_config.json` for the same tokenizer.
+  public func tokenizerConfigJSON() throws(TokenizationError) -> JSONValue {
+    var config = JSONObject([("tokenizer_class", "PreTrainedTokenizerFast")])
+    for (key, id) in [
+      ("bos_token", bosID), ("eos_token", eosID), ("unk_token", unknownID),
+      ("pad_token", paddingID),
+    ] {
+      if let id { config[key] = .string(try token(id)) }
+    }
+    config["clean_up_tokenization_spaces"] = false
+    if let chatTemplate { config["chat_template"] = .string(chatTemplate) }
+    return .object(config)
+  }
+
+  /// A `generation_config.json`: the ids that begin, end and pad a text.
+  public func generationConfigJSON() -> JSONValue {
+    var config = JSONObject()
+    if let bosID { config["bos_token_id"] = .int(bosID) }
+    let ends = [eosID, eotID == eosID ? nil : eotID].compactMap(\.self)
+    if !ends.isEmpty { config["eos_token_id"] = ends.count == 1 ? .int(ends[0]) : .ints(ends) }
+    if let paddingID { config["pad_token_id"] = .int(paddingID) }
+    return .object(config)
+  }
+
+  private func preset() throws(TokenizationError) -> PreTokenizerPreset {
+    let known = PreTokenizerPreset.all.flatMap(\.ggufNames)
+    guard let pre else {
+      throw .missingMetadata(
+        key: "tokenizer.ggml.pre", reason: "without it, how text is split is not known")
+    }
+    guard let preset = PreTokenizerPreset.all.first(where: { $0.ggufNames.contains(pre) }) else {
+      throw .unknownPreTokenizer(pre, known: known)
+    }
+    return preset
+  }
+
+  private func checkLengths() throws(TokenizationError) {
+    guard tokens.count <= TokenizationLimits.vocabularySize else {
+      throw .tooLarge("vocabulary", tokens.count, limit: TokenizationLimits.vocabularySize)
+    }
+    for (key, count) in [("scores", scores?.count), ("token_type", tokenTypes?.count)] {
+      if let count, count != tokens.count {
+        throw .metadataLength(
+          key: "tokenizer.ggml.\(key)", expected: tokens.count, found: count)
+      }
+    }
+  }
+
+  private func token(_ id: Int) throws(TokenizationError) -> String {
+    guard tokens.indices.contains(id) else {
+      throw .idOutOfRange(token: "special", id: id, limit: tokens.count)
+    }
+    return tokens[id]
+  }
+
+  private func vocabulary() throws(TokenizationError) -> JSONObject {
+    var vocabulary = JSONObject()
+    for (id, token) in tokens.enumerated() {
+      if let other = vocabulary[token]?.int {
+        throw .tokenTaken(token: token, first: other, second: id)
+      }
+      vocabulary[token] = .int(id)
+    }
+    return vocabulary
+  }
+}

@@ -1,0 +1,184 @@
+"""Compares real vocabularies, too large to commit, and the forms other than tokenizer.json.
+
+    python real_check.py --smollm2 MODEL.gguf --qwen qwen.tiktoken [--text BOOK] [--count N]"""
+
+import argparse
+import base64
+import io
+import json
+import logging
+import subprocess
+from pathlib import Path
+
+import sentencepiece
+from gguf_dump import dump
+from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers
+from tokenizers import pre_tokenizers as pre
+from transformers import AutoTokenizer
+
+import cross_check
+from kinds import BYTES, CHATML, QWEN2, split
+from probe import PROBE, build
+from samples import CORPUS
+
+
+def bpe_split(ranks: dict, token: bytes) -> tuple:
+    """The two tokens that merge into `token`: byte pairs merged while ranks are below its own."""
+    parts = [bytes([byte]) for byte in token]
+    while len(parts) > 2:
+        pairs = [(ranks.get(a + b, 1 << 60), i) for i, (a, b) in enumerate(zip(parts, parts[1:]))]
+        _, i = min(pairs)
+        parts[i : i + 2] = [parts[i] + parts[i + 1]]
+    return tuple(parts)
+
+
+def qwen(path: str) -> Tokenizer:
+    ranks = {}
+    for line in Path(path).read_bytes().splitlines():
+        token, rank = line.split()
+        ranks[base64.b64decode(token)] = int(rank)
+    letters = byte_letters()
+    text = {token: "".join(letters[b] for b in token) for token in ranks}
+    merges = [bpe_split(ranks, token) for token in ranks if len(token) > 1]
+    tokenizer = Tokenizer(models.BPE(
+        vocab={text[token]: rank for token, rank in ranks.items()},
+        merges=[(text[a], text[b]) for a, b in merges],
+    ))
+    tokenizer.normalizer = normalizers.NFC()
+    tokenizer.pre_tokenizer = pre.Sequence(
+        [split(QWEN2), pre.ByteLevel(add_prefix_space=False, use_regex=False)]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens(CHATML)
+    tokenizer.add_tokens([AddedToken("<tool_call>", normalized=False)])
+    return tokenizer
+
+
+def byte_letters() -> list:
+    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    letters, extra = [], 0
+    for byte in range(256):
+        letters.append(chr(byte) if byte in printable else chr(256 + extra))
+        extra += byte not in printable
+    return letters
+
+
+def smollm2(metadata: dict) -> Tokenizer:
+    """SmolLM2 as published: digits one by one, then the GPT-2 pattern."""
+    tokenizer = Tokenizer(models.BPE(
+        vocab={token: i for i, token in enumerate(metadata["tokens"])},
+        merges=[tuple(merge.split(" ")) for merge in metadata["merges"]],
+    ))
+    tokenizer.pre_tokenizer = pre.Sequence(
+        [pre.Digits(individual_digits=True), pre.ByteLevel(add_prefix_space=False)]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens(metadata["tokens"][:17])
+    return tokenizer
+
+
+def sentencepiece_gguf() -> tuple:
+    """A SentencePiece model trained here, and the metadata a GGUF file of it would have."""
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(line for text in CORPUS for line in text.split("\n") if line),
+        model_writer=model, vocab_size=900, model_type="bpe", byte_fallback=True,
+        normalization_rule_name="identity", remove_extra_whitespaces=False,
+        allow_whitespace_only_pieces=True, split_digits=True, hard_vocab_limit=False,
+        user_defined_symbols=["[X]"], minloglevel=2,
+    )
+    processor = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
+    ids = range(processor.vocab_size())
+    types = [
+        2 if processor.is_unknown(i) else 3 if processor.is_control(i)
+        else 6 if processor.is_byte(i) else 4 if processor.id_to_piece(i) == "[X]" else 1
+        for i in ids
+    ]
+    return processor, {
+        "model": "llama", "tokens": [processor.id_to_piece(i) for i in ids],
+        "scores": [processor.get_score(i) for i in ids], "tokenTypes": types,
+        "bosID": processor.bos_id(), "eosID": processor.eos_id(),
+        "unknownID": processor.unk_id(),
+    }
+
+
+class Reference:
+    """Wraps an encoder so that cross_check can compare with it."""
+
+    def __init__(self, encode, decode):
+        self.encode_ids, self.decode_ids = encode, decode
+
+    def encode(self, text):
+        return type("Encoding", (), {"ids": self.encode_ids(text)})
+
+    def decode(self, ids, skip_special_tokens):
+        return self.decode_ids(ids)
+
+
+def auto(directory, **options):
+    tokenizer = AutoTokenizer.from_pretrained(directory, **options)
+    return Reference(
+        tokenizer.encode,
+        lambda ids: tokenizer.decode(ids, clean_up_tokenization_spaces=False),
+    )
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--smollm2")
+    parser.add_argument("--qwen")
+    parser.add_argument("--text")
+    parser.add_argument("--count", type=int, default=3000)
+    parser.add_argument("--seed", type=int, default=7)
+    options = parser.parse_args()
+    work = build()
+    logging.disable(logging.WARNING)
+
+    def check(name, source, reference):
+        cross_check.compare(name, str(source), options.count, options.seed, reference)
+        if options.text:
+            timing = [PROBE, "time", str(source), options.text]
+            print("  ", subprocess.run(timing, capture_output=True, text=True).stdout.strip())
+
+    if options.smollm2:
+        metadata = dump(options.smollm2)
+        file = work / "smollm2.gguf.json"
+        file.write_text(json.dumps(metadata))
+        check("SmolLM2 from GGUF, as published", file, smollm2(metadata))
+        written = work / "smollm2"
+        written.mkdir(exist_ok=True)
+        subprocess.run([PROBE, "gguf", file, written], check=True)
+        check("SmolLM2, files we write in transformers", written, auto(written))
+        source = Path(options.smollm2)
+        check("SmolLM2, transformers from GGUF", file, auto(source.parent, gguf_file=source.name))
+    if options.qwen:
+        tokenizer = qwen(options.qwen)
+        path = work / "qwen.json"
+        tokenizer.save(str(path))
+        check("Qwen2", path, tokenizer)
+        older = work / "qwen-older"
+        older.mkdir(exist_ok=True)
+        tokenizer.model.save(str(older))
+        added = {
+            i: {"content": t.content, "special": t.special, "normalized": t.normalized}
+            for i, t in tokenizer.get_added_tokens_decoder().items()
+        }
+        (older / "tokenizer_config.json").write_text(json.dumps(
+            {"tokenizer_class": "Qwen2Tokenizer", "added_tokens_decoder": added}))
+        check("Qwen2, vocab.json and merges.txt", older, tokenizer)
+    processor, metadata = sentencepiece_gguf()
+    file = work / "sentencepiece.gguf.json"
+    file.write_text(json.dumps(metadata))
+    written = work / "sentencepiece"
+    written.mkdir(exist_ok=True)
+    subprocess.run([PROBE, "gguf", file, written], check=True)
+    check("SentencePiece GGUF, files we write in transformers", written, auto(written))
+    options.text = None
+    # SentencePiece itself does not look for control tokens in a text: leave those texts out.
+    check("SentencePiece itself", file, Reference(
+        lambda text: None if any(t in text for t in ["<s>", "</s>", "<unk>", *BYTES, "[X]"])
+        else [processor.bos_id()] + processor.encode(text), lambda ids: None))
+
+
+if __name__ == "__main__":
+    main()
