@@ -24,16 +24,16 @@ extension CheckpointError {
     case .noSuchTensor(_, let tensor): "holds no tensor \(tensor)"
 
     case .truncated(_, let part, let expected, let got):
-      "is truncated in the \(part): expected \(expected) bytes, got \(got)"
-        + " (\(expected - got) missing)"
+      "is truncated (\(part)): expected \(expected) bytes, got \(got), \(expected - got) missing"
     case .trailingBytes(_, let expected, let got):
-      "has \(got - expected) bytes after the last tensor: expected \(expected) bytes, got \(got)"
+      "continues after the last tensor: expected \(expected) bytes, got \(got)"
     case .duplicateTensor(let tensor, let first, let second):
       "tensor \(tensor) is stored twice" + (first == second ? "" : ", in \(first) and in \(second)")
     case .unsupportedType(_, let tensor, let type):
       "tensor \(tensor) has type \(type), which is not supported"
     case .sizeOverflow(_, let tensor, let shape, let type):
       "tensor \(tensor) has an impossible size: shape \(shape) of \(type.storedName)"
+        + (type.isQuantised ? ", stored in blocks of \(type.blockElements) along a row" : "")
     case .overlap(_, let tensor, let offset, let previous, let previousEnd):
       "tensor \(tensor) starts at byte \(offset), inside \(previous), which ends at \(previousEnd)"
     case .limitExceeded(_, let quantity, let limit, let got):
@@ -41,7 +41,7 @@ extension CheckpointError {
 
     case .headerStart(_, let got):
       "the header must start with '{' (byte 123), found byte \(got)"
-    case .headerJSON(_, let reason): reason.what
+    case .notJSON(_, let reason): reason.what
     case .headerField(_, let field, let expected), .manifestField(_, let field, let expected):
       "\(field): expected \(expected)"
     case .sizeMismatch(_, let tensor, let shape, let type, let expected, let got):
@@ -94,7 +94,7 @@ extension CheckpointError {
       .unrecognisedFile(let file), .noSuchTensor(let file, _), .truncated(let file, _, _, _),
       .trailingBytes(let file, _, _), .unsupportedType(let file, _, _),
       .sizeOverflow(let file, _, _, _), .overlap(let file, _, _, _, _),
-      .limitExceeded(let file, _, _, _), .headerStart(let file, _), .headerJSON(let file, _),
+      .limitExceeded(let file, _, _, _), .headerStart(let file, _), .notJSON(let file, _),
       .headerField(let file, _, _), .sizeMismatch(let file, _, _, _, _, _),
       .gap(let file, _, _, _), .notGGUF(let file, _), .ggufVersion(let file, _),
       .ggufValue(let file, _, _, _), .ggufText(let file, _, _), .ggufAlignment(let file, _),

@@ -25,12 +25,12 @@ public enum CheckpointError: ReportableError, Equatable {
   case duplicateTensor(tensor: String, first: String, second: String)
   case unsupportedType(file: String, tensor: String, type: String)
   case sizeOverflow(file: String, tensor: String, shape: Shape, type: ScalarType)
+  case notJSON(file: String, reason: JSONError)
   case overlap(file: String, tensor: String, offset: Int, previous: String, previousEnd: Int)
   case limitExceeded(file: String, quantity: String, limit: Int, got: UInt64)
 
   // Safetensors.
   case headerStart(file: String, got: UInt8)
-  case headerJSON(file: String, reason: JSONError)
   case headerField(file: String, field: String, expected: String)
   case sizeMismatch(
     file: String, tensor: String, shape: Shape, type: ScalarType, expected: Int, got: Int)

@@ -25,7 +25,7 @@ struct GGUFTensorParser {
     guard let value = metadata["general.alignment"] else { return defaultAlignment }
     guard let alignment = value.int, (1...1 << 30).contains(alignment),
       alignment.nonzeroBitCount == 1
-    else { throw .ggufAlignment(file: file, got: value.int.map(String.init) ?? "\(value)") }
+    else { throw .ggufAlignment(file: file, got: value.int.map(String.init) ?? "no integer") }
     return alignment
   }
 

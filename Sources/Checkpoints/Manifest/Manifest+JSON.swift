@@ -35,19 +35,12 @@ extension Manifest {
 
   /// Reads and checks `manifest.json` of `directory`.
   public init(directory: String) throws(CheckpointError) {
-    let path = RelativeName.join(directory, Manifest.fileName)
-    let file = try MappedFile(path: path)
-    guard file.bytes.count <= Manifest.byteLimit else {
-      throw .limitExceeded(
-        file: path, quantity: "manifest size", limit: Manifest.byteLimit,
-        got: UInt64(file.bytes.count))
-    }
-    let document: JSONValue
-    do throws(JSONError) {
-      document = try JSONParser.parse(file.bytes)
-    } catch {
-      throw .headerJSON(file: path, reason: error)
-    }
+    try self.init(path: RelativeName.join(directory, Manifest.fileName))
+  }
+
+  /// Reads and checks the manifest at `path`.
+  public init(path: String) throws(CheckpointError) {
+    let document = try JSONFile.read(path, what: "manifest", limit: Manifest.byteLimit)
     try self.init(json: document, file: path)
   }
 

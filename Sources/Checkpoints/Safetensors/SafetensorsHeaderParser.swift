@@ -20,12 +20,7 @@ struct SafetensorsHeaderParser {
     if let first = header.first, first != UInt8(ascii: "{") {
       throw .headerStart(file: file, got: first)
     }
-    let document: JSONValue
-    do throws(JSONError) {
-      document = try JSONParser.parse(header)
-    } catch {
-      throw .headerJSON(file: file, reason: error)
-    }
+    let document = try JSONFile.parse(header, file: file)
     let parser = SafetensorsHeaderParser(file: file, dataStart: dataStart, fileBytes: fileBytes)
     return try parser.header(document.object ?? JSONObject())
   }
@@ -83,7 +78,7 @@ struct SafetensorsHeaderParser {
     // An end past the end of the file is reported as missing bytes once all tensors are known.
     let (end, overflow) = dataStart.addingReportingOverflow(offsets[1])
     guard !overflow else {
-      throw .sizeOverflow(file: file, tensor: name, shape: shape, type: type)
+      throw .truncated(file: file, part: "tensor \(name)", expected: .max, got: fileBytes)
     }
     return StoredTensor(
       name: name, type: type, shape: shape, file: file, offset: end - got, byteCount: got)

@@ -16,18 +16,7 @@ struct SafetensorsIndex {
   /// Reads and checks the index at `path`; does not look at the shards.
   init(path: String) throws(CheckpointError) {
     self.path = path
-    let file = try MappedFile(path: path)
-    guard file.bytes.count <= SafetensorsIndex.byteLimit else {
-      throw .limitExceeded(
-        file: path, quantity: "index size", limit: SafetensorsIndex.byteLimit,
-        got: UInt64(file.bytes.count))
-    }
-    let document: JSONValue
-    do throws(JSONError) {
-      document = try JSONParser.parse(file.bytes)
-    } catch {
-      throw .headerJSON(file: path, reason: error)
-    }
+    let document = try JSONFile.read(path, what: "index", limit: SafetensorsIndex.byteLimit)
     guard let map = document["weight_map"]?.object else {
       throw .headerField(file: path, field: "weight_map", expected: "an object of file names")
     }

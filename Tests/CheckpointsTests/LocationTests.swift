@@ -1,0 +1,104 @@
+import Checkpoints
+import Foundation
+import TensorTypes
+import Testing
+
+/// Finding out what a path holds.
+@Suite struct LocationTests {
+  private let directory: TemporaryDirectory
+
+  init() throws { directory = try TemporaryDirectory() }
+
+  private func error(_ path: String) -> CheckpointError? {
+    checkpointError { _ = try CheckpointLocation.detect(path) }
+  }
+
+  @Test func validVectors() throws {
+    let sharded = formatsPath("safetensors/valid/sharded")
+    let file = formatsPath("safetensors/valid/types.safetensors")
+    let gguf = formatsPath("gguf/valid/types.gguf")
+    #expect(try CheckpointLocation.detect(sharded) == .safetensorsDirectory(sharded))
+    #expect(try CheckpointLocation.detect(file) == .safetensorsFile(file))
+    #expect(try CheckpointLocation.detect(gguf) == .gguf(gguf))
+    #expect(try CheckpointLocation.open(sharded).tensors.count == 3)
+    #expect(try CheckpointLocation.open(gguf).formatName == "gguf")
+  }
+
+  @Test func directoryWithOneGGUF() throws {
+    try directory.write("m.gguf", try contents(formatsPath("gguf/valid/types.gguf")))
+    #expect(try CheckpointLocation.detect(directory.path) == .gguf(directory("m.gguf")))
+    try directory.write("n.gguf", "")
+    #expect(
+      error(directory.path)
+        == .ambiguousCheckpoint(path: directory.path, candidates: ["m.gguf", "n.gguf"]))
+  }
+
+  @Test func nothingThere() {
+    #expect(
+      error(directory("none")) == .system(file: directory("none"), operation: .open, errno: ENOENT))
+  }
+
+  @Test func emptyDirectorySaysWhatWasLookedFor() {
+    let error = error(directory.path)
+    #expect(
+      error?.what
+        == "holds no checkpoint: looked for model.safetensors, model.safetensors.index.json, *.gguf"
+    )
+  }
+
+  @Test func directoryWithOtherSafetensors() throws {
+    try directory.write("weights.safetensors", "")
+    let error = error(directory.path)
+    #expect(error?.what.hasSuffix("; found weights.safetensors") == true)
+    #expect(error?.advice == "give the path of one of these files")
+  }
+
+  @Test(arguments: [
+    ("pytorch_model.bin", "PyTorch .bin"), ("pytorch_model.bin.index.json", "PyTorch .bin"),
+    ("pytorch_model-00001-of-00002.bin", "PyTorch .bin"), ("model.pt", "PyTorch .pt/.pth"),
+    ("consolidated.00.pth", "PyTorch .pt/.pth"), ("tf_model.h5", "HDF5 weights"),
+    ("flax_model.msgpack", "Flax"), ("latest_checkpointed_iteration.txt", "Megatron"),
+    ("__0_0.distcp", "torch distributed"),
+  ])
+  func recognisedDirectory(_ name: String, _ format: String) throws {
+    try directory.write(name, "x")
+    #expect(error(directory.path) == .formatNotSupported(path: directory.path, format: format))
+  }
+
+  @Test(arguments: [
+    ([0x50, 0x4b, 0x03, 0x04], "PyTorch (zip)"), ([0x80, 0x02, 0x8a], "PyTorch (pickle)"),
+    ([0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a], "HDF5"),
+    ([0x28, 0xb5, 0x2f, 0xfd], "zstd"),
+  ])
+  func recognisedFile(_ bytes: [UInt8], _ format: String) throws {
+    let path = try directory.write("file", bytes)
+    #expect(error(path) == .formatNotSupported(path: path, format: format))
+  }
+
+  @Test func unknownFile() throws {
+    let path = try directory.write("readme", "hello, world")
+    #expect(error(path) == .unrecognisedFile(path: path))
+  }
+
+  @Test func emptyFile() throws {
+    let path = try directory.write("model.gguf", "")
+    #expect(error(path) == .emptyFile(file: path))
+  }
+
+  @Test func notRegularFile() {
+    #expect(error("/dev/null") == .notRegularFile(file: "/dev/null"))
+  }
+
+  @Test func unreadableFile() throws {
+    let path = try directory.write("secret", "x")
+    chmod(path, 0)
+    // Root may read anything.
+    guard getuid() != 0 else { return }
+    #expect(error(path) == .system(file: path, operation: .open, errno: EACCES))
+  }
+
+  @Test func pipeDoesNotBlock() {
+    mkfifo(directory("pipe"), 0o600)
+    #expect(error(directory("pipe")) == .notRegularFile(file: directory("pipe")))
+  }
+}

@@ -1,0 +1,105 @@
+import Checkpoints
+import Foundation
+import StrictJSON
+import TensorTypes
+import Testing
+
+/// Manifests: the same text every time, and every change of a directory found.
+@Suite struct ManifestTests {
+  private let directory: TemporaryDirectory
+  private let manifest: Manifest
+
+  init() throws {
+    directory = try TemporaryDirectory()
+    let output = try OutputDirectory(begin: directory("out"), fingerprint: [:])
+    let plan = try ShardPlan([
+      SafetensorsHeader.Entry(name: "b", type: .float32, shape: [2]),
+      SafetensorsHeader.Entry(name: "a", type: .float32, shape: [1]),
+    ])
+    let file = try output.file(named: plan.shards[0].file)
+    try file.write(plan.shards[0].header.bytes)
+    try file.write([UInt8](repeating: 7, count: 12))
+    _ = try file.finish()
+    try output.write(Array("{}".utf8), to: "sub/config.json")
+    let tensors = plan.tensors.map {
+      Manifest.Tensor(
+        stored: $0, origin: Manifest.Origin(tensors: ["x.\($0.name)"], transform: "copy"))
+    }
+    manifest = Manifest(
+      tool: Manifest.Tool(name: "spikingbrain", version: "0.1"), source: ["sha256": "s"],
+      recipe: ["window": 4096], files: output.finishedFiles, tensors: tensors)
+    try output.write(Array(manifest.json.pretty.utf8), to: Manifest.fileName)
+    try output.commit()
+  }
+
+  private func mismatches() throws -> [Manifest.Mismatch] {
+    try manifest.verifyFiles(in: directory("out"))
+  }
+
+  @Test func roundTrip() throws {
+    let read = try Manifest(directory: directory("out"))
+    #expect(read.json == manifest.json)
+    #expect(read.json.pretty.utf8.elementsEqual(try contents(directory("out/manifest.json"))))
+    #expect(read.tensors.first?.origin.tensors == ["x.b"])
+  }
+
+  @Test func orderOfFilesDoesNotMatter() {
+    var other = manifest
+    other.files.reverse()
+    other.tensors.reverse()
+    #expect(other.json.pretty == manifest.json.pretty)
+  }
+
+  @Test func validVector() throws {
+    let path = formatsPath("manifest/valid/manifest.json")
+    let vector = try Manifest(path: path)
+    #expect(vector.json.pretty.utf8.elementsEqual(try contents(path)))
+  }
+
+  @Test func untouchedDirectoryMatches() throws {
+    var seen = 0
+    #expect(try manifest.verifyFiles(in: directory("out")) { seen += $0 } == [])
+    #expect(seen == manifest.files.reduce(0) { $0 + $1.bytes })
+  }
+
+  @Test func flippedBitIsFound() throws {
+    var bytes = try contents(directory("out/model.safetensors"))
+    let record = try #require(manifest.files.first { $0.name == "model.safetensors" })
+    bytes[bytes.count - 1] ^= 1
+    try directory.write("out/model.safetensors", bytes)
+    #expect(
+      try mismatches() == [
+        .digest(name: record.name, expected: record.sha256, got: SHA256.hash(bytes))
+      ])
+  }
+
+  @Test func changedSizeIsFound() throws {
+    try directory.write("out/sub/config.json", "{}\n")
+    #expect(try mismatches() == [.size(name: "sub/config.json", expected: 2, got: 3)])
+    #expect(try mismatches()[0].description == "sub/config.json: expected 2 bytes, got 3")
+  }
+
+  @Test func missingFileIsFound() throws {
+    try FileManager.default.removeItem(atPath: directory("out/sub/config.json"))
+    #expect(try mismatches() == [.missing(name: "sub/config.json", expectedBytes: 2)])
+  }
+
+  @Test func extraFileIsFound() throws {
+    try directory.write("out/sub/model.bin", "x")
+    #expect(try mismatches() == [.extra(name: "sub/model.bin")])
+  }
+
+  @Test func fileReplacedByDirectoryIsFound() throws {
+    try FileManager.default.removeItem(atPath: directory("out/sub/config.json"))
+    try directory.write("out/sub/config.json/x", "x")
+    #expect(
+      try mismatches() == [
+        .missing(name: "sub/config.json", expectedBytes: 2),
+        .extra(name: "sub/config.json/x"),
+      ])
+  }
+
+  @Test func missingDirectoryIsAnError() {
+    #expect(throws: CheckpointError.self) { try manifest.verifyFiles(in: directory("none")) }
+  }
+}
