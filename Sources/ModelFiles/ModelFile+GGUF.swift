@@ -34,15 +34,19 @@ extension GGUFTokenizerMetadata {
   init(_ metadata: GGUFMetadata) {
     func key(_ name: String) -> String { "tokenizer.ggml.\(name)" }
     self.init(
-      model: metadata.string(key("model")) ?? "", pre: metadata.string(key("pre")),
-      tokens: metadata.strings(key("tokens")) ?? [],
-      scores: metadata.doubles(key("scores"))?.map { Float($0) },
-      tokenTypes: metadata.ints(key("token_type")), merges: metadata.strings(key("merges")),
-      bos: metadata.int(key("bos_token_id")), eos: metadata.int(key("eos_token_id")),
-      unknown: metadata.int(key("unknown_token_id")),
-      padding: metadata.int(key("padding_token_id")), eot: metadata.int(key("eot_token_id")),
-      addsBOS: metadata.bool(key("add_bos_token")), addsEOS: metadata.bool(key("add_eos_token")),
-      addsSpacePrefix: metadata.bool(key("add_space_prefix")),
-      chatTemplate: metadata.string("tokenizer.chat_template"))
+      model: metadata.string(key("model")) ?? "", tokens: metadata.strings(key("tokens")) ?? [])
+    pre = metadata.string(key("pre"))
+    scores = metadata.doubles(key("scores"))?.map { Float($0) }
+    tokenTypes = metadata.ints(key("token_type"))
+    merges = metadata.strings(key("merges"))
+    bosID = metadata.int(key("bos_token_id"))
+    eosID = metadata.int(key("eos_token_id"))
+    unknownID = metadata.int(key("unknown_token_id"))
+    paddingID = metadata.int(key("padding_token_id"))
+    eotID = metadata.int(key("eot_token_id"))
+    addsBOS = metadata.bool(key("add_bos_token"))
+    addsEOS = metadata.bool(key("add_eos_token"))
+    addsSpacePrefix = metadata.bool(key("add_space_prefix"))
+    chatTemplate = metadata.string("tokenizer.chat_template")
   }
 }

@@ -3,6 +3,7 @@ import Checkpoints
 import Foundation
 import ModelFiles
 import StrictJSON
+import Tokenization
 
 extension ModelFile {
   /// The tokenizer and generation files that a checkpoint made from this one carries.
