@@ -92,11 +92,28 @@ func time(_ source: String, _ file: String) throws {
   print("load \(loading), encode \(encoding), \(count) ids")
 }
 
+func chat() throws {
+  while let line = readLine() {
+    let request = try JSONParser.parse(line)
+    do {
+      let template = try ChatTemplate(tokenizerConfig: request["config"] ?? [:])
+      let messages = (request["messages"]?.array ?? []).map {
+        ChatMessage(role: $0["role"]?.string ?? "", content: $0["content"]?.string ?? "")
+      }
+      let generates = request["add_generation_prompt"]?.bool ?? true
+      print(hex(try template?.render(messages, addGenerationPrompt: generates) ?? ""))
+    } catch {
+      print("!\(error)")
+    }
+  }
+}
+
 let arguments = Array(CommandLine.arguments.dropFirst())
 do {
   switch arguments.first {
   case "encode": encode(try load(arguments[1]))
   case "time": try time(arguments[1], arguments[2])
+  case "chat": try chat()
   case "gguf": try writeFiles(metadata(arguments[1]), arguments[2])
   default: print("see the head of this file")
   }

@@ -1,0 +1,216 @@
+/// Splits a chat template into tokens.
+///
+/// White space follows Jinja's settings for chat templates: a line break after a block tag goes
+/// (`trim_blocks`), spaces before a block tag that begins a line go (`lstrip_blocks`), a `-` in a
+/// tag takes all white space on its side, and one line break at the end of the template goes.
+struct TemplateLexer {
+  private let source: [Unicode.Scalar]
+  private var position = 0
+  private var line = 1
+  private var tokens: [TemplateToken] = []
+  /// Whether the text at hand starts at the beginning of a line.
+  private var startsLine = true
+
+  static func tokens(of text: String) throws(TokenizationError) -> [TemplateToken] {
+    var lexer = TemplateLexer(text)
+    try lexer.run()
+    return lexer.tokens
+  }
+
+  private init(_ text: String) {
+    var scalars: [Unicode.Scalar] = []
+    for scalar in text.unicodeScalars {
+      if scalar == "\n", scalars.last == "\r" { scalars.removeLast() }
+      scalars.append(scalar)
+    }
+    source = scalars.last == "\n" ? scalars.dropLast() : scalars
+  }
+
+  private mutating func run() throws(TokenizationError) {
+    while position < source.count {
+      let start = position
+      while position < source.count, !startsTag(position) { position += 1 }
+      var text = Array(source[start..<position])
+      let textLine = line
+      line += text.count { $0 == "\n" }
+      if position == source.count {
+        append(text: text, line: textLine)
+        break
+      }
+      let kind = source[position + 1]
+      position += 2
+      let control = peek()
+      if control == "-" || control == "+" { position += 1 }
+      if control == "-" {
+        while let last = text.last, last.isTemplateSpace { text.removeLast() }
+      } else if control != "+", kind != "{" {
+        stripLineStart(&text)
+      }
+      append(text: text, line: textLine)
+      switch kind {
+      case "#": try comment()
+      case "{": try tag(.outputStart, .outputEnd, closing: "}")
+      default: try tag(.blockStart, .blockEnd, closing: "%")
+      }
+    }
+    tokens.append(TemplateToken(kind: .end, line: line))
+  }
+
+  private func startsTag(_ index: Int) -> Bool {
+    guard source[index] == "{", index + 1 < source.count else { return false }
+    return ["{", "%", "#"].contains(source[index + 1])
+  }
+
+  /// Removes the spaces between the last line break and a block tag.
+  private func stripLineStart(_ text: inout [Unicode.Scalar]) {
+    let start = text.lastIndex(of: "\n").map { $0 + 1 } ?? 0
+    guard start > 0 || startsLine, text[start...].allSatisfy(\.isTemplateSpace) else { return }
+    text.removeSubrange(start...)
+  }
+
+  private mutating func append(text: [Unicode.Scalar], line: Int) {
+    if text.isEmpty { return }
+    var string = ""
+    string.unicodeScalars.append(contentsOf: text)
+    tokens.append(TemplateToken(kind: .text(string), line: line))
+  }
+
+  private mutating func comment() throws(TokenizationError) {
+    let start = line
+    while position + 1 < source.count, source[position] != "#" || source[position + 1] != "}" {
+      if source[position] == "\n" { line += 1 }
+      position += 1
+    }
+    guard position + 1 < source.count else {
+      throw .templateSyntax(reason: "the comment does not end", line: start)
+    }
+    let control = source[position - 1]
+    position += 2
+    skipAfterTag(control: control, trimsLine: true)
+  }
+
+  private mutating func tag(
+    _ start: TemplateToken.Kind, _ end: TemplateToken.Kind, closing: Unicode.Scalar
+  ) throws(TokenizationError) {
+    let first = line
+    tokens.append(TemplateToken(kind: start, line: line))
+    // Braces of dictionaries are counted, or "}}}" would end the tag too early.
+    var braces = 0
+    while true {
+      while let scalar = peek(), scalar.isTemplateSpace { advance() }
+      guard let scalar = peek() else {
+        throw .templateSyntax(reason: "the tag does not end", line: first)
+      }
+      let control = scalar == "-" || scalar == "+" ? scalar : nil
+      let shift = control == nil ? 0 : 1
+      if braces == 0, peek(shift) == closing, peek(shift + 1) == "}" {
+        tokens.append(TemplateToken(kind: end, line: line))
+        position += shift + 2
+        skipAfterTag(control: control, trimsLine: closing == "%")
+        return
+      }
+      if scalar == "{" { braces += 1 }
+      if scalar == "}" { braces -= 1 }
+      tokens.append(TemplateToken(kind: try token(), line: line))
+    }
+  }
+
+  private mutating func skipAfterTag(control: Unicode.Scalar?, trimsLine: Bool) {
+    let start = position
+    if control == "-" {
+      while let scalar = peek(), scalar.isTemplateSpace { advance() }
+    } else if control != "+", trimsLine, peek() == "\n" {
+      advance()
+    }
+    startsLine = position > start && source[position - 1] == "\n"
+  }
+
+  private mutating func token() throws(TokenizationError) -> TemplateToken.Kind {
+    guard let scalar = peek() else { return .end }
+    if scalar == "'" || scalar == "\"" { return .string(try string(quote: scalar)) }
+    if scalar.properties.isXIDStart || scalar == "_" {
+      return .name(take { $0.properties.isXIDContinue })
+    }
+    if ("0"..."9").contains(scalar) {
+      let digits = take { ("0"..."9").contains($0) }
+      guard peek() != ".", let value = Int(digits) else {
+        throw .templateUnsupported("a number that is not an integer", line: line)
+      }
+      return .integer(value)
+    }
+    for symbol in ["==", "!=", "<=", ">=", "//", "**"]
+    where symbol.unicodeScalars.elementsEqual(source[position...].prefix(2)) {
+      position += 2
+      return .symbol(symbol)
+    }
+    guard "+-*/%~<>=|.,:()[]{}".unicodeScalars.contains(scalar) else {
+      throw .templateSyntax(reason: "unexpected \"\(scalar)\"", line: line)
+    }
+    position += 1
+    return .symbol(String(Character(scalar)))
+  }
+
+  private mutating func string(quote: Unicode.Scalar) throws(TokenizationError) -> String {
+    let first = line
+    var text = String.UnicodeScalarView()
+    advance()
+    while let scalar = peek(), scalar != quote {
+      advance()
+      guard scalar == "\\", let escaped = peek() else {
+        text.append(scalar)
+        continue
+      }
+      advance()
+      switch escaped {
+      case "n": text.append("\n")
+      case "t": text.append("\t")
+      case "r": text.append("\r")
+      case "\\", "'", "\"": text.append(escaped)
+      case "\n": break
+      case "x": text.append(try escape(digits: 2))
+      case "u": text.append(try escape(digits: 4))
+      default: throw .templateUnsupported("escape \"\\\(escaped)\"", line: line)
+      }
+    }
+    guard peek() == quote else {
+      throw .templateSyntax(reason: "the string does not end", line: first)
+    }
+    advance()
+    return String(text)
+  }
+
+  private mutating func escape(digits: Int) throws(TokenizationError) -> Unicode.Scalar {
+    var text = ""
+    while text.count < digits, let scalar = peek(), Character(scalar).isHexDigit {
+      text.unicodeScalars.append(scalar)
+      advance()
+    }
+    guard text.count == digits, let value = UInt32(text, radix: 16),
+      let scalar = Unicode.Scalar(value)
+    else { throw .templateSyntax(reason: "malformed escape", line: line) }
+    return scalar
+  }
+
+  private mutating func take(_ condition: (Unicode.Scalar) -> Bool) -> String {
+    var text = ""
+    while let scalar = peek(), condition(scalar) {
+      text.unicodeScalars.append(scalar)
+      position += 1
+    }
+    return text
+  }
+
+  private func peek(_ distance: Int = 0) -> Unicode.Scalar? {
+    position + distance < source.count ? source[position + distance] : nil
+  }
+
+  private mutating func advance() {
+    if source[position] == "\n" { line += 1 }
+    position += 1
+  }
+}
+
+extension Unicode.Scalar {
+  /// White space as Python's `str.strip` sees it.
+  var isTemplateSpace: Bool { properties.isWhitespace || (0x1c...0x1f).contains(value) }
+}

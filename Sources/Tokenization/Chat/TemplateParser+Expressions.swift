@@ -1,0 +1,223 @@
+// Jinja's precedence, loosest first: choice, or, and, not, comparison, + -, ~, * / // %, sign,
+// then members, items, calls, filters and tests.
+extension TemplateParser {
+  mutating func expression() throws(TokenizationError) -> TemplateExpression {
+    try descend()
+    defer { ascend() }
+    var value = try disjunction()
+    while take(name: "if") {
+      let condition = try disjunction()
+      let otherwise = take(name: "else") ? try expression() : nil
+      value = .choice(condition: condition, value, otherwise: otherwise)
+    }
+    return value
+  }
+
+  mutating func disjunction() throws(TokenizationError) -> TemplateExpression {
+    var value = try conjunction()
+    while take(name: "or") { value = .binary("or", value, try conjunction()) }
+    return value
+  }
+
+  private mutating func conjunction() throws(TokenizationError) -> TemplateExpression {
+    var value = try negation()
+    while take(name: "and") { value = .binary("and", value, try negation()) }
+    return value
+  }
+
+  private mutating func negation() throws(TokenizationError) -> TemplateExpression {
+    guard take(name: "not") else { return try comparison() }
+    try descend()
+    defer { ascend() }
+    return .not(try negation())
+  }
+
+  private mutating func comparison() throws(TokenizationError) -> TemplateExpression {
+    let left = try sum()
+    guard let operation = comparisonOperator() else { return left }
+    let right = try sum()
+    if comparisonOperator() != nil {
+      throw .templateUnsupported("a chain of comparisons", line: line)
+    }
+    return operation == "not in"
+      ? .not(.binary("in", left, right)) : .binary(operation, left, right)
+  }
+
+  private mutating func comparisonOperator() -> String? {
+    for symbol in ["==", "!=", "<", "<=", ">", ">="] where take(symbol: symbol) {
+      return symbol
+    }
+    if take(name: "in") { return "in" }
+    // Here "not" can only begin "not in".
+    if take(name: "not") { return take(name: "in") ? "not in" : "not" }
+    return nil
+  }
+
+  private mutating func sum() throws(TokenizationError) -> TemplateExpression {
+    try chain(["+", "-"]) { parser throws(TokenizationError) in
+      try parser.chain(["~"]) { parser throws(TokenizationError) in
+        try parser.chain(["*", "/", "//", "%"]) { parser throws(TokenizationError) in
+          try parser.signed()
+        }
+      }
+    }
+  }
+
+  /// Operands joined by operators of equal precedence, from left to right.
+  private mutating func chain(
+    _ operators: [String],
+    _ operand: (inout TemplateParser) throws(TokenizationError) -> TemplateExpression
+  ) throws(TokenizationError) -> TemplateExpression {
+    var value = try operand(&self)
+    while case .symbol(let symbol) = peek, operators.contains(symbol) {
+      _ = next()
+      value = .binary(symbol, value, try operand(&self))
+    }
+    return value
+  }
+
+  private mutating func signed() throws(TokenizationError) -> TemplateExpression {
+    if take(symbol: "-") { return .negated(try postfix(try primary())) }
+    return try postfix(try primary())
+  }
+
+  private mutating func primary() throws(TokenizationError) -> TemplateExpression {
+    let start = line
+    switch next() {
+    case .string(var text):
+      while case .string(let more) = peek {
+        text += more
+        _ = next()
+      }
+      return .literal(.string(text))
+    case .integer(let value): return .literal(.integer(value))
+    case .name("true"), .name("True"): return .literal(.bool(true))
+    case .name("false"), .name("False"): return .literal(.bool(false))
+    case .name("none"), .name("None"): return .literal(.none)
+    case .name(let name): return .name(name)
+    case .symbol("("): return try parenthesised()
+    case .symbol("["): return .list(try elements(until: "]"))
+    case .symbol("{"): return try dictionary()
+    case let other:
+      throw .templateSyntax(reason: "expected a value, found \(other)", line: start)
+    }
+  }
+
+  private mutating func parenthesised() throws(TokenizationError) -> TemplateExpression {
+    if take(symbol: ")") { return .list([]) }
+    let first = try expression()
+    if take(symbol: ")") { return first }
+    try expect(.symbol(","))
+    return .list([first] + (try elements(until: ")")))
+  }
+
+  private mutating func elements(
+    until end: String
+  ) throws(TokenizationError) -> [TemplateExpression] {
+    var elements: [TemplateExpression] = []
+    while !take(symbol: end) {
+      elements.append(try expression())
+      if !take(symbol: ",") {
+        try expect(.symbol(end))
+        break
+      }
+    }
+    return elements
+  }
+
+  private mutating func dictionary() throws(TokenizationError) -> TemplateExpression {
+    var members: [(key: TemplateExpression, value: TemplateExpression)] = []
+    while !take(symbol: "}") {
+      if !members.isEmpty { try expect(.symbol(",")) }
+      if take(symbol: "}") { break }
+      let key = try expression()
+      try expect(.symbol(":"))
+      members.append((key, try expression()))
+    }
+    return .dictionary(members)
+  }
+
+  private mutating func postfix(
+    _ start: TemplateExpression
+  ) throws(TokenizationError) -> TemplateExpression {
+    var value = start
+    // Each step nests the expression deeper, and evaluation is recursive.
+    var levels = 0
+    defer { for _ in 0..<levels { ascend() } }
+    while true {
+      if take(symbol: ".") {
+        value = .member(value, try name())
+      } else if take(symbol: "[") {
+        value = try subscripted(value)
+      } else if take(symbol: "(") {
+        value = .call(value, try arguments())
+      } else if take(symbol: "|") {
+        let filter = try name()
+        value = .filter(value, name: filter, take(symbol: "(") ? try arguments() : .init())
+      } else if take(name: "is") {
+        value = try test(value)
+      } else {
+        return value
+      }
+      levels += 1
+      try descend()
+    }
+  }
+
+  private mutating func test(
+    _ value: TemplateExpression
+  ) throws(TokenizationError) -> TemplateExpression {
+    let negated = take(name: "not")
+    let test = try name()
+    var arguments = TemplateArguments()
+    if take(symbol: "(") {
+      arguments = try self.arguments()
+    } else if startsOperand {
+      arguments.positional = [try primary()]
+    }
+    let result = TemplateExpression.test(value, name: test, arguments)
+    return negated ? .not(result) : result
+  }
+
+  /// Whether a test's argument follows without parentheses, as in `x is divisibleby 2`.
+  private var startsOperand: Bool {
+    switch peek {
+    case .string, .integer: true
+    case .name(let name): !["and", "or", "not", "if", "else", "is", "in"].contains(name)
+    default: false
+    }
+  }
+
+  private mutating func subscripted(
+    _ value: TemplateExpression
+  ) throws(TokenizationError) -> TemplateExpression {
+    var bounds: [TemplateExpression?] = [nil]
+    while !take(symbol: "]") {
+      if take(symbol: ":") {
+        bounds.append(nil)
+      } else {
+        bounds[bounds.count - 1] = try expression()
+      }
+    }
+    if bounds.count == 1, let index = bounds[0] { return .item(value, index) }
+    guard (2...3).contains(bounds.count) else { throw error("malformed subscript") }
+    return .slice(value, from: bounds[0], to: bounds[1], by: bounds.count == 3 ? bounds[2] : nil)
+  }
+
+  private mutating func arguments() throws(TokenizationError) -> TemplateArguments {
+    var arguments = TemplateArguments()
+    while !take(symbol: ")") {
+      let value = try expression()
+      if case .name(let name) = value, take(symbol: "=") {
+        arguments.named.append((name, try expression()))
+      } else {
+        arguments.positional.append(value)
+      }
+      if !take(symbol: ",") {
+        try expect(.symbol(")"))
+        break
+      }
+    }
+    return arguments
+  }
+}

@@ -1,0 +1,232 @@
+extension TemplateRun {
+  func value(of expression: TemplateExpression) throws(TokenizationError) -> TemplateValue {
+    switch expression {
+    case .literal(let literal): return TemplateValue(literal)
+    case .name(let name): return named(name)
+    case .member(let object, let name):
+      return try member(of: try value(of: object), .string(name))
+    case .item(let object, let key):
+      return try member(of: try value(of: object), try value(of: key))
+    case .slice(let object, let from, let to, let by):
+      return try slice(
+        try value(of: object), from: try bound(from), to: try bound(to), by: try bound(by) ?? 1)
+    case .call(let callee, let arguments): return try call(callee, arguments)
+    case .filter(let operand, let name, let arguments):
+      return try filter(name, try value(of: operand), try evaluate(arguments))
+    case .test(let operand, let name, let arguments):
+      return .bool(try test(name, try value(of: operand), try evaluate(arguments).positional))
+    case .not(let operand): return .bool(!(try value(of: operand).isTrue))
+    case .negated(let operand):
+      guard let number = try value(of: operand).number else { throw failure("\"-\" of no number") }
+      return .integer(0 &- number)
+    case .binary(let operation, let left, let right):
+      return try binary(operation, left, right)
+    case .choice(let condition, let chosen, let otherwise):
+      if try value(of: condition).isTrue { return try value(of: chosen) }
+      return try otherwise.map { expression throws(TokenizationError) in
+        try value(of: expression)
+      } ?? .undefined
+    case .list(let elements): return .list(try values(of: elements))
+    case .dictionary(let members):
+      return .dictionary(
+        try members.map { member throws(TokenizationError) in
+          (try value(of: member.key), try value(of: member.value))
+        })
+    }
+  }
+
+  func values(of expressions: [TemplateExpression]) throws(TokenizationError) -> [TemplateValue] {
+    try expressions.map { expression throws(TokenizationError) in try value(of: expression) }
+  }
+
+  /// What a loop over a value visits.
+  func elements(of value: TemplateValue) throws(TokenizationError) -> [TemplateValue] {
+    switch value {
+    case .undefined: return []
+    case .list(let elements): return elements
+    case .dictionary(let members): return members.map(\.key)
+    case .string(let text):
+      return text.unicodeScalars.map { .string(String(Character($0))) }
+    default: throw failure("\(value.kind) has no elements")
+    }
+  }
+
+  /// A value as `{{ … }}` prints it.
+  func text(of value: TemplateValue) throws(TokenizationError) -> String {
+    switch value {
+    case .undefined: return ""
+    case .none: return "None"
+    case .bool(let value): return value ? "True" : "False"
+    case .integer(let value): return String(value)
+    case .string(let text): return text
+    default: throw unsupported("printing \(value.kind)")
+    }
+  }
+
+  func evaluate(
+    _ arguments: TemplateArguments
+  ) throws(TokenizationError) -> TemplateCall {
+    TemplateCall(
+      positional: try values(of: arguments.positional),
+      named: try arguments.named.map { argument throws(TokenizationError) in
+        (argument.name, try value(of: argument.value))
+      })
+  }
+
+  private func named(_ name: String) -> TemplateValue {
+    variable(name) ?? (Self.functions.contains(name) ? .function(name) : .undefined)
+  }
+
+  private func member(
+    of object: TemplateValue, _ key: TemplateValue
+  ) throws(TokenizationError) -> TemplateValue {
+    switch (object, key) {
+    case (.undefined, _): throw failure("a member of an undefined value is asked for")
+    case (.namespace(let namespace), .string(let name)):
+      return namespace.members[name] ?? .undefined
+    case (.dictionary, _): return object.member(key) ?? .undefined
+    case (.list(let elements), .integer(let index)):
+      let position = index < 0 ? index + elements.count : index
+      return elements.indices.contains(position) ? elements[position] : .undefined
+    case (.string, .integer): return try member(of: .list(try elements(of: object)), key)
+    default: return .undefined
+    }
+  }
+
+  private func bound(_ expression: TemplateExpression?) throws(TokenizationError) -> Int? {
+    guard let expression else { return nil }
+    let value = try value(of: expression)
+    if case .none = value { return nil }
+    guard let number = value.number else { throw failure("\(value.kind) bounds a slice") }
+    return number
+  }
+
+  /// A slice with Python's rules for negative and missing bounds.
+  private func slice(
+    _ object: TemplateValue, from: Int?, to: Int?, by step: Int
+  ) throws(TokenizationError) -> TemplateValue {
+    let elements = try elements(of: object)
+    guard step != 0, step.magnitude <= UInt(Int32.max) else { throw failure("malformed slice") }
+    func clamp(_ index: Int, _ low: Int, _ high: Int) -> Int {
+      min(max(index < 0 ? max(index, -elements.count - 1) + elements.count : index, low), high)
+    }
+    let picked =
+      if step > 0 {
+        Array(
+          stride(
+            from: clamp(from ?? 0, 0, elements.count),
+            to: clamp(to ?? elements.count, 0, elements.count), by: step))
+      } else {
+        Array(
+          stride(
+            from: clamp(from ?? elements.count - 1, -1, elements.count - 1),
+            to: to.map { clamp($0, -1, elements.count - 1) } ?? -1, by: step))
+      }
+    let values = picked.map { elements[$0] }
+    guard case .string = object else { return .list(values) }
+    let texts = try values.map { value throws(TokenizationError) in try text(of: value) }
+    return .string(texts.joined())
+  }
+
+  private func binary(
+    _ operation: String, _ left: TemplateExpression, _ right: TemplateExpression
+  ) throws(TokenizationError) -> TemplateValue {
+    let first = try value(of: left)
+    switch operation {
+    case "and": return first.isTrue ? try value(of: right) : first
+    case "or": return first.isTrue ? first : try value(of: right)
+    default: break
+    }
+    let second = try value(of: right)
+    switch operation {
+    case "==": return .bool(first.equals(second))
+    case "!=": return .bool(!first.equals(second))
+    case "in": return .bool(try contains(second, first))
+    case "~": return .string(try text(of: first) + (try text(of: second)))
+    case "<", "<=", ">", ">=": return .bool(try ordered(operation, first, second))
+    case "+":
+      if case .string(let left) = first, case .string(let right) = second {
+        return .string(left + right)
+      }
+      if case .list(let left) = first, case .list(let right) = second {
+        return .list(left + right)
+      }
+      return try arithmetic(operation, first, second)
+    default: return try arithmetic(operation, first, second)
+    }
+  }
+
+  private func contains(
+    _ container: TemplateValue, _ value: TemplateValue
+  ) throws(TokenizationError) -> Bool {
+    if case .string(let text) = container {
+      guard case .string(let part) = value else { throw failure("\(value.kind) in a string") }
+      return text.scalars.firstRange(of: part.scalars) != nil || part.isEmpty
+    }
+    return try elements(of: container).contains { $0.equals(value) }
+  }
+
+  private func ordered(
+    _ operation: String, _ left: TemplateValue, _ right: TemplateValue
+  ) throws(TokenizationError) -> Bool {
+    let order: Int
+    if let left = left.number, let right = right.number {
+      order = left < right ? -1 : left > right ? 1 : 0
+    } else if case .string(let left) = left, case .string(let right) = right {
+      let less = left.unicodeScalars.lexicographicallyPrecedes(right.unicodeScalars)
+      order = less ? -1 : left.utf8.elementsEqual(right.utf8) ? 0 : 1
+    } else {
+      throw failure("\(left.kind) and \(right.kind) have no order")
+    }
+    switch operation {
+    case "<": return order < 0
+    case "<=": return order <= 0
+    case ">": return order > 0
+    default: return order >= 0
+    }
+  }
+
+  /// Integer arithmetic; divisions round down, as Python's do.
+  private func arithmetic(
+    _ operation: String, _ left: TemplateValue, _ right: TemplateValue
+  ) throws(TokenizationError) -> TemplateValue {
+    guard let left = left.number, let right = right.number else {
+      throw failure("\"\(operation)\" of \(left.kind) and \(right.kind)")
+    }
+    let result: (partialValue: Int, overflow: Bool)
+    switch operation {
+    case "+": result = left.addingReportingOverflow(right)
+    case "-": result = left.subtractingReportingOverflow(right)
+    case "*": result = left.multipliedReportingOverflow(by: right)
+    case "//", "%":
+      var (quotient, overflow) = left.dividedReportingOverflow(by: right)
+      let remainder = left.remainderReportingOverflow(dividingBy: right).partialValue
+      let rounds = !overflow && remainder != 0 && (remainder < 0) != (right < 0)
+      if rounds { quotient -= 1 }
+      result = (operation == "//" ? quotient : rounds ? remainder + right : remainder, overflow)
+    default: throw unsupported("operator \"\(operation)\"")
+    }
+    guard !result.overflow else { throw failure("\"\(operation)\" overflows") }
+    return .integer(result.partialValue)
+  }
+}
+
+/// The values of a call's arguments.
+struct TemplateCall {
+  var positional: [TemplateValue] = []
+  var named: [(name: String, value: TemplateValue)] = []
+
+  /// The argument at a position or of a name.
+  func argument(_ index: Int, _ name: String) -> TemplateValue? {
+    index < positional.count ? positional[index] : named.last { $0.name == name }?.value
+  }
+}
+
+extension String {
+  var scalars: [Unicode.Scalar] { Array(unicodeScalars) }
+
+  init(_ scalars: some Sequence<Unicode.Scalar>) {
+    self = ""
+    unicodeScalars.append(contentsOf: scalars)
+  }
+}

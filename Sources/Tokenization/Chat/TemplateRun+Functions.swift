@@ -1,0 +1,86 @@
+extension TemplateRun {
+  static let functions: Set<String> = ["namespace", "raise_exception", "strftime_now", "range"]
+
+  /// The longest list that `range` makes.
+  private static let longestRange = 1 << 16
+
+  func call(
+    _ callee: TemplateExpression, _ arguments: TemplateArguments
+  ) throws(TokenizationError) -> TemplateValue {
+    let values = try evaluate(arguments)
+    if case .member(let object, let method) = callee {
+      let object = try value(of: object)
+      if case .namespace = object {} else { return try self.method(method, object, values) }
+    }
+    switch try value(of: callee) {
+    case .macro(let macro): return try call(macro, values.positional, values.named)
+    case .function(let name): return try function(name, values)
+    case let other: throw failure("\(other.kind) is called")
+    }
+  }
+
+  private func function(
+    _ name: String, _ call: TemplateCall
+  ) throws(TokenizationError) -> TemplateValue {
+    switch name {
+    case "namespace":
+      let namespace = TemplateNamespace()
+      for (name, value) in call.named { namespace.members[name] = value }
+      return .namespace(namespace)
+    case "raise_exception":
+      throw .templateRefused(message: try text(of: call.argument(0, "message") ?? .undefined))
+    case "strftime_now":
+      guard case .string(let format) = call.argument(0, "format"), let text = clock(format) else {
+        throw unsupported("this format of the date")
+      }
+      return .string(text)
+    default: return try range(call.positional)
+    }
+  }
+
+  private func range(_ arguments: [TemplateValue]) throws(TokenizationError) -> TemplateValue {
+    let numbers = arguments.compactMap(\.number)
+    guard numbers.count == arguments.count, (1...3).contains(numbers.count) else {
+      throw failure("malformed range")
+    }
+    let step = numbers.count == 3 ? numbers[2] : 1
+    guard step != 0 else { throw failure("malformed range") }
+    let range = stride(
+      from: numbers.count == 1 ? 0 : numbers[0], to: numbers[numbers.count == 1 ? 0 : 1], by: step)
+    var values: [TemplateValue] = []
+    for number in range {
+      guard values.count < Self.longestRange else { throw failure("the range is too long") }
+      values.append(.integer(number))
+    }
+    return .list(values)
+  }
+
+  func test(
+    _ name: String, _ value: TemplateValue, _ arguments: [TemplateValue]
+  ) throws(TokenizationError) -> Bool {
+    switch (name, value) {
+    case ("defined", .undefined), ("undefined", .undefined): return name == "undefined"
+    case ("defined", _), ("undefined", _): return name == "defined"
+    case ("none", .none), ("string", .string), ("mapping", .dictionary), ("boolean", .bool),
+      ("integer", .integer), ("number", .integer), ("number", .bool), ("iterable", .string),
+      ("iterable", .list), ("iterable", .dictionary), ("iterable", .undefined),
+      ("sequence", .string), ("sequence", .list), ("sequence", .dictionary),
+      ("sequence", .undefined), ("callable", .macro), ("callable", .function):
+      return true
+    case ("none", _), ("string", _), ("mapping", _), ("boolean", _), ("integer", _),
+      ("number", _), ("iterable", _), ("sequence", _), ("callable", _):
+      return false
+    case ("true", .bool(let value)): return value
+    case ("false", .bool(let value)): return !value
+    case ("true", _), ("false", _): return false
+    case ("odd", .integer(let value)): return value % 2 != 0
+    case ("even", .integer(let value)): return value % 2 == 0
+    case ("equalto", _), ("eq", _):
+      return arguments.first.map { $0.equals(value) } ?? false
+    case ("in", _):
+      guard let container = arguments.first else { throw failure("\"in\" needs a container") }
+      return try elements(of: container).contains { $0.equals(value) }
+    default: throw unsupported("the test \"\(name)\" of \(value.kind)")
+    }
+  }
+}
