@@ -34,8 +34,14 @@ public enum TokenizerSource: Sendable {
     }
   }
 
-  /// The chat format; throws when there is none or it is not recognised.
+  /// The chat format; throws when there is none or it cannot be run.
   public func chatTemplate() throws -> ChatTemplate {
-    ChatTemplate()
+    let (template, path) =
+      switch self {
+      case .directory(let path): (try ChatTemplate.load(directory: path), path)
+      case .gguf(let metadata, let file): (try ChatTemplate(gguf: metadata), file)
+      }
+    guard let template else { throw ModelFileError.noChatTemplate(path: path) }
+    return template
   }
 }

@@ -5,6 +5,8 @@ import Runtime
 struct LogitsComparison {
   /// Largest absolute difference relative to the largest absolute logit.
   private(set) var difference = 0.0
+  /// The median over positions of the same ratio.
+  private(set) var medianDifference = 0.0
   /// The position where they differ most.
   private(set) var position = 0
   /// The first position with a logit that is not finite, if any.
@@ -15,6 +17,7 @@ struct LogitsComparison {
     _ left: (model: Model, hidden: FloatMatrix), _ right: (model: Model, hidden: FloatMatrix)
   ) {
     var largest = 0.0, worst = 0.0
+    var differences: [Double] = []
     for row in 0..<left.hidden.rows {
       let a = left.model.logits(left.hidden, rows: row..<row + 1)
       let b = right.model.logits(right.hidden, rows: row..<row + 1)
@@ -26,11 +29,14 @@ struct LogitsComparison {
         rowWorst = max(rowWorst, abs(x - y))
         if !x.isFinite || !y.isFinite, firstNonFinite == nil { firstNonFinite = row }
       }
+      differences.append(rowWorst)
       if rowWorst > worst {
         worst = rowWorst
         position = row
       }
     }
-    difference = largest > 0 ? worst / largest : 0
+    guard largest > 0 else { return }
+    difference = worst / largest
+    medianDifference = differences.sorted()[differences.count / 2] / largest
   }
 }

@@ -44,11 +44,12 @@ struct RunnableModel {
   var model: Model
 
   /// Opens the checkpoint at `path`, checks its structure and prepares it for running.
-  init(_ path: String, limits: LimitOptions) throws {
-    try limits.apply()
+  init(_ path: String, limits: LimitOptions? = nil) throws {
+    try limits?.apply()
     file = try ModelFile.open(path)
     try file.requireSound()
     model = try Model(
-      file.description, weights: file, residency: limits.residency(forWeights: file.byteCount))
+      file.description, weights: file,
+      residency: limits?.residency(forWeights: file.byteCount) ?? .whole)
   }
 }
