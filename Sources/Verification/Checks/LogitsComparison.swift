@@ -12,28 +12,34 @@ struct LogitsComparison {
   /// The first position with a logit that is not finite, if any.
   private(set) var firstNonFinite: Int?
 
+  /// Rows of logits held at a time.
+  private static let rowsAtOnce = 16
+
   /// Compares logits [T, V] row by row without holding more than one block of each.
   init(
     _ left: (model: Model, hidden: FloatMatrix), _ right: (model: Model, hidden: FloatMatrix)
   ) {
     var largest = 0.0, worst = 0.0
     var differences: [Double] = []
-    for row in 0..<left.hidden.rows {
-      let a = left.model.logits(left.hidden, rows: row..<row + 1)
-      let b = right.model.logits(right.hidden, rows: row..<row + 1)
-      defer { withExtendedLifetime((a, b)) {} }
-      var rowWorst = 0.0
-      for index in 0..<a.columns {
-        let x = Double(a.pointer[index]), y = Double(b.pointer[index])
-        largest = max(largest, abs(x), abs(y))
-        rowWorst = max(rowWorst, abs(x - y))
-        if !x.isFinite || !y.isFinite, firstNonFinite == nil { firstNonFinite = row }
+    for first in stride(from: 0, to: left.hidden.rows, by: Self.rowsAtOnce) {
+      let rows = first..<min(first + Self.rowsAtOnce, left.hidden.rows)
+      let a = left.model.logits(left.hidden, rows: rows)
+      let b = right.model.logits(right.hidden, rows: rows)
+      for row in rows {
+        let pairs = zip(a[row - first], b[row - first])
+        var rowWorst = 0.0
+        for (x, y) in pairs {
+          largest = max(largest, Double(abs(x)), Double(abs(y)))
+          rowWorst = max(rowWorst, Double(abs(x - y)))
+          if !x.isFinite || !y.isFinite, firstNonFinite == nil { firstNonFinite = row }
+        }
+        differences.append(rowWorst)
+        if rowWorst > worst {
+          worst = rowWorst
+          position = row
+        }
       }
-      differences.append(rowWorst)
-      if rowWorst > worst {
-        worst = rowWorst
-        position = row
-      }
+      withExtendedLifetime((a, b)) {}
     }
     guard largest > 0 else { return }
     difference = worst / largest

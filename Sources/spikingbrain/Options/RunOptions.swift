@@ -21,7 +21,7 @@ extension LimitOptions {
   /// Whether weights of `bytes` bytes stay in memory or pass through layer by layer.
   func residency(forWeights bytes: Int) -> Model.Residency {
     guard let maxRam else { return .whole }
-    return bytes > maxRam.bytes / 2 ? .perLayer : .whole
+    return bytes > maxRam.bytes / 2 ? .bounded(bytes: maxRam.bytes) : .whole
   }
 }
 
