@@ -45,7 +45,7 @@ public enum GatedLinearAttention {
     let perHead = (dv + panel - 1) / panel
     let unit = { (index: Int) in
       let kv = index / perHead, column = index % perHead * panel
-      withScratch(4 * dk) { scratch in
+      withScratch(Int(CK_GLA_CHUNK) * dk) { scratch in
         ck_gla_recurrent(
           tokens, layout.groupSize, dk, min(panel, dv - column), layout.scale,
           queries + kv * layout.groupSize * dk, layout.queryWidth, keys + kv * dk,
