@@ -19,7 +19,8 @@ public enum TokenizerSource: Sendable {
   /// Where the tokenizer of the checkpoint at `path` comes from; the tensors need not be sound.
   public static func open(_ path: String) throws -> TokenizerSource {
     switch try CheckpointLocation.detect(path) {
-    case .gguf(let file): .gguf(GGUFTokenizerMetadata(try GGUFFile(path: file).metadata), file: file)
+    case .gguf(let file):
+      .gguf(GGUFTokenizerMetadata(try GGUFFile(path: file).metadata), file: file)
     case .safetensorsDirectory(let directory): .directory(directory)
     case .safetensorsFile(let file):
       .directory(URL(fileURLWithPath: file).deletingLastPathComponent().path)

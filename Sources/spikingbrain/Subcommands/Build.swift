@@ -21,7 +21,8 @@ struct Build: ParsableCommand {
   @Option(help: ArgumentHelp("The source checkpoint.", valueName: "ckpt"))
   var source: String?
 
-  @Option(name: .customLong("output"), help: ArgumentHelp("The directory to write.", valueName: "dir"))
+  @Option(
+    name: .customLong("output"), help: ArgumentHelp("The directory to write.", valueName: "dir"))
   var out: String?
 
   @OptionGroup var output: OutputOptions
