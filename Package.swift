@@ -36,6 +36,9 @@ let modules: [Module] = [
     ]),
   Module(name: "Runtime", imports: ["TensorTypes", "Architectures", "Kernels"]),
   Module(
+    name: "Healing",
+    imports: ["TensorTypes", "StrictJSON", "Architectures", "Recipes", "Kernels", "Runtime"]),
+  Module(
     name: "Verification",
     imports: [
       "TensorTypes", "StrictJSON", "Checkpoints", "Architectures", "ModelFiles", "Recipes",

@@ -15,7 +15,7 @@ struct SpikingBrain: ParsableCommand {
       """,
     version: ProgramVersion.current,
     subcommands: [
-      Inspect.self, Convert.self, Verify.self, Generate.self, Logits.self, Tokenize.self,
+      Inspect.self, Convert.self, Heal.self, Verify.self, Generate.self, Logits.self, Tokenize.self,
       Evaluate.self, Bench.self, Build.self, Synthesize.self,
     ])
 

@@ -1,0 +1,201 @@
+public import Architectures
+import Foundation
+import Kernels
+public import Recipes
+import Runtime
+public import TensorTypes
+
+/// Heals a converted model layer by layer, front to back, against its source.
+///
+/// Two residual streams of the calibration text lie on disk: the source's and the healed model's.
+/// Each linear layer is fitted to give the source's attention output from the healed model's own
+/// inputs, so that later layers see, and correct, what earlier ones left. One layer of weights is in
+/// memory at a time.
+public final class Healer {
+  /// The converted model.
+  public let model: ModelDescription
+  /// The source.
+  public let teacher: ModelDescription
+  private let studentWeights: any WeightSource
+  private let teacherWeights: any WeightSource
+  private let settings: HealSettings
+  private let tokens: [Int]
+  private let segments: Segments
+  private let workspace: Workspace
+
+  /// What is known of a layer after it was passed.
+  public struct LayerReport: Sendable {
+    /// The layer.
+    public var layer: Int
+    /// Held-out relative error of the attention output: as converted, after the closed form, at
+    /// the end. Nil for layers that keep softmax attention.
+    public var before: Double?
+    public var afterRidge: Double?
+    public var after: Double?
+    /// Gradient steps taken.
+    public var steps: Int
+    /// Median over tokens of |source - healed| / |source| of the stream leaving the layer.
+    public var drift: Double
+    /// The norm of the first token's stream relative to the source's: the attention sink lives
+    /// while it is near 1.
+    public var sink: Double
+    /// Seconds spent.
+    public var seconds: Double
+  }
+
+  /// A healer of `model` against `teacher` on `tokens`.
+  ///
+  /// - Parameter directory: an existing directory for the streams, which may hold those of an
+  ///   interrupted run of the same healing.
+  public init(
+    model: ModelDescription, weights: any WeightSource, teacher: ModelDescription,
+    teacherWeights: any WeightSource, tokens: [Int], settings: HealSettings, directory: String
+  ) throws {
+    try Healer.check(model, against: teacher)
+    let context = settings.context
+    let count = min(settings.tokens, tokens.count) / context
+    guard count >= 4 else {
+      throw HealingError.tooFewTokens(tokens.count, needed: 4 * context)
+    }
+    self.model = model
+    self.teacher = teacher
+    studentWeights = weights
+    self.teacherWeights = teacherWeights
+    self.settings = settings
+    self.tokens = Array(tokens.prefix(count * context))
+    segments = Segments(length: context, count: count)
+    workspace = Workspace(directory: directory, columns: model.hiddenSize)
+  }
+
+  private static func check(_ model: ModelDescription, against teacher: ModelDescription) throws {
+    func require(_ same: Bool, _ what: String) throws {
+      if !same { throw HealingError.differentModels(what) }
+    }
+    try require(model.layers.count == teacher.layers.count, "another number of layers")
+    try require(model.hiddenSize == teacher.hiddenSize, "another hidden size")
+    try require(
+      model.heads == teacher.heads && model.keyValueHeads == teacher.keyValueHeads
+        && model.headDim == teacher.headDim, "other heads")
+    try require(model.vocabularySize == teacher.vocabularySize, "another vocabulary")
+  }
+
+  /// Runs the healing; `report` is called after each layer, `progress` within one with the share
+  /// done and the error so far. Returns the refitted tensors.
+  public func run(
+    progress: (_ layer: Int, _ share: Double, _ error: Double) -> Void,
+    report: (LayerReport) -> Void
+  ) throws -> HealedTensors {
+    var healed = try workspace.healedTensors()
+    var start = try workspace.finishedLayers()
+    if start == 0 {
+      try embed()
+      start = 0
+    }
+    let clock = TimeBudget(settings: settings, layers: model.layers.count)
+    for layer in start..<model.layers.count {
+      let began = Date()
+      let (tensors, found) = try pass(layer, clock: clock, progress: progress)
+      if let tensors { healed.merge(tensors) }
+      try workspace.finish(layer: layer, healed: tensors)
+      var result = found
+      result.seconds = Date().timeIntervalSince(began)
+      report(result)
+    }
+    return healed
+  }
+
+  /// Writes both streams' first state: the embeddings.
+  private func embed() throws {
+    let source = try workspace.stream(.teacher, entering: 0)
+    let student = try workspace.stream(.student, entering: 0)
+    let teacherModel = try EmbeddingRows(teacherWeights, model: teacher)
+    let studentModel = try EmbeddingRows(studentWeights, model: model)
+    for segment in 0..<segments.count {
+      let first = segments.firstToken(of: segment)
+      let ids = tokens[first..<first + segments.length]
+      try source.write(teacherModel.rows(ids), at: first)
+      try student.write(studentModel.rows(ids), at: first)
+    }
+  }
+
+  /// Takes both streams through one layer, refitting it when it is linear.
+  private func pass(
+    _ layer: Int, clock: TimeBudget, progress: (Int, Double, Double) -> Void
+  ) throws -> (HealedTensors?, LayerReport) {
+    let target = try workspace.stream(.target, entering: layer)
+    let nextSource = try workspace.stream(.teacher, entering: layer + 1)
+    let source = try workspace.stream(.teacher, entering: layer)
+    let student = try workspace.stream(.student, entering: layer)
+    let isLinear = !model.layers[layer].mixer.isSoftmax
+    try passTeacher(layer, from: source, to: nextSource, target: isLinear ? target : nil)
+
+    var weights = try LayerWeights(layer, of: model, from: studentWeights)
+    var healed: HealedTensors?
+    var report = LayerReport(
+      layer: layer, before: nil, afterRidge: nil, after: nil, steps: 0, drift: 0, sink: 1,
+      seconds: 0)
+    if isLinear {
+      let trainable = try TrainableGLA(weights, model: model, gateBias: settings.gateBias)
+      let trainer = LayerTrainer(
+        layer: trainable,
+        data: LayerData(
+          index: layer, model: model, runner: LayerRunner(weights: weights, model: model),
+          student: student, target: target, segments: segments,
+          sinkWeight: Float(settings.sinkWeight)), settings: settings)
+      let result = try trainer.run(steps: clock.steps(forLayer: layer)) { share, error in
+        progress(layer, share, error)
+      }
+      (report.before, report.afterRidge, report.after) =
+        (result.before, result.afterRidge, result.after)
+      report.steps = result.steps
+      let tensors = trainable.healedTensors(layer: layer)
+      weights = try LayerWeights(
+        layer, of: model, from: Overlay(tensors: tensors, below: studentWeights))
+      healed = tensors
+    }
+    let next = try workspace.stream(.student, entering: layer + 1)
+    (report.drift, report.sink) = try passStudent(
+      layer, weights, from: student, to: next, source: nextSource)
+    return (healed, report)
+  }
+
+  private func passTeacher(
+    _ layer: Int, from source: HiddenStream, to next: HiddenStream, target: HiddenStream?
+  ) throws {
+    let weights = try LayerWeights(layer, of: teacher, from: teacherWeights)
+    let runner = LayerRunner(weights: weights, model: teacher)
+    let angles = RotaryEmbedding(teacher).table(first: 0, count: segments.length)
+    for segment in 0..<segments.count {
+      let first = segments.firstToken(of: segment)
+      let hidden = try source.read(first, count: segments.length)
+      var state = DecodingState(for: teacher).layers[layer]
+      if let output = runner.attention(hidden, state: &state, position: 0, angles: angles) {
+        try target?.write(output, at: first)
+        hidden.add(output)
+      }
+      runner.feedForward(hidden)
+      try next.write(hidden, at: first)
+    }
+    weights.discard()
+  }
+
+  /// Takes the healed stream through a layer and measures how far it is from the source's.
+  private func passStudent(
+    _ layer: Int, _ weights: LayerWeights, from stream: HiddenStream, to next: HiddenStream,
+    source: HiddenStream
+  ) throws -> (drift: Double, sink: Double) {
+    let runner = LayerRunner(weights: weights, model: model)
+    let angles = RotaryEmbedding(model).table(first: 0, count: segments.length)
+    var drift = Drift()
+    for segment in 0..<segments.count {
+      let first = segments.firstToken(of: segment)
+      let hidden = try stream.read(first, count: segments.length)
+      var state = DecodingState(for: model).layers[layer]
+      runner.run(hidden, state: &state, position: 0, angles: angles)
+      try next.write(hidden, at: first)
+      drift.add(hidden, source: try source.read(first, count: segments.length))
+    }
+    weights.discard()
+    return (drift.median, drift.sink)
+  }
+}

@@ -1,0 +1,37 @@
+import Glibc
+public import TensorTypes
+
+/// Why a model cannot be healed.
+public enum HealingError: ReportableError, Equatable {
+  case file(String, operation: String, errno: Int32)
+  case nothingToHeal(path: String)
+  case differentModels(String)
+  case tooFewTokens(Int, needed: Int)
+  case diverged(layer: Int)
+
+  public var what: String {
+    switch self {
+    case .file(_, let operation, let code):
+      "cannot \(operation) the file: \(String(cString: strerror(code)))"
+    case .nothingToHeal: "has no linear layers, so there is nothing to heal"
+    case .differentModels(let reason): "the teacher is not the source of this checkpoint: \(reason)"
+    case .tooFewTokens(let tokens, let needed):
+      "the texts have \(tokens) tokens, at least \(needed) are needed"
+    case .diverged(let layer): "the refit of layer \(layer) gave numbers that are not finite"
+    }
+  }
+
+  public var location: String? {
+    switch self {
+    case .file(let path, _, _), .nothingToHeal(let path): path
+    default: nil
+    }
+  }
+
+  public var advice: String? {
+    switch self {
+    case .tooFewTokens: "give more --text, or a smaller --context"
+    default: nil
+    }
+  }
+}

@@ -1,0 +1,99 @@
+import Architectures
+import Kernels
+import Runtime
+
+/// What one layer is fitted on: the student's stream entering it and the source's attention
+/// output, for all tokens, and how tokens are weighted.
+struct LayerData {
+  /// The layer, for messages and seeds.
+  let index: Int
+  let model: ModelDescription
+  /// The student's layer: its norm makes the inputs.
+  let runner: LayerRunner
+  /// The student's residual stream entering the layer [N, H].
+  let student: HiddenStream
+  /// The source's attention output [N, H].
+  let target: HiddenStream
+  let segments: Segments
+  /// Weight of the first token of a segment.
+  let sinkWeight: Float
+
+  var trainingSegments: Range<Int> { segments.training }
+  var heldOutSegments: Range<Int> { segments.heldOut }
+
+  /// Inputs, targets and weights of some segments.
+  struct Batch {
+    /// x = norm(h) [T, H].
+    let input: FloatMatrix
+    /// Y [T, H].
+    let target: FloatMatrix
+    /// omega [T].
+    let weights: [Float]
+
+    /// The relative loss; replaces `output` by its gradient.
+    func lossAndGradient(of output: FloatMatrix) -> Double {
+      var error = 0.0, scale = 0.0
+      for row in 0..<output.rows {
+        let y = target.row(row), o = output.row(row)
+        var rowError: Float = 0, rowScale: Float = 0
+        for column in 0..<output.columns {
+          let difference = o[column] - y[column]
+          rowError += difference * difference
+          rowScale += y[column] * y[column]
+          o[column] = difference * weights[row]
+        }
+        error += Double(rowError * weights[row])
+        scale += Double(rowScale * weights[row])
+      }
+      let factor = Float(2 / max(scale, 1e-30))
+      for index in 0..<output.count { output.pointer[index] *= factor }
+      withExtendedLifetime((output, target)) {}
+      return error / max(scale, 1e-30)
+    }
+
+    /// Weighted squared error of `output`, and that of predicting zero.
+    func weightedError(of output: FloatMatrix) -> (error: Double, scale: Double) {
+      var error = 0.0, scale = 0.0
+      for row in 0..<output.rows {
+        var rowError: Float = 0, rowScale: Float = 0
+        let y = target.row(row), o = output.row(row)
+        for column in 0..<output.columns {
+          let difference = o[column] - y[column]
+          rowError += difference * difference
+          rowScale += y[column] * y[column]
+        }
+        error += Double(rowError * weights[row])
+        scale += Double(rowScale * weights[row])
+      }
+      withExtendedLifetime((output, target)) {}
+      return (error, scale)
+    }
+  }
+
+  /// The batch of the given segments, in order.
+  func batch(_ chosen: some Collection<Int>) throws -> Batch {
+    let length = segments.length
+    let hidden = FloatMatrix(rows: chosen.count * length, columns: model.hiddenSize)
+    let goal = FloatMatrix(rows: hidden.rows, columns: hidden.columns)
+    var weights = [Float](repeating: 1, count: hidden.rows)
+    for (index, segment) in chosen.enumerated() {
+      let first = segments.firstToken(of: segment)
+      hidden.copyRows(of: try student.read(first, count: length), to: index * length)
+      goal.copyRows(of: try target.read(first, count: length), to: index * length)
+      weights[index * length] = sinkWeight
+    }
+    return Batch(input: runner.normed(hidden), target: goal, weights: weights)
+  }
+}
+
+/// How the tokens are cut into segments of equal length, the last tenth held out.
+struct Segments {
+  let length: Int
+  let count: Int
+
+  /// Segments for choosing the ridge and for never getting worse.
+  var heldOut: Range<Int> { (count - max(1, min(count / 10, 16)))..<count }
+  var training: Range<Int> { 0..<heldOut.lowerBound }
+
+  func firstToken(of segment: Int) -> Int { segment * length }
+}

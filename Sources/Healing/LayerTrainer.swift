@@ -1,0 +1,154 @@
+import Architectures
+import Foundation
+import Kernels
+import Recipes
+import Runtime
+import TensorTypes
+
+/// Refits one linear layer to the source's attention output: ridge, gradients, ridge.
+struct LayerTrainer {
+  let layer: TrainableGLA
+  let data: LayerData
+  let settings: HealSettings
+
+  /// What the refit of a layer did.
+  struct Result: Sendable {
+    /// Held-out error relative to the target, before and after.
+    var before: Double
+    var afterRidge: Double
+    var after: Double
+    /// Gradient steps taken.
+    var steps: Int
+  }
+
+  /// Runs the refit; the layer holds the best parameters found.
+  ///
+  /// - Parameter progress: called with the share done and the held-out error so far.
+  func run(steps: Int, progress: (Double, Double) -> Void) throws -> Result {
+    let before = try heldOutError()
+    var best = before
+    var afterRidge = before
+    if settings.method != .gradient {
+      try refitOutput()
+      afterRidge = try heldOutError()
+      best = afterRidge
+    }
+    progress(0, best)
+    guard settings.method != .ridge, steps > 0 else {
+      return Result(before: before, afterRidge: afterRidge, after: best, steps: 0)
+    }
+    let start = layer.parameters.map(\.value.copy)
+    try train(steps: steps, progress: progress)
+    if settings.method == .both { try refitOutput() }
+    var after = try heldOutError()
+    if !(after < best) {
+      // Never worse than the start.
+      for (parameter, value) in zip(layer.parameters, start) {
+        parameter.value.copyRows(of: value, to: 0)
+      }
+      after = best
+    }
+    return Result(before: before, afterRidge: afterRidge, after: after, steps: steps)
+  }
+
+  /// Adam with a short warm-up and a cosine to zero.
+  private func train(steps: Int, progress: (Double, Double) -> Void) throws {
+    var generator = SplitMix64(seed: settings.seed, label: "layer \(data.index)")
+    var order = Shuffle(count: data.trainingSegments.count)
+    var running = 0.0
+    for step in 0..<steps {
+      let chosen = (0..<settings.batch).map { _ in data.trainingSegments[order.next(&generator)] }
+      let batch = try data.batch(chosen)
+      let trace = layer.forward(batch.input, segments: chosen.count)
+      let output = layer.output(of: trace)
+      let loss = batch.lossAndGradient(of: output)
+      guard loss.isFinite else { throw HealingError.diverged(layer: data.index) }
+      running = step == 0 ? loss : 0.95 * running + 0.05 * loss
+      layer.backward(trace, outputGradient: output, segments: chosen.count)
+      let scale = Adam.clipFactor(
+        sumOfSquares: layer.parameters.reduce(0) { $0 + $1.squaredGradient },
+        limit: Self.largestGradient)
+      guard scale.isFinite else { throw HealingError.diverged(layer: data.index) }
+      let rate = settings.learningRate * Self.schedule(step, of: steps)
+      for parameter in layer.parameters {
+        parameter.step(learningRate: rate, gradientScale: scale)
+      }
+      progress(Double(step + 1) / Double(steps), running)
+    }
+  }
+
+  /// Gradients of the relative loss above this norm are scaled down to it.
+  private static let largestGradient = 1.0
+
+  /// The share of the peak learning rate at `step`.
+  static func schedule(_ step: Int, of steps: Int) -> Double {
+    let warmUp = min(20, max(1, steps / 10))
+    if step < warmUp { return Double(step + 1) / Double(warmUp) }
+    let progress = Double(step - warmUp) / Double(max(1, steps - warmUp))
+    return 0.5 * (1 + cos(.pi * progress))
+  }
+
+  /// Relative error on the held-out segments: sum of weighted squares over that of the target.
+  func heldOutError() throws -> Double {
+    var error = 0.0, scale = 0.0
+    for segment in data.heldOutSegments {
+      let batch = try data.batch([segment])
+      let output = layer.output(of: layer.forward(batch.input, segments: 1))
+      let (e, s) = batch.weightedError(of: output)
+      error += e
+      scale += s
+    }
+    return scale > 0 ? error / scale : 0
+  }
+
+  /// Solves o_proj in closed form on all training segments, towards what it is now; the ridge is
+  /// chosen by the held-out error, and nothing changes when none helps.
+  private func refitOutput() throws {
+    let model = layer.model
+    func sums(_ chosen: Range<Int>) throws -> Gram {
+      let gram = Gram(features: model.queryWidth, targets: model.hiddenSize)
+      for first in stride(from: chosen.lowerBound, to: chosen.upperBound, by: settings.batch) {
+        let part = first..<min(first + settings.batch, chosen.upperBound)
+        let batch = try data.batch(part)
+        let trace = layer.forward(batch.input, segments: part.count)
+        if let bias = layer.outputBias {
+          batch.target.addToRows(FloatMatrix(bias.map { -$0 }, rows: 1))
+        }
+        gram.add(trace.features, batch.target, weights: batch.weights)
+      }
+      return gram
+    }
+    let training = try sums(data.trainingSegments), heldOut = try sums(data.heldOutSegments)
+    let prior = layer.output.value
+    var best = (error: heldOut.squaredError(of: prior), weight: prior)
+    for ridge in Self.ridges {
+      guard let weight = training.solution(ridge: ridge, towards: prior) else { continue }
+      let error = heldOut.squaredError(of: weight)
+      if error < best.error { best = (error, weight) }
+    }
+    layer.output.value.copyRows(of: best.weight, to: 0)
+  }
+
+  /// Candidates for the ridge, relative to the diagonal of the Gram matrix.
+  private static let ridges = [1e-5, 1e-4, 1e-3, 1e-2, 1e-1]
+}
+
+/// Endless passes over indices, each in a new random order.
+struct Shuffle {
+  private var order: [Int]
+  private var position: Int
+
+  init(count: Int) {
+    order = Array(0..<count)
+    position = count
+  }
+
+  mutating func next(_ generator: inout SplitMix64) -> Int {
+    if position == order.count {
+      order.shuffle(using: &generator)
+      position = 0
+    }
+    position += 1
+    return order[position - 1]
+  }
+}
