@@ -25,7 +25,9 @@ extension Vector {
       withUnsafeTemporaryAllocation(of: Double.self, capacity: range.count) { sums in
         guard let sums = sums.baseAddress else { return }
         for (i, column) in range.enumerated() { sums[i] = Double(output[column]) }
-        for r in 0..<rows { ck_add_to_doubles(x + r * stride + range.lowerBound, sums, range.count) }
+        for r in 0..<rows {
+          ck_add_to_doubles(x + r * stride + range.lowerBound, sums, range.count)
+        }
         for (i, column) in range.enumerated() { output[column] = Float(sums[i]) }
       }
     }

@@ -71,7 +71,9 @@ private struct GatedLinearAttentionBackward {
       if let initialState {
         let stored = initialState + (segment * layout.kvHeads + kv) * dk * dv
         for j in 0..<dv {
-          for (i, channel) in channels.enumerated() { state[j * width + i] = stored[channel * dv + j] }
+          for (i, channel) in channels.enumerated() {
+            state[j * width + i] = stored[channel * dv + j]
+          }
         }
       }
       ck_gla_recurrent(

@@ -25,7 +25,8 @@ extension GatedLinearAttention {
         for i in 0..<dk {
           let decay = exp(Double(logDecay[key(t) + i])), k = Double(keys[key(t) + i])
           for j in 0..<dv {
-            states[t + 1][i * dv + j] = states[t][i * dv + j] * decay + k * Double(values[value(t) + j])
+            states[t + 1][i * dv + j] =
+              states[t][i * dv + j] * decay + k * Double(values[value(t) + j])
           }
         }
       }

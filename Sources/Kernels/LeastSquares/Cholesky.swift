@@ -9,6 +9,10 @@ enum Cholesky {
     var order = Int32(size), info: Int32 = 0
     matrix.withUnsafeMutableBufferPointer { dpotrf_("L", &order, $0.baseAddress, &order, &info, 1) }
     guard info == 0 else { throw .notPositiveDefinite(order: Int(info)) }
+    // OpenBLAS lets NaN pass as a pivot.
+    for i in 0..<size where !matrix[i * size + i].isFinite {
+      throw .notPositiveDefinite(order: i + 1)
+    }
   }
 
   /// Replaces each of `count` rows b [size] by A⁻¹ b, given the factor of A.

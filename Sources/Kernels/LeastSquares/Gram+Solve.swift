@@ -1,5 +1,3 @@
-import COpenBLAS
-
 /// Why a least-squares problem has no solution.
 public enum LeastSquaresError: Error, Equatable, Sendable {
   /// The leading minor of this order is not positive: the features depend on each other (or hold
@@ -8,10 +6,10 @@ public enum LeastSquaresError: Error, Equatable, Sendable {
 }
 
 extension Gram {
-  /// The ridge solution (G + λ D) Wᵀ = Cᵀ + λ D W_priorᵀ with D = diag(G) + tiny.
+  /// The ridge solution (G + R) Wᵀ = Cᵀ + R W_priorᵀ with R = λ diag(G) + tiny.
   ///
-  /// `tiny` (1e-10 of the mean diagonal over λ, at most) leaves the answer as it is, except that
-  /// features that are never active keep the prior's weights.
+  /// The ridge on feature i is λ G_ii + tiny, where tiny is 1e-10 of the mean of the diagonal: too
+  /// small to matter, but features that are never active keep the prior's weights.
   ///
   /// - Parameters:
   ///   - ridge: λ >= 0, relative to each feature's power.
