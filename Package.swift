@@ -37,7 +37,7 @@ let modules: [Module] = [
   Module(name: "Runtime", imports: ["TensorTypes", "Architectures", "Kernels"]),
   Module(
     name: "Healing",
-    imports: ["TensorTypes", "StrictJSON", "Architectures", "Recipes", "Kernels", "Runtime"]),
+    imports: ["TensorTypes", "Checkpoints", "Architectures", "Recipes", "Kernels", "Runtime"]),
   Module(
     name: "Verification",
     imports: [

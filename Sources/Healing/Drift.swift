@@ -1,24 +1,21 @@
 import Runtime
 
-/// How far one stream is from another.
+/// How far the healed stream is from the source's, over many segments.
 struct Drift {
   private var ratios: [Float] = []
   private var sinkRatios: [Float] = []
 
   /// Adds a segment: rows of the healed stream and of the source's.
   mutating func add(_ hidden: FloatMatrix, source: FloatMatrix) {
+    let distances = RowDistances(hidden, from: source)
     for row in 0..<hidden.rows {
-      let a = hidden[row], b = source[row]
-      var difference: Float = 0, size: Float = 0, own: Float = 0
-      for column in a.indices {
-        difference += (a[column] - b[column]) * (a[column] - b[column])
-        size += b[column] * b[column]
-        own += a[column] * a[column]
-      }
-      ratios.append((difference / max(size, 1e-30)).squareRoot())
-      if row == 0 { sinkRatios.append((own / max(size, 1e-30)).squareRoot()) }
+      ratios.append(
+        (distances.squaredDistances[row] / max(distances.squaredNorms[row], 1e-30)).squareRoot())
     }
-    withExtendedLifetime((hidden, source)) {}
+    let zero = FloatMatrix(rows: 1, columns: hidden.columns)
+    zero.elements.update(repeating: 0)
+    let own = RowDistances(zero, from: hidden.rows(0..<1)).squaredNorms[0]
+    sinkRatios.append((own / max(distances.squaredNorms[0], 1e-30)).squareRoot())
   }
 
   /// The median relative distance.

@@ -82,24 +82,21 @@ public final class Healer {
   /// Runs the healing; `report` is called after each layer, `progress` within one with the share
   /// done and the error so far. Returns the refitted tensors.
   public func run(
-    progress: (_ layer: Int, _ share: Double, _ error: Double) -> Void,
-    report: (LayerReport) -> Void
+    progress: (_ layer: Int, _ share: Double, _ error: Double) throws -> Void,
+    report: (LayerReport) throws -> Void
   ) throws -> HealedTensors {
     var healed = try workspace.healedTensors()
-    var start = try workspace.finishedLayers()
-    if start == 0 {
-      try embed()
-      start = 0
-    }
+    let start = try workspace.finishedLayers()
+    if start == 0 { try embed() }
     let clock = TimeBudget(settings: settings, layers: model.layers.count)
     for layer in start..<model.layers.count {
       let began = Date()
       let (tensors, found) = try pass(layer, clock: clock, progress: progress)
       if let tensors { healed.merge(tensors) }
-      try workspace.finish(layer: layer, healed: tensors)
+      try workspace.finish(layer: layer)
       var result = found
       result.seconds = Date().timeIntervalSince(began)
-      report(result)
+      try report(result)
     }
     return healed
   }
@@ -120,7 +117,7 @@ public final class Healer {
 
   /// Takes both streams through one layer, refitting it when it is linear.
   private func pass(
-    _ layer: Int, clock: TimeBudget, progress: (Int, Double, Double) -> Void
+    _ layer: Int, clock: TimeBudget, progress: (Int, Double, Double) throws -> Void
   ) throws -> (HealedTensors?, LayerReport) {
     let target = try workspace.stream(.target, entering: layer)
     let nextSource = try workspace.stream(.teacher, entering: layer + 1)
@@ -143,12 +140,12 @@ public final class Healer {
           student: student, target: target, segments: segments,
           sinkWeight: Float(settings.sinkWeight)), settings: settings)
       let result = try trainer.run(steps: clock.steps(forLayer: layer)) { share, error in
-        progress(layer, share, error)
+        try progress(layer, share, error)
       }
       (report.before, report.afterRidge, report.after) =
         (result.before, result.afterRidge, result.after)
       report.steps = result.steps
-      let tensors = trainable.healedTensors(layer: layer)
+      let tensors = try workspace.keep(trainable.healedTensors(layer: layer), ofLayer: layer)
       weights = try LayerWeights(
         layer, of: model, from: Overlay(tensors: tensors, below: studentWeights))
       healed = tensors

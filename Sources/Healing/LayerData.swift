@@ -32,40 +32,26 @@ struct LayerData {
 
     /// The relative loss; replaces `output` by its gradient.
     func lossAndGradient(of output: FloatMatrix) -> Double {
-      var error = 0.0, scale = 0.0
-      for row in 0..<output.rows {
-        let y = target.row(row), o = output.row(row)
-        var rowError: Float = 0, rowScale: Float = 0
-        for column in 0..<output.columns {
-          let difference = o[column] - y[column]
-          rowError += difference * difference
-          rowScale += y[column] * y[column]
-          o[column] = difference * weights[row]
+      let (error, scale) = weightedError(of: output)
+      let total = max(scale, 1e-30)
+      withExtendedLifetime((output, target)) {
+        for row in 0..<output.rows {
+          let factor = 2 * weights[row] / Float(total)
+          let y = target.row(row), o = output.row(row)
+          for column in 0..<output.columns { o[column] = factor * (o[column] - y[column]) }
         }
-        error += Double(rowError * weights[row])
-        scale += Double(rowScale * weights[row])
       }
-      let factor = Float(2 / max(scale, 1e-30))
-      for index in 0..<output.count { output.pointer[index] *= factor }
-      withExtendedLifetime((output, target)) {}
-      return error / max(scale, 1e-30)
+      return error / total
     }
 
     /// Weighted squared error of `output`, and that of predicting zero.
     func weightedError(of output: FloatMatrix) -> (error: Double, scale: Double) {
+      let distances = RowDistances(output, from: target)
       var error = 0.0, scale = 0.0
-      for row in 0..<output.rows {
-        var rowError: Float = 0, rowScale: Float = 0
-        let y = target.row(row), o = output.row(row)
-        for column in 0..<output.columns {
-          let difference = o[column] - y[column]
-          rowError += difference * difference
-          rowScale += y[column] * y[column]
-        }
-        error += Double(rowError * weights[row])
-        scale += Double(rowScale * weights[row])
+      for row in weights.indices {
+        error += Double(distances.squaredDistances[row] * weights[row])
+        scale += Double(distances.squaredNorms[row] * weights[row])
       }
-      withExtendedLifetime((output, target)) {}
       return (error, scale)
     }
   }

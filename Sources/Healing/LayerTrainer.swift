@@ -24,7 +24,7 @@ struct LayerTrainer {
   /// Runs the refit; the layer holds the best parameters found.
   ///
   /// - Parameter progress: called with the share done and the held-out error so far.
-  func run(steps: Int, progress: (Double, Double) -> Void) throws -> Result {
+  func run(steps: Int, progress: (Double, Double) throws -> Void) throws -> Result {
     let before = try heldOutError()
     var best = before
     var afterRidge = before
@@ -33,7 +33,7 @@ struct LayerTrainer {
       afterRidge = try heldOutError()
       best = afterRidge
     }
-    progress(0, best)
+    try progress(0, best)
     guard settings.method != .ridge, steps > 0 else {
       return Result(before: before, afterRidge: afterRidge, after: best, steps: 0)
     }
@@ -52,7 +52,7 @@ struct LayerTrainer {
   }
 
   /// Adam with a short warm-up and a cosine to zero.
-  private func train(steps: Int, progress: (Double, Double) -> Void) throws {
+  private func train(steps: Int, progress: (Double, Double) throws -> Void) throws {
     var generator = SplitMix64(seed: settings.seed, label: "layer \(data.index)")
     var order = Shuffle(count: data.trainingSegments.count)
     var running = 0.0
@@ -73,7 +73,7 @@ struct LayerTrainer {
       for parameter in layer.parameters {
         parameter.step(learningRate: rate, gradientScale: scale)
       }
-      progress(Double(step + 1) / Double(steps), running)
+      try progress(Double(step + 1) / Double(steps), running)
     }
   }
 

@@ -1,5 +1,5 @@
 import Foundation
-import StrictJSON
+import Checkpoints
 import TensorTypes
 
 /// The files of a running healing: streams, and the tensors of finished layers.
@@ -29,11 +29,19 @@ struct Workspace {
     return Int(String(decoding: data, as: UTF8.self)) ?? 0
   }
 
+  /// Keeps the tensors of `layer` on disk and returns them from there.
+  func keep(_ tensors: HealedTensors, ofLayer layer: Int) throws -> HealedTensors {
+    let path = layerPath(layer)
+    try LayerFile.write(tensors, to: path)
+    return try LayerFile.read(path, layer: layer) ?? tensors
+  }
+
+  private func layerPath(_ layer: Int) -> String { "\(directory)/layer.\(layer).safetensors" }
+
   /// Records that `layer` is done and removes what it read.
-  func finish(layer: Int, healed: HealedTensors?) throws {
+  func finish(layer: Int) throws {
     for kind in [Kind.teacher, .student] { try stream(kind, entering: layer + 1).sync() }
-    if let healed { try LayerFile.write(healed, to: "\(directory)/layer.\(layer)") }
-    try LayerFile.replace(directory + "/finished", with: Data("\(layer + 1)".utf8))
+    try LayerFile.replace(directory + "/finished", with: "\(layer + 1)")
     for kind in [Kind.teacher, .student, .target] { unlink(path(kind, layer)) }
   }
 
@@ -41,7 +49,7 @@ struct Workspace {
   func healedTensors() throws -> HealedTensors {
     var all = HealedTensors()
     for layer in 0..<(try finishedLayers()) {
-      if let tensors = try LayerFile.read("\(directory)/layer.\(layer)", layer: layer) {
+      if let tensors = try LayerFile.read(layerPath(layer), layer: layer) {
         all.merge(tensors)
       }
     }
@@ -49,58 +57,52 @@ struct Workspace {
   }
 }
 
-/// The refitted tensors of one layer in a file of our own: role, parameter, shape and f32 values.
+/// The refitted tensors of one layer in a safetensors file, named `role.parameter`, f32.
+///
+/// They are read back mapped, so that the results of a large model need no memory.
 enum LayerFile {
   static func write(_ tensors: HealedTensors, to path: String) throws {
-    var header: [JSONValue] = []
-    var data = Data()
-    let sorted = tensors.views.sorted { "\($0.key)" < "\($1.key)" }
-    for (address, view) in sorted {
-      header.append([
-        "role": .string(address.role.rawValue), "parameter": .string(address.parameter.rawValue),
-        "shape": .ints(view.shape.dimensions),
-      ])
-      data.append(contentsOf: view.bytes)
+    let named = tensors.views.map { ("\($0.key.role.rawValue).\($0.key.parameter.rawValue)", $0.value) }
+    let views = Dictionary(uniqueKeysWithValues: named)
+    let header = try SafetensorsHeader(
+      file: path,
+      entries: views.sorted { $0.key < $1.key }.map {
+        .init(name: $0.key, type: .float32, shape: $0.value.shape)
+      })
+    let stream = try FileStream(path: path + ".new")
+    try stream.write(header.bytes)
+    for tensor in header.tensors {
+      if let view = views[tensor.name] { try stream.writeStored(view) }
     }
-    try replace(path, with: Data((JSONValue.array(header).compact + "\n").utf8) + data)
+    _ = try stream.finish()
+    try move(path + ".new", to: path)
   }
 
+  /// The tensors in the file at `path`, or nil when the layer has none.
   static func read(_ path: String, layer: Int) throws -> HealedTensors? {
-    guard let data = FileManager.default.contents(atPath: path) else { return nil }
-    guard let end = data.firstIndex(of: UInt8(ascii: "\n")),
-      let header = try JSONParser.parse(data[..<end]).array
-    else { throw HealingError.file(path, operation: "read", errno: EINVAL) }
+    guard FileManager.default.fileExists(atPath: path) else { return nil }
+    let file = try SafetensorsFile(path: path)
     var tensors = HealedTensors()
-    var offset = end + 1
-    for entry in header {
-      let dimensions = entry["shape"]?.array?.compactMap(\.int) ?? []
-      guard let role = entry["role"]?.string.flatMap(TensorAddress.Role.init(rawValue:)),
-        let parameter = entry["parameter"]?.string.flatMap(TensorAddress.Parameter.init(rawValue:)),
-        let bytes = Shape(dimensions).byteCount(.float32), offset + bytes <= data.count
+    for tensor in file.tensors {
+      let parts = tensor.name.split(separator: ".").map(String.init)
+      guard parts.count == 2, let role = TensorAddress.Role(rawValue: parts[0]),
+        let parameter = TensorAddress.Parameter(rawValue: parts[1])
       else { throw HealingError.file(path, operation: "read", errno: EINVAL) }
-      let values = data[offset..<offset + bytes].withUnsafeBytes { raw in
-        (0..<bytes / 4).map { raw.loadUnaligned(fromByteOffset: 4 * $0, as: Float.self) }
-      }
-      tensors.set(
-        TensorAddress(role, parameter, layer: layer),
-        to: MemoryStorage.view(values, shape: Shape(dimensions)))
-      offset += bytes
+      tensors.set(TensorAddress(role, parameter, layer: layer), to: try file.view(tensor.name))
     }
     return tensors
   }
 
-  /// Writes a small file so that it is there whole or not at all, even after a crash.
-  static func replace(_ path: String, with data: Data) throws {
-    let temporary = path + ".new"
-    do {
-      try data.write(to: URL(fileURLWithPath: temporary))
-      let handle = try FileHandle(forUpdating: URL(fileURLWithPath: temporary))
-      try handle.synchronize()
-      try handle.close()
-    } catch {
-      throw HealingError.file(temporary, operation: "write", errno: ENOSPC)
-    }
-    guard rename(temporary, path) == 0 else {
+  /// Writes a small text so that it is there whole or not at all, even after a crash.
+  static func replace(_ path: String, with text: String) throws {
+    let stream = try FileStream(path: path + ".new")
+    try stream.write(Array(text.utf8))
+    _ = try stream.finish()
+    try move(path + ".new", to: path)
+  }
+
+  private static func move(_ from: String, to path: String) throws {
+    guard rename(from, path) == 0 else {
       throw HealingError.file(path, operation: "rename", errno: errno)
     }
   }

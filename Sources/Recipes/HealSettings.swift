@@ -37,6 +37,17 @@ public struct HealSettings: Sendable, Equatable {
   }
 }
 
+extension HealSettings {
+  /// Every setting that determines the result, in a fixed order.
+  public var fields: [(key: String, value: String)] {
+    [
+      ("tokens", "\(tokens)"), ("context", "\(context)"), ("method", method.rawValue),
+      ("steps", "\(steps)"), ("batch", "\(batch)"), ("learning-rate", "\(learningRate)"),
+      ("gate-bias", "\(gateBias)"), ("sink-weight", "\(sinkWeight)"), ("seed", "\(seed)"),
+    ]
+  }
+}
+
 extension HealSettings: RecipeStep {
   static let key = "heal"
 

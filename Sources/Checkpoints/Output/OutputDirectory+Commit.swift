@@ -10,6 +10,9 @@ extension OutputDirectory {
   public func commit() throws(CheckpointError) {
     let (open, finished) = state.withLock { ($0.open.sorted(), $0.finished) }
     guard open.isEmpty else { throw .unfinishedFiles(path: partialPath, files: open) }
+    if hasWorkspace {
+      try FileStatus.removeTree(RelativeName.join(partialPath, OutputDirectory.workspaceName))
+    }
     let journalPath = RelativeName.join(partialPath, OutputJournal.fileName)
     state.withLock { $0.journal = nil }
     guard unlink(journalPath) == 0 else {
@@ -32,14 +35,14 @@ extension OutputDirectory {
   }
 
   /// Removes everything that this run created, for errors found before the first file was
-  /// finished. A run that continues an earlier one, or has finished files, leaves them for
-  /// `--resume`.
+  /// finished. A run that continues an earlier one, has finished files or a workspace leaves them
+  /// for `--resume`.
   public func abandon() {
     let isEmpty = state.withLock { state in
       state.journal = nil
       return state.finished.isEmpty
     }
-    if isEmpty && !isResumed {
+    if isEmpty && !isResumed && !hasWorkspace {
       try? FileStatus.removeTree(partialPath)
       for parent in createdParents.reversed() { rmdir(parent) }
     }

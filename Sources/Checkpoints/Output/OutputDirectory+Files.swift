@@ -7,7 +7,9 @@ extension OutputDirectory {
   ///
   /// Several files may be open at once, each used by one thread.
   public func file(named name: String) throws(CheckpointError) -> OutputFile {
-    guard RelativeName.isValid(name), !name.hasPrefix(OutputJournal.fileName) else {
+    guard RelativeName.isValid(name), !name.hasPrefix(OutputJournal.fileName),
+      !name.hasPrefix(OutputDirectory.workspaceName + "/")
+    else {
       throw .invalidFileName(file: partialPath, name: name)
     }
     let isNew = state.withLock { state in

@@ -78,6 +78,23 @@ public final class OutputDirectory: Sendable {
   /// The files finished by this run and, when resumed, by earlier ones.
   public var finishedFiles: [FileRecord] { state.withLock { $0.finished } }
 
+  /// A directory for intermediate files, inside the partial one: what a resumed run finds as it
+  /// was left, and what is not part of the output.
+  public func workspace() throws(CheckpointError) -> String {
+    let path = RelativeName.join(partialPath, OutputDirectory.workspaceName)
+    guard mkdir(path, 0o777) == 0 || errno == EEXIST else {
+      throw .system(file: path, operation: .create, errno: errno)
+    }
+    return path
+  }
+
+  static let workspaceName = ".work"
+
+  /// Whether a run has left intermediate files.
+  var hasWorkspace: Bool {
+    FileStatus.exists(RelativeName.join(partialPath, OutputDirectory.workspaceName))
+  }
+
   /// Opens the journal of an interrupted run and removes every file that it does not list.
   private static func resume(
     _ partial: String, fingerprint: [String: String]
@@ -97,7 +114,8 @@ public final class OutputDirectory: Sendable {
     let intact = records.filter {
       FileStatus.size(RelativeName.join(partial, $0.name)) == $0.bytes
     }
-    try removeFiles(in: partial, except: Set(intact.map(\.name) + [OutputJournal.fileName]))
+    let kept = Set(intact.map(\.name) + [OutputJournal.fileName])
+    try removeFiles(in: partial, except: kept, keepsWorkspace: true)
     guard intact != records else { return (journal, intact) }
     return (
       try OutputJournal(directory: partial, fingerprint: fingerprint, records: intact), intact
@@ -106,9 +124,10 @@ public final class OutputDirectory: Sendable {
 
   /// Removes all files but those `kept`, and the directories that are empty then.
   private static func removeFiles(
-    in directory: String, except kept: Set<String>
+    in directory: String, except kept: Set<String>, keepsWorkspace: Bool = false
   ) throws(CheckpointError) {
     for name in try FileStatus.files(below: directory) where !kept.contains(name) {
+      if keepsWorkspace && name.hasPrefix(workspaceName + "/") { continue }
       try FileStatus.removeTree(RelativeName.join(directory, name))
     }
     try FileStatus.removeEmptyDirectories(below: directory)

@@ -58,13 +58,18 @@ public struct CheckpointExecutor {
       begin: output, fingerprint: fingerprint(inputs: inputs), resume: mode.resume,
       force: mode.force, inputs: inputs)
     do {
-      try checkDisk(directory)
-      try writeFiles(to: directory, progress: progress)
-      try directory.commit()
+      try write(to: directory, progress: progress)
     } catch {
       directory.abandon()
       throw error
     }
+  }
+
+  /// Writes the checkpoint to a directory that was begun before and commits it.
+  public func write(to directory: OutputDirectory, progress: (Int) -> Void = { _ in }) throws {
+    try checkDisk(directory)
+    try writeFiles(to: directory, progress: progress)
+    try directory.commit()
   }
 
   private func writeFiles(to directory: OutputDirectory, progress: (Int) -> Void) throws {

@@ -1,4 +1,4 @@
-public import Architectures
+import Architectures
 import Checkpoints
 public import ModelFiles
 public import StrictJSON

@@ -104,12 +104,25 @@ struct HealRunner {
     for text in settings.text where tokens.count < settings.tokens {
       tokens += tokenizer.encode(bytes: try InputError.text(at: text))
     }
-    let work = out + ".healing"
-    if output.force { try? FileManager.default.removeItem(atPath: work) }
-    try FileManager.default.createDirectory(atPath: work, withIntermediateDirectories: true)
+    let inputs = file.inputs + source.inputs + settings.text
+    let directory = try OutputDirectory(
+      begin: out, fingerprint: fingerprint(file, source, tokens), resume: output.resume,
+      force: output.force, inputs: inputs)
+    do {
+      try heal(file, source, tokens: tokens, to: out, directory)
+    } catch {
+      directory.abandon()
+      throw error
+    }
+  }
+
+  private func heal(
+    _ file: ModelFile, _ source: ModelFile, tokens: [Int], to out: String,
+    _ directory: OutputDirectory
+  ) throws {
     let healer = try Healer(
       model: file.description, weights: file, teacher: source.description, teacherWeights: source,
-      tokens: tokens, settings: settings, directory: work)
+      tokens: tokens, settings: settings, directory: directory.workspace())
     let started = Date()
     var reports: [Healer.LayerReport] = []
     let progress = Progress("healing", quiet: output.reporting.quiet)
@@ -123,16 +136,48 @@ struct HealRunner {
       reports.append(report)
       output.reporting.note(report.line)
     }
-    let seconds = Date().timeIntervalSince(started)
     let plan = try ReplacementPlan.make(
       from: file, replacing: healed.views, summary: "healed",
       recipe: JSONObject([
-        ("step", "heal"), ("tokens", .int(min(tokens.count, settings.tokens))),
-      ]), shardSize: ByteSize(5_000_000_000), notes: [],
-      reports: [])
-    output.reporting.note("healed in \(duration(seconds))")
-    try PlanRunner(output: output).run(plan, from: file.inputs, to: out)
-    try? FileManager.default.removeItem(atPath: work)
+        ("step", "heal"),
+        ("settings", .object(JSONObject(settings.fields.map { ($0.key, .string($0.value)) }))),
+        ("tokens", .int(min(tokens.count, settings.tokens))),
+        ("layers", .array(reports.map(\.json))),
+      ]), shardSize: ByteSize(5_000_000_000), notes: [], reports: [])
+    let executor = try CheckpointExecutor(
+      plan, tool: .init(name: "spikingbrain", version: ProgramVersion.current))
+    try executor.write(to: directory)
+    let seconds = Date().timeIntervalSince(started)
+    output.reporting.report(
+      [
+        "output": .string(out), "seconds": .double(seconds),
+        "layers": .array(reports.map(\.json)),
+      ], text: "wrote \(out): healed \(reports.count { $0.after != nil }) layers in "
+        + duration(seconds))
+  }
+
+  /// What determines the result: a run is resumed only when all of it is the same.
+  private func fingerprint(
+    _ file: ModelFile, _ source: ModelFile, _ tokens: [Int]
+  ) -> [String: String] {
+    func hash(_ text: String) -> String { SHA256.hash(Array(text.utf8)).hex }
+    func identity(_ file: ModelFile) -> String {
+      hash("\(file.description) \(file.inputs.map(FileIdentity.of))")
+    }
+    return [
+      "version": ProgramVersion.current, "checkpoint": identity(file), "teacher": identity(source),
+      "text": hash(tokens.prefix(settings.tokens).map(String.init).joined(separator: ",")),
+      "settings": hash("\(settings.fields)"),
+    ]
+  }
+}
+
+/// What tells one version of an input file from another without reading it.
+enum FileIdentity {
+  static func of(_ path: String) -> String {
+    let attributes = try? FileManager.default.attributesOfItem(atPath: path)
+    let modified = (attributes?[.modificationDate] as? Date)?.timeIntervalSince1970 ?? 0
+    return "\(path) \(attributes?[.size] as? Int ?? 0) \(modified)"
   }
 }
 
@@ -144,5 +189,21 @@ extension Healer.LayerReport {
       text += "error \(fixed(before, 3)) -> \(fixed(afterRidge, 3)) -> \(fixed(after, 3)), "
     }
     return text + "drift \(fixed(drift, 4)), sink \(fixed(sink, 3)), \(duration(seconds))"
+  }
+}
+
+extension Healer.LayerReport {
+  /// The report as the manifest records it.
+  var json: JSONValue {
+    var object = JSONObject([("layer", .int(layer))])
+    if let before, let afterRidge, let after {
+      object["error_before"] = .double(before)
+      object["error_after_ridge"] = .double(afterRidge)
+      object["error_after"] = .double(after)
+      object["steps"] = .int(steps)
+    }
+    object["drift"] = .double(drift)
+    object["sink"] = .double(sink)
+    return .object(object)
   }
 }
