@@ -43,7 +43,8 @@ let modules: [Module] = [
   Module(
     name: "Verification",
     imports: [
-      "TensorTypes", "StrictJSON", "Checkpoints", "Architectures", "ModelFiles", "Recipes", "Conversion",
+      "TensorTypes", "StrictJSON", "Checkpoints", "Architectures", "ModelFiles", "Recipes",
+      "Conversion",
       "Runtime", "Kernels",
     ], usesModels: true),
 ]

@@ -9,7 +9,7 @@ public enum ModelFileError: ReportableError, Equatable {
   case invalidJSON(file: String, reason: String)
   case ggufArchitecture(String, known: [String], file: String)
   case ggufKey(String, reason: String, file: String)
-  case noTokenizer(path: String, lookedFor: [String])
+  case noChatTemplate(path: String)
 
   public var what: String {
     switch self {
@@ -22,15 +22,14 @@ public enum ModelFileError: ReportableError, Equatable {
     case .ggufArchitecture(let name, let known, _):
       "general.architecture \"\(name)\" is not supported (known: \(known.joined(separator: ", ")))"
     case .ggufKey(let key, let reason, _): "metadata key \(key): \(reason)"
-    case .noTokenizer(_, let lookedFor):
-      "there is no tokenizer (looked for \(lookedFor.joined(separator: ", ")))"
+    case .noChatTemplate: "the checkpoint has no chat template"
     }
   }
 
   public var location: String? {
     switch self {
     case .structure(let path, _, _), .noTensor(let path, _), .noConfiguration(let path),
-      .noTokenizer(let path, _):
+      .noChatTemplate(let path):
       path
     case .configurationIsNoObject(let file), .invalidJSON(let file, _),
       .ggufArchitecture(_, _, let file), .ggufKey(_, _, let file):
@@ -40,6 +39,7 @@ public enum ModelFileError: ReportableError, Equatable {
 
   public var advice: String? {
     switch self {
+    case .noChatTemplate: "leave out --chat to continue the prompt as plain text"
     case .structure: "`spikingbrain inspect` lists every problem"
     default: nil
     }

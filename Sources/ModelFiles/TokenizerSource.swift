@@ -19,7 +19,8 @@ public enum TokenizerSource: Sendable {
   /// Where the tokenizer of the checkpoint at `path` comes from; the tensors need not be sound.
   public static func open(_ path: String) throws -> TokenizerSource {
     switch try CheckpointLocation.detect(path) {
-    case .gguf(let file): .gguf(GGUFTokenizerMetadata(try GGUFFile(path: file).metadata), file: file)
+    case .gguf(let file):
+      .gguf(GGUFTokenizerMetadata(try GGUFFile(path: file).metadata), file: file)
     case .safetensorsDirectory(let directory): .directory(directory)
     case .safetensorsFile(let file):
       .directory(URL(fileURLWithPath: file).deletingLastPathComponent().path)
@@ -34,8 +35,14 @@ public enum TokenizerSource: Sendable {
     }
   }
 
-  /// The chat format; throws when there is none or it is not recognised.
+  /// The chat format; throws when there is none or it cannot be run.
   public func chatTemplate() throws -> ChatTemplate {
-    ChatTemplate()
+    let (template, path) =
+      switch self {
+      case .directory(let path): (try ChatTemplate.load(directory: path), path)
+      case .gguf(let metadata, let file): (try ChatTemplate(gguf: metadata), file)
+      }
+    guard let template else { throw ModelFileError.noChatTemplate(path: path) }
+    return template
   }
 }

@@ -10,7 +10,8 @@ public struct Recipe: Sendable, Equatable {
   public var output: String?
   /// What to do, in order.
   public var steps: [Step]
-  /// The directory of the recipe, which relative paths inside it start from.
+  /// The directory of the recipe, which relative paths inside it start from; empty for the
+  /// working directory.
   public var directory: String
 
   /// One step of a pipeline.
@@ -50,7 +51,8 @@ public struct Recipe: Sendable, Equatable {
     }
     try reader.finish()
     steps = try list.map { (node) throws(RecipeError) in try Recipe.step(node, file: file) }
-    directory = URL(fileURLWithPath: file).deletingLastPathComponent().path
+    directory = file.split(separator: "/", omittingEmptySubsequences: false).dropLast()
+      .joined(separator: "/")
   }
 
   /// A step is a mapping of its name to its settings, or just its name.

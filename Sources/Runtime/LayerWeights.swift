@@ -6,17 +6,34 @@ import TensorTypes
 struct LinearMap {
   let weight: TensorView
   let bias: [Float]?
+  /// Whether the mapped pages of the weight are dropped after each use, a block of rows at a time.
+  var dropsPages = false
+
+  /// Weight bytes in memory at a time when pages are dropped.
+  private static let block = 32 << 20
 
   /// Applies the map to every row of `input`.
   func callAsFunction(_ input: FloatMatrix, into output: FloatMatrix) {
     func apply(_ bias: UnsafePointer<Float>?) {
-      Linear.apply(
-        weight: weight, bias: bias, input: input.pointer, tokens: input.rows,
-        output: output.pointer)
+      for rows in blocks {
+        let part = blocks.count == 1 ? weight : weight.slice(rows: rows)
+        Linear.apply(
+          weight: part, bias: bias.map { $0 + rows.lowerBound }, input: input.pointer,
+          tokens: input.rows, output: output.pointer + rows.lowerBound,
+          outputStride: weight.shape.rows)
+        if dropsPages { part.discard() }
+      }
     }
     withExtendedLifetime((input, output)) {
       if let bias { bias.withUnsafeBufferPointer { apply($0.baseAddress) } } else { apply(nil) }
     }
+  }
+
+  private var blocks: [Range<Int>] {
+    let rows = weight.shape.rows
+    guard dropsPages, weight.rowOrder == .stored, rows > 0 else { return [0..<rows] }
+    let step = max(1, Self.block / max(weight.rowBytes, 1))
+    return stride(from: 0, to: rows, by: step).map { $0..<min($0 + step, rows) }
   }
 
   /// Applies the map into a new matrix.
@@ -50,7 +67,13 @@ struct LayerWeights {
   }
 
   /// The weights of layer `layer` of `model`.
-  init(_ layer: Int, of model: ModelDescription, from source: any WeightSource) throws {
+  ///
+  /// - Parameter dropsPages: drop mapped pages after each single use, for layers that are larger
+  ///   than the memory allowed.
+  init(
+    _ layer: Int, of model: ModelDescription, from source: any WeightSource,
+    dropsPages: Bool = false
+  ) throws {
     func vector(
       _ role: TensorAddress.Role, _ parameter: TensorAddress.Parameter = .weight
     ) throws -> [Float] {
@@ -59,7 +82,7 @@ struct LayerWeights {
     func linear(_ role: TensorAddress.Role, bias: Bool) throws -> LinearMap {
       LinearMap(
         weight: try source.view(TensorAddress(role, layer: layer)),
-        bias: bias ? try vector(role, .bias) : nil)
+        bias: bias ? try vector(role, .bias) : nil, dropsPages: dropsPages)
     }
     mixerNorm = try vector(.mixerNorm)
     query = try linear(.query, bias: model.biases.queryKeyValue)
@@ -86,12 +109,15 @@ struct LayerWeights {
     ffnDown = try linear(.ffnDown, bias: model.biases.feedForward)
   }
 
-  /// Drops the mapped pages of this layer's matrices.
-  func discard() {
-    for map in [query, key, value, output, ffnGate, ffnUp, ffnDown, gate?.low, gate?.high] {
-      map?.weight.discard()
-    }
+  private var maps: [LinearMap] {
+    [query, key, value, output, ffnGate, ffnUp, ffnDown, gate?.low, gate?.high].compactMap(\.self)
   }
+
+  /// Stored bytes of this layer's matrices.
+  var byteCount: Int { maps.reduce(0) { $0 + $1.weight.bytes.count } }
+
+  /// Drops the mapped pages of this layer's matrices.
+  func discard() { for map in maps { map.weight.discard() } }
 }
 
 extension WeightSource {

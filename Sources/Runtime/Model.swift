@@ -16,8 +16,9 @@ public struct Model: Sendable {
   public enum Residency: Sendable {
     /// All: fastest, for models that fit.
     case whole
-    /// One layer at a time: mapped pages are dropped after each use.
-    case perLayer
+    /// One layer at a time, or one block of rows when a layer takes more than half of the bytes:
+    /// mapped pages are dropped after use.
+    case bounded(bytes: Int)
   }
 
   /// What the model is.
@@ -43,14 +44,16 @@ public struct Model: Sendable {
     self.residency = residency
     self.source = source
     embedding = try source.view(TensorAddress(.embedding))
+    var bounded = false
+    if case .bounded = residency { bounded = true }
     loaded =
-      residency == .perLayer
+      bounded
       ? []
       : try description.layers.indices.map { try LayerWeights($0, of: description, from: source) }
     finalNorm = try source.vector(TensorAddress(.finalNorm))
     head = LinearMap(
       weight: description.tiesEmbeddings ? embedding : try source.view(TensorAddress(.head)),
-      bias: nil)
+      bias: nil, dropsPages: bounded)
     rotary = RotaryEmbedding(description)
   }
 
@@ -87,7 +90,7 @@ public struct Model: Sendable {
           runner.run(
             hidden, state: &state.layers[layer], position: state.position, angles: angles)
         }
-        if residency == .perLayer { weights.discard() }
+        if case .bounded = residency { weights.discard() }
       }
       try observe?(description.layers.count, done, hidden)
       let rows = result.rows(done..<done + count)
@@ -102,7 +105,6 @@ public struct Model: Sendable {
   public func logits(_ hidden: FloatMatrix, rows: Range<Int>) -> FloatMatrix {
     let output = FloatMatrix(rows: rows.count, columns: description.vocabularySize)
     head(hidden.rows(rows), into: output)
-    if residency == .perLayer { head.weight.discard() }
     return output
   }
 
@@ -121,7 +123,10 @@ public struct Model: Sendable {
   }
 
   private func weights(ofLayer layer: Int) throws -> LayerWeights {
-    residency == .whole ? loaded[layer] : try LayerWeights(layer, of: description, from: source)
+    guard case .bounded(let bytes) = residency else { return loaded[layer] }
+    let weights = try LayerWeights(layer, of: description, from: source)
+    if weights.byteCount <= bytes / 2 { return weights }
+    return try LayerWeights(layer, of: description, from: source, dropsPages: true)
   }
 }
 

@@ -55,6 +55,19 @@ public struct TensorView: @unchecked Sendable {
     return UnsafeRawBufferPointer(rebasing: bytes[start..<start + rowBytes])
   }
 
+  /// Rows `range` as a tensor of their own; the rows must lie as they are stored.
+  ///
+  /// - Precondition: `rowOrder == .stored` and the range lies inside.
+  public func slice(rows range: Range<Int>) -> TensorView {
+    precondition(rowOrder == .stored && range.lowerBound >= 0 && range.upperBound <= rows)
+    let part = bytes[range.lowerBound * rowBytes..<range.upperBound * rowBytes]
+    var slice = TensorView(
+      bytes: UnsafeRawBufferPointer(rebasing: part), type: type, shape: [range.count, columns],
+      storage: storage)
+    slice.rounding = rounding
+    return slice
+  }
+
   /// The same tensor with values rounded to `type` when they are decoded: what a cast of it holds.
   public func rounded(to type: ScalarType) -> TensorView {
     var copy = self

@@ -1,7 +1,7 @@
+import Architectures
 import Checkpoints
 import Conversion
 import Foundation
-import Architectures
 public import ModelFiles
 public import Recipes
 public import Runtime

@@ -21,6 +21,33 @@ extension KernelTests {
       }
     }
 
+    @Test(arguments: types)
+    func transcoding(type: ScalarType) {
+      let columns = type.isQuantised ? 2 * type.blockElements : 37, rows = 18
+      for order in [RowOrder.stored, .interleavedRotary(headDim: 6)] {
+        let view = randomTensor(type, rows: rows, columns: columns, rowOrder: order, seed: 20)
+        for target in [type, .bfloat16, .float16, .float32, .float64] {
+          let range = 1..<17
+          let size = target.byteCount(elements: columns) ?? 0
+          var bytes = [UInt8](repeating: 0xaa, count: range.count * size + 1)
+          RowTranscoder.transcode(view, rows: range, as: target, into: &bytes)
+          var expected: [UInt8] = []
+          for row in range {
+            if target == type {
+              expected += view.row(row)
+            } else {
+              var values = poisoned(columns)
+              RowDecoder.reference(view, rows: row..<row + 1, into: &values)
+              var encoded = [UInt8](repeating: 0, count: size)
+              FloatCast.encode(values, count: columns, as: target, into: &encoded)
+              expected += encoded
+            }
+          }
+          #expect(bytes == expected + [0xaa], "\(target) \(order)")
+        }
+      }
+    }
+
     @Test func everyHalfPattern() {
       let bytes = (0...UInt16.max).flatMap { [UInt8($0 & 255), UInt8($0 >> 8)] }
       let native = (0...UInt16.max).map { Float(Float16(bitPattern: $0)).bitPattern }

@@ -23,7 +23,6 @@ struct GatedLinearAttentionForm {
     [
       GatedLinearAttentionForm(name: "reference", function: GatedLinearAttention.reference),
       GatedLinearAttentionForm(name: "apply", function: GatedLinearAttention.apply),
-      GatedLinearAttentionForm(name: "recurrent", function: GatedLinearAttention.recurrent),
     ]
   }
 }

@@ -5,7 +5,7 @@ import Testing
 extension KernelTests {
   @Suite struct LinearTests {
     /// Few and many tokens, odd sizes, every type, with and without bias and extra stride.
-    @Test(arguments: DecodingTests.types, [1, 2, 3, 4, 5, 9, 33])
+    @Test(arguments: DecodingTests.types, [1, 2, 3, 4, 5, 9, 33, 70])
     func matchesReference(type: ScalarType, tokens: Int) {
       let columns = type.isQuantised ? 2 * type.blockElements : 77
       for (rows, order) in [
@@ -50,14 +50,14 @@ extension KernelTests {
     @Test func largeMatrixOnSeveralThreads() {
       let weight = randomTensor(.bfloat16, rows: 3001, columns: 600, seed: 5)
       var random = Random(6)
-      let x = random.normals(40 * 600)
-      var expected = poisoned(40 * 3001)
-      Linear.reference(weight: weight, input: x, tokens: 40, output: &expected)
+      let x = random.normals(100 * 600)
+      var expected = poisoned(100 * 3001)
+      Linear.reference(weight: weight, input: x, tokens: 100, output: &expected)
       let threads = Parallel.threadCount
       defer { Parallel.threadCount = threads }
       for count in [1, 2, 5] {
         Parallel.threadCount = count
-        for tokens in [1, 3, 40] {
+        for tokens in [1, 3, 40, 100] {
           var first = poisoned(tokens * 3001), second = first
           Linear.apply(weight: weight, input: x, tokens: tokens, output: &first)
           Linear.apply(weight: weight, input: x, tokens: tokens, output: &second)
@@ -78,7 +78,7 @@ extension KernelTests {
           [Float](repeating: 1, count: columns), count: columns, as: type, into: &bytes)
         let weight = unalignedView(bytes, type: type, shape: [1, columns])
         forEachInstructionSet { set in
-          for tokens in [1, 20] {
+          for tokens in [1, 20, 80] {
             let input = [[Float]](repeating: x, count: tokens).flatMap { $0 }
             var y = poisoned(tokens)
             Linear.apply(weight: weight, input: input, tokens: tokens, output: &y)

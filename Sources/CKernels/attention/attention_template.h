@@ -79,37 +79,68 @@ CK_INLINE vf4 CK(scores4)(const float *q, size_t width, const float *keys, size_
   return CK(sum4)(a, b, c, d);
 }
 
-// output += weights · values over `count` keys.
-CK_INLINE void CK(weigh)(const float *weights, const float *values, size_t stride, size_t count,
-                         float *output, size_t width) {
-  size_t i = 0;
-  for (; i + 4 * CK_LANES <= width; i += 4 * CK_LANES) {
-    float *o = output + i;
-    vf a = CK(load)(o), b = CK(load)(o + 16), c = CK(load)(o + 32), d = CK(load)(o + 48);
-    const float *v = values + i;
-    for (size_t j = 0; j < count; j++, v += stride) {
-      float w = weights[j];
-      a = a + w * CK(load)(v);
-      b = b + w * CK(load)(v + 16);
-      c = c + w * CK(load)(v + 32);
-      d = d + w * CK(load)(v + 48);
+// output[g] += weights[g] · values over `count` keys for G heads and N · 16 value channels: each
+// value is read once for all heads.
+CK_INLINE void CK(weigh_tile)(const int G, const int N, const float *weights, const float *values,
+                              size_t stride, size_t count, float *output, size_t width,
+                              size_t lanes) {
+  const int full = lanes == CK_LANES;
+  vf acc[4][2];
+#pragma clang loop unroll(full)
+  for (int g = 0; g < G; g++)
+#pragma clang loop unroll(full)
+    for (int n = 0; n < N; n++) {
+      const float *o = output + (size_t)g * width + n * CK_LANES;
+      acc[g][n] = full ? CK(load)(o) : CK(load_some)(o, lanes, 0);
     }
-    CK(store)(o, a);
-    CK(store)(o + 16, b);
-    CK(store)(o + 32, c);
-    CK(store)(o + 48, d);
+  for (size_t j = 0; j < count; j++, values += stride) {
+    vf v[2];
+#pragma clang loop unroll(full)
+    for (int n = 0; n < N; n++)
+      v[n] = full ? CK(load)(values + n * CK_LANES) : CK(load_some)(values, lanes, 0);
+#pragma clang loop unroll(full)
+    for (int g = 0; g < G; g++)
+#pragma clang loop unroll(full)
+      for (int n = 0; n < N; n++)
+        acc[g][n] = acc[g][n] + weights[(size_t)g * CK_ATTEND_TILE + j] * v[n];
   }
-  for (; i + CK_LANES <= width; i += CK_LANES) {
-    vf a = CK(load)(output + i);
-    for (size_t j = 0; j < count; j++) a = a + weights[j] * CK(load)(values + j * stride + i);
-    CK(store)(output + i, a);
+#pragma clang loop unroll(full)
+  for (int g = 0; g < G; g++)
+#pragma clang loop unroll(full)
+    for (int n = 0; n < N; n++) {
+      float *o = output + (size_t)g * width + n * CK_LANES;
+      if (full) CK(store)(o, acc[g][n]);
+      else CK(store_some)(o, lanes, acc[g][n]);
+    }
+}
+
+CK_INLINE void CK(weigh_heads)(const int G, const float *weights, const float *values,
+                               size_t stride, size_t count, float *output, size_t width) {
+  size_t i = 0;
+  for (; i + 2 * CK_LANES <= width; i += 2 * CK_LANES)
+    CK(weigh_tile)(G, 2, weights, values + i, stride, count, output + i, width, CK_LANES);
+  for (; i < width; i += CK_LANES) {
+    size_t lanes = width - i < CK_LANES ? width - i : CK_LANES;
+    CK(weigh_tile)(G, 1, weights, values + i, stride, count, output + i, width, lanes);
   }
-  if (i < width) {
-    vf a = CK(load_some)(output + i, width - i, 0);
-    for (size_t j = 0; j < count; j++)
-      a = a + weights[j] * CK(load_some)(values + j * stride + i, width - i, 0);
-    CK(store_some)(output + i, width - i, a);
-  }
+}
+
+static void CK(weigh)(size_t group, const float *weights, const float *values, size_t stride,
+                      size_t count, float *output, size_t width) {
+  size_t g = 0;
+  for (; g + 4 <= group; g += 4)
+    CK(weigh_heads)(4, weights + g * CK_ATTEND_TILE, values, stride, count, output + g * width,
+                    width);
+  weights += g * CK_ATTEND_TILE;
+  output += g * width;
+  if (group - g == 3) CK(weigh_heads)(3, weights, values, stride, count, output, width);
+  if (group - g == 2) CK(weigh_heads)(2, weights, values, stride, count, output, width);
+  if (group - g == 1) CK(weigh_heads)(1, weights, values, stride, count, output, width);
+}
+
+// Prefetching past the end is harmless; it never faults.
+CK_INLINE void CK(prefetch_row)(const float *row, size_t width) {
+  for (size_t i = 0; i < width; i += CK_LANES) __builtin_prefetch(row + i, 0, 2);
 }
 
 static void CK(attend)(const float *queries, size_t group, size_t key_width, size_t value_width,
@@ -118,18 +149,23 @@ static void CK(attend)(const float *queries, size_t group, size_t key_width, siz
                        float *output, float *scores) {
   for (size_t start = 0; start < count; start += CK_ATTEND_TILE) {
     size_t n = count - start < CK_ATTEND_TILE ? count - start : CK_ATTEND_TILE;
-    // All heads take four keys before the next four: keys are read from memory once.
+    // All heads take four keys before the next four: keys are read from memory once. Rows of one
+    // head lie too far apart for the hardware prefetcher; ask for this tile's values and the next
+    // tile's keys meanwhile.
     for (size_t j = 0; j < n; j += 4) {
+      for (size_t i = j; i < j + 4; i++) {
+        CK(prefetch_row)(values + (start + i) * value_stride, value_width);
+        CK(prefetch_row)(keys + (start + CK_ATTEND_TILE + i) * key_stride, key_width);
+      }
       for (size_t g = 0; g < group; g++) {
         vf4 s = CK(scores4)(queries + g * key_width, key_width, keys + (start + j) * key_stride,
                             key_stride, n - j);
         memcpy(scores + g * CK_ATTEND_TILE + j, &s, sizeof s);
       }
     }
-    for (size_t g = 0; g < group; g++) {
-      float *row = scores + g * CK_ATTEND_TILE, *o = output + g * value_width;
-      CK(softmax_row)(row, n, 0, n, maximum + g, sum + g, o, value_width);
-      CK(weigh)(row, values + start * value_stride, value_stride, n, o, value_width);
-    }
+    for (size_t g = 0; g < group; g++)
+      CK(softmax_row)(scores + g * CK_ATTEND_TILE, n, 0, n, maximum + g, sum + g,
+                      output + g * value_width, value_width);
+    CK(weigh)(group, scores, values + start * value_stride, value_stride, n, output, value_width);
   }
 }

@@ -8,9 +8,9 @@ CK_INLINE vh CK(narrow_bf16)(vf x) {
 }
 
 CK_INLINE vh CK(narrow_f16)(vf x) {
-#if CK_ISA == 2
+#if CK_ISA == CK_AVX512
   return (vh)_mm512_cvtps_ph((__m512)x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-#elif CK_ISA == 1
+#elif CK_ISA == CK_AVX2
   vf8 low = __builtin_shufflevector(x, x, 0, 1, 2, 3, 4, 5, 6, 7);
   vf8 high = __builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15);
   return (vh)_mm256_set_m128i(_mm256_cvtps_ph((__m256)high, _MM_FROUND_TO_NEAREST_INT),

@@ -9,8 +9,8 @@ CK_INLINE uint16_t CK(u16)(const uint8_t *p) {
 
 // IEEE half to float32 for 16 patterns.
 CK_INLINE vf CK(widen_half)(vh h) {
-#if CK_ISA > 0
-#if CK_ISA == 2
+#if CK_ISA >= CK_AVX2
+#if CK_ISA == CK_AVX512
   return (vf)_mm512_cvtph_ps((__m256i)h);
 #else
   vf8 low = (vf8)_mm256_cvtph_ps(_mm256_castsi256_si128((__m256i)h));

@@ -85,40 +85,54 @@ CK_INLINE void CK(gla_exp)(const float *x, float *y, size_t n) {
   if (i < n) CK(store_some)(y + i, n - i, CK(exp)(CK(load_some)(x + i, n - i, 0)));
 }
 
-static void CK(gla_recurrent)(size_t tokens, size_t group, size_t key_width, size_t columns,
-                              float scale, const float *q, size_t q_stride, const float *k,
-                              const float *g, size_t k_stride, const float *v, size_t v_stride,
-                              float *state, size_t state_stride, float *o, size_t o_stride,
-                              size_t o_head_stride, float *scratch) {
+// One panel of up to 16 value channels, `tokens` tokens; b describes the first token and head.
+CK_INLINE void CK(gla_panel)(CK(gla_block) b, size_t tokens, size_t group, size_t lanes) {
   // Accumulators (tokens · heads) must fit the registers: 32 of 16 lanes, or 8 (AVX2, generic).
-#if CK_ISA == 2
+#if CK_ISA == CK_AVX512
   const size_t heads_at_once = 8, step = group <= 4 ? 4 : 2;
 #else
   const size_t heads_at_once = 4, step = group == 1 ? 4 : group == 2 ? 2 : 1;
 #endif
   for (size_t t = 0; t < tokens;) {
     size_t n = tokens - t >= step ? step : 1;
+    for (size_t h = 0; h < group; h += heads_at_once) {
+      size_t heads = group - h < heads_at_once ? group - h : heads_at_once;
+      CK(gla_block) part = b;
+      part.q += h * b.key_width;
+      part.o += h * b.o_head_stride;
+      int last = h + heads == group;
+      if (n == 4) CK(gla_four)((int)heads, &part, lanes, last);
+      else if (n == 2) CK(gla_two)((int)heads, &part, lanes, last);
+      else CK(gla_one)((int)heads, &part, lanes, last);
+    }
+    b.q += n * b.q_stride;
+    b.k += n * b.k_stride;
+    b.v += n * b.v_stride;
+    b.o += n * b.o_stride;
+    b.decay += n * b.key_width;
+    t += n;
+  }
+}
+
+static void CK(gla_recurrent)(size_t tokens, size_t group, size_t key_width, size_t columns,
+                              float scale, const float *q, size_t q_stride, const float *k,
+                              const float *g, size_t k_stride, const float *v, size_t v_stride,
+                              float *state, size_t state_stride, float *o, size_t o_stride,
+                              size_t o_head_stride, float *scratch) {
+  for (size_t t = 0; t < tokens; t += CK_GLA_CHUNK) {
+    size_t n = tokens - t < CK_GLA_CHUNK ? tokens - t : CK_GLA_CHUNK;
     for (size_t i = 0; i < n; i++)
       CK(gla_exp)(g + (t + i) * k_stride, scratch + i * key_width, key_width);
     for (size_t column = 0; column < columns; column += CK_LANES) {
       size_t lanes = columns - column < CK_LANES ? columns - column : CK_LANES;
-      for (size_t h = 0; h < group; h += heads_at_once) {
-        size_t heads = group - h < heads_at_once ? group - h : heads_at_once;
-        CK(gla_block) b = {
-            .key_width = key_width, .scale = scale,
-            .q = q + t * q_stride + h * key_width, .q_stride = q_stride,
-            .k = k + t * k_stride, .k_stride = k_stride, .decay = scratch,
-            .v = v + t * v_stride + column, .v_stride = v_stride,
-            .state = state + column, .state_stride = state_stride,
-            .o = o + t * o_stride + h * o_head_stride + column, .o_stride = o_stride,
-            .o_head_stride = o_head_stride,
-        };
-        int last = h + heads == group;
-        if (n == 4) CK(gla_four)((int)heads, &b, lanes, last);
-        else if (n == 2) CK(gla_two)((int)heads, &b, lanes, last);
-        else CK(gla_one)((int)heads, &b, lanes, last);
-      }
+      CK(gla_block) b = {
+          .key_width = key_width, .scale = scale, .q = q + t * q_stride, .q_stride = q_stride,
+          .k = k + t * k_stride, .k_stride = k_stride, .decay = scratch,
+          .v = v + t * v_stride + column, .v_stride = v_stride, .state = state + column,
+          .state_stride = state_stride, .o = o + t * o_stride + column, .o_stride = o_stride,
+          .o_head_stride = o_head_stride,
+      };
+      CK(gla_panel)(b, n, group, lanes);
     }
-    t += n;
   }
 }

@@ -3,7 +3,10 @@
 
 #include <stdint.h>
 
-enum { CK_GENERIC = 0, CK_AVX2 = 1, CK_AVX512 = 2 };
+// Macros, not an enum: templates test them in #if, where an enum constant reads as 0.
+#define CK_GENERIC 0
+#define CK_AVX2 1
+#define CK_AVX512 2
 
 // The best set this CPU has.
 int32_t ck_isa_detected(void);

@@ -28,7 +28,7 @@ CK_INLINE void CK(store)(float *p, vf v) { memcpy(p, &v, sizeof v); }
 
 // The first `count` < 16 lanes; the others are `filler`.
 CK_INLINE vf CK(load_some)(const float *p, size_t count, float filler) {
-#if CK_ISA == 2
+#if CK_ISA == CK_AVX512
   __mmask16 mask = (__mmask16)((1u << count) - 1);
   return (vf)_mm512_mask_loadu_ps(_mm512_set1_ps(filler), mask, p);
 #else
@@ -39,7 +39,7 @@ CK_INLINE vf CK(load_some)(const float *p, size_t count, float filler) {
 }
 
 CK_INLINE void CK(store_some)(float *p, size_t count, vf v) {
-#if CK_ISA == 2
+#if CK_ISA == CK_AVX512
   _mm512_mask_storeu_ps(p, (__mmask16)((1u << count) - 1), (__m512)v);
 #else
   memcpy(p, &v, count * sizeof(float));

@@ -68,6 +68,21 @@ public final class FileStream {
     }
   }
 
+  /// Appends `count` zero bytes as a hole, which takes no space where the file system has holes.
+  public func writeHole(_ count: Int) throws(CheckpointError) {
+    let zeros = [UInt8](repeating: 0, count: min(count, FileStream.blockBytes))
+    var rest = count
+    while rest > 0 {
+      let length = min(rest, zeros.count)
+      zeros.withUnsafeBytes { hasher.update(UnsafeRawBufferPointer(rebasing: $0[..<length])) }
+      rest -= length
+    }
+    bytesWritten += count
+    guard ftruncate(descriptor, off_t(bytesWritten)) == 0,
+      lseek(descriptor, off_t(bytesWritten), SEEK_SET) >= 0
+    else { throw failure(errno) }
+  }
+
   /// Syncs and closes the file. Returns its size and digest.
   public func finish() throws(CheckpointError) -> (bytes: Int, digest: SHA256Digest) {
     guard fsync(descriptor) == 0 else { throw failure(errno) }

@@ -69,6 +69,9 @@ public final class OutputFile {
   /// Appends `bytes`.
   public func write(_ bytes: [UInt8]) throws(CheckpointError) { try stream.write(bytes) }
 
+  /// Appends `count` zero bytes as a hole.
+  public func writeHole(_ count: Int) throws(CheckpointError) { try stream.writeHole(count) }
+
   /// Appends the bytes of `view` as they are stored, dropping its pages as they are written.
   public func writeStored(_ view: TensorView) throws(CheckpointError) {
     try stream.writeStored(view)

@@ -80,10 +80,17 @@ public struct CheckpointExecutor {
       let file = try directory.file(named: shard.file)
       try file.write(shard.header.bytes)
       for stored in shard.header.tensors {
-        try planned[stored.name]?.transform.produce(block: Self.block) { bytes in
-          try file.write(bytes)
-          done += bytes.count
+        let transform = planned[stored.name]?.transform
+        if let hole = transform as? HoleTransform {
+          try file.writeHole(hole.byteCount)
+          done += hole.byteCount
           progress(done)
+        } else {
+          try transform?.produce(block: Self.block) { bytes in
+            try file.write(bytes)
+            done += bytes.count
+            progress(done)
+          }
         }
         guard file.bytesWritten == stored.end else {
           throw ConversionError.wrongSize(

@@ -27,9 +27,10 @@ public enum Parallel {
   /// Calls `body(index)` for every index in `0..<count`, on up to `threadCount` threads.
   ///
   /// Indices are handed out one by one as threads become free, so pieces may differ in cost.
-  /// Handing work to another thread costs 50-100 us here: make the pieces large.
-  public static func forEach(_ count: Int, _ body: (Int) -> Void) {
-    let workers = min(threadCount, count)
+  /// Handing work to another thread costs tens of microseconds: make the pieces large, or say with
+  /// `if` when they are not.
+  public static func forEach(_ count: Int, if worthwhile: Bool = true, _ body: (Int) -> Void) {
+    let workers = worthwhile ? min(threadCount, count) : 1
     guard workers > 1 else {
       for index in 0..<max(0, count) { body(index) }
       return

@@ -56,5 +56,5 @@ extension LinearCall {
 
 extension Linear {
   /// Multiply-adds that take about as long as waking another thread and waiting for it.
-  static let elementsWorthAThread = 1 << 20
+  static let elementsWorthAThread = 1 << 22
 }

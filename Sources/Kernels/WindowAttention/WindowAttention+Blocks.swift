@@ -2,7 +2,7 @@ import CKernels
 
 extension WindowAttentionCall {
   /// Queries per block and keys per tile: scores of one tile stay in the second-level cache.
-  private static var blockRows: Int { 192 }
+  private static var blockRows: Int { 384 }
   private static var tileKeys: Int { 256 }
 
   /// Blocks of queries against tiles of keys with a running softmax.

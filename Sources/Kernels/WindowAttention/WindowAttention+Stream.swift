@@ -6,13 +6,8 @@ extension WindowAttentionCall {
     // Below about a megabyte of keys and values, waking another thread costs more than it gives.
     let keyCount = segments.reduce(0) { $0 + min($1.count, window) }
     let parallel = tokens * keyCount * (layout.keyWidth + layout.valueWidth) > 1 << 18
-    let unit = { (kv: Int) in
+    Parallel.forEach(layout.kvHeads, if: parallel) { kv in
       for t in 0..<tokens { stream(token: t, kv: kv) }
-    }
-    if parallel {
-      Parallel.forEach(layout.kvHeads, unit)
-    } else {
-      for kv in 0..<layout.kvHeads { unit(kv) }
     }
   }
 

@@ -17,7 +17,7 @@ public enum WindowAttention {
       queries: queries, tokens: tokens, firstPosition: firstPosition, layout: layout,
       segments: segments, window: window, output: output)
     // A matrix product needs some rows to pay; below that, one pass over the keys per token.
-    if tokens * layout.groupSize < 12 { call.stream() } else { call.runBlocks() }
+    if tokens < 3 || tokens * layout.groupSize < 16 { call.stream() } else { call.runBlocks() }
   }
 }
 

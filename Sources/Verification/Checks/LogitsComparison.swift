@@ -5,32 +5,44 @@ import Runtime
 struct LogitsComparison {
   /// Largest absolute difference relative to the largest absolute logit.
   private(set) var difference = 0.0
+  /// The median over positions of the same ratio.
+  private(set) var medianDifference = 0.0
   /// The position where they differ most.
   private(set) var position = 0
   /// The first position with a logit that is not finite, if any.
   private(set) var firstNonFinite: Int?
+
+  /// Rows of logits held at a time.
+  private static let rowsAtOnce = 16
 
   /// Compares logits [T, V] row by row without holding more than one block of each.
   init(
     _ left: (model: Model, hidden: FloatMatrix), _ right: (model: Model, hidden: FloatMatrix)
   ) {
     var largest = 0.0, worst = 0.0
-    for row in 0..<left.hidden.rows {
-      let a = left.model.logits(left.hidden, rows: row..<row + 1)
-      let b = right.model.logits(right.hidden, rows: row..<row + 1)
-      defer { withExtendedLifetime((a, b)) {} }
-      var rowWorst = 0.0
-      for index in 0..<a.columns {
-        let x = Double(a.pointer[index]), y = Double(b.pointer[index])
-        largest = max(largest, abs(x), abs(y))
-        rowWorst = max(rowWorst, abs(x - y))
-        if !x.isFinite || !y.isFinite, firstNonFinite == nil { firstNonFinite = row }
+    var differences: [Double] = []
+    for first in stride(from: 0, to: left.hidden.rows, by: Self.rowsAtOnce) {
+      let rows = first..<min(first + Self.rowsAtOnce, left.hidden.rows)
+      let a = left.model.logits(left.hidden, rows: rows)
+      let b = right.model.logits(right.hidden, rows: rows)
+      for row in rows {
+        let pairs = zip(a[row - first], b[row - first])
+        var rowWorst = 0.0
+        for (x, y) in pairs {
+          largest = max(largest, Double(abs(x)), Double(abs(y)))
+          rowWorst = max(rowWorst, Double(abs(x - y)))
+          if !x.isFinite || !y.isFinite, firstNonFinite == nil { firstNonFinite = row }
+        }
+        differences.append(rowWorst)
+        if rowWorst > worst {
+          worst = rowWorst
+          position = row
+        }
       }
-      if rowWorst > worst {
-        worst = rowWorst
-        position = row
-      }
+      withExtendedLifetime((a, b)) {}
     }
-    difference = largest > 0 ? worst / largest : 0
+    guard largest > 0 else { return }
+    difference = worst / largest
+    medianDifference = differences.sorted()[differences.count / 2] / largest
   }
 }

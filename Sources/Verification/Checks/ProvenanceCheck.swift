@@ -38,7 +38,8 @@ struct ProvenanceCheck {
       if planned.transform.sources.isEmpty { made += 1 } else { copied += 1 }
     }
     return .passed(
-      "provenance", "\(copied) tensors are the source's byte for byte, \(made) new as recorded")
+      "provenance",
+      "\(copied) tensors follow from the source byte for byte, \(made) new as recorded")
   }
 
   /// The first byte where the file differs from what the transform produces.

@@ -21,7 +21,7 @@ extension LimitOptions {
   /// Whether weights of `bytes` bytes stay in memory or pass through layer by layer.
   func residency(forWeights bytes: Int) -> Model.Residency {
     guard let maxRam else { return .whole }
-    return bytes > maxRam.bytes / 2 ? .perLayer : .whole
+    return bytes > maxRam.bytes / 2 ? .bounded(bytes: maxRam.bytes) : .whole
   }
 }
 
@@ -44,11 +44,12 @@ struct RunnableModel {
   var model: Model
 
   /// Opens the checkpoint at `path`, checks its structure and prepares it for running.
-  init(_ path: String, limits: LimitOptions) throws {
-    try limits.apply()
+  init(_ path: String, limits: LimitOptions? = nil) throws {
+    try limits?.apply()
     file = try ModelFile.open(path)
     try file.requireSound()
     model = try Model(
-      file.description, weights: file, residency: limits.residency(forWeights: file.byteCount))
+      file.description, weights: file,
+      residency: limits?.residency(forWeights: file.byteCount) ?? .whole)
   }
 }

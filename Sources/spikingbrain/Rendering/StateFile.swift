@@ -14,7 +14,9 @@ enum StateFile {
     let matrices = saved.map { numbers in
       let matrix = FloatMatrix(rows: 1, columns: numbers.count)
       numbers.withUnsafeBufferPointer { source in
-        if let start = source.baseAddress { matrix.pointer.update(from: start, count: source.count) }
+        if let start = source.baseAddress {
+          matrix.pointer.update(from: start, count: source.count)
+        }
       }
       return matrix
     }

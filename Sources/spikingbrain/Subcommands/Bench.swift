@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Kernels
 import Runtime
 import StrictJSON
 import TensorTypes
@@ -28,9 +29,11 @@ struct Bench: ParsableCommand {
   @OptionGroup var reporting: ReportOptions
 
   func run() throws {
-    var limits = LimitOptions()
-    limits.jobs = threads
-    let runnable = try RunnableModel(ckpt, limits: limits)
+    guard threads ?? 1 >= 1 else {
+      throw InputError.option("--threads", value: "\(threads ?? 0)", expected: "1 or more")
+    }
+    if let threads { Parallel.threadCount = threads }
+    let runnable = try RunnableModel(ckpt)
     let model = runnable.model
     let check = try SelfCheck.run(model)
     guard check.outcome != .failed else {

@@ -21,7 +21,8 @@ struct Build: ParsableCommand {
   @Option(help: ArgumentHelp("The source checkpoint.", valueName: "ckpt"))
   var source: String?
 
-  @Option(name: .customLong("output"), help: ArgumentHelp("The directory to write.", valueName: "dir"))
+  @Option(
+    name: .customLong("output"), help: ArgumentHelp("The directory to write.", valueName: "dir"))
   var out: String?
 
   @OptionGroup var output: OutputOptions
@@ -70,6 +71,16 @@ struct Build: ParsableCommand {
 extension Recipe {
   /// `path` as seen from the recipe's directory.
   func path(_ path: String) -> String {
-    path.hasPrefix("/") ? path : directory + "/" + path
+    guard !path.hasPrefix("/"), !directory.isEmpty else { return path }
+    var parts: [Substring] = []
+    for part in (directory + "/" + path).split(separator: "/", omittingEmptySubsequences: false) {
+      // `recipes/../demo` is `demo`; a leading `..` stays.
+      if part == "..", let last = parts.last, last != "..", last != "" {
+        parts.removeLast()
+      } else if part != "." {
+        parts.append(part)
+      }
+    }
+    return parts.joined(separator: "/")
   }
 }

@@ -1,5 +1,5 @@
-public import ArgumentParser
 import Architectures
+public import ArgumentParser
 public import Conversion
 import ModelFiles
 import StrictJSON

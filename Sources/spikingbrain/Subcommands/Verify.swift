@@ -9,7 +9,8 @@ import Verification
 /// `verify`: everything a bad checkpoint can hide.
 struct Verify: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Checks structure, hashes, values and logits of a checkpoint; exit 1 names the fault.",
+    abstract:
+      "Checks structure, hashes, values and logits of a checkpoint; exit 1 names the fault.",
     discussion: """
       Levels are cumulative: structure, hashes, values, logits. With --source, copied tensors must \
       be the source's byte for byte and, run with every layer as window attention, the conversion \

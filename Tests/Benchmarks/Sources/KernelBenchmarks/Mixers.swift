@@ -16,7 +16,7 @@ typealias MixerFunction = (
 @MainActor
 func benchmarkGatedLinearAttention() {
   print("\nGated linear attention (tokens/s of one layer)")
-  let forms: [(String, MixerFunction)] = [("recurrent", GatedLinearAttention.recurrent)]
+  let forms: [(String, MixerFunction)] = [("recurrence", GatedLinearAttention.apply)]
   for layout in layouts {
     for tokens in [1, 512] {
       var values = Values()

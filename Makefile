@@ -1,0 +1,45 @@
+# The two commands of the README are `make demo` and `make test`.
+SHELL := /bin/bash
+SWIFT ?= swift
+PROGRAM = .build/release/spikingbrain
+DEMO = .build/demo
+PACKAGES = libopenblas-dev libssl-dev pkg-config
+
+.PHONY: setup build test demo lint bench check-all clean
+
+# Installs what is missing; asks for root only when something is.
+setup:
+	@missing=""; for p in $(PACKAGES); do \
+	  dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'install ok' || missing="$$missing $$p"; \
+	done; \
+	if [ -n "$$missing" ]; then \
+	  root=""; [ "$$(id -u)" = 0 ] || root="sudo"; \
+	  echo "installing$$missing"; \
+	  $$root apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive $$root apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+	fi
+
+build: setup
+	$(SWIFT) build -c release --product spikingbrain
+
+# Optimised, because numeric loops are 50 times slower in debug builds.
+test: setup
+	$(SWIFT) test -c release -Xswiftc -enable-testing
+
+demo: build
+	@PROGRAM=$(PROGRAM) OUT=$(DEMO) demo/run
+
+lint:
+	$(SWIFT) format lint --strict --recursive Sources Tests Package.swift
+
+# Speed of the kernels and of the embedded model; each figure needs its own check to pass.
+bench: build
+	cd Tests/Benchmarks && $(SWIFT) run -c release
+	$(PROGRAM) bench demo/tiny-qwen2 --prefill 256,512 --decode 64 --at 0,256
+
+# Long checks against PyTorch and transformers; needs Python and network, see Tests/Reference.
+check-all: build
+	Tests/Reference/run
+
+clean:
+	rm -rf .build
