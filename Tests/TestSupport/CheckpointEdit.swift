@@ -59,6 +59,8 @@ public struct CheckpointEdit {
     public var entry: SafetensorsHeader.Entry
     /// The bytes.
     public var bytes: [UInt8]
+    /// The name.
+    public var name: String { entry.name }
 
     /// A float32 tensor of equal values.
     public init(_ name: String, shape: Shape, filledWith value: Float = 0.5) {

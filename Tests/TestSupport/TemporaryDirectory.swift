@@ -67,9 +67,9 @@ public enum Files {
   public static func tree(_ directory: String) throws -> [String: [UInt8]] {
     var files: [String: [UInt8]] = [:]
     for name in try FileManager.default.subpathsOfDirectory(atPath: directory) {
-      var isDirectory: ObjCBool = false
-      FileManager.default.fileExists(atPath: directory + "/" + name, isDirectory: &isDirectory)
-      if !isDirectory.boolValue { files[name] = try bytes(directory + "/" + name) }
+      let path = directory + "/" + name
+      let type = try FileManager.default.attributesOfItem(atPath: path)[.type] as? FileAttributeType
+      if type == .typeRegular { files[name] = try bytes(path) }
     }
     return files
   }

@@ -4,7 +4,7 @@ public import Conversion
 import ModelFiles
 public import Recipes
 public import StrictJSON
-public import TensorTypes
+import TensorTypes
 
 /// Small models of every supported kind: their configurations lie in Tests/Fixtures/configs, their
 /// weights are seeded and synthesised by the test that wants them.
