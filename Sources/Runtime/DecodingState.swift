@@ -6,10 +6,10 @@ public import Architectures
 public struct DecodingState: Sendable {
   /// Tokens read so far; the next token's position.
   public internal(set) var position = 0
-  var layers: [MixerState]
+  package var layers: [MixerState]
 
   /// The memory of one layer.
-  enum MixerState: @unchecked Sendable {
+  package enum MixerState: @unchecked Sendable {
     /// Keys and values of a softmax layer.
     case attention(KeyValueCache)
     /// One d × d state per key/value head of a linear layer: [kv, d, d].

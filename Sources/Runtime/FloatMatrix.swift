@@ -55,7 +55,7 @@ public final class FloatMatrix: @unchecked Sendable {
 
 extension FloatMatrix {
   /// Adds another matrix of the same size.
-  func add(_ other: FloatMatrix) {
+  package func add(_ other: FloatMatrix) {
     withExtendedLifetime((self, other)) {
       Vector.add(other.pointer, count: count, to: pointer)
     }
@@ -76,7 +76,7 @@ extension FloatMatrix {
   }
 
   /// RMSNorm of every row.
-  func normalizeRows(by weight: [Float], epsilon: Double, into output: FloatMatrix) {
+  package func normalizeRows(by weight: [Float], epsilon: Double, into output: FloatMatrix) {
     withExtendedLifetime((self, output)) {
       RMSNorm.apply(
         pointer, rows: rows, count: columns, weight: weight, epsilon: Float(epsilon),
@@ -85,7 +85,7 @@ extension FloatMatrix {
   }
 
   /// RMSNorm of every run of `weight.count` elements, in place.
-  func normalizeHeads(by weight: [Float], epsilon: Double) {
+  package func normalizeHeads(by weight: [Float], epsilon: Double) {
     withExtendedLifetime(self) {
       RMSNorm.apply(
         pointer, rows: count / weight.count, count: weight.count, weight: weight,

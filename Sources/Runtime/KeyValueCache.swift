@@ -4,7 +4,7 @@ import Kernels
 ///
 /// Rotary embeddings are applied before keys are stored, so the order of the slots does not matter;
 /// position p lies in slot p mod capacity once the ring is full-sized.
-struct KeyValueCache {
+package struct KeyValueCache {
   /// Most keys a query can see, itself included; nil for full attention.
   let windowKeys: Int?
   /// Elements per key: kv heads · d.

@@ -1,11 +1,17 @@
-import Architectures
-import Kernels
+package import Architectures
+package import Kernels
 
 /// One layer with its weights, ready to be applied to the residual stream.
-struct LayerRunner {
-  let weights: LayerWeights
-  let model: ModelDescription
+package struct LayerRunner {
+  package let weights: LayerWeights
+  package let model: ModelDescription
   let ablation: Ablation?
+
+  package init(weights: LayerWeights, model: ModelDescription, ablation: Ablation? = nil) {
+    self.weights = weights
+    self.model = model
+    self.ablation = ablation
+  }
 
   /// Applies the layer in place: h += attn(norm h); h += mlp(norm h).
   ///
@@ -14,19 +20,41 @@ struct LayerRunner {
   ///   - state: what the layer remembers; updated.
   ///   - position: the first token's position.
   ///   - angles: rotary angles of those positions.
-  func run(
+  package func run(
     _ hidden: FloatMatrix, state: inout DecodingState.MixerState, position: Int,
     angles: RotaryTable
   ) {
-    let normed = FloatMatrix(rows: hidden.rows, columns: hidden.columns)
-    hidden.normalizeRows(by: weights.mixerNorm, epsilon: model.normEpsilon, into: normed)
-    if let mixed = mix(normed, state: &state, position: position, angles: angles) {
-      hidden.add(weights.output(mixed))
+    if let mixed = attention(hidden, state: &state, position: position, angles: angles) {
+      hidden.add(mixed)
     }
+    feedForward(hidden)
+  }
+
+  /// The output of the attention block, o_proj included, before it is added [T, H]; nil when it is
+  /// switched off.
+  package func attention(
+    _ hidden: FloatMatrix, state: inout DecodingState.MixerState, position: Int,
+    angles: RotaryTable
+  ) -> FloatMatrix? {
+    mix(normed(hidden), state: &state, position: position, angles: angles).map {
+      weights.output($0)
+    }
+  }
+
+  /// Adds the feed-forward part: h += mlp(norm h).
+  package func feedForward(_ hidden: FloatMatrix) {
+    let normed = FloatMatrix(rows: hidden.rows, columns: hidden.columns)
     hidden.normalizeRows(by: weights.ffnNorm, epsilon: model.normEpsilon, into: normed)
     let gate = weights.ffnGate(normed)
     gate.gateUp(weights.ffnUp(normed))
     hidden.add(weights.ffnDown(gate))
+  }
+
+  /// What the mixer reads: the stream after its norm [T, H].
+  package func normed(_ hidden: FloatMatrix) -> FloatMatrix {
+    let normed = FloatMatrix(rows: hidden.rows, columns: hidden.columns)
+    hidden.normalizeRows(by: weights.mixerNorm, epsilon: model.normEpsilon, into: normed)
+    return normed
   }
 
   /// The heads' outputs [T, heads·d], or nil when the mixer is switched off.

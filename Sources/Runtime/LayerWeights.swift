@@ -1,11 +1,11 @@
-import Architectures
+package import Architectures
 import Kernels
-import TensorTypes
+package import TensorTypes
 
 /// A linear map y = x Wᵀ + b, its weight seen in place.
-struct LinearMap {
-  let weight: TensorView
-  let bias: [Float]?
+package struct LinearMap {
+  package let weight: TensorView
+  package let bias: [Float]?
   /// Whether the mapped pages of the weight are dropped after each use, a block of rows at a time.
   var dropsPages = false
 
@@ -13,7 +13,7 @@ struct LinearMap {
   private static let block = 32 << 20
 
   /// Applies the map to every row of `input`.
-  func callAsFunction(_ input: FloatMatrix, into output: FloatMatrix) {
+  package func callAsFunction(_ input: FloatMatrix, into output: FloatMatrix) {
     func apply(_ bias: UnsafePointer<Float>?) {
       for rows in blocks {
         let part = blocks.count == 1 ? weight : weight.slice(rows: rows)
@@ -37,7 +37,7 @@ struct LinearMap {
   }
 
   /// Applies the map into a new matrix.
-  func callAsFunction(_ input: FloatMatrix) -> FloatMatrix {
+  package func callAsFunction(_ input: FloatMatrix) -> FloatMatrix {
     let output = FloatMatrix(rows: input.rows, columns: weight.shape.rows)
     self(input, into: output)
     return output
@@ -45,32 +45,32 @@ struct LinearMap {
 }
 
 /// The weights of one layer: matrices in place, vectors as f32.
-struct LayerWeights {
-  let mixerNorm: [Float]
-  let query: LinearMap
-  let key: LinearMap
-  let value: LinearMap
-  let output: LinearMap
-  let queryNorm: [Float]?
-  let keyNorm: [Float]?
-  let gate: Gate?
-  let outputNorm: [Float]?
-  let ffnNorm: [Float]
-  let ffnGate: LinearMap
-  let ffnUp: LinearMap
-  let ffnDown: LinearMap
+package struct LayerWeights {
+  package let mixerNorm: [Float]
+  package let query: LinearMap
+  package let key: LinearMap
+  package let value: LinearMap
+  package let output: LinearMap
+  package let queryNorm: [Float]?
+  package let keyNorm: [Float]?
+  package let gate: Gate?
+  package let outputNorm: [Float]?
+  package let ffnNorm: [Float]
+  package let ffnGate: LinearMap
+  package let ffnUp: LinearMap
+  package let ffnDown: LinearMap
 
   /// The decay gate of a linear layer: one map, or two in a row.
-  struct Gate {
-    let low: LinearMap?
-    let high: LinearMap
+  package struct Gate {
+    package let low: LinearMap?
+    package let high: LinearMap
   }
 
   /// The weights of layer `layer` of `model`.
   ///
   /// - Parameter dropsPages: drop mapped pages after each single use, for layers that are larger
   ///   than the memory allowed.
-  init(
+  package init(
     _ layer: Int, of model: ModelDescription, from source: any WeightSource,
     dropsPages: Bool = false
   ) throws {
@@ -114,15 +114,15 @@ struct LayerWeights {
   }
 
   /// Stored bytes of this layer's matrices.
-  var byteCount: Int { maps.reduce(0) { $0 + $1.weight.bytes.count } }
+  package var byteCount: Int { maps.reduce(0) { $0 + $1.weight.bytes.count } }
 
   /// Drops the mapped pages of this layer's matrices.
-  func discard() { for map in maps { map.weight.discard() } }
+  package func discard() { for map in maps { map.weight.discard() } }
 }
 
 extension WeightSource {
   /// A small tensor as f32 values.
-  func vector(_ address: TensorAddress) throws -> [Float] {
+  package func vector(_ address: TensorAddress) throws -> [Float] {
     let view = try view(address)
     let count = view.rows * view.columns
     return [Float](unsafeUninitializedCapacity: count) { buffer, initialized in

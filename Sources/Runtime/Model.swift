@@ -1,5 +1,5 @@
 public import Architectures
-import Kernels
+package import Kernels
 public import TensorTypes
 
 /// A model ready to run: one forward pass for source models and converted ones alike.
@@ -109,7 +109,7 @@ public struct Model: Sendable {
   }
 
   /// The embeddings of `tokens` [T, H].
-  private func embed(_ tokens: ArraySlice<Int>) throws -> FloatMatrix {
+  package func embed(_ tokens: ArraySlice<Int>) throws -> FloatMatrix {
     let hidden = FloatMatrix(rows: tokens.count, columns: description.hiddenSize)
     for (row, token) in tokens.enumerated() {
       guard (0..<description.vocabularySize).contains(token) else {
@@ -132,7 +132,7 @@ public struct Model: Sendable {
 
 extension RotaryEmbedding {
   /// The rotary embedding of a model's softmax layers.
-  init(_ model: ModelDescription) {
+  package init(_ model: ModelDescription) {
     let scaling: RotaryScaling =
       switch model.rotary.scaling {
       case .none: .none

@@ -1,5 +1,5 @@
-import Architectures
-import Kernels
+package import Architectures
+package import Kernels
 
 /// Softmax attention with rotary embeddings over a window or everything.
 struct SoftmaxMixer {
@@ -49,7 +49,7 @@ struct ProjectedHeads {
 
 extension ModelDescription {
   /// The heads as the attention kernels want them.
-  var headLayout: HeadLayout {
+  package var headLayout: HeadLayout {
     HeadLayout(heads: heads, kvHeads: keyValueHeads, dimension: headDim)
   }
 }

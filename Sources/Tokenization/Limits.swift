@@ -11,12 +11,13 @@ public enum TokenizationLimits {
   public static let patternBytes = 1 << 14
   /// Instructions of a compiled pattern; counted repetitions are written out.
   public static let patternInstructions = 1 << 14
-  /// Nesting of groups in a pattern, of blocks and of parentheses in a chat template.
-  public static let nesting = 64
+  /// Levels of groups in a pattern; of blocks, operators and parentheses in a chat template; and
+  /// of its macros' calls. Reading and running them is recursive.
+  public static let nesting = 128
   /// Bytes of a chat template's text.
   public static let templateBytes = 1 << 20
   /// Bytes a chat template may print.
   public static let promptBytes = 64 << 20
   /// Statements and loop turns a chat template may run.
-  public static let templateSteps = 1 << 22
+  public static let templateSteps = 1 << 20
 }

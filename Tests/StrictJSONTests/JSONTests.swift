@@ -33,4 +33,14 @@ import Testing
     #expect(try JSONParser.parse("1e6").int == 1_000_000)
     #expect(try JSONParser.parse("1.5").int == nil)
   }
+
+  @Test func keysAreComparedByTheirBytes() throws {
+    let text = "{\"e\u{301}\":1,\"\u{e9}\":2}"
+    let value = try JSONParser.parse(text)
+    #expect(value["\u{e9}"] == 2 && value["e\u{301}"] == 1)
+    #expect(value.compact.utf8.elementsEqual(text.utf8))
+    var object = try #require(value.object)
+    object["e\u{301}"] = nil
+    #expect(object.count == 1 && object["\u{e9}"] == 2)
+  }
 }

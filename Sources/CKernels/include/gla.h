@@ -11,7 +11,8 @@ enum { CK_GLA_CHUNK = 32 };
 //
 // q: `group` heads of key_width floats, q_stride floats from token to token; k, g, v likewise for
 // one head; state: key_width rows of state_stride floats; o: `group` heads o_head_stride floats
-// apart. v, state and o point at the first of the value channels. scratch: CK_GLA_CHUNK · key_width floats.
+// apart. v, state and o point at the first of the value channels. scratch: CK_GLA_CHUNK · key_width
+// floats.
 void ck_gla_recurrent(size_t tokens, size_t group, size_t key_width, size_t columns, float scale,
                       const float *q, size_t q_stride, const float *k, const float *g,
                       size_t k_stride, const float *v, size_t v_stride, float *state,

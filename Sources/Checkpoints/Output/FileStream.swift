@@ -56,14 +56,15 @@ public final class FileStream {
     }.get()
   }
 
-  /// Appends the bytes of `view` as they are stored, dropping its pages as they are written, so
-  /// that a tensor of any size takes one block of resident memory.
+  /// Appends the bytes of `view` as they are stored, dropping its pages once they are written and
+  /// hashed, so that a tensor of any size takes a few blocks of resident memory.
   public func writeStored(_ view: TensorView) throws(CheckpointError) {
+    defer { hasher.wait() }
     var rest = view.bytes
     while !rest.isEmpty {
       let block = UnsafeRawBufferPointer(rebasing: rest.prefix(FileStream.blockBytes))
-      try write(block)
-      view.storage.discard(block)
+      try writeAll(block)
+      hasher.start(block, discarding: view.storage)
       rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(block.count))
     }
   }
@@ -145,14 +146,24 @@ private final class Hasher: @unchecked Sendable {
   private var hash: SHA256? = SHA256()
   private let queue = DispatchQueue(label: "spikingbrain.hash")
 
-  /// Starts hashing `bytes`, which must stay valid until `wait` returns.
-  func start(_ bytes: UnsafeRawBufferPointer) {
+  /// Blocks that may wait to be hashed; more only take memory.
+  private let room = DispatchSemaphore(value: 3)
+
+  /// Starts hashing `bytes`, which must stay valid until `wait` returns, and drops their pages
+  /// from `storage` afterwards. Waits while too many blocks are pending.
+  func start(_ bytes: UnsafeRawBufferPointer, discarding storage: (any TensorStorage)? = nil) {
     nonisolated(unsafe) let bytes = bytes
-    queue.async { self.hash?.update(bytes) }
+    room.wait()
+    queue.async {
+      self.hash?.update(bytes)
+      storage?.discard(bytes)
+      self.room.signal()
+    }
   }
 
   func wait() { queue.sync {} }
 
+  /// Hashes `bytes` here; nothing may be pending.
   func update(_ bytes: UnsafeRawBufferPointer) { hash?.update(bytes) }
 
   func finish() -> SHA256Digest {

@@ -10,9 +10,11 @@ extension ModelFile {
   func companionFiles() throws -> [CheckpointPlan.CompanionFile] {
     switch tokenizer {
     case .directory(let directory):
-      return TokenizerSource.fileNames.compactMap { name in
+      return try TokenizerSource.fileNames.compactMap { name in
         let path = directory + "/" + name
         guard FileManager.default.fileExists(atPath: path) else { return nil }
+        // A damaged tokenizer is found now, not after the result was copied somewhere else.
+        if name.hasSuffix(".json") { _ = try JSONFile.object(path) }
         return .init(name: name, content: .copy(of: path))
       }
     case .gguf(let metadata, _):

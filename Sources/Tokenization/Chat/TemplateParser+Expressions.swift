@@ -14,15 +14,9 @@ extension TemplateParser {
   }
 
   mutating func disjunction() throws(TokenizationError) -> TemplateExpression {
-    var value = try conjunction()
-    while take(name: "or") { value = .binary("or", value, try conjunction()) }
-    return value
-  }
-
-  private mutating func conjunction() throws(TokenizationError) -> TemplateExpression {
-    var value = try negation()
-    while take(name: "and") { value = .binary("and", value, try negation()) }
-    return value
+    try chain(["or"]) { parser throws(TokenizationError) in
+      try parser.chain(["and"]) { parser throws(TokenizationError) in try parser.negation() }
+    }
   }
 
   private mutating func negation() throws(TokenizationError) -> TemplateExpression {
@@ -65,13 +59,18 @@ extension TemplateParser {
 
   /// Operands joined by operators of equal precedence, from left to right.
   private mutating func chain(
-    _ operators: [String],
+    _ operators: Set<String>,
     _ operand: (inout TemplateParser) throws(TokenizationError) -> TemplateExpression
   ) throws(TokenizationError) -> TemplateExpression {
     var value = try operand(&self)
-    while case .symbol(let symbol) = peek, operators.contains(symbol) {
+    var levels = 0
+    defer { for _ in 0..<levels { ascend() } }
+    while let name = peek.word, operators.contains(name) {
+      // Each step nests the expression deeper, and evaluation is recursive.
+      levels += 1
+      try descend()
       _ = next()
-      value = .binary(symbol, value, try operand(&self))
+      value = .binary(name, value, try operand(&self))
     }
     return value
   }
@@ -141,7 +140,6 @@ extension TemplateParser {
     _ start: TemplateExpression
   ) throws(TokenizationError) -> TemplateExpression {
     var value = start
-    // Each step nests the expression deeper, and evaluation is recursive.
     var levels = 0
     defer { for _ in 0..<levels { ascend() } }
     while true {

@@ -49,6 +49,14 @@ extension TemplateRun {
       return .string(String(parts.joined(separator: try scalars(of: call.positional[1]))))
     case "upper": return .string(String(text).uppercased())
     case "lower": return .string(String(text).lowercased())
+    case "title":
+      var isInside = false
+      return .string(
+        text.map { scalar in
+          defer { isInside = scalar.properties.isCased }
+          return isInside
+            ? scalar.properties.lowercaseMapping : scalar.properties.titlecaseMapping
+        }.joined())
     case "capitalize":
       let lowered = text.map { String(Character($0)) }
       let first = lowered.first.map { $0.uppercased() } ?? ""

@@ -8,6 +8,14 @@ struct TemplateToken: Equatable {
     case integer(Int)
     case symbol(String)
     case end
+
+    /// The text of a name or a symbol.
+    var word: String? {
+      switch self {
+      case .name(let word), .symbol(let word): word
+      default: nil
+      }
+    }
   }
 
   var kind: Kind

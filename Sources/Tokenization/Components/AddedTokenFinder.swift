@@ -35,6 +35,7 @@ struct AddedTokenFinder: Sendable {
       }
       if token.stripsRight {
         range = range.lowerBound..<bytes.spaceEnd(after: range.upperBound)
+        position = range.upperBound
       }
       if covered < range.lowerBound { parts.append((covered..<range.lowerBound, nil)) }
       parts.append((range, token.id))

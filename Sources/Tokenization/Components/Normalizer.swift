@@ -1,5 +1,3 @@
-import Foundation
-
 /// What is done to a text before it is split: steps in order.
 struct Normalizer: Sendable {
   enum Step: Sendable {
@@ -9,13 +7,6 @@ struct Normalizer: Sendable {
     case prepend([UInt8])
     case replace(Pattern, with: [UInt8])
     case strip(left: Bool, right: Bool)
-  }
-
-  enum UnicodeForm: String, Sendable {
-    case nfc = "NFC"
-    case nfd = "NFD"
-    case nfkc = "NFKC"
-    case nfkd = "NFKD"
   }
 
   var steps: [Step] = []
@@ -54,32 +45,6 @@ extension Normalizer.Step {
       }
       return Array(text[range])
     }
-  }
-}
-
-extension Normalizer.UnicodeForm {
-  fileprivate func apply(to text: [UInt8]) -> [UInt8] {
-    if isStable(text) { return text }
-    // Two passes: Foundation decomposes some scalars (U+0F73, U+1FCF) after it has put marks in
-    // order, and does not compose a Hangul syllable with a final consonant that follows it.
-    let string = String(decoding: text, as: UTF8.self)
-    let normal =
-      switch self {
-      case .nfc: string.decomposedStringWithCanonicalMapping.precomposedStringWithCanonicalMapping
-      case .nfd: string.decomposedStringWithCanonicalMapping.decomposedStringWithCanonicalMapping
-      case .nfkc:
-        string.decomposedStringWithCompatibilityMapping.precomposedStringWithCanonicalMapping
-      case .nfkd:
-        string.decomposedStringWithCompatibilityMapping.decomposedStringWithCanonicalMapping
-      }
-    return Array(normal.utf8)
-  }
-
-  /// Whether every scalar is too low for the form to change it: below U+0300 there is nothing
-  /// to compose, in ASCII nothing to decompose.
-  private func isStable(_ text: [UInt8]) -> Bool {
-    let limit: UInt8 = self == .nfc ? 0xcc : 0x80
-    return text.allSatisfy { $0 < limit }
   }
 }
 

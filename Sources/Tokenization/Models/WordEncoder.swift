@@ -23,10 +23,20 @@ struct WordEncoder {
   /// Longer words are rarely seen twice.
   private static let longestCachedWord = 64
 
+  /// Positions in a word are 32-bit numbers; what is longer is encoded in parts.
+  private static let longestWord = 1 << 30
+
   init(_ model: BytePairModel) { self.model = model }
 
   /// Appends the ids of the word `bytes[range]`.
   mutating func encode(_ bytes: [UInt8], _ range: Range<Int>, into ids: inout [Int]) {
+    if range.count > Self.longestWord {
+      let cut = bytes.scalarStart(
+        before: range.lowerBound + Self.longestWord, start: range.lowerBound)
+      encode(bytes, range.lowerBound..<cut, into: &ids)
+      encode(bytes, cut..<range.upperBound, into: &ids)
+      return
+    }
     let word = ByteString(bytes[range])
     if let known = cache[word] {
       ids += cached[known]

@@ -103,7 +103,7 @@ func chat() throws {
       let generates = request["add_generation_prompt"]?.bool ?? true
       print(hex(try template?.render(messages, addGenerationPrompt: generates) ?? ""))
     } catch {
-      print("!\(error)")
+      print("!\("\(error)".replacing("\n", with: " "))")
     }
   }
 }

@@ -4,13 +4,11 @@
 
 import argparse
 import base64
-import io
 import json
 import logging
 import subprocess
 from pathlib import Path
 
-import sentencepiece
 from gguf_dump import dump
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers
 from tokenizers import pre_tokenizers as pre
@@ -18,8 +16,8 @@ from transformers import AutoTokenizer
 
 import cross_check
 from kinds import BYTES, CHATML, QWEN2, split
+from pieces import sentencepiece_gguf
 from probe import PROBE, build
-from samples import CORPUS
 
 
 def bpe_split(ranks: dict, token: bytes) -> tuple:
@@ -75,31 +73,6 @@ def smollm2(metadata: dict) -> Tokenizer:
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.add_special_tokens(metadata["tokens"][:17])
     return tokenizer
-
-
-def sentencepiece_gguf() -> tuple:
-    """A SentencePiece model trained here, and the metadata a GGUF file of it would have."""
-    model = io.BytesIO()
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(line for text in CORPUS for line in text.split("\n") if line),
-        model_writer=model, vocab_size=900, model_type="bpe", byte_fallback=True,
-        normalization_rule_name="identity", remove_extra_whitespaces=False,
-        allow_whitespace_only_pieces=True, split_digits=True, hard_vocab_limit=False,
-        user_defined_symbols=["[X]"], minloglevel=2,
-    )
-    processor = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
-    ids = range(processor.vocab_size())
-    types = [
-        2 if processor.is_unknown(i) else 3 if processor.is_control(i)
-        else 6 if processor.is_byte(i) else 4 if processor.id_to_piece(i) == "[X]" else 1
-        for i in ids
-    ]
-    return processor, {
-        "model": "llama", "tokens": [processor.id_to_piece(i) for i in ids],
-        "scores": [processor.get_score(i) for i in ids], "tokenTypes": types,
-        "bosID": processor.bos_id(), "eosID": processor.eos_id(),
-        "unknownID": processor.unk_id(),
-    }
 
 
 class Reference:

@@ -1,13 +1,13 @@
 import Foundation
 import Kernels
 
-/// Times `body`: at least five repetitions over at least 0.3 s after one to warm up.
+/// Times `body`: at least five repetitions over at least half a second after one to warm up.
 func time(_ body: () -> Void) -> (best: Double, median: Double) {
   body()
   let clock = ContinuousClock()
   var times: [Double] = []
   let start = clock.now
-  while times.count < 5 || clock.now - start < .milliseconds(300) {
+  while times.count < 5 || clock.now - start < .milliseconds(500) {
     let elapsed = clock.measure(body)
     times.append(
       Double(elapsed.components.attoseconds) * 1e-18 + Double(elapsed.components.seconds))

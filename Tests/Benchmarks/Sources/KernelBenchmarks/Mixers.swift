@@ -114,3 +114,21 @@ func benchmarkElementwise() {
     error: abs(Softmax.logSumExp(x, count: count) - exact), tolerance: 1e-5
   ) { output[0] = Float(Softmax.logSumExp(x, count: count)) }
 }
+
+/// What handing a piece of work to a second thread costs, beyond the work.
+@MainActor
+func benchmarkThreads() {
+  print("\nTwo equal pieces on two threads (µs; ideal = one piece)")
+  let clock = ContinuousClock()
+  for microseconds in [0, 20, 50, 100, 200, 500] {
+    let piece = { (_: Int) in
+      let end = clock.now + .microseconds(microseconds)
+      while clock.now < end {}
+    }
+    Parallel.threadCount = 2
+    let (best, median) = time { Parallel.forEach(2, piece) }
+    print(
+      "pieces of \(microseconds) µs: best", String(format: "%.1f", best * 1e6), "median",
+      String(format: "%.1f", median * 1e6))
+  }
+}

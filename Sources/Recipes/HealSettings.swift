@@ -1,0 +1,78 @@
+/// What `heal` may be told, by a recipe or on the command line.
+public struct HealSettings: Sendable, Equatable {
+  /// Calibration texts, in order.
+  public var text: [String] = []
+  /// Tokens of the texts that are used.
+  public var tokens = 131_072
+  /// Tokens per segment; each starts from an empty state.
+  public var context = 512
+  /// Which parts of the refit are run.
+  public var method = Method.both
+  /// Gradient steps per layer.
+  public var steps = 400
+  /// Segments per gradient step.
+  public var batch = 4
+  /// Peak learning rate of the projections; gates and norms learn four times as fast.
+  public var learningRate = 5e-3
+  /// Where the biases of the decay gates start: -3 is a memory of about 5 tokens.
+  public var gateBias = -3.0
+  /// Weight of a segment's first token, which carries the attention sink.
+  public var sinkWeight = 32.0
+  /// Most minutes to spend; gradient steps are shortened to fit.
+  public var timeLimit: Double?
+  /// Seed of the batches.
+  public var seed: UInt64 = 0
+
+  /// The defaults.
+  public init() {}
+
+  /// How converted layers are refitted.
+  public enum Method: String, Sendable, CaseIterable {
+    /// The closed form for the output projection only.
+    case ridge
+    /// Gradients only.
+    case gradient
+    /// The closed form, gradients, and the closed form again.
+    case both
+  }
+}
+
+extension HealSettings: RecipeStep {
+  static let key = "heal"
+
+  init(_ reader: inout RecipeReader) throws(RecipeError) {
+    text = try reader.texts("text") ?? []
+    tokens = try reader.positive("tokens", default: tokens)
+    context = try reader.positive("context", default: context)
+    method = try reader.value("method", default: method, expected: Method.choices) {
+      Method(rawValue: $0)
+    }
+    steps = try reader.positive("steps", default: steps)
+    batch = try reader.positive("batch", default: batch)
+    learningRate = try reader.positive("learning-rate", default: learningRate)
+    gateBias = try reader.value("gate-bias", default: gateBias, expected: "a number") {
+      Double($0).flatMap { $0.isFinite ? $0 : nil }
+    }
+    sinkWeight = try reader.positive("sink-weight", default: sinkWeight)
+    timeLimit = try reader.value("time-limit", default: timeLimit, expected: "minutes") {
+      Double($0).flatMap { $0 > 0 ? .some($0) : nil }
+    }
+    seed = try reader.value("seed", default: seed, expected: "a whole number") { UInt64($0) }
+  }
+}
+
+extension RecipeReader {
+  /// A positive whole number.
+  mutating func positive(_ key: String, default fallback: Int) throws(RecipeError) -> Int {
+    try value(key, default: fallback, expected: "a positive whole number") {
+      Int($0).flatMap { $0 > 0 ? $0 : nil }
+    }
+  }
+
+  /// A positive number.
+  mutating func positive(_ key: String, default fallback: Double) throws(RecipeError) -> Double {
+    try value(key, default: fallback, expected: "a positive number") {
+      Double($0).flatMap { $0 > 0 && $0.isFinite ? $0 : nil }
+    }
+  }
+}
