@@ -72,7 +72,8 @@ struct ConfigurationErrorTests {
     Fault("spikingbrain", "mixer", ["gla", "gla", "gla", 4], "mixer", "a list of strings"),
     Fault("spikingbrain", "ffn", ["dense", "dense", "dense", "moe"], "ffn", "moe"),
     Fault("spikingbrain", "qk_norm", "yes", "qk_norm", "true or false"),
-    Fault("spikingbrain", "rope_scaling", ["rope_type": "factors", "factors": [1]], "factors", "12"),
+    Fault(
+      "spikingbrain", "rope_scaling", ["rope_type": "factors", "factors": [1]], "factors", "12"),
   ])
   func `is refused, naming key and file`(_ fault: Fault) throws {
     let configuration = try TinyModel.configuration(fault.base, [fault.key: fault.value])

@@ -36,7 +36,8 @@ struct PlannedTensorTests {
   @Test func `copies name their sources`() throws {
     let tensors = try tensors(.qwen2)
     for (target, source) in [
-      ("model.embeddings.weight", "model.embed_tokens.weight"), ("lm_head.weight", "lm_head.weight"),
+      ("model.embeddings.weight", "model.embed_tokens.weight"),
+      ("lm_head.weight", "lm_head.weight"),
       ("model.layers.2.attn_norm.weight", "model.layers.2.input_layernorm.weight"),
       ("model.layers.2.mlp_norm.weight", "model.layers.2.post_attention_layernorm.weight"),
       ("model.layers.1.attn.q_proj.bias", "model.layers.1.self_attn.q_proj.bias"),

@@ -23,7 +23,8 @@ struct GGUFTests {
     var values: [String: [Float]] = [:]
     for requirement in file.description.requirements {
       let view = try file.view(requirement.address)
-      let decoded = [Float](unsafeUninitializedCapacity: view.rows * view.columns) { buffer, count in
+      let decoded = [Float](unsafeUninitializedCapacity: view.rows * view.columns) {
+        buffer, count in
         if let start = buffer.baseAddress {
           RowDecoder.decode(view, rows: 0..<view.rows, into: start)
         }

@@ -65,7 +65,9 @@ struct OpeningTests {
     }
   }
 
-  @Test(arguments: [("[1]", "must hold a JSON object"), ("{\"a\": }", ""), ("{\"a\":1,\"a\":2}", "")])
+  @Test(arguments: [
+    ("[1]", "must hold a JSON object"), ("{\"a\": }", ""), ("{\"a\":1,\"a\":2}", ""),
+  ])
   func `a config.json that is no object is refused`(_ text: String, _ words: String) throws {
     try TinyModel.llama.synthesize(to: directory("m"))
     let file = try directory.write("m/config.json", text)

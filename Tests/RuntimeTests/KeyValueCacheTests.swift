@@ -73,7 +73,9 @@ struct KeyValueCacheTests {
     check(restored, position, window)
     append(9, to: &restored)
     check(restored, position + 9, window)
-    let fits = [restored.restore(saved + [0], position: position), restored.restore([], position: -1)]
+    let fits = [
+      restored.restore(saved + [0], position: position), restored.restore([], position: -1),
+    ]
     #expect(fits == [false, false])
   }
 

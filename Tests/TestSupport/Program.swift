@@ -5,10 +5,13 @@ public enum Program {
   /// The executable beside the test bundle.
   public static let path: String = {
     if let given = ProcessInfo.processInfo.environment["SPIKINGBRAIN_PROGRAM"] { return given }
-    let bundle = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
+    let bundle =
+      (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
     let beside = URL(fileURLWithPath: bundle).deletingLastPathComponent().path
-    let candidates = [beside, Repository.root + "/.build/release", Repository.root + "/.build/debug"]
-      .map { $0 + "/spikingbrain" }
+    let candidates = [
+      beside, Repository.root + "/.build/release", Repository.root + "/.build/debug",
+    ]
+    .map { $0 + "/spikingbrain" }
     return candidates.first(where: FileManager.default.isExecutableFile) ?? candidates[0]
   }()
 
@@ -101,7 +104,8 @@ public final class RunningProgram {
     let code = status ?? 0
     let signal = Int(code & 0x7f)
     return Program.Result(
-      code: signal == 0 ? Int(code >> 8 & 0xff) : -signal, output: try Files.bytes(directory("out")),
+      code: signal == 0 ? Int(code >> 8 & 0xff) : -signal,
+      output: try Files.bytes(directory("out")),
       error: try Files.text(directory("err")))
   }
 }
