@@ -9,11 +9,13 @@ let swiftSettings: [SwiftSetting] = [
   .enableUpcomingFeature("MemberImportVisibility"),
 ]
 
-/// One row of the table below: a Swift target, what it may import, and whether it has tests.
+/// One row of the table below: a Swift target, what it may import, whether it has tests, and whether
+/// these use the small models of Tests/TestSupport.
 struct Module {
   var name: String
   var imports: [Target.Dependency]
   var tested = true
+  var usesModels = false
 }
 
 // The arrows point one way: a row may import only rows above it.
@@ -22,19 +24,22 @@ let modules: [Module] = [
   Module(name: "StrictJSON", imports: ["TensorTypes"]),
   Module(name: "Checkpoints", imports: ["TensorTypes", "StrictJSON", "CLibCrypto", "CFileSystem"]),
   Module(name: "Tokenization", imports: ["TensorTypes", "StrictJSON"]),
-  Module(name: "Architectures", imports: ["TensorTypes", "StrictJSON"]),
+  Module(name: "Architectures", imports: ["TensorTypes", "StrictJSON"], usesModels: true),
   Module(name: "Kernels", imports: ["TensorTypes", "CKernels", "COpenBLAS"]),
   Module(
     name: "ModelFiles",
-    imports: ["TensorTypes", "StrictJSON", "Checkpoints", "Architectures", "Tokenization"]),
-  Module(name: "Recipes", imports: ["TensorTypes", .product(name: "Yams", package: "Yams")]),
+    imports: ["TensorTypes", "StrictJSON", "Checkpoints", "Architectures", "Tokenization"],
+    usesModels: true),
+  Module(
+    name: "Recipes", imports: ["TensorTypes", .product(name: "Yams", package: "Yams")],
+    usesModels: true),
   Module(
     name: "Conversion",
     imports: [
       "TensorTypes", "StrictJSON", "Checkpoints", "Architectures", "ModelFiles", "Recipes",
       "Kernels",
-    ]),
-  Module(name: "Runtime", imports: ["TensorTypes", "Architectures", "Kernels"]),
+    ], usesModels: true),
+  Module(name: "Runtime", imports: ["TensorTypes", "Architectures", "Kernels"], usesModels: true),
   Module(
     name: "Healing",
     imports: ["TensorTypes", "Checkpoints", "Architectures", "Recipes", "Kernels", "Runtime"]),
@@ -44,7 +49,7 @@ let modules: [Module] = [
       "TensorTypes", "StrictJSON", "Checkpoints", "Architectures", "ModelFiles", "Recipes",
       "Conversion",
       "Runtime", "Kernels",
-    ]),
+    ], usesModels: true),
 ]
 
 let systemLibraries: [Target] = [
@@ -78,15 +83,25 @@ let package = Package(
         swiftSettings: swiftSettings),
       .testTarget(
         name: "CommandLineTests",
-        dependencies: ["TensorTypes", "StrictJSON", "Checkpoints", "spikingbrain"],
+        dependencies: ["TensorTypes", "StrictJSON", "Checkpoints", "spikingbrain", "TestSupport"],
         swiftSettings: swiftSettings),
+      // Small models, planted faults, the program as a process; for test targets only.
+      .target(
+        name: "TestSupport",
+        dependencies: [
+          "TensorTypes", "StrictJSON", "Checkpoints", "Architectures", "ModelFiles", "Recipes",
+          "Conversion",
+        ],
+        path: "Tests/TestSupport", swiftSettings: swiftSettings),
     ]
     + modules.map {
       .target(name: $0.name, dependencies: $0.imports, swiftSettings: swiftSettings)
     }
     + modules.filter(\.tested).map {
       .testTarget(
-        name: "\($0.name)Tests", dependencies: [.target(name: $0.name)] + $0.imports,
+        name: "\($0.name)Tests",
+        dependencies: [.target(name: $0.name)] + $0.imports
+          + ($0.usesModels ? ["TestSupport"] : []),
         swiftSettings: swiftSettings)
     },
   swiftLanguageModes: [.v6]

@@ -71,6 +71,9 @@ public enum SpikingBrainLayout: ConvertedLayout {
     config["qkv_bias"] = .bool(model.biases.queryKeyValue)
     config["o_proj_bias"] = .bool(model.biases.output)
     config["mlp_bias"] = .bool(model.biases.feedForward)
+    for case .gatedLinear(.lowRank(let rank)) in model.layers.map(\.mixer) {
+      config["gate_low_rank_dim"] = .int(rank)
+    }
     config["rope_scaling"] = model.rotary.scaling.configuration
     return config
   }

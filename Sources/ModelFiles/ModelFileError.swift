@@ -10,6 +10,7 @@ public enum ModelFileError: ReportableError, Equatable {
   case ggufArchitecture(String, known: [String], file: String)
   case ggufKey(String, reason: String, file: String)
   case noChatTemplate(path: String)
+  case tokenizer(file: String, reason: String)
 
   public var what: String {
     switch self {
@@ -23,6 +24,7 @@ public enum ModelFileError: ReportableError, Equatable {
       "general.architecture \"\(name)\" is not supported (known: \(known.joined(separator: ", ")))"
     case .ggufKey(let key, let reason, _): "metadata key \(key): \(reason)"
     case .noChatTemplate: "the checkpoint has no chat template"
+    case .tokenizer(_, let reason): "the tokenizer cannot be used: \(reason)"
     }
   }
 
@@ -32,7 +34,7 @@ public enum ModelFileError: ReportableError, Equatable {
       .noChatTemplate(let path):
       path
     case .configurationIsNoObject(let file), .invalidJSON(let file, _),
-      .ggufArchitecture(_, _, let file), .ggufKey(_, _, let file):
+      .ggufArchitecture(_, _, let file), .ggufKey(_, _, let file), .tokenizer(let file, _):
       file
     }
   }

@@ -1,5 +1,6 @@
 import Checkpoints
 import Foundation
+import TensorTypes
 public import Tokenization
 
 /// Where a checkpoint's tokenizer comes from.
@@ -29,20 +30,46 @@ public enum TokenizerSource: Sendable {
 
   /// The tokenizer; throws when there is none or it cannot be read.
   public func load() throws -> Tokenizer {
-    switch self {
-    case .directory(let path): try Tokenizer.load(directory: path)
-    case .gguf(let metadata, _): try Tokenizer(gguf: metadata)
+    try naming {
+      switch self {
+      case .directory(let path): try Tokenizer.load(directory: path)
+      case .gguf(let metadata, _): try Tokenizer(gguf: metadata)
+      }
     }
   }
 
   /// The chat format; throws when there is none or it cannot be run.
   public func chatTemplate() throws -> ChatTemplate {
-    let (template, path) =
+    let template = try naming {
       switch self {
-      case .directory(let path): (try ChatTemplate.load(directory: path), path)
-      case .gguf(let metadata, let file): (try ChatTemplate(gguf: metadata), file)
+      case .directory(let path): try ChatTemplate.load(directory: path)
+      case .gguf(let metadata, _): try ChatTemplate(gguf: metadata)
       }
+    }
     guard let template else { throw ModelFileError.noChatTemplate(path: path) }
     return template
+  }
+
+  /// The directory or file.
+  private var path: String {
+    switch self {
+    case .directory(let path), .gguf(_, let path): path
+    }
+  }
+
+  /// Errors inside a tokenizer name a member of a document; this adds which document it is.
+  private func naming<Value>(_ body: () throws -> Value) throws -> Value {
+    do {
+      return try body()
+    } catch let error as TokenizationError {
+      switch error {
+      case .noTokenizer, .unreadable, .malformedJSON: throw error
+      default:
+        let document = path + "/tokenizer.json"
+        let isThere = FileManager.default.fileExists(atPath: document)
+        throw ModelFileError.tokenizer(
+          file: isThere ? document : path, reason: error.description)
+      }
+    }
   }
 }

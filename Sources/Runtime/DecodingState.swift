@@ -30,16 +30,6 @@ public struct DecodingState: Sendable {
     }
   }
 
-  /// An independent copy.
-  public func copy() -> DecodingState {
-    var copy = self
-    copy.layers = layers.map { layer in
-      if case .attention(let cache) = layer { return .attention(cache.copy()) }
-      return layer
-    }
-    return copy
-  }
-
   /// Bytes of memory held.
   public var byteCount: Int {
     layers.reduce(0) { total, layer in

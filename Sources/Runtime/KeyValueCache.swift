@@ -51,6 +51,9 @@ package struct KeyValueCache {
   mutating func append(keys newKeys: FloatMatrix, values newValues: FloatMatrix) {
     let count = newKeys.rows
     reserve(position + count)
+    // Copies of the cache share its buffers until one of them is written.
+    if !isKnownUniquelyReferenced(&keys) { keys = grown(keys, keys.rows) }
+    if !isKnownUniquelyReferenced(&values) { values = grown(values, values.rows) }
     let kept = min(count, windowKeys ?? count)
     var source = count - kept
     while source < count {
@@ -106,13 +109,5 @@ package struct KeyValueCache {
     }
     append(keys: newKeys, values: newValues)
     return true
-  }
-
-  /// An independent copy; the buffers are shared by value copies otherwise.
-  func copy() -> KeyValueCache {
-    var copy = self
-    copy.keys = grown(keys, keys.rows)
-    copy.values = grown(values, values.rows)
-    return copy
   }
 }

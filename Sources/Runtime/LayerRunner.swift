@@ -74,6 +74,7 @@ package struct LayerRunner {
     case .attention(var cache):
       let softmax = SoftmaxMixer(
         weights: weights, model: model, rotary: angles, windowKeys: cache.windowKeys)
+      state = .linear([])
       defer { state = .attention(cache) }
       let output = softmax(input, cache: &cache)
       return ablation == .attention ? nil : output

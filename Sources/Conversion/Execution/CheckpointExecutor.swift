@@ -154,6 +154,8 @@ public struct CheckpointExecutor {
     var source = JSONValue.object(plan.source).compact
     for path in inputs {
       let attributes = try? FileManager.default.attributesOfItem(atPath: path)
+      // A directory changes when the output is made inside it; its files are inputs themselves.
+      if attributes?[.type] as? FileAttributeType == .typeDirectory { continue }
       let modified = (attributes?[.modificationDate] as? Date)?.timeIntervalSince1970 ?? 0
       source += " \(path) \(attributes?[.size] as? Int ?? 0) \(modified)"
     }

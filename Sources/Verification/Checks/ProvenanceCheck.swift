@@ -1,12 +1,14 @@
+import Architectures
 import Checkpoints
 import Conversion
 import Foundation
 import ModelFiles
 import Recipes
+import StrictJSON
 import TensorTypes
 
 /// Every tensor of a conversion holds exactly what its recipe makes of the source: copied tensors
-/// byte for byte, new ones as the manifest says.
+/// byte for byte, new ones as the manifest says; and config.json describes the model it makes.
 ///
 /// The conversion is planned again from the recorded settings, and each planned tensor is produced
 /// and compared with the file instead of being written.
@@ -17,6 +19,9 @@ struct ProvenanceCheck {
   let plan: CheckpointPlan
 
   func run() throws -> CheckResult {
+    if let difference = try configurationDifference() {
+      return .failed("provenance", difference)
+    }
     var copied = 0, made = 0
     for planned in plan.tensors {
       guard let stored = converted.reader.tensor(named: planned.name) else {
@@ -40,6 +45,20 @@ struct ProvenanceCheck {
     return .passed(
       "provenance",
       "\(copied) tensors follow from the source byte for byte, \(made) new as recorded")
+  }
+
+  /// What config.json says differently from the recipe, if that makes it another model.
+  private func configurationDifference() throws -> String? {
+    let planned = Configuration(plan.configuration, file: "the planned config.json")
+    guard try Architectures.of(planned).describe(planned) != converted.description else {
+      return nil
+    }
+    let written = converted.configuration.object
+    let keys = Set(planned.object.keys).union(written.keys).sorted()
+    let key = keys.first { planned.value($0) != converted.configuration.value($0) } ?? ""
+    func text(_ object: JSONObject) -> String { object[key]?.compact ?? "absent" }
+    return "config.json describes another model than the recipe makes: \(key) is "
+      + "\(text(written)), expected \(text(planned.object))"
   }
 
   /// The first byte where the file differs from what the transform produces.

@@ -5,7 +5,7 @@ import TensorTypes
 /// What is wrong with something the user typed or piped in.
 enum InputError: ReportableError {
   case notIDs(reason: String)
-  case tokens(String)
+  case list(String, option: String)
   case unreadableText(file: String)
   case textTooShort(file: String, tokens: Int, needed: Int)
   case vocabularies(model: Int, teacher: Int)
@@ -14,7 +14,8 @@ enum InputError: ReportableError {
   var what: String {
     switch self {
     case .notIDs(let reason): "standard input is not a JSON array of token ids: \(reason)"
-    case .tokens(let text): "--tokens \"\(text)\" is not a list of token ids such as 1,2,3"
+    case .list(let text, let option):
+      "\(option) \"\(text)\" is not a list of whole numbers such as 1,2,3"
     case .unreadableText: "cannot be read"
     case .textTooShort(_, let tokens, let needed):
       "has \(tokens) tokens, at least \(needed) are needed"
@@ -46,19 +47,24 @@ enum InputError: ReportableError {
     return ids
   }
 
-  /// The ids in a comma-separated list.
-  static func ids(in list: String) throws -> [Int] {
+  /// The whole numbers in the comma-separated list that `option` was given.
+  static func numbers(in list: String, option: String) throws -> [Int] {
     let parts = list.split(separator: ",", omittingEmptySubsequences: false)
     let ids = parts.compactMap { Int($0.drop { $0 == " " }.prefix { $0 != " " }) }
-    guard ids.count == parts.count else { throw tokens(list) }
+    guard ids.count == parts.count else { throw self.list(list, option: option) }
     return ids
   }
 
   /// The bytes of a text file.
   static func text(at path: String) throws -> Data {
-    guard let data = FileManager.default.contents(atPath: path) else {
+    // Not `contents(atPath:)`, which cannot read pipes such as `<(…)`.
+    guard let handle = FileHandle(forReadingAtPath: path) else {
       throw unreadableText(file: path)
     }
-    return data
+    do {
+      return try handle.readToEnd() ?? Data()
+    } catch {
+      throw unreadableText(file: path)
+    }
   }
 }

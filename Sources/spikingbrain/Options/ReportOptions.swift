@@ -1,6 +1,12 @@
 import ArgumentParser
 import StrictJSON
 
+/// What a task has to say, for programs and for people.
+struct Report {
+  var json: JSONValue
+  var text: String
+}
+
 /// Options of every subcommand that reports something.
 struct ReportOptions: ParsableArguments {
   @Flag(help: "Print one JSON object on standard output, and nothing else there.")
@@ -13,6 +19,9 @@ struct ReportOptions: ParsableArguments {
   func report(_ object: JSONValue, text: @autoclosure () -> String) {
     Terminal.say(json ? object.compact : text())
   }
+
+  /// Prints a report.
+  func report(_ report: Report) { self.report(report.json, text: report.text) }
 
   /// Prints a note on standard error unless `--quiet`.
   func note(_ text: String) {

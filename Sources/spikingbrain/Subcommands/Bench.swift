@@ -32,16 +32,13 @@ struct Bench: ParsableCommand {
     guard threads ?? 1 >= 1 else {
       throw InputError.option("--threads", value: "\(threads ?? 0)", expected: "1 or more")
     }
+    let (lengths, positions) = try checkedLengths()
     if let threads { Parallel.threadCount = threads }
     let runnable = try RunnableModel(ckpt)
     let model = runnable.model
     let check = try SelfCheck.run(model)
     guard check.outcome != .failed else {
       throw BenchError.checkFailed(check.detail)
-    }
-    let lengths = try InputError.ids(in: prefill), positions = try InputError.ids(in: at)
-    guard decode > 0, lengths.allSatisfy({ $0 > 0 }), positions.allSatisfy({ $0 >= 0 }) else {
-      throw InputError.option("--decode", value: "\(decode)", expected: "positive numbers")
     }
     var stateBytes = 0
     let prefills = try lengths.map { length in
@@ -67,6 +64,22 @@ struct Bench: ParsableCommand {
       return (at: position, rate: Double(decode) / seconds)
     }
     report(prefills, decodes, stateBytes: stateBytes)
+  }
+
+  /// The lengths of --prefill and --at.
+  private func checkedLengths() throws -> (prefill: [Int], at: [Int]) {
+    guard decode > 0 else {
+      throw InputError.option("--decode", value: "\(decode)", expected: "1 or more")
+    }
+    let lengths = try InputError.numbers(in: prefill, option: "--prefill")
+    guard lengths.allSatisfy({ $0 > 0 }) else {
+      throw InputError.option("--prefill", value: prefill, expected: "lengths of 1 or more")
+    }
+    let positions = try InputError.numbers(in: at, option: "--at")
+    guard positions.allSatisfy({ $0 >= 0 }) else {
+      throw InputError.option("--at", value: at, expected: "lengths of 0 or more")
+    }
+    return (lengths, positions)
   }
 
   private func timed(_ body: () throws -> Void) rethrows -> Double {

@@ -36,20 +36,29 @@ struct Build: ParsableCommand {
       throw RecipeError.missingKey("output", place: .init(file: self.recipe))
     }
     try output.limits.apply()
-    for step in recipe.steps {
+    var steps: [JSONValue] = []
+    var passed = true
+    func report(_ step: String, _ path: String, _ report: Report) {
+      var object = JSONObject([("step", .string(step)), ("checkpoint", .string(path))])
+      for (key, value) in report.json.object?.members ?? [] { object[key] = value }
+      steps.append(.object(object))
+      if !output.reporting.json { Terminal.say(report.text) }
+    }
+    for step in recipe.steps where passed {
       switch step {
       case .convert(let settings):
         heading("convert \(source) -> \(out)")
         let file = try ModelFile.open(source)
         let plan = try ConversionPlan.make(from: file, settings: settings)
-        try PlanRunner(output: output).run(plan, from: file.inputs, to: out)
+        report("convert", out, try PlanRunner(output: output).run(plan, from: file.inputs, to: out))
       case .verify(let settings):
         if output.dryRun { continue }
         heading("verify \(out)")
-        let passed = try Verify.verify(
+        let result = try Verify.verify(
           out, source: source, level: settings.level, limits: output.limits,
           reporting: output.reporting)
-        if !passed { throw ExitCode(1) }
+        report("verify", out, result.report)
+        passed = result.passed
       case .evaluate(let settings):
         if output.dryRun { continue }
         for path in [source, out] {
@@ -57,10 +66,16 @@ struct Build: ParsableCommand {
           let result = try Evaluate.evaluate(
             path, text: recipe.path(settings.text), context: settings.context,
             tokens: settings.tokens, limits: output.limits, quiet: output.reporting.quiet)
-          output.reporting.report(result.json, text: result.text)
+          report("evaluate", path, Report(json: result.json, text: result.text))
         }
       }
     }
+    // One object for the whole pipeline, also when a check failed.
+    if output.reporting.json {
+      let whole: JSONValue = ["passed": .bool(passed), "steps": .array(steps)]
+      Terminal.say(whole.compact)
+    }
+    if !passed { throw ExitCode(1) }
   }
 
   private func heading(_ text: String) {

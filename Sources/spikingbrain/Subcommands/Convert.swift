@@ -30,23 +30,21 @@ struct Convert: ParsableCommand {
     try output.limits.apply()
     let source = try ModelFile.open(ckpt)
     let plan = try ConversionPlan.make(from: source, settings: options.settings())
-    try PlanRunner(output: output).run(plan, from: source.inputs, to: out)
+    output.reporting.report(
+      try PlanRunner(output: output).run(plan, from: source.inputs, to: out))
   }
 }
 
-/// Prints or writes a planned checkpoint, the same way for every subcommand that makes one.
+/// Writes a planned checkpoint or only describes it, the same way for every subcommand that makes one.
 struct PlanRunner {
   let output: OutputOptions
 
-  /// Writes `plan` to the directory `out`, or prints it when asked to.
-  func run(_ plan: CheckpointPlan, from inputs: [String], to out: String) throws {
+  /// Writes `plan` to the directory `out` unless this is a dry run; returns what to report.
+  func run(_ plan: CheckpointPlan, from inputs: [String], to out: String) throws -> Report {
     let executor = try CheckpointExecutor(
       plan, tool: .init(name: "spikingbrain", version: ProgramVersion.current))
     let summary = PlanSummary(plan: plan, files: executor.files)
-    if output.dryRun {
-      output.reporting.report(summary.json, text: summary.text)
-      return
-    }
+    if output.dryRun { return Report(json: summary.json, text: summary.text) }
     let started = Date()
     let progress = Progress("writing \(out)", quiet: output.reporting.quiet)
     try executor.run(
@@ -61,8 +59,8 @@ struct PlanRunner {
     json["output"] = .string(out)
     json["seconds"] = .double(seconds)
     let speed = ByteSize(Int(Double(plan.byteCount) / max(seconds, 1e-3)))
-    output.reporting.report(
-      .object(json),
+    return Report(
+      json: .object(json),
       text: "wrote \(out): \(plan.tensors.count) tensors, \(ByteSize(plan.byteCount)) in "
         + "\(executor.files.count) file(s), \(duration(seconds)) (\(speed)/s)")
   }

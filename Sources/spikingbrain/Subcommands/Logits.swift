@@ -31,8 +31,7 @@ struct Logits: ParsableCommand {
   @OptionGroup var reporting: ReportOptions
 
   func run() throws {
-    let ids = try InputError.ids(in: tokens)
-    guard !ids.isEmpty else { throw InputError.tokens(tokens) }
+    let ids = try InputError.numbers(in: tokens, option: "--tokens")
     let runnable = try RunnableModel(ckpt, limits: limits)
     let model = runnable.model
     var state = DecodingState(for: model.description)

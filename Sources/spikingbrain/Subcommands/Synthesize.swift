@@ -49,7 +49,7 @@ struct Synthesize: ParsableCommand {
     let plan = try SyntheticPlan.make(
       Configuration(object, file: config), type: dtype, seed: seed, shardSize: shardSize,
       sparse: sparse)
-    try PlanRunner(output: output).run(plan, from: [config], to: out)
+    output.reporting.report(try PlanRunner(output: output).run(plan, from: [config], to: out))
   }
 }
 

@@ -33,16 +33,17 @@ struct Verify: ParsableCommand {
   @OptionGroup var reporting: ReportOptions
 
   func run() throws {
-    let passed = try Self.verify(
+    let result = try Self.verify(
       ckpt, source: source, level: level, text: text, limits: limits, reporting: reporting)
-    if !passed { throw ExitCode(1) }
+    reporting.report(result.report)
+    if !result.passed { throw ExitCode(1) }
   }
 
-  /// Verifies the checkpoint at `path` and prints what was found; returns whether all is well.
+  /// Verifies the checkpoint at `path`, printing each result for people as it comes.
   static func verify(
     _ path: String, source: String?, level: VerifySettings.Level, text: String? = nil,
     limits: LimitOptions, reporting: ReportOptions
-  ) throws -> Bool {
+  ) throws -> (passed: Bool, report: Report) {
     try limits.apply()
     if level == .quality && text == nil {
       throw InputError.option("--level", value: "quality", expected: "--text FILE beside it")
@@ -62,17 +63,12 @@ struct Verify: ParsableCommand {
       report(result)
       passed = result.outcome != .failed
     }
-    if reporting.json {
-      Terminal.say(
-        JSONValue.object(
-          JSONObject([
-            ("passed", .bool(passed)), ("checks", .array(results.map(\.json))),
-          ])
-        ).compact)
-    } else {
-      Terminal.say(passed ? "all checks passed" : "verification failed")
-    }
-    return passed
+    return (
+      passed,
+      Report(
+        json: ["passed": .bool(passed), "checks": .array(results.map(\.json))],
+        text: passed ? "all checks passed" : "verification failed")
+    )
   }
 
   /// Perplexity of the text, beside the source's when it is at hand.

@@ -1,0 +1,112 @@
+import Recipes
+import StrictJSON
+import TestSupport
+import Testing
+
+/// Generated text: deterministic, and continued from saved states.
+struct GenerateTests {
+  private let directory: TemporaryDirectory
+  /// A conversion of the demo model: linear and window layers with a state of their own.
+  private let converted: String
+
+  init() throws {
+    directory = try TemporaryDirectory()
+    converted = directory("c")
+    try TinyModel.convert(Repository.tinyQwen2, to: converted) { $0.window = 16 }
+  }
+
+  private let prompt = "It is a truth universally acknowledged, that a single man"
+
+  private func generate(_ model: String, _ options: String...) throws -> JSONObject {
+    try Program.run(["generate", model, "--json", "--max-tokens", "12"] + options).json()
+  }
+
+  @Test func `greedy gives the same text every time, in text and in JSON`() throws {
+    let first = try generate(Repository.tinyQwen2, "--prompt", prompt)
+    let second = try generate(Repository.tinyQwen2, "--prompt", prompt, "--seed", "9")
+    #expect(first["tokens"] == second["tokens"])
+    #expect(first["tokens"]?.array?.count == 12)
+    let plain = try Program.run(
+      "generate", Repository.tinyQwen2, "--prompt", prompt, "--max-tokens", "12"
+    ).succeeded()
+    #expect(plain.text == (first["text"]?.string ?? "") + "\n")
+  }
+
+  @Test func `greedy follows the largest logits`() throws {
+    let report = try generate(converted, "--prompt", prompt)
+    let prompted = try #require(report["prompt_tokens"]?.array).compactMap(\.int)
+    let generated = try #require(report["tokens"]?.array).compactMap(\.int)
+    let ids = (prompted + generated).map(String.init).joined(separator: ",")
+    try Program.run("logits", converted, "--tokens", ids, "--output", directory("l.safetensors"))
+      .succeeded()
+    let logits = try LogitsFile(directory("l.safetensors"))
+    for (index, token) in generated.enumerated() {
+      let row = logits.row(prompted.count - 1 + index)
+      #expect(row.indices.max { row[$0] < row[$1] } == token)
+    }
+  }
+
+  @Test func `sampling depends on the seed alone`() throws {
+    func sample(_ seed: String) throws -> JSONValue? {
+      try generate(
+        converted, "--prompt", prompt, "--temperature", "1", "--top-p", "0.95", "--seed", seed)[
+          "tokens"]
+    }
+    let first = try sample("1")
+    #expect(try sample("1") == first)
+    #expect(try sample("2") != first)
+  }
+
+  @Test func `a saved state goes on as if nothing had happened`() throws {
+    let more = " in possession of a good fortune"
+    for model in [Repository.tinyQwen2, converted] {
+      let whole = try generate(model, "--prompt", prompt + more)
+      try Program.run(
+        "generate", model, "--prompt", prompt, "--max-tokens", "0", "--save-state",
+        directory("state")
+      ).succeeded()
+      let rest = try generate(model, "--prompt", more, "--state", directory("state"))
+      #expect(rest["tokens"] == whole["tokens"])
+      let ids = try #require(whole["prompt_tokens"]?.array)
+      #expect(
+        rest["prompt_tokens"]?.array == Array(ids.suffix(rest["prompt_tokens"]?.array?.count ?? 0)))
+    }
+  }
+
+  @Test func `the state has read what was generated`() throws {
+    let first = try Program.run(
+      "generate", converted, "--prompt", prompt, "--max-tokens", "5", "--json", "--save-state",
+      directory("state")
+    ).json()
+    let rest = try generate(converted, "--prompt", " and", "--state", directory("state"))
+    let read = ["prompt_tokens", "tokens"].flatMap { first[$0]?.array ?? [] }
+    let all = read + (rest["prompt_tokens"]?.array ?? [])
+    let ids = all.compactMap(\.int).map(String.init).joined(separator: ",")
+    try Program.run("logits", converted, "--tokens", ids, "--output", directory("l.safetensors"))
+      .succeeded()
+    let row = try LogitsFile(directory("l.safetensors")).row(all.count - 1)
+    #expect(row.indices.max { row[$0] < row[$1] } == rest["tokens"]?.array?.first?.int)
+  }
+
+  @Test func `a state of another model is refused`() throws {
+    try Program.run(
+      "generate", converted, "--prompt", prompt, "--max-tokens", "0", "--save-state",
+      directory("state")
+    ).succeeded()
+    try Program.run(
+      "generate", Repository.tinyQwen2, "--prompt", prompt, "--state", directory("state")
+    ).refused(naming: "state", "another model")
+    let bytes = try Files.bytes(directory("state"))
+    let cut = try directory.write("cut", Array(bytes.dropLast(8)))
+    try Program.run("generate", converted, "--prompt", prompt, "--state", cut)
+      .refused(naming: "cut", "truncated")
+  }
+
+  @Test func `no tokens are asked for, none are given`() throws {
+    let report = try Program.run(
+      "generate", converted, "--prompt", prompt, "--max-tokens", "0", "--json"
+    ).json()
+    #expect(report["tokens"] == [])
+    #expect(report["text"] == "")
+  }
+}

@@ -1,0 +1,101 @@
+import TensorTypes
+import TestSupport
+import Testing
+
+@testable import Conversion
+
+/// Streams of bytes that transforms produce.
+struct TransformTests {
+  private func bytes(_ transform: some TensorTransform, block: Int) throws -> [UInt8] {
+    var bytes: [UInt8] = []
+    try transform.produce(block: block) { bytes += $0 }
+    return bytes
+  }
+
+  private func floats(_ bytes: [UInt8]) -> [Float] {
+    bytes.withUnsafeBytes { Array($0.bindMemory(to: Float.self)) }
+  }
+
+  private let values = (0..<8 * 5).map { Float($0) * 1.001 - 11 }
+
+  @Test(arguments: [1, 3, 20, 64, 1 << 20])
+  func `the size of a block does not change what is produced`(_ block: Int) throws {
+    let view = MemoryStorage.view(values, shape: [8, 5])
+    let permuted = TensorView(
+      bytes: view.bytes, type: .float32, shape: [8, 5], rowOrder: .interleavedRotary(headDim: 4),
+      storage: view.storage)
+    for transform: any TensorTransform in [
+      CopyTransform(view, named: "a", as: .float32), CopyTransform(view, named: "a", as: .bfloat16),
+      CopyTransform(view, named: "a", as: .float16),
+      CopyTransform(permuted, named: "a", as: .float32),
+      ConstantTransform(1.5, shape: [8, 5], as: .bfloat16), HoleTransform(byteCount: 160),
+      UniformTransform(bound: 1, seed: 3, label: "a", shape: [8, 5], as: .float16),
+    ] {
+      #expect(try bytes(transform, block: block) == bytes(transform, block: 1 << 22))
+    }
+  }
+
+  @Test func `a copy is byte for byte`() throws {
+    let view = MemoryStorage.view(values, shape: [8, 5])
+    let copy = CopyTransform(view, named: "a", as: .float32)
+    #expect(floats(try bytes(copy, block: 64)) == values)
+    #expect(copy.summary == "copy")
+    #expect(copy.sources == ["a"])
+  }
+
+  @Test(arguments: [1, 16, 1 << 20])
+  func `rows that lie interleaved are put in order`(_ block: Int) throws {
+    // Two heads of four channels: logical rows 0 1 2 3 lie at 0 2 1 3.
+    let stored: [Float] = [0, 2, 1, 3, 4, 6, 5, 7].flatMap { [Float($0), Float($0) + 0.5] }
+    let base = MemoryStorage.view(stored, shape: [8, 2])
+    let view = TensorView(
+      bytes: base.bytes, type: .float32, shape: [8, 2], rowOrder: .interleavedRotary(headDim: 4),
+      storage: base.storage)
+    let expected = (0..<8).flatMap { [Float($0), Float($0) + 0.5] }
+    let copy = CopyTransform(view, named: "q", as: .float32)
+    #expect(floats(try bytes(copy, block: block)) == expected)
+    #expect(copy.summary == "copy, rotary pairs de-interleaved")
+    let cast = try bytes(CopyTransform(view, named: "q", as: .bfloat16), block: block)
+    let halves = cast.withUnsafeBytes { Array($0.bindMemory(to: UInt16.self)) }
+    #expect(halves.map { Float(bitPattern: UInt32($0) << 16) } == expected)
+  }
+
+  @Test func `float16 refuses what it cannot hold, with the tensor's name`() throws {
+    var large = values
+    large[17] = -70_000
+    let view = MemoryStorage.view(large, shape: [8, 5])
+    #expect(throws: ConversionError.overflow(tensor: "big", value: -70_000, type: .float16)) {
+      try bytes(CopyTransform(view, named: "big", as: .float16), block: 16)
+    }
+    #expect(throws: Never.self) {
+      try bytes(CopyTransform(view, named: "big", as: .bfloat16), block: 16)
+    }
+  }
+
+  @Test func `float16 takes everything that rounds to a finite number`() throws {
+    let view = MemoryStorage.view([65_519.9, -65_504, 0, 1e-9], shape: [4])
+    let cast = try bytes(CopyTransform(view, named: "a", as: .float16), block: 1 << 10)
+    let halves = cast.withUnsafeBytes { Array($0.bindMemory(to: Float16.self)) }
+    #expect(halves == [65_504, -65_504, 0, 0])
+  }
+
+  @Test func `random values depend on seed and label alone`() throws {
+    func uniform(_ seed: UInt64, _ label: String) throws -> [Float] {
+      floats(
+        try bytes(
+          UniformTransform(
+            bound: 0.5, seed: seed, label: label, shape: [100], as: .float32, offset: 1),
+          block: 1 << 20))
+    }
+    let first = try uniform(1, "a")
+    #expect(try uniform(1, "a") == first)
+    #expect(try uniform(2, "a") != first)
+    #expect(try uniform(1, "b") != first)
+    #expect(first.allSatisfy { $0 >= 0.5 && $0 <= 1.5 })
+  }
+
+  @Test func `an empty tensor produces nothing`() throws {
+    #expect(try bytes(ConstantTransform(1, shape: [0, 3], as: .float32), block: 64) == [])
+    #expect(try bytes(HoleTransform(byteCount: 0), block: 64) == [])
+  }
+}

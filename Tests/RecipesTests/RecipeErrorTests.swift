@@ -1,0 +1,118 @@
+import TestSupport
+import Testing
+
+@testable import Recipes
+
+/// A wrong recipe is refused with its file, its line and what would be right.
+struct RecipeErrorTests {
+  /// A recipe with one fault.
+  struct Fault: Sendable, CustomTestStringConvertible {
+    var testDescription: String
+    var yaml: String
+    var place: String
+    var words: [String]
+
+    init(_ name: String, _ yaml: String, at place: String, _ words: String...) {
+      testDescription = name
+      self.yaml = yaml
+      self.place = place
+      self.words = words
+    }
+
+    /// A wrong line among the settings of `convert`.
+    init(convert line: String, _ words: String...) {
+      testDescription = line
+      yaml = "steps:\n  - convert:\n      dtype: keep\n      \(line)\n"
+      place = "r.yaml:4"
+      self.words = words
+    }
+  }
+
+  @Test(arguments: [
+    Fault("empty file", "", at: "r.yaml", "empty"),
+    Fault("a comment only", "# nothing\n", at: "r.yaml", "empty"),
+    Fault("no YAML", "steps: [", at: "r.yaml", "not valid YAML"),
+    Fault("a list", "- convert", at: "r.yaml:1", "a recipe must be a mapping"),
+    Fault("no steps", "source: a\n", at: "r.yaml:1", "\"steps\" is missing"),
+    Fault("empty steps", "steps: []\n", at: "r.yaml:1", "\"steps\" is missing"),
+    Fault("steps that are no list", "steps: convert\n", at: "r.yaml:1", "\"steps\" is missing"),
+    Fault("a source that is a list", "source: [a]\nsteps: [convert]", at: "r.yaml:1", "source"),
+    Fault(
+      "a misspelt top-level key", "sorce: a\nsteps: [convert]", at: "r.yaml:1",
+      "unknown key \"sorce\"", "did you mean \"source\""),
+    Fault(
+      "a misspelt step", "steps:\n  - convert\n  - verfy\n", at: "r.yaml:3",
+      "unknown key \"verfy\"", "did you mean \"verify\""),
+    Fault(
+      "an unknown step", "steps:\n  - summarise\n", at: "r.yaml:2", "\"summarise\"",
+      "valid keys: convert, verify, evaluate"),
+    Fault(
+      "two steps in one mapping", "steps:\n  - convert:\n    verify:\n", at: "r.yaml:2",
+      "a step", "mapping"),
+    Fault(
+      "settings that are a value", "steps:\n  - convert: odd\n", at: "r.yaml:2",
+      "the settings of convert must be a mapping"),
+    Fault(
+      "evaluate without a text", "steps:\n  - evaluate:\n      context: 5\n", at: "r.yaml:3",
+      "\"text\" is missing"),
+    Fault(
+      "a context of 1", "steps:\n  - evaluate:\n      text: a\n      context: 1\n",
+      at: "r.yaml:4", "\"context\" is 1", "at least 2"),
+    Fault(
+      "one token", "steps:\n  - evaluate:\n      text: a\n      tokens: 1\n", at: "r.yaml:4",
+      "\"tokens\" is 1", "at least 2"),
+    Fault(
+      "an unknown level", "steps:\n  - verify:\n      level: deep\n", at: "r.yaml:3",
+      "\"level\" is deep", "structure, hashes, values, logits or quality"),
+    Fault(convert: "windw: 512", "unknown key \"windw\"", "did you mean \"window\""),
+    Fault(convert: "colour: red", "unknown key \"colour\"", "valid keys: layout"),
+    Fault(convert: "layout: intra", "\"layout\" is intra", "inter-layer"),
+    Fault(convert: "attention-layers: even", "\"attention-layers\" is even", "odd, none"),
+    Fault(convert: "attention-layers: [1, -2]", "\"attention-layers\" is 1,-2"),
+    Fault(convert: "attention-layers: {a: 1}", "\"attention-layers\" is a mapping"),
+    Fault(convert: "full-attention-layers: 3-1", "\"full-attention-layers\" is 3-1"),
+    Fault(convert: "window: 0", "\"window\" is 0", "a positive integer"),
+    Fault(convert: "window: -4", "\"window\" is -4", "a positive integer"),
+    Fault(convert: "window: 4k", "\"window\" is 4k", "a positive integer"),
+    Fault(convert: "window-rule: w+1", "\"window-rule\" is w+1", "report or flash"),
+    Fault(convert: "gate-bias: .inf", "\"gate-bias\" is .inf", "a number"),
+    Fault(convert: "gate-bias: inf", "\"gate-bias\" is inf", "a number"),
+    Fault(convert: "shard-size: 0", "\"shard-size\" is 0", "a size like 5GB"),
+    Fault(convert: "shard-size: big", "\"shard-size\" is big", "a size like 5GB"),
+    Fault(convert: "seed: -1", "\"seed\" is -1", "a whole number"),
+  ])
+  func `is refused with its place`(_ fault: Fault) throws {
+    var caught: RecipeError?
+    do throws(RecipeError) {
+      _ = try Recipe(yaml: fault.yaml, file: "r.yaml")
+    } catch {
+      caught = error
+    }
+    let error = try #require(caught, "nothing was refused")
+    #expect(error.location == fault.place)
+    for word in fault.words { #expect(error.what.contains(word), "\(error.what)") }
+  }
+
+  @Test func `dtype must be one that is written`() {
+    #expect(throws: RecipeError.self) {
+      try Recipe(yaml: "steps: [{convert: {dtype: int8}}]", file: "r.yaml")
+    }
+  }
+
+  @Test func `a key given twice is refused`() {
+    #expect(throws: RecipeError.self) {
+      try Recipe(yaml: "steps: [convert]\nsteps: [verify]\n", file: "r.yaml")
+    }
+  }
+
+  @Test func `a file that is missing or no text is refused`() throws {
+    let directory = try TemporaryDirectory()
+    #expect(throws: RecipeError.unreadable(file: directory("r.yaml"), reason: "no such file")) {
+      try Recipe(path: directory("r.yaml"))
+    }
+    let binary = try directory.write("b.yaml", [0x73, 0xff, 0xfe])
+    #expect(throws: RecipeError.unreadable(file: binary, reason: "not UTF-8 text")) {
+      try Recipe(path: binary)
+    }
+  }
+}

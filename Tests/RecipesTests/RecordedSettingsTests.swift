@@ -1,0 +1,57 @@
+import TensorTypes
+import Testing
+
+@testable import Recipes
+
+/// Settings survive the manifest.
+struct RecordedSettingsTests {
+  private func again(_ settings: ConvertSettings) throws -> ConvertSettings {
+    let fields = Dictionary(uniqueKeysWithValues: settings.fields.map { ($0.key, $0.value) })
+    return try ConvertSettings(fields: fields, file: "manifest.json")
+  }
+
+  @Test func `of the defaults`() throws {
+    #expect(try again(ConvertSettings()) == ConvertSettings())
+  }
+
+  @Test(arguments: ConvertSettings.OutputType.allCases)
+  func `of every type`(_ type: ConvertSettings.OutputType) throws {
+    var settings = ConvertSettings()
+    settings.dtype = type
+    #expect(try again(settings) == settings)
+  }
+
+  @Test(arguments: [0.1, -3.25, 1e-300, 1e300, .leastNonzeroMagnitude])
+  func `of any gate bias, exactly`(_ bias: Double) throws {
+    var settings = ConvertSettings()
+    settings.gateBias = bias
+    #expect(try again(settings) == settings)
+  }
+
+  @Test func `of everything else`() throws {
+    var settings = ConvertSettings()
+    settings.attentionLayers = .list([0, 2, 3])
+    settings.fullAttentionLayers = .list([1])
+    settings.window = 17
+    settings.windowRule = "flash"
+    settings.shardSize = ByteSize(123_456_789)
+    settings.seed = .max
+    #expect(try again(settings) == settings)
+  }
+
+  @Test func `an unknown field is refused with the file`() throws {
+    #expect {
+      try ConvertSettings(fields: ["windoww": "5"], file: "manifest.json")
+    } throws: { error in
+      "\(error)".contains("manifest.json") && "\(error)".contains("did you mean \"window\"")
+    }
+  }
+
+  @Test func `every field is a key of the recipe`() throws {
+    for (key, value) in ConvertSettings().fields {
+      #expect(throws: Never.self, "\(key)") {
+        try ConvertSettings(fields: [key: value], file: "manifest.json")
+      }
+    }
+  }
+}

@@ -1,0 +1,89 @@
+import Architectures
+import Kernels
+import TestSupport
+import Testing
+
+@testable import Runtime
+
+/// What a model remembers.
+struct DecodingStateTests {
+  private let directory: TemporaryDirectory
+  private let tokens = someTokens(24)
+
+  init() throws { directory = try TemporaryDirectory() }
+
+  @Test(arguments: ["gla_swa", "spikingbrain", "mistral"], [1, 5, 6, 7, 13, 23])
+  func `saved and restored, it goes on identically`(_ name: String, _ cut: Int) throws {
+    let model = try synthesized(name, in: directory)
+    var state = DecodingState(for: model.description)
+    _ = try model.logits(Array(tokens[..<cut]), on: &state)
+    var restored = try #require(
+      DecodingState(for: model.description, saved: state.saved, position: state.position))
+    #expect(restored.saved == state.saved)
+    let rest = Array(tokens[cut...])
+    #expect(try model.logits(rest, on: &restored) == model.logits(rest, on: &state))
+    #expect(restored.saved == state.saved)
+    #expect(restored.position == 24)
+  }
+
+  @Test(arguments: ["gla_swa", "spikingbrain", "mistral"])
+  func `copies are independent`(_ name: String) throws {
+    let model = try synthesized(name, in: directory)
+    var state = DecodingState(for: model.description)
+    _ = try model.logits(Array(tokens[..<9]), on: &state)
+    let before = state.saved
+    var copy = state
+    _ = try model.logits(someTokens(15, seed: 8), on: &state)
+    #expect(copy.saved == before)
+    let rest = Array(tokens[9...])
+    let logits = try model.logits(rest, on: &copy)
+    #expect(difference(logits, try model.logits(tokens).suffix(15 * 320)) < 1e-5)
+  }
+
+  @Test func `numbers of another model do not fit`() throws {
+    let model = try synthesized("gla_swa", in: directory)
+    var state = DecodingState(for: model.description)
+    _ = try model.logits(tokens, on: &state)
+    let description = model.description
+    #expect(DecodingState(for: description, saved: [], position: 24) == nil)
+    #expect(DecodingState(for: description, saved: state.saved, position: -1) == nil)
+    #expect(DecodingState(for: description, saved: state.saved, position: 3) == nil)
+    var short = state.saved
+    short[0].removeLast()
+    #expect(DecodingState(for: description, saved: short, position: 24) == nil)
+    var other = description
+    other.layers.swapAt(0, 1)
+    #expect(DecodingState(for: other, saved: state.saved, position: 24) == nil)
+  }
+
+  @Test func `its size is constant once the windows are full`() throws {
+    let model = try synthesized("gla_swa", in: directory)
+    var state = DecodingState(for: model.description)
+    _ = try model.logits(tokens, on: &state)
+    let bytes = state.byteCount
+    #expect(bytes == 4 * (2 * 2 * 16 * 16 + 2 * 6 * 32))
+    _ = try model.logits(someTokens(200), on: &state)
+    #expect(state.byteCount == bytes)
+  }
+
+  @Test func `decoding writes the cache in place`() throws {
+    let model = try synthesized("mistral", in: directory)
+    var state = DecodingState(for: model.description)
+    func keys() -> UnsafePointer<Float>? {
+      guard case .attention(let cache) = state.layers[1] else { return nil }
+      return cache.segments.map(\.keys).min()
+    }
+    _ = try model.logits(tokens, on: &state)
+    let before = keys()
+    for token in tokens { _ = try model.logits([token], on: &state) }
+    #expect(keys() == before)
+  }
+
+  @Test func `positions before the restored ones matter`() throws {
+    let model = try synthesized("spikingbrain", in: directory)
+    var state = DecodingState(for: model.description)
+    let fresh = try model.logits([7], on: &state)
+    _ = try model.logits(tokens, on: &state)
+    #expect(difference(try model.logits([7], on: &state), fresh) > 1e-2)
+  }
+}
