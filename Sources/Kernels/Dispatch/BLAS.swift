@@ -29,4 +29,17 @@ enum BLAS {
       CblasRowMajor, CblasNoTrans, CblasNoTrans, Int32(m), Int32(n), Int32(k), 1, a,
       Int32(aStride), b, Int32(bStride), 1, c, Int32(cStride))
   }
+
+  /// c [m, n] = a · b, or c += a · b: a is stored [m, k] or, transposed, [k, m], b [k, n] or [n, k].
+  static func multiply(
+    _ form: MatrixProduct.Form, _ a: UnsafePointer<Float>, stride aStride: Int,
+    _ b: UnsafePointer<Float>, stride bStride: Int, m: Int, n: Int, k: Int, adding: Bool,
+    into c: UnsafeMutablePointer<Float>, stride cStride: Int
+  ) {
+    _ = singleThreaded
+    cblas_sgemm(
+      CblasRowMajor, form == .transposedLeft ? CblasTrans : CblasNoTrans,
+      form == .transposedRight ? CblasTrans : CblasNoTrans, Int32(m), Int32(n), Int32(k), 1, a,
+      Int32(aStride), b, Int32(bStride), adding ? 1 : 0, c, Int32(cStride))
+  }
 }
