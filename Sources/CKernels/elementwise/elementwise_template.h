@@ -103,7 +103,7 @@ static void CK(exp_scaled)(float *x, float shift, float factor, size_t n) {
 }
 
 static void CK(exp_row)(const float *x, float *y, size_t n) {
-  CK_MAP(n, 0, x, y, lanes, CK(exp)(lanes))
+  CK(exp_map)(x, y, n);
 }
 
 static void CK(rotate_half)(float *x, const float *restrict c, const float *restrict s,

@@ -1,4 +1,4 @@
-// Gated linear attention, token by token.
+// Gated linear attention, token by token, and its gradients.
 #pragma once
 
 #include <stddef.h>
@@ -6,15 +6,35 @@
 // Tokens whose decays are computed at a time.
 enum { CK_GLA_CHUNK = 32 };
 
-// Runs `tokens` tokens of one key/value head for `columns` value channels:
-// S = diag(exp g) S + kᵀ v, o = scale · q S for each of `group` query heads.
+// Runs `tokens` tokens of one key/value head: S = diag(exp g) S + kᵀ v, o = scale · q S for each
+// of `group` query heads. S has `rows` channels of q and k and `columns` of v and o.
 //
-// q: `group` heads of key_width floats, q_stride floats from token to token; k, g, v likewise for
-// one head; state: key_width rows of state_stride floats; o: `group` heads o_head_stride floats
-// apart. v, state and o point at the first of the value channels. scratch: CK_GLA_CHUNK · key_width
-// floats.
-void ck_gla_recurrent(size_t tokens, size_t group, size_t key_width, size_t columns, float scale,
-                      const float *q, size_t q_stride, const float *k, const float *g,
-                      size_t k_stride, const float *v, size_t v_stride, float *state,
-                      size_t state_stride, float *o, size_t o_stride, size_t o_head_stride,
-                      float *scratch);
+// q: `group` heads of `rows` floats, q_stride floats from token to token; k, v, g likewise for one
+// head; state: rows of state_stride floats; o: `group` heads o_head_stride floats apart. v, state
+// and o point at the first of the columns. g is one value per row or, with lane_decay, one per
+// column (S = S diag(exp g) + kᵀ v), then pointing at the first of the columns too.
+// scratch: CK_GLA_CHUNK · (lane_decay ? columns : rows) floats.
+void ck_gla_recurrent(size_t tokens, size_t group, size_t rows, size_t columns, float scale,
+                      const float *q, size_t q_stride, const float *k, size_t k_stride,
+                      const float *v, size_t v_stride, const float *g, size_t g_stride,
+                      int lane_decay, float *state, size_t state_stride, float *o,
+                      size_t o_stride, size_t o_head_stride, float *scratch);
+
+// Runs the state's gradient from the last token to the first: R_t = sum over heads of a_tᵀ b_t +
+// diag(exp g_{t+1}) R_{t+1}, nothing after the last token, and o_t = scale · c_t R_t.
+//
+// a: `group` heads of `rows` floats; b: `group` heads b_head_stride floats apart, `columns` of
+// each used; c: rows; o: columns; strides are floats from token to token. g as above. state: zeros
+// on entry, the gradient after the first token's on return. scratch as above.
+void ck_gla_adjoint(size_t tokens, size_t group, size_t rows, size_t columns, float scale,
+                    const float *a, size_t a_stride, const float *b, size_t b_stride,
+                    size_t b_head_stride, const float *c, size_t c_stride, const float *g,
+                    size_t g_stride, int lane_decay, float *state, size_t state_stride, float *o,
+                    size_t o_stride, float *scratch);
+
+// dg_t = sum over s >= t of (sum over heads of q_s · dq_s - k_s · dk_s), summed in double, for
+// `columns` channels of one key/value head; q and dq: `group` heads q_head_stride floats apart;
+// k, dk, dg: k_stride floats from token to token. sums: scratch, `columns` doubles.
+void ck_gla_decay_gradient(size_t tokens, size_t group, size_t columns, const float *q,
+                           const float *dq, size_t q_stride, size_t q_head_stride, const float *k,
+                           const float *dk, size_t k_stride, float *dg, double *sums);

@@ -91,3 +91,10 @@ CK_INLINE vf CK(exp)(vf x) {
   p = p * (vf)((half + 127) << 23) * (vf)((exponent - half + 127) << 23);
   return CK(select)(x < -87.33f, (vf){}, p);
 }
+
+// y = exp(x).
+CK_INLINE void CK(exp_map)(const float *x, float *y, size_t n) {
+  size_t i = 0;
+  for (; i + CK_LANES <= n; i += CK_LANES) CK(store)(y + i, CK(exp)(CK(load)(x + i)));
+  if (i < n) CK(store_some)(y + i, n - i, CK(exp)(CK(load_some)(x + i, n - i, 0)));
+}

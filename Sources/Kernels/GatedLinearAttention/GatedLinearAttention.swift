@@ -31,24 +31,79 @@ public enum GatedLinearAttention {
     logDecay: UnsafePointer<Float>, tokens: Int, layout: HeadLayout,
     state: UnsafeMutablePointer<Float>, output: UnsafeMutablePointer<Float>
   ) {
-    let dk = layout.keyDimension, dv = layout.valueDimension
-    // The state's value channels never mix, so heads can be split over threads between them.
-    let work = tokens * layout.kvHeads * dk * dv * (2 + layout.groupSize)
-    let parallel = work >= 1 << 22
-    let wanted = parallel ? Parallel.threadCount * 2 : 1
-    let panels = max(1, min((dv + 15) / 16, (wanted + layout.kvHeads - 1) / layout.kvHeads))
-    let panel = ((dv + panels - 1) / panels + 15) / 16 * 16
-    let perHead = (dv + panel - 1) / panel
-    Parallel.forEach(layout.kvHeads * perHead, if: parallel) { index in
-      let kv = index / perHead, column = index % perHead * panel
-      withScratch(Int(CK_GLA_CHUNK) * dk) { scratch in
-        ck_gla_recurrent(
-          tokens, layout.groupSize, dk, min(panel, dv - column), layout.scale,
-          queries + kv * layout.groupSize * dk, layout.queryWidth, keys + kv * dk,
-          logDecay + kv * dk, layout.keyWidth, values + kv * dv + column, layout.valueWidth,
-          state + kv * dk * dv + column, dv, output + kv * layout.groupSize * dv + column,
-          layout.outputWidth, dv, scratch)
+    forEachPanel(
+      of: layout.valueDimension, segments: 1, work: tokens * (2 + layout.groupSize), layout: layout
+    ) { _, kv, columns in
+      forward(
+        queries: queries, keys: keys, values: values, logDecay: logDecay, tokens: tokens,
+        layout: layout, kvHead: kv, columns: columns,
+        state: state + kv * layout.keyDimension * layout.valueDimension + columns.lowerBound,
+        stateStride: layout.valueDimension, output: output)
+    }
+  }
+
+  /// Runs `segments` independent sequences of `tokens` tokens each, all from the empty state.
+  ///
+  /// Shapes are those of `apply` with segments · tokens instead of tokens, segment after segment;
+  /// the final states are not kept.
+  public static func applySegments(
+    queries: UnsafePointer<Float>, keys: UnsafePointer<Float>, values: UnsafePointer<Float>,
+    logDecay: UnsafePointer<Float>, segments: Int, tokens: Int, layout: HeadLayout,
+    output: UnsafeMutablePointer<Float>
+  ) {
+    forEachPanel(
+      of: layout.valueDimension, segments: segments, work: tokens * (2 + layout.groupSize),
+      layout: layout
+    ) { segment, kv, columns in
+      let first = segment * tokens, count = layout.keyDimension * columns.count
+      withScratch(count) { state in
+        state.update(repeating: 0, count: count)
+        forward(
+          queries: queries + first * layout.queryWidth, keys: keys + first * layout.keyWidth,
+          values: values + first * layout.valueWidth, logDecay: logDecay + first * layout.keyWidth,
+          tokens: tokens, layout: layout, kvHead: kv, columns: columns, state: state,
+          stateStride: columns.count, output: output + first * layout.outputWidth)
       }
+    }
+  }
+
+  /// One key/value head, some value channels; `state` points at the first of them.
+  private static func forward(
+    queries: UnsafePointer<Float>, keys: UnsafePointer<Float>, values: UnsafePointer<Float>,
+    logDecay: UnsafePointer<Float>, tokens: Int, layout: HeadLayout, kvHead kv: Int,
+    columns: Range<Int>, state: UnsafeMutablePointer<Float>, stateStride: Int,
+    output: UnsafeMutablePointer<Float>
+  ) {
+    let dk = layout.keyDimension, dv = layout.valueDimension, column = columns.lowerBound
+    withScratch(Int(CK_GLA_CHUNK) * dk) { scratch in
+      ck_gla_recurrent(
+        tokens, layout.groupSize, dk, columns.count, layout.scale,
+        queries + kv * layout.groupSize * dk, layout.queryWidth, keys + kv * dk, layout.keyWidth,
+        values + kv * dv + column, layout.valueWidth, logDecay + kv * dk, layout.keyWidth, 0,
+        state, stateStride, output + kv * layout.groupSize * dv + column, layout.outputWidth, dv,
+        scratch)
+    }
+  }
+
+  /// Calls `body` with every segment, key/value head and panel of its `channels`, on all threads.
+  ///
+  /// Channels that never mix may be split between threads, in multiples of 16, but only as far as
+  /// there are fewer heads than threads want. `work` counts multiply-adds per element of the
+  /// state.
+  static func forEachPanel(
+    of channels: Int, segments: Int, work: Int, layout: HeadLayout,
+    _ body: (_ segment: Int, _ kvHead: Int, _ columns: Range<Int>) -> Void
+  ) {
+    let heads = segments * layout.kvHeads
+    guard heads > 0 else { return }
+    let parallel = work * heads * layout.keyDimension * layout.valueDimension >= 1 << 22
+    let wanted = parallel ? Parallel.threadCount * 2 : 1
+    let panels = max(1, min((channels + 15) / 16, (wanted + heads - 1) / heads))
+    let panel = ((channels + panels - 1) / panels + 15) / 16 * 16
+    let perHead = (channels + panel - 1) / panel
+    Parallel.forEach(heads * perHead, if: parallel) { index in
+      let head = index / perHead, column = index % perHead * panel
+      body(head / layout.kvHeads, head % layout.kvHeads, column..<min(channels, column + panel))
     }
   }
 }
