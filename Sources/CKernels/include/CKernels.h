@@ -9,3 +9,4 @@
 #include "gla.h"
 #include "isa.h"
 #include "linear.h"
+#include "training.h"

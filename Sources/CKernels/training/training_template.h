@@ -1,0 +1,81 @@
+static void CK(relu_backward)(const float *z, const float *dy, float *dz, size_t n) {
+  for (size_t i = 0; i < n; i++) dz[i] = z[i] > 0 ? dy[i] : 0;
+}
+
+// sigmoid(-z) = 1 / (1 + exp(z)): for large z exp overflows to infinity and the quotient is 0; for
+// small ones it is 1. No difference of close numbers is formed.
+CK_INLINE vf CK(log_sigmoid_slope)(vf z, vf dg, float factor) {
+  return dg * factor / (1.0f + CK(exp)(z));
+}
+
+static void CK(log_sigmoid_backward)(const float *z, const float *dg, float factor, float *dz,
+                                     size_t n) {
+  size_t i = 0;
+  for (; i + CK_LANES <= n; i += CK_LANES)
+    CK(store)(dz + i, CK(log_sigmoid_slope)(CK(load)(z + i), CK(load)(dg + i), factor));
+  if (i < n)
+    CK(store_some)(dz + i, n - i,
+                   CK(log_sigmoid_slope)(CK(load_some)(z + i, n - i, 0),
+                                         CK(load_some)(dg + i, n - i, 0), factor));
+}
+
+static void CK(add_to_doubles)(const float *restrict x, double *restrict sums, size_t n) {
+  for (size_t i = 0; i < n; i++) sums[i] += (double)x[i];
+}
+
+static double CK(sum_squares)(const float *x, size_t n) {
+  vd total = {};
+  size_t i = 0;
+  for (; i + CK_LANES <= n; i += CK_LANES) {
+    vd lanes = __builtin_convertvector(CK(load)(x + i), vd);
+    total += lanes * lanes;
+  }
+  if (i < n) {
+    vd lanes = __builtin_convertvector(CK(load_some)(x + i, n - i, 0), vd);
+    total += lanes * lanes;
+  }
+  double sum = 0;
+  for (int lane = 0; lane < CK_LANES; lane++) sum += total[lane];
+  return sum;
+}
+
+// With f = 1 / rms(x): dx = f · weight · dy - f³ / n · (x · (weight dy)) · x.
+static void CK(rms_norm_backward)(const float *x, const float *weight, const float *dy,
+                                  float epsilon, float *dx, double *sums, size_t n) {
+  vf squares[2] = {}, products[2] = {};
+  size_t i = 0;
+  for (; i + 2 * CK_LANES <= n; i += 2 * CK_LANES) {
+    vf p = CK(load)(x + i), q = CK(load)(x + i + 16);
+    squares[0] = squares[0] + p * p;
+    squares[1] = squares[1] + q * q;
+    products[0] = products[0] + p * (CK(load)(weight + i) * CK(load)(dy + i));
+    products[1] = products[1] + q * (CK(load)(weight + i + 16) * CK(load)(dy + i + 16));
+  }
+  for (; i < n; i += CK_LANES) {
+    size_t count = n - i < CK_LANES ? n - i : CK_LANES;
+    vf p = CK(load_some)(x + i, count, 0);
+    squares[0] = squares[0] + p * p;
+    products[0] = products[0] + p * (CK(load_some)(weight + i, count, 0) *
+                                     CK(load_some)(dy + i, count, 0));
+  }
+  float size = (float)n;
+  float factor =
+      1.0f / __builtin_sqrtf(CK(sum)(squares[0] + squares[1]) / size + epsilon);
+  float pull = factor * factor * factor / size * CK(sum)(products[0] + products[1]);
+  if (sums)
+    for (i = 0; i < n; i++) sums[i] += (double)(dy[i] * (x[i] * factor));
+  for (i = 0; i < n; i++) dx[i] = factor * weight[i] * dy[i] - pull * x[i];
+}
+
+static void CK(adam)(const ck_adam_step *step, const float *restrict gradient,
+                     const float *restrict prior, float *restrict m, float *restrict v,
+                     float *restrict w, size_t n) {
+  const ck_adam_step s = *step;
+  for (size_t i = 0; i < n; i++) {
+    float g = gradient[i] * s.gradient_factor;
+    m[i] = s.beta1 * m[i] + (1.0f - s.beta1) * g;
+    v[i] = s.beta2 * v[i] + (1.0f - s.beta2) * g * g;
+    float pull = s.decay * (prior ? w[i] - prior[i] : w[i]);
+    w[i] -= s.rate * m[i] / (__builtin_sqrtf(v[i] * s.second_correction) + s.epsilon) + pull;
+  }
+}
