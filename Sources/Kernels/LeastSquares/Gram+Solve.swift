@@ -16,7 +16,7 @@ extension Gram {
   ///   - prior: W_prior [targets, features]; nil is zeros.
   ///   - weights: receives W [targets, features], the layout of a linear layer's weight.
   ///
-  /// Float64 throughout, by Cholesky factorisation: features³/3 + 2 · targets · features²
+  /// Float64 throughout, by Cholesky factorisation: features³/6 + targets · features²
   /// multiply-adds for each λ.
   public func solve(
     ridge: Double, prior: UnsafePointer<Float>? = nil, into weights: UnsafeMutablePointer<Float>
