@@ -42,7 +42,8 @@ let modules: [Module] = [
   Module(name: "Runtime", imports: ["TensorTypes", "Architectures", "Kernels"], usesModels: true),
   Module(
     name: "Healing",
-    imports: ["TensorTypes", "Checkpoints", "Architectures", "Recipes", "Kernels", "Runtime"]),
+    imports: ["TensorTypes", "Checkpoints", "Architectures", "Recipes", "Kernels", "Runtime"],
+    usesModels: true),
   Module(
     name: "Verification",
     imports: [

@@ -19,3 +19,8 @@ void ck_gla_decay_gradient(size_t tokens, size_t group, size_t columns, const fl
   CK_DISPATCH(gla_decay_gradient, tokens, group, columns, q, dq, q_stride, q_head_stride, k, dk,
               k_stride, dg, sums);
 }
+
+void ck_column_products(const float *a, const float *b, size_t rows, size_t columns,
+                        double factor, double *sums) {
+  CK_DISPATCH(column_products, a, b, rows, columns, factor, sums);
+}

@@ -136,9 +136,8 @@ static void CK(gla_adjoint)(size_t tokens, size_t group, size_t rows, size_t col
     left -= n;
     for (size_t i = 0; i < n; i++) {
       float *decay = scratch + i * width;
-      // Nothing comes after the last token; the state is zero there.
-      if (left + i + 1 == tokens) memset(decay, 0, width * sizeof *decay);
-      else CK(exp_map)(g + (left + i + 1) * g_stride, decay, width);
+      if (left + i + 1 < tokens) CK(exp_map)(g + (left + i + 1) * g_stride, decay, width);
+      else for (size_t c = 0; c < width; c++) decay[c] = 1;
     }
     for (size_t column = 0; column < columns; column += CK_LANES) {
       size_t lanes = columns - column < CK_LANES ? columns - column : CK_LANES;
@@ -153,6 +152,12 @@ static void CK(gla_adjoint)(size_t tokens, size_t group, size_t rows, size_t col
       CK(gla_adjoint_panel)(&p, n, group, lanes);
     }
   }
+  if (tokens == 0) return;
+  CK(exp_map)(g, scratch, width);
+  for (size_t r = 0; r < rows; r++) {
+    float *row = state + r * state_stride;
+    for (size_t c = 0; c < columns; c++) row[c] *= scratch[lane_decay ? c : r];
+  }
 }
 
 static void CK(gla_decay_gradient)(size_t tokens, size_t group, size_t columns,
@@ -160,7 +165,6 @@ static void CK(gla_decay_gradient)(size_t tokens, size_t group, size_t columns,
                                    size_t q_stride, size_t q_head_stride, const float *restrict k,
                                    const float *restrict dk, size_t k_stride, float *restrict dg,
                                    double *restrict sums) {
-  for (size_t i = 0; i < columns; i++) sums[i] = 0;
   for (size_t t = tokens; t-- > 0;) {
     for (size_t h = 0; h < group; h++) {
       size_t start = t * q_stride + h * q_head_stride;
@@ -172,4 +176,13 @@ static void CK(gla_decay_gradient)(size_t tokens, size_t group, size_t columns,
       dg[t * k_stride + i] = (float)sums[i];
     }
   }
+}
+
+static void CK(column_products)(const float *restrict a, const float *restrict b, size_t rows,
+                                size_t columns, double factor, double *restrict sums) {
+  for (size_t i = 0; i < columns; i++) sums[i] = 0;
+  for (size_t r = 0; r < rows; r++)
+    for (size_t i = 0; i < columns; i++)
+      sums[i] += (double)a[r * columns + i] * (double)b[r * columns + i];
+  for (size_t i = 0; i < columns; i++) sums[i] *= factor;
 }

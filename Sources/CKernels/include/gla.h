@@ -20,21 +20,26 @@ void ck_gla_recurrent(size_t tokens, size_t group, size_t rows, size_t columns, 
                       int lane_decay, float *state, size_t state_stride, float *o,
                       size_t o_stride, size_t o_head_stride, float *scratch);
 
-// Runs the state's gradient from the last token to the first: R_t = sum over heads of a_tᵀ b_t +
-// diag(exp g_{t+1}) R_{t+1}, nothing after the last token, and o_t = scale · c_t R_t.
+// Runs the gradient R of the state from the last token to the first: R_t = sum over heads of
+// a_tᵀ b_t + diag(exp g_{t+1}) R_{t+1} and o_t = scale · c_t R_t. R itself is without the scale.
 //
 // a: `group` heads of `rows` floats; b: `group` heads b_head_stride floats apart, `columns` of
-// each used; c: rows; o: columns; strides are floats from token to token. g as above. state: zeros
-// on entry, the gradient after the first token's on return. scratch as above.
+// each used; c: rows; o: columns; strides are floats from token to token. g as above. state: on
+// entry the gradient of the state after the last token, on return that of the state before the
+// first one. scratch as above.
 void ck_gla_adjoint(size_t tokens, size_t group, size_t rows, size_t columns, float scale,
                     const float *a, size_t a_stride, const float *b, size_t b_stride,
                     size_t b_head_stride, const float *c, size_t c_stride, const float *g,
                     size_t g_stride, int lane_decay, float *state, size_t state_stride, float *o,
                     size_t o_stride, float *scratch);
 
-// dg_t = sum over s >= t of (sum over heads of q_s · dq_s - k_s · dk_s), summed in double, for
+// dg_t = sums + sum over s >= t of (sum over heads of q_s · dq_s - k_s · dk_s), in double, for
 // `columns` channels of one key/value head; q and dq: `group` heads q_head_stride floats apart;
-// k, dk, dg: k_stride floats from token to token. sums: scratch, `columns` doubles.
+// k, dk, dg: k_stride floats from token to token. sums [columns]: on return, dg_0.
 void ck_gla_decay_gradient(size_t tokens, size_t group, size_t columns, const float *q,
                            const float *dq, size_t q_stride, size_t q_head_stride, const float *k,
                            const float *dk, size_t k_stride, float *dg, double *sums);
+
+// sums[i] = factor · sum over r of a[r][i] b[r][i] for a, b [rows, columns], in double.
+void ck_column_products(const float *a, const float *b, size_t rows, size_t columns,
+                        double factor, double *sums);

@@ -67,15 +67,32 @@ static void CK(rms_norm_backward)(const float *x, const float *weight, const flo
   for (i = 0; i < n; i++) dx[i] = factor * weight[i] * dy[i] - pull * x[i];
 }
 
-static void CK(adam)(const ck_adam_step *step, const float *restrict gradient,
-                     const float *restrict prior, float *restrict m, float *restrict v,
-                     float *restrict w, size_t n) {
-  const ck_adam_step s = *step;
-  for (size_t i = 0; i < n; i++) {
-    float g = gradient[i] * s.gradient_factor;
-    m[i] = s.beta1 * m[i] + (1.0f - s.beta1) * g;
-    v[i] = s.beta2 * v[i] + (1.0f - s.beta2) * g * g;
-    float pull = s.decay * (prior ? w[i] - prior[i] : w[i]);
-    w[i] -= s.rate * m[i] / (__builtin_sqrtf(v[i] * s.second_correction) + s.epsilon) + pull;
+CK_INLINE void CK(adam_lanes)(const ck_adam_step *s, vf g, vf pull, vf *m, vf *v, vf *w) {
+  g = g * s->gradient_factor;
+  *m = *m * s->beta1 + g * (1.0f - s->beta1);
+  *v = *v * s->beta2 + g * g * (1.0f - s->beta2);
+  vf root = __builtin_elementwise_sqrt(*v * s->second_correction);
+  *w = *w - (*m * s->rate / (root + s->epsilon) + pull * s->decay);
+}
+
+static void CK(adam)(const ck_adam_step *s, const float *gradient, const float *prior, float *m,
+                     float *v, float *w, size_t n) {
+  size_t i = 0;
+  for (; i + CK_LANES <= n; i += CK_LANES) {
+    vf a = CK(load)(m + i), b = CK(load)(v + i), c = CK(load)(w + i);
+    vf pull = prior ? c - CK(load)(prior + i) : c;
+    CK(adam_lanes)(s, CK(load)(gradient + i), pull, &a, &b, &c);
+    CK(store)(m + i, a);
+    CK(store)(v + i, b);
+    CK(store)(w + i, c);
   }
+  size_t rest = n - i;
+  if (rest == 0) return;
+  vf a = CK(load_some)(m + i, rest, 0), b = CK(load_some)(v + i, rest, 0);
+  vf c = CK(load_some)(w + i, rest, 0);
+  vf pull = prior ? c - CK(load_some)(prior + i, rest, 0) : c;
+  CK(adam_lanes)(s, CK(load_some)(gradient + i, rest, 0), pull, &a, &b, &c);
+  CK(store_some)(m + i, rest, a);
+  CK(store_some)(v + i, rest, b);
+  CK(store_some)(w + i, rest, c);
 }

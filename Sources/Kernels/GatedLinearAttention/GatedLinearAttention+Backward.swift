@@ -9,8 +9,10 @@ extension GatedLinearAttention {
   /// dv_t = k_t R_t,  dg_t = sum over s >= t of (q_s · dq_s - k_s · dk_s), elementwise; where heads
   /// share k, v and g, the products with q and dO are summed over the group.
   ///
-  /// Three recurrences, none of which keeps more than one state: S transposed for dq, R transposed
-  /// for dk, R for dv. dg needs no state at all; its sums run in float64, because they cancel.
+  /// Three recurrences: S transposed for dq, R transposed for dk, R for dv. The sums of dg cancel, so
+  /// they run in float64 and only over chunks of `chunk` tokens: between chunks dg is computed anew
+  /// from its definition, the sum of S_{t-1} · diag(exp g_t) R_t. Otherwise rounding errors would
+  /// walk away over a long sequence, and the gate's bias, whose gradient sums dg, would see them all.
   ///
   /// - Parameters:
   ///   - queries: q [segments · tokens, heads, keyDimension].
@@ -48,6 +50,11 @@ extension GatedLinearAttention {
   }
 }
 
+extension GatedLinearAttention {
+  /// Tokens over which the sums of dg run; one state per chunk is kept.
+  fileprivate static var chunk: Int { 64 }
+}
+
 /// The arguments of one `GatedLinearAttention.backward`.
 private struct GatedLinearAttentionBackward {
   let layout: HeadLayout
@@ -59,38 +66,52 @@ private struct GatedLinearAttentionBackward {
   /// dq, dk and dg of one key/value head for some key channels, which lie in the lanes: states are
   /// [valueDimension, channels].
   func keySide(segment: Int, kvHead kv: Int, channels: Range<Int>) {
-    let dk = layout.keyDimension, dv = layout.valueDimension, width = channels.count
-    let group = layout.groupSize, first = segment * tokens
-    let query = first * layout.queryWidth + kv * group * dk + channels.lowerBound
-    let key = first * layout.keyWidth + kv * dk + channels.lowerBound
-    let v = values + first * layout.valueWidth + kv * dv
-    let dO = outputGradient + first * layout.outputWidth + kv * group * dv
-    withScratch(dv * width + Int(CK_GLA_CHUNK) * width) { state in
-      let scratch = state + dv * width
-      state.update(repeating: 0, count: dv * width)
-      if let initialState {
-        let stored = initialState + (segment * layout.kvHeads + kv) * dk * dv
-        for j in 0..<dv {
-          for (i, channel) in channels.enumerated() {
-            state[j * width + i] = stored[channel * dv + j]
-          }
+    let dk = layout.keyDimension, width = channels.count, size = layout.valueDimension * width
+    let chunk = GatedLinearAttention.chunk, chunks = (tokens + chunk - 1) / chunk
+    let side = KeySide(
+      call: self, width: width,
+      query: segment * tokens * layout.queryWidth + kv * layout.groupSize * dk
+        + channels.lowerBound,
+      key: segment * tokens * layout.keyWidth + kv * dk + channels.lowerBound,
+      value: segment * tokens * layout.valueWidth + kv * layout.valueDimension,
+      output: segment * tokens * layout.outputWidth
+        + kv * layout.groupSize * layout.valueDimension)
+    // The states before every chunk, the one after the last, and the gradient.
+    withScratch((chunks + 2) * size + Int(CK_GLA_CHUNK) * width) { states in
+      let gradient = states + (chunks + 1) * size, scratch = gradient + size
+      copyInitialState(segment * layout.kvHeads + kv, channels, to: states)
+      for index in 0..<chunks {
+        let state = states + (index + 1) * size
+        state.update(from: state - size, count: size)
+        side.forward(index * chunk..<min(tokens, (index + 1) * chunk), state, scratch)
+      }
+      withUnsafeTemporaryAllocation(of: Double.self, capacity: width) { sums in
+        guard let sums = sums.baseAddress else { return }
+        sums.initialize(repeating: 0, count: width)
+        gradient.update(repeating: 0, count: size)
+        for index in (0..<chunks).reversed() {
+          side.backward(index * chunk..<min(tokens, (index + 1) * chunk), gradient, sums, scratch)
+          ck_column_products(
+            states + index * size, gradient, layout.valueDimension, width, Double(layout.scale),
+            sums)
         }
       }
-      ck_gla_recurrent(
-        tokens, group, dv, width, layout.scale, dO, layout.outputWidth, v, layout.valueWidth,
-        keys + key, layout.keyWidth, logDecay + key, layout.keyWidth, 1, state, width,
-        queryGradient + query, layout.queryWidth, dk, scratch)
-      state.update(repeating: 0, count: dv * width)
-      ck_gla_adjoint(
-        tokens, group, dv, width, layout.scale, dO, layout.outputWidth, queries + query,
-        layout.queryWidth, dk, v, layout.valueWidth, logDecay + key, layout.keyWidth, 1, state,
-        width, keyGradient + key, layout.keyWidth, scratch)
     }
-    withUnsafeTemporaryAllocation(of: Double.self, capacity: width) { sums in
-      guard let sums = sums.baseAddress else { return }
-      ck_gla_decay_gradient(
-        tokens, group, width, queries + query, queryGradient + query, layout.queryWidth, dk,
-        keys + key, keyGradient + key, layout.keyWidth, logDecayGradient + key, sums)
+  }
+
+  /// Some key channels of a head's initial state, transposed.
+  private func copyInitialState(
+    _ head: Int, _ channels: Range<Int>, to state: UnsafeMutablePointer<Float>
+  ) {
+    let dv = layout.valueDimension
+    guard let initialState else {
+      return state.update(repeating: 0, count: dv * channels.count)
+    }
+    let stored = initialState + head * layout.keyDimension * dv
+    for j in 0..<dv {
+      for (i, channel) in channels.enumerated() {
+        state[j * channels.count + i] = stored[channel * dv + j]
+      }
     }
   }
 
@@ -111,5 +132,46 @@ private struct GatedLinearAttentionBackward {
         logDecay + key, layout.keyWidth, 0, state, width, valueGradient + value,
         layout.valueWidth, state + dk * width)
     }
+  }
+}
+
+/// Where one key/value head's first token and channel lie.
+private struct KeySide {
+  let call: GatedLinearAttentionBackward
+  let width, query, key, value, output: Int
+
+  /// dq of some tokens; `state` goes from before them to after them.
+  func forward(
+    _ tokens: Range<Int>, _ state: UnsafeMutablePointer<Float>,
+    _ scratch: UnsafeMutablePointer<Float>
+  ) {
+    let layout = call.layout, t = tokens.lowerBound
+    let query = query + t * layout.queryWidth, key = key + t * layout.keyWidth
+    ck_gla_recurrent(
+      tokens.count, layout.groupSize, layout.valueDimension, width, layout.scale,
+      call.outputGradient + output + t * layout.outputWidth, layout.outputWidth,
+      call.values + value + t * layout.valueWidth, layout.valueWidth, call.keys + key,
+      layout.keyWidth, call.logDecay + key, layout.keyWidth, 1, state, width,
+      call.queryGradient + query, layout.queryWidth, layout.keyDimension, scratch)
+  }
+
+  /// dk and dg of some tokens; `gradient` goes from after them to before them, and `sums` are dg of
+  /// the token after them.
+  func backward(
+    _ tokens: Range<Int>, _ gradient: UnsafeMutablePointer<Float>,
+    _ sums: UnsafeMutablePointer<Double>, _ scratch: UnsafeMutablePointer<Float>
+  ) {
+    let layout = call.layout, t = tokens.lowerBound
+    let query = query + t * layout.queryWidth, key = key + t * layout.keyWidth
+    ck_gla_adjoint(
+      tokens.count, layout.groupSize, layout.valueDimension, width, layout.scale,
+      call.outputGradient + output + t * layout.outputWidth, layout.outputWidth,
+      call.queries + query, layout.queryWidth, layout.keyDimension,
+      call.values + value + t * layout.valueWidth, layout.valueWidth, call.logDecay + key,
+      layout.keyWidth, 1, gradient, width, call.keyGradient + key, layout.keyWidth, scratch)
+    ck_gla_decay_gradient(
+      tokens.count, layout.groupSize, width, call.queries + query, call.queryGradient + query,
+      layout.queryWidth, layout.keyDimension, call.keys + key, call.keyGradient + key,
+      layout.keyWidth, call.logDecayGradient + key, sums)
   }
 }

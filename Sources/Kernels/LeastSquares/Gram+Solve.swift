@@ -14,9 +14,10 @@ extension Gram {
   /// - Parameters:
   ///   - ridge: λ >= 0, relative to each feature's power.
   ///   - prior: W_prior [targets, features]; nil is zeros.
-  ///   - weights: receives W [targets, features], the layout of a linear layer's weight.
+  ///   - weights: receives W [targets, features], the layout of a linear layer's weight; may be the
+  ///     prior.
   ///
-  /// Float64 throughout, by Cholesky factorisation: features³/3 + 2 · targets · features²
+  /// Float64 throughout, by Cholesky factorisation: features³/6 + targets · features²
   /// multiply-adds for each λ.
   public func solve(
     ridge: Double, prior: UnsafePointer<Float>? = nil, into weights: UnsafeMutablePointer<Float>
@@ -52,7 +53,7 @@ extension Gram {
   /// What is added to the diagonal: λ G_ii + tiny.
   func ridgeDiagonal(_ ridge: Double) -> [Double] {
     let diagonal = (0..<features).map { matrix[$0 * features + $0] }
-    let mean = diagonal.reduce(0, +) / Double(max(1, features))
+    let mean = diagonal.reduce(0, +) / Double(features)
     let tiny = mean > 0 ? mean * 1e-10 : 1
     return diagonal.map { ridge * $0 + tiny }
   }

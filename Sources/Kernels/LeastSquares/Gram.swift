@@ -22,8 +22,9 @@ public final class Gram {
   /// The side of a tile of G or C, the unit of work of a thread.
   static let tileSide = 256
 
-  /// Empty sums.
+  /// Empty sums for at least one feature and target.
   public init(features: Int, targets: Int) {
+    precondition(features > 0 && targets > 0)
     self.features = features
     self.targets = targets
     matrix = [Double](repeating: 0, count: features * features)

@@ -6,6 +6,10 @@ extension LinearCall {
   /// first-level cache.
   private static var decodedRows: Int { 4 }
 
+  /// Multiply-adds per thread below which waking one (30-50 µs here) costs more than it gives.
+  private static var productsWorthAThread: Int { 1 << 21 }
+  private static var decodedProductsWorthAThread: Int { 1 << 20 }
+
   /// Few tokens: dot products of the weight rows as they are stored.
   ///
   /// One pass over the weights, which is what costs; a second thread is worth waking only for
@@ -20,7 +24,8 @@ extension LinearCall {
       for t in 0..<tokens {
         ck_prepare(code, input + t * inputStride, x + t * prepared, weight.columns)
       }
-      let minimum = 1 + Linear.elementsWorthAThread / max(1, weight.columns * tokens)
+      let worthAThread = direct ? Self.productsWorthAThread : Self.decodedProductsWorthAThread
+      let minimum = 1 + worthAThread / max(1, weight.columns * tokens)
       Parallel.ranges(weight.rows, granularity: 16, minimum: minimum) { rows in
         if direct {
           weight.forEachRun(in: rows) { run in
@@ -52,9 +57,4 @@ extension LinearCall {
       }
     }
   }
-}
-
-extension Linear {
-  /// Multiply-adds that take about as long as waking another thread and waiting for it.
-  static let elementsWorthAThread = 1 << 22
 }

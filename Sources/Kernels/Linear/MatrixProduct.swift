@@ -29,8 +29,9 @@ public enum MatrixProduct {
   ) {
     guard m > 0, n > 0 else { return }
     let call = MatrixProductCall(
-      form: form, a: a, aStride: aStride ?? (form == .transposedLeft ? m : k), b: b,
-      bStride: bStride ?? (form == .transposedRight ? k : n), m: m, n: n, k: k, adding: adding,
+      form: form, a: a, aStride: max(1, aStride ?? (form == .transposedLeft ? m : k)), b: b,
+      bStride: max(1, bStride ?? (form == .transposedRight ? k : n)), m: m, n: n, k: k,
+      adding: adding,
       c: c, cStride: cStride ?? n)
     call.run(MatrixSplit(m: m, n: n, k: k, threads: Parallel.threadCount))
   }
