@@ -50,8 +50,8 @@ import Testing
   func `killed at a seeded moment`(_ seed: UInt64) throws {
     let large = try Large.shared.get()
     var generator = SplitMix64(seed: seed, label: "kill")
-    let running = try start(large, until: Int.random(in: 1...9, using: &generator))
-    usleep(UInt32.random(in: 0...9000, using: &generator))
+    let running = try start(large, until: Int.random(in: 1...5, using: &generator))
+    usleep(UInt32.random(in: 0...4000, using: &generator))
     let killed = try #require(running.kill())
     #expect(killed.code == -9, "the run was over before it was killed")
     #expect(directory.names == ["out.partial"])
