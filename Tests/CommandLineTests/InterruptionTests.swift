@@ -26,6 +26,8 @@ import Testing
         ], type: .bfloat16)
       try Program.run(["convert", directory("s"), directory("whole")] + options).succeeded()
       whole = try Files.tree(directory("whole"))
+      // A static lives as long as the process, so nothing else would remove the files.
+      atexit { try? Files.remove(Large.shared.get().directory.path) }
     }
   }
 
