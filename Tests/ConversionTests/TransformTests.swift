@@ -70,6 +70,10 @@ struct TransformTests {
     #expect(throws: Never.self) {
       try bytes(CopyTransform(view, named: "big", as: .bfloat16), block: 16)
     }
+    let least = MemoryStorage.view([1, 65_520], shape: [2])
+    #expect(throws: ConversionError.overflow(tensor: "b", value: 65_520, type: .float16)) {
+      try bytes(CopyTransform(least, named: "b", as: .float16), block: 16)
+    }
   }
 
   @Test func `float16 takes everything that rounds to a finite number`() throws {

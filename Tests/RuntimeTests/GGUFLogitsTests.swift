@@ -1,0 +1,77 @@
+import Architectures
+import Foundation
+import Kernels
+import ModelFiles
+import TensorTypes
+import TestSupport
+import Testing
+
+@testable import Runtime
+
+/// GGUF files compute what their directories compute.
+struct GGUFLogitsTests {
+  private let directory: TemporaryDirectory
+  private let tokens = someTokens(24)
+
+  init() throws { directory = try TemporaryDirectory() }
+
+  private func gguf(
+    _ architecture: String, quantised: Bool = false, divisors: [Float]? = nil
+  ) throws -> Model {
+    let file = try GGUFModel(
+      directory("hf"), as: architecture, quantised: quantised, divisors: divisors)
+    return try openModel(directory.write("m.gguf", file.writer.bytes))
+  }
+
+  @Test(arguments: [
+    (TinyModel.llama, "llama"), (.llamaBias, "llama"), (.qwen2Tied, "qwen2"), (.qwen3, "qwen3"),
+  ])
+  func `unquantised`(_ model: TinyModel, _ architecture: String) throws {
+    try model.synthesize(to: directory("hf"))
+    let expected = try openModel(directory("hf")).logits(tokens)
+    let file = try gguf(architecture)
+    #expect(difference(try file.logits(tokens), expected) < 1e-6)
+    #expect(difference(try file.logits(tokens, stepwise: true), expected) < 1e-5)
+  }
+
+  @Test func `in blocks, as the values that the blocks hold`() throws {
+    try TinyModel.llama.synthesize(to: directory("hf"))
+    let model = try gguf("llama", quantised: true)
+    let file = try ModelFile.open(directory("m.gguf"))
+    let dense = try Model(
+      file.description,
+      weights: ReplacedWeights(base: file) { _, view in
+        let count = view.rows * view.columns
+        let values = [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
+          if let start = buffer.baseAddress {
+            RowDecoder.decode(view, rows: 0..<view.rows, into: start)
+          }
+          initialized = count
+        }
+        return MemoryStorage.view(values, shape: view.shape)
+      })
+    #expect(difference(try model.logits(tokens), try dense.logits(tokens)) < 1e-5)
+    #expect(difference(try model.logits(tokens, stepwise: true), try dense.logits(tokens)) < 1e-5)
+    // Eight bits change the model a little, and not more.
+    let exact = try openModel(directory("hf")).logits(tokens)
+    let change = difference(try model.logits(tokens), exact)
+    #expect(change > 1e-5 && change < 0.05)
+  }
+
+  @Test func `Llama 3's scaling, stored as divisors`() throws {
+    try TinyModel.llama3.synthesize(to: directory("hf"))
+    let model = try openModel(directory("hf"))
+    // What llama.cpp's converter writes for factor 8, low 1, high 4 and 256 positions.
+    let divisors: [Float] = (0..<8).map { index in
+      let wavelength = 2 * Double.pi * pow(500_000, Double(index) / 8)
+      if wavelength < 256.0 / 4 { return 1 }
+      if wavelength > 256 { return 8 }
+      let smooth = (256 / wavelength - 1) / 3
+      return Float(1 / ((1 - smooth) / 8 + smooth))
+    }
+    #expect(Set(divisors).count > 2)
+    let file = try gguf("llama", divisors: divisors)
+    #expect(difference(try file.logits(tokens), try model.logits(tokens)) < 1e-5)
+    #expect(difference(try gguf("llama").logits(tokens), try model.logits(tokens)) > 1e-4)
+  }
+}
