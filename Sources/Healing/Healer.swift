@@ -16,11 +16,11 @@ public final class Healer {
   public let model: ModelDescription
   /// The source.
   public let teacher: ModelDescription
-  private let studentWeights: any WeightSource
-  private let teacherWeights: any WeightSource
-  private let settings: HealSettings
-  private let tokens: [Int]
-  private let segments: Segments
+  let studentWeights: any WeightSource
+  let teacherWeights: any WeightSource
+  let settings: HealSettings
+  let tokens: [Int]
+  let segments: Segments
   private let workspace: Workspace
 
   /// What is known of a layer after it was passed.
@@ -88,10 +88,10 @@ public final class Healer {
     var healed = try workspace.healedTensors()
     let start = try workspace.finishedLayers()
     if start == 0 { try embed() }
-    let clock = TimeBudget(settings: settings, layers: model.layers.count)
+    let steps = try workspace.steps { try estimate().steps }
     for layer in start..<model.layers.count {
       let began = Date()
-      let (tensors, found) = try pass(layer, clock: clock, progress: progress)
+      let (tensors, found) = try pass(layer, steps: steps, progress: progress)
       if let tensors { healed.merge(tensors) }
       try workspace.finish(layer: layer)
       var result = found
@@ -117,7 +117,7 @@ public final class Healer {
 
   /// Takes both streams through one layer, refitting it when it is linear.
   private func pass(
-    _ layer: Int, clock: TimeBudget, progress: (Int, Double, Double) throws -> Void
+    _ layer: Int, steps: Int, progress: (Int, Double, Double) throws -> Void
   ) throws -> (HealedTensors?, LayerReport) {
     let target = try workspace.stream(.target, entering: layer)
     let nextSource = try workspace.stream(.teacher, entering: layer + 1)
@@ -139,7 +139,7 @@ public final class Healer {
           index: layer, model: model, runner: LayerRunner(weights: weights, model: model),
           student: student, target: target, segments: segments,
           sinkWeight: Float(settings.sinkWeight)), settings: settings)
-      let result = try trainer.run(steps: clock.steps(forLayer: layer)) { share, error in
+      let result = try trainer.run(steps: steps) { share, error in
         try progress(layer, share, error)
       }
       (report.before, report.afterRidge, report.after) =

@@ -45,6 +45,20 @@ struct Workspace {
     for kind in [Kind.teacher, .student, .target] { unlink(path(kind, layer)) }
   }
 
+  /// The number of gradient steps per layer: decided once, since a time limit depends on how busy
+  /// the machine is, and a resumed run must go on as it began.
+  func steps(decide: () throws -> Int) throws -> Int {
+    let path = directory + "/steps"
+    if let data = FileManager.default.contents(atPath: path),
+      let steps = Int(String(decoding: data, as: UTF8.self))
+    {
+      return steps
+    }
+    let steps = try decide()
+    try LayerFile.replace(path, with: "\(steps)")
+    return steps
+  }
+
   /// The tensors of all finished layers.
   func healedTensors() throws -> HealedTensors {
     var all = HealedTensors()

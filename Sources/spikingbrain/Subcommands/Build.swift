@@ -9,7 +9,7 @@ import TensorTypes
 /// `build`: a whole pipeline from one recipe.
 struct Build: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Runs the steps of a recipe: convert, verify, evaluate.",
+    abstract: "Runs the steps of a recipe: convert, heal, verify, evaluate.",
     discussion: """
       Paths in the recipe are relative to the recipe's directory; --source and --output override \
       what it says.
@@ -44,24 +44,38 @@ struct Build: ParsableCommand {
       steps.append(.object(object))
       if !output.reporting.json { Terminal.say(report.text) }
     }
+    var stages = Stages(output: out, count: recipe.steps.count { $0.writes })
     for step in recipe.steps where passed {
       switch step {
       case .convert(let settings):
-        heading("convert \(source) -> \(out)")
+        let target = stages.next()
+        if output.resume && Stages.isComplete(target) { continue }
+        heading("convert \(source) -> \(target)")
         let file = try ModelFile.open(source)
         let plan = try ConversionPlan.make(from: file, settings: settings)
-        report("convert", out, try PlanRunner(output: output).run(plan, from: file.inputs, to: out))
+        report(
+          "convert", target,
+          try PlanRunner(output: output).run(plan, from: file.inputs, to: target))
+      case .heal(var settings):
+        let from = stages.current, target = stages.next()
+        // A dry run has no conversion to time; `heal --dry-run` predicts on a real one.
+        if output.dryRun || output.resume && Stages.isComplete(target) { continue }
+        heading("heal \(from) -> \(target)")
+        settings.text = settings.text.map(recipe.path)
+        report(
+          "heal", target,
+          try HealRunner(settings: settings, output: output).run(from, teacher: source, to: target))
       case .verify(let settings):
         if output.dryRun { continue }
-        heading("verify \(out)")
+        heading("verify \(stages.current)")
         let result = try Verify.verify(
-          out, source: source, level: settings.level, limits: output.limits,
+          stages.current, source: source, level: settings.level, limits: output.limits,
           reporting: output.reporting)
-        report("verify", out, result.report)
+        report("verify", stages.current, result.report)
         passed = result.passed
       case .evaluate(let settings):
         if output.dryRun { continue }
-        for path in [source, out] {
+        for path in [source, stages.current] {
           heading("evaluate \(path)")
           let result = try Evaluate.evaluate(
             path, text: recipe.path(settings.text), context: settings.context,
@@ -70,6 +84,7 @@ struct Build: ParsableCommand {
         }
       }
     }
+    if passed && !output.dryRun { stages.removeIntermediates() }
     // One object for the whole pipeline, also when a check failed.
     if output.reporting.json {
       let whole: JSONValue = ["passed": .bool(passed), "steps": .array(steps)]
@@ -80,6 +95,49 @@ struct Build: ParsableCommand {
 
   private func heading(_ text: String) {
     if !output.reporting.json && !output.reporting.quiet { Terminal.say("== \(text)") }
+  }
+}
+
+/// Where the steps of a recipe write: the last one to the output, earlier ones beside it.
+struct Stages {
+  private let output: String
+  private let count: Int
+  private var written = 0
+
+  init(output: String, count: Int) {
+    self.output = output
+    self.count = count
+  }
+
+  /// What the last writing step made.
+  var current: String { path(written) }
+
+  /// Where the next writing step writes.
+  mutating func next() -> String {
+    written += 1
+    return current
+  }
+
+  private func path(_ number: Int) -> String {
+    number >= count ? output : "\(output).step\(number)"
+  }
+
+  /// Whether a step's result is there whole; it never is there in part.
+  static func isComplete(_ path: String) -> Bool { FileManager.default.fileExists(atPath: path) }
+
+  /// Removes the results of all steps but the last.
+  func removeIntermediates() {
+    for number in 1..<max(count, 1) { try? FileManager.default.removeItem(atPath: path(number)) }
+  }
+}
+
+extension Recipe.Step {
+  /// Whether the step makes a new checkpoint.
+  var writes: Bool {
+    switch self {
+    case .convert, .heal: true
+    case .verify, .evaluate: false
+    }
   }
 }
 

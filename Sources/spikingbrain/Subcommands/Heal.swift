@@ -80,7 +80,8 @@ struct Heal: ParsableCommand {
     settings.sinkWeight = sinkWeight
     settings.timeLimit = timeLimit
     settings.seed = seed
-    try HealRunner(settings: settings, output: output).run(ckpt, teacher: teacher, to: out)
+    output.reporting.report(
+      try HealRunner(settings: settings, output: output).run(ckpt, teacher: teacher, to: out))
   }
 }
 
@@ -91,7 +92,8 @@ struct HealRunner {
   let settings: HealSettings
   let output: OutputOptions
 
-  func run(_ path: String, teacher: String, to out: String) throws {
+  /// Heals `path` against `teacher` into the directory `out`; returns what to report.
+  func run(_ path: String, teacher: String, to out: String) throws -> Report {
     try output.limits.apply()
     let file = try ModelFile.open(path), source = try ModelFile.open(teacher)
     try file.requireSound()
@@ -104,12 +106,13 @@ struct HealRunner {
     for text in settings.text where tokens.count < settings.tokens {
       tokens += tokenizer.encode(bytes: try InputError.text(at: text))
     }
+    if output.dryRun { return try predict(file, source, tokens: tokens) }
     let inputs = file.inputs + source.inputs + settings.text
     let directory = try OutputDirectory(
       begin: out, fingerprint: fingerprint(file, source, tokens), resume: output.resume,
       force: output.force, inputs: inputs)
     do {
-      try heal(file, source, tokens: tokens, to: out, directory)
+      return try heal(file, source, tokens: tokens, to: out, directory)
     } catch {
       directory.abandon()
       throw error
@@ -119,11 +122,13 @@ struct HealRunner {
   private func heal(
     _ file: ModelFile, _ source: ModelFile, tokens: [Int], to out: String,
     _ directory: OutputDirectory
-  ) throws {
+  ) throws -> Report {
     let healer = try Healer(
       model: file.description, weights: file, teacher: source.description, teacherWeights: source,
       tokens: tokens, settings: settings, directory: directory.workspace())
     let started = Date()
+    let estimate = try healer.estimate()
+    output.reporting.note("\(estimate.text)")
     var reports: [Healer.LayerReport] = []
     let progress = Progress("healing", quiet: output.reporting.quiet)
     let depth = file.description.layers.count
@@ -148,12 +153,28 @@ struct HealRunner {
       plan, tool: .init(name: "spikingbrain", version: ProgramVersion.current))
     try executor.write(to: directory)
     let seconds = Date().timeIntervalSince(started)
-    output.reporting.report(
-      [
+    return Report(
+      json: [
         "output": .string(out), "seconds": .double(seconds),
+        "predicted_seconds": .double(estimate.seconds),
         "layers": .array(reports.map(\.json)),
-      ], text: "wrote \(out): healed \(reports.count { $0.after != nil }) layers in "
+      ],
+      text: "wrote \(out): healed \(reports.count { $0.after != nil }) layers in "
         + duration(seconds))
+  }
+
+  /// What the healing would take, without doing it.
+  private func predict(
+    _ file: ModelFile, _ source: ModelFile, tokens: [Int]
+  ) throws -> Report {
+    let directory = FileManager.default.temporaryDirectory.path
+    let estimate = try Healer(
+      model: file.description, weights: file, teacher: source.description, teacherWeights: source,
+      tokens: tokens, settings: settings, directory: directory
+    ).estimate()
+    return Report(
+      json: ["predicted_seconds": .double(estimate.seconds), "steps": .int(estimate.steps)],
+      text: estimate.text)
   }
 
   /// What determines the result: a run is resumed only when all of it is the same.
@@ -205,5 +226,14 @@ extension Healer.LayerReport {
     object["drift"] = .double(drift)
     object["sink"] = .double(sink)
     return .object(object)
+  }
+}
+
+extension Healer.Estimate {
+  /// The prediction in words.
+  var text: String {
+    "predicted: \(duration(seconds)) (\(duration(passes)) for the streams, "
+      + "\(duration(solutions)) for closed forms, \(steps) steps per layer of "
+      + "\(duration(step * Double(steps))) in all)"
   }
 }

@@ -1,0 +1,111 @@
+import Architectures
+import Foundation
+import Kernels
+import Recipes
+import Runtime
+import TensorTypes
+
+extension Healer {
+  /// What a healing will take, from timing its parts on the first segments.
+  public struct Estimate: Sendable {
+    /// Taking both streams through all layers.
+    public var passes: Double
+    /// Closed forms of all linear layers.
+    public var solutions: Double
+    /// One gradient step in every linear layer.
+    public var step: Double
+    /// Gradient steps per layer.
+    public var steps: Int
+
+    /// Seconds in all.
+    public var seconds: Double { passes + solutions + step * Double(steps) }
+  }
+
+  /// Times one segment through a layer of each kind and a gradient step, and adds up.
+  ///
+  /// With a time limit, the number of steps is what fits.
+  public func estimate() throws -> Estimate {
+    let linear = model.layers.indices.filter { !model.layers[$0].mixer.isSoftmax }
+    guard let first = linear.first else {
+      return Estimate(passes: 0, solutions: 0, step: 0, steps: 0)
+    }
+    let probe = try Probe(self, layer: first)
+    let segmentTime = try Healer.seconds { try probe.pass() }
+    let stepTime = try Healer.seconds { try probe.step() }
+    let forwardTime = try Healer.seconds { try probe.forward() }
+    let batches = Double(segments.count) / Double(settings.batch)
+    // Before, after each closed form and at the end, held-out segments are run as well.
+    let forwards = settings.method == .both ? 3.0 : settings.method == .ridge ? 1.5 : 0.5
+    var estimate = Estimate(
+      passes: segmentTime * Double(segments.count * model.layers.count),
+      solutions: Double(linear.count) * forwards * batches * forwardTime,
+      step: Double(linear.count) * stepTime, steps: settings.method == .ridge ? 0 : settings.steps)
+    if let limit = settings.timeLimit, settings.method != .ridge {
+      let left = limit * 60 - estimate.passes - estimate.solutions
+      estimate.steps = min(estimate.steps, max(0, Int(left / max(estimate.step, 1e-9))))
+    }
+    return estimate
+  }
+
+  /// The second of two runs: the first one maps pages and fills caches.
+  private static func seconds(_ body: () throws -> Void) rethrows -> Double {
+    try body()
+    let started = DispatchTime.now().uptimeNanoseconds
+    try body()
+    return Double(DispatchTime.now().uptimeNanoseconds - started) * 1e-9
+  }
+
+  /// One batch of embedded text, and a layer of each model to run it through.
+  private struct Probe {
+    let teacher: LayerRunner
+    let student: LayerRunner
+    let layer: TrainableGLA
+    let batch: LayerData.Batch
+    let segment: FloatMatrix
+    let teacherState: DecodingState.MixerState
+    let studentState: DecodingState.MixerState
+    let angles: RotaryTable
+    let count: Int
+
+    init(_ healer: Healer, layer index: Int) throws {
+      count = min(healer.settings.batch, healer.segments.count)
+      let length = healer.segments.length
+      teacher = LayerRunner(
+        weights: try LayerWeights(index, of: healer.teacher, from: healer.teacherWeights),
+        model: healer.teacher)
+      student = LayerRunner(
+        weights: try LayerWeights(index, of: healer.model, from: healer.studentWeights),
+        model: healer.model)
+      layer = try TrainableGLA(
+        student.weights, model: healer.model, gateBias: healer.settings.gateBias)
+      let hidden = try EmbeddingRows(healer.studentWeights, model: healer.model)
+        .rows(healer.tokens[..<(count * length)])
+      batch = LayerData.Batch(
+        input: student.normed(hidden), target: hidden,
+        weights: [Float](repeating: 1, count: hidden.rows))
+      segment = hidden.rows(0..<length).copy
+      teacherState = DecodingState(for: healer.teacher).layers[index]
+      studentState = DecodingState(for: healer.model).layers[index]
+      angles = RotaryEmbedding(healer.model).table(first: 0, count: length)
+    }
+
+    /// One segment through the layer of both models.
+    func pass() throws {
+      for (runner, start) in [(teacher, teacherState), (student, studentState)] {
+        var state = start
+        runner.run(segment.copy, state: &state, position: 0, angles: angles)
+      }
+    }
+
+    func forward() throws { _ = layer.output(of: layer.forward(batch.input, segments: count)) }
+
+    /// A gradient step that changes nothing.
+    func step() throws {
+      let trace = layer.forward(batch.input, segments: count)
+      let output = layer.output(of: trace)
+      _ = batch.lossAndGradient(of: output)
+      layer.backward(trace, outputGradient: output, segments: count)
+      for parameter in layer.parameters { parameter.step(learningRate: 0, gradientScale: 1) }
+    }
+  }
+}
