@@ -45,9 +45,13 @@ CK_INLINE void CK(gla_adjoint_tile)(const int N, const int G, const int lane_dec
 #pragma clang loop unroll(full)
     for (int t = N - 1; t >= 0; t--) {
       const float *a = p->a + (size_t)t * p->a_stride + i;
-      if (first) r = lane_decay ? r * decay[t] : r * p->decay[(size_t)t * p->decay_stride + i];
+      // Only one operation of the sum waits for the old state.
+      vf added = a[0] * b[t][0];
 #pragma clang loop unroll(full)
-      for (int h = 0; h < G; h++) r = r + a[(size_t)h * p->rows] * b[t][h];
+      for (int h = 1; h < G; h++) added = added + a[(size_t)h * p->rows] * b[t][h];
+      if (!first) r = r + added;
+      else if (lane_decay) r = r * decay[t] + added;
+      else r = r * p->decay[(size_t)t * p->decay_stride + i] + added;
       if (last) acc[t] = acc[t] + p->c[(size_t)t * p->c_stride + i] * r;
     }
     if (full) CK(store)(row, r);

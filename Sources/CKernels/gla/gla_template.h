@@ -44,8 +44,10 @@ CK_INLINE void CK(gla_tile)(const int N, const int G, const int lane_decay,
     vf s = full ? CK(load)(row) : CK(load_some)(row, lanes, 0);
 #pragma clang loop unroll(full)
     for (int t = 0; t < N; t++) {
-      s = lane_decay ? s * decay[t] : s * b->decay[(size_t)t * b->decay_stride + c];
-      s = s + b->k[(size_t)t * b->k_stride + c] * v[t];
+      // Only one operation of the sum waits for the old state.
+      vf added = b->k[(size_t)t * b->k_stride + c] * v[t];
+      s = lane_decay ? s * decay[t] + added
+                     : s * b->decay[(size_t)t * b->decay_stride + c] + added;
 #pragma clang loop unroll(full)
       for (int h = 0; h < G; h++)
         acc[t][h] =
