@@ -12,7 +12,7 @@ struct Workspace {
 
   /// Which stream a file holds.
   enum Kind: String {
-    case teacher, student, target
+    case teacher, student, target, middle
   }
 
   func stream(_ kind: Kind, entering layer: Int) throws(HealingError) -> HiddenStream {
@@ -42,7 +42,7 @@ struct Workspace {
   func finish(layer: Int) throws {
     for kind in [Kind.teacher, .student] { try stream(kind, entering: layer + 1).sync() }
     try LayerFile.replace(directory + "/finished", with: "\(layer + 1)")
-    for kind in [Kind.teacher, .student, .target] { unlink(path(kind, layer)) }
+    for kind in [Kind.teacher, .student, .target, .middle] { unlink(path(kind, layer)) }
   }
 
   /// The number of gradient steps per layer: decided once, since a time limit depends on how busy

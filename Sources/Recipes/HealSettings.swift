@@ -18,6 +18,8 @@ public struct HealSettings: Sendable, Equatable {
   public var gateBias = -3.0
   /// Weight of a segment's first token, which carries the attention sink.
   public var sinkWeight = 32.0
+  /// Whether down_proj of every layer is refitted in closed form as well.
+  public var refitsFeedForward = false
   /// Most minutes to spend; gradient steps are shortened to fit.
   public var timeLimit: Double?
   /// Seed of the batches.

@@ -44,6 +44,7 @@ struct Build: ParsableCommand {
       steps.append(.object(object))
       if !output.reporting.json { Terminal.say(report.text) }
     }
+    var measured: [EvaluateSettings] = []
     var stages = Stages(output: out, count: recipe.steps.count { $0.writes })
     for step in recipe.steps where passed {
       switch step {
@@ -75,7 +76,10 @@ struct Build: ParsableCommand {
         passed = result.passed
       case .evaluate(let settings):
         if output.dryRun { continue }
-        for path in [source, stages.current] {
+        // The source is measured once, before the first stage it is compared with.
+        let paths = measured.contains(settings) ? [stages.current] : [source, stages.current]
+        measured.append(settings)
+        for path in paths {
           heading("evaluate \(path)")
           let result = try Evaluate.evaluate(
             path, text: recipe.path(settings.text), context: settings.context,

@@ -59,6 +59,9 @@ struct Heal: ParsableCommand {
   @Option(help: "Weight of the first token, which carries the attention sink.")
   var sinkWeight = HealSettings().sinkWeight
 
+  @Flag(help: "Refit down_proj of every layer in closed form as well.")
+  var refitFeedForward = false
+
   @Option(help: ArgumentHelp("Most minutes to spend.", valueName: "minutes"))
   var timeLimit: Double?
 
@@ -79,6 +82,7 @@ struct Heal: ParsableCommand {
     settings.gateBias = gateBias
     settings.sinkWeight = sinkWeight
     settings.timeLimit = timeLimit
+    settings.refitsFeedForward = refitFeedForward
     settings.seed = seed
     output.reporting.report(
       try HealRunner(settings: settings, output: output).run(ckpt, teacher: teacher, to: out))
