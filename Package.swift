@@ -31,7 +31,8 @@ let modules: [Module] = [
     imports: ["TensorTypes", "StrictJSON", "Checkpoints", "Architectures", "Tokenization"],
     usesModels: true),
   Module(
-    name: "Recipes", imports: ["TensorTypes", .product(name: "Yams", package: "Yams")],
+    name: "Recipes",
+    imports: ["TensorTypes", "Architectures", .product(name: "Yams", package: "Yams")],
     usesModels: true),
   Module(
     name: "Conversion",

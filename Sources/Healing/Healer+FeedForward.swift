@@ -1,5 +1,6 @@
 import Architectures
 import Kernels
+import Recipes
 import Runtime
 import TensorTypes
 
@@ -25,9 +26,12 @@ extension Healer {
           hidden.add(output)
         }
         let target = try source.read(first, count: segments.length)
-        let scales = target.rowScales
+        var scales = target.rowScales
+        scales[0] *= Float(settings.sinkWeight)
         target.subtract(hidden)
-        if let bias = weights.ffnDown.bias { target.addToRows(FloatMatrix(bias.map { -$0 }, rows: 1)) }
+        if let bias = weights.ffnDown.bias {
+          target.addToRows(FloatMatrix(bias.map { -$0 }, rows: 1))
+        }
         gram.add(runner.feedForwardFeatures(hidden), target, weights: scales)
       }
       return gram

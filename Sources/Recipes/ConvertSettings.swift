@@ -1,3 +1,4 @@
+public import Architectures
 public import TensorTypes
 import Yams
 
@@ -11,8 +12,8 @@ public struct ConvertSettings: Sendable, Equatable {
   public var fullAttentionLayers = LayerSelection.list([])
   /// The sliding window W.
   public var window = 4096
-  /// Whether the current token counts among the W: `report` or `flash`.
-  public var windowRule = "report"
+  /// Whether the current token counts among the W.
+  public var windowRule = Mixer.WindowRule.report
   /// Bias of the decay gate: 0 gives every channel a memory of about 23 tokens.
   public var gateBias = 0.0
   /// The element type of the output.
@@ -43,13 +44,33 @@ public struct ConvertSettings: Sendable, Equatable {
     [
       ("layout", layout.rawValue), ("attention-layers", "\(attentionLayers)"),
       ("full-attention-layers", "\(fullAttentionLayers)"), ("window", "\(window)"),
-      ("window-rule", windowRule), ("gate-bias", "\(gateBias)"), ("dtype", dtype.rawValue),
+      ("window-rule", windowRule.rawValue), ("gate-bias", "\(gateBias)"), ("dtype", dtype.rawValue),
       ("shard-size", "\(shardSize.bytes)"), ("seed", "\(seed)"),
     ]
   }
 }
 
 extension ConvertSettings {
+  /// The range of the decay gates' bias: beyond it the decay no longer changes.
+  public static let gateBiases = -1000.0...1000.0
+
+  /// Throws when a value is out of range; `place` says where it was given.
+  public func validate(at place: RecipeError.Place) throws(RecipeError) {
+    func check(
+      _ isValid: Bool, _ key: String, _ value: String, _ expected: String
+    ) throws(RecipeError) {
+      guard isValid else {
+        throw .wrongValue(key: key, value: value, expected: expected, place: place)
+      }
+    }
+    let windows = 1...Configuration.largestDimension
+    try check(
+      windows.contains(window), "window", "\(window)", "1 to \(Configuration.largestDimension)")
+    try check(
+      Self.gateBiases.contains(gateBias), "gate-bias", "\(gateBias)", "-1000 to 1000")
+    try check(shardSize.bytes > 0, "shard-size", "\(shardSize.bytes)", "a size like 5GB")
+  }
+
   /// The settings that `fields` recorded, for example in a manifest.
   public init(fields: [String: String], file: String) throws(RecipeError) {
     let node = Node.mapping(
@@ -73,22 +94,19 @@ extension ConvertSettings: RecipeStep {
     fullAttentionLayers = try reader.value(
       "full-attention-layers", default: fullAttentionLayers, expected: "a list of layers",
       parse: LayerSelection.init(parsing:))
-    window = try reader.value("window", default: window, expected: "a positive integer") {
-      Int($0).flatMap { $0 > 0 ? $0 : nil }
-    }
-    windowRule = try reader.value("window-rule", default: windowRule, expected: "report or flash") {
-      ["report", "flash"].contains($0) ? $0 : nil
-    }
-    gateBias = try reader.value("gate-bias", default: gateBias, expected: "a number") {
-      Double($0).flatMap { $0.isFinite ? $0 : nil }
-    }
+    window = try reader.value("window", default: window, expected: "an integer") { Int($0) }
+    windowRule = try reader.value(
+      "window-rule", default: windowRule, expected: Mixer.WindowRule.choices
+    ) { Mixer.WindowRule(rawValue: $0) }
+    gateBias = try reader.value("gate-bias", default: gateBias, expected: "a number") { Double($0) }
     dtype = try reader.value("dtype", default: dtype, expected: OutputType.choices) {
       OutputType(rawValue: $0)
     }
     shardSize = try reader.value("shard-size", default: shardSize, expected: "a size like 5GB") {
-      ByteSize(parsing: $0).flatMap { $0.bytes > 0 ? $0 : nil }
+      ByteSize(parsing: $0)
     }
     seed = try reader.value("seed", default: seed, expected: "a whole number") { UInt64($0) }
+    try validate(at: reader.place)
   }
 }
 

@@ -40,12 +40,35 @@ public struct HealSettings: Sendable, Equatable {
 }
 
 extension HealSettings {
+  /// Throws when a value is out of range; `place` says where it was given.
+  public func validate(at place: RecipeError.Place) throws(RecipeError) {
+    let limits: [(isValid: Bool, key: String, value: String, expected: String)] = [
+      ((1...1 << 32).contains(tokens), "tokens", "\(tokens)", "1 or more"),
+      ((2...1 << 20).contains(context), "context", "\(context)", "2 to 1048576"),
+      ((0...1 << 24).contains(steps), "steps", "\(steps)", "0 or more"),
+      ((1...1 << 16).contains(batch), "batch", "\(batch)", "1 to 65536"),
+      (learningRate > 0 && learningRate <= 1, "learning-rate", "\(learningRate)", "0 to 1"),
+      (
+        ConvertSettings.gateBiases.contains(gateBias), "gate-bias", "\(gateBias)", "-1000 to 1000"
+      ),
+      (
+        sinkWeight > 0 && sinkWeight <= 1e6, "sink-weight", "\(sinkWeight)", "more than 0, to 1e6"
+      ),
+      (timeLimit ?? 1 > 0, "time-limit", "\(timeLimit ?? 0)", "more than 0 minutes"),
+      (!text.isEmpty, "text", "missing", "at least one file"),
+    ]
+    for limit in limits where !limit.isValid {
+      throw .wrongValue(
+        key: limit.key, value: limit.value, expected: limit.expected, place: place)
+    }
+  }
+
   /// Every setting that determines the result, in a fixed order.
   public var fields: [(key: String, value: String)] {
     [
       ("tokens", "\(tokens)"), ("context", "\(context)"), ("method", method.rawValue),
       ("steps", "\(steps)"), ("batch", "\(batch)"), ("learning-rate", "\(learningRate)"),
-      ("gate-bias", "\(gateBias)"), ("sink-weight", "\(sinkWeight)"), ("seed", "\(seed)"),
+      ("gate-bias", "\(gateBias)"), ("sink-weight", "\(sinkWeight)"), ("refit-feed-forward", "\(refitsFeedForward)"), ("seed", "\(seed)"),
     ]
   }
 }
@@ -60,7 +83,7 @@ extension HealSettings: RecipeStep {
     method = try reader.value("method", default: method, expected: Method.choices) {
       Method(rawValue: $0)
     }
-    steps = try reader.positive("steps", default: steps)
+    steps = try reader.value("steps", default: steps, expected: "0 or more") { Int($0) }
     batch = try reader.positive("batch", default: batch)
     learningRate = try reader.positive("learning-rate", default: learningRate)
     gateBias = try reader.value("gate-bias", default: gateBias, expected: "a number") {
@@ -70,7 +93,11 @@ extension HealSettings: RecipeStep {
     timeLimit = try reader.value("time-limit", default: timeLimit, expected: "minutes") {
       Double($0).flatMap { $0 > 0 ? .some($0) : nil }
     }
+    refitsFeedForward = try reader.value(
+      "refit-feed-forward", default: refitsFeedForward, expected: "true or false"
+    ) { Bool($0) }
     seed = try reader.value("seed", default: seed, expected: "a whole number") { UInt64($0) }
+    try validate(at: reader.place)
   }
 }
 

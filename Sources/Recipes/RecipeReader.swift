@@ -17,6 +17,9 @@ struct RecipeReader {
     self.line = node.mark?.line
   }
 
+  /// Where the mapping stands.
+  var place: RecipeError.Place { .init(file: file, line: line) }
+
   /// The value of `key`, which from now on is a known key.
   mutating func node(_ key: String) -> Node? {
     known.append(key)

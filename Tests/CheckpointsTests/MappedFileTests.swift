@@ -41,7 +41,6 @@ import Testing
     let file = try MappedFile(path: try directory.write("file", bytes), access: .random)
     for start in stride(from: 0, through: 20_000, by: 999) {
       file.discard(UnsafeRawBufferPointer(rebasing: file.bytes[start...]))
-      file.prefetch(UnsafeRawBufferPointer(rebasing: file.bytes[..<start]))
       #expect(file.bytes.elementsEqual(bytes))
     }
     file.discard(UnsafeRawBufferPointer(start: nil, count: 0))

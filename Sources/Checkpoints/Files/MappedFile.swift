@@ -60,11 +60,6 @@ public final class MappedFile: TensorStorage, @unchecked Sendable {
     advise(bytes, MADV_DONTNEED)
   }
 
-  /// Asks the kernel to start reading the pages that hold `bytes`.
-  public func prefetch(_ bytes: UnsafeRawBufferPointer) {
-    advise(bytes, MADV_WILLNEED)
-  }
-
   private func advise(_ part: UnsafeRawBufferPointer, _ advice: Int32) {
     guard let base = bytes.baseAddress, let start = part.baseAddress else { return }
     let page = sysconf(Int32(_SC_PAGESIZE))

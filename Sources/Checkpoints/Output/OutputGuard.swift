@@ -14,7 +14,17 @@ enum OutputGuard {
   }
 
   /// Refuses to replace a directory that holds an input, the working directory or the user's home.
+  /// Refuses what no run of this program wrote, as well.
   static func checkReplaceable(_ path: String, inputs: [String]) throws(CheckpointError) {
+    guard FileStatus.isRealDirectory(path) else {
+      throw .outputNotReplaceable(path: path, reason: "it is not a directory")
+    }
+    let names = try FileStatus.names(in: path)
+    let own = [Manifest.fileName, OutputJournal.fileName, OutputDirectory.workspaceName]
+    guard names.isEmpty || names.contains(where: own.contains) else {
+      throw .outputNotReplaceable(
+        path: path, reason: "it is not an output of this program (it has no manifest.json)")
+    }
     for input in inputs where FileStatus.contains(path, input) {
       throw .outputNotReplaceable(path: path, reason: "it holds the input \(input)")
     }

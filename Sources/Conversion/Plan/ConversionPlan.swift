@@ -1,4 +1,5 @@
 import Architectures
+import Checkpoints
 public import ModelFiles
 public import Recipes
 import StrictJSON
@@ -34,7 +35,8 @@ public enum ConversionPlan {
           .object(JSONObject(settings.fields.map { ($0.key, JSONValue.string($0.value)) }))
         ),
       ]),
-      source: source.summary, notes: notes(source.description, target, obstacles))
+      source: source.summary,
+      notes: notes(source.description, target, obstacles) + sizeNotes(source, tensors))
   }
 
   /// The model that `source` becomes.
@@ -57,7 +59,7 @@ public enum ConversionPlan {
       throw ConversionError.layerTwice(twice)
     }
     let window = Mixer.Window(
-      size: settings.window, rule: Mixer.WindowRule(rawValue: settings.windowRule) ?? .report)
+      size: settings.window, rule: settings.windowRule)
     var target = source
     target.tiesEmbeddings = false
     target.biases.queryKeyValue = true
@@ -84,7 +86,7 @@ public enum ConversionPlan {
     let linear = target.layers.count { !$0.mixer.isSoftmax }
     if linear > 0 {
       notes.append(
-        "The \(linear) linear layers are copies that have not been healed: they start as sound "
+        "Linear layers (\(linear)) are copies that have not been healed: they start as sound "
           + "short-memory layers, but the model has lost its language until it is trained.")
     }
     let narrowed = zip(source.layers, target.layers).contains { before, after in
@@ -96,6 +98,23 @@ public enum ConversionPlan {
       notes.append(
         "The window is shorter than the source's attention: texts longer than the window are "
           + "read differently from the source.")
+    }
+    return notes
+  }
+
+  /// What happens to types and sizes on the way.
+  private static func sizeNotes(
+    _ source: ModelFile, _ tensors: [CheckpointPlan.PlannedTensor]
+  ) -> [String] {
+    var notes: [String] = []
+    let quantised = source.reader.tensors.filter(\.type.isQuantised)
+    if !quantised.isEmpty, let type = tensors.first?.type, type != .float32 {
+      notes.append(
+        "Quantised tensors (\(quantised.count)) are rounded to \(type.rawValue); --dtype float32 "
+          + "keeps their exact values.")
+    }
+    if source.description.tiesEmbeddings {
+      notes.append("The tied output head is written out, as the layout has no tied embeddings.")
     }
     return notes
   }

@@ -4,6 +4,12 @@ public import ModelFiles
 public import StrictJSON
 public import TensorTypes
 
+/// How the manifest records a refitted tensor.
+public enum HealedOrigin {
+  /// The transform of every tensor that `heal` replaced.
+  public static let transform = "healed"
+}
+
 /// A checkpoint with some of its tensors replaced: what `heal` writes.
 public enum ReplacementPlan {
   /// The plan of copying `file` with `replacements` in the place of its own tensors, in their

@@ -23,64 +23,50 @@ public struct CopyTransform: TensorTransform {
   }
 
   public func produce(block: Int, into sink: (UnsafeRawBufferPointer) throws -> Void) throws {
-    if view.type != type {
-      try cast(block: block, into: sink)
-    } else if view.rowOrder != .stored {
-      try gather(block: block, into: sink)
-    } else {
-      var start = 0
-      while start < view.bytes.count {
-        let end = min(start + block, view.bytes.count)
-        let part = UnsafeRawBufferPointer(rebasing: view.bytes[start..<end])
-        try sink(part)
-        view.storage.discard(part)
-        start = end
-      }
+    guard view.type != type || view.rowOrder != .stored else {
+      return try produceStored(block: block, into: sink)
     }
-  }
-
-  /// Copies permuted rows one by one.
-  private func gather(block: Int, into sink: (UnsafeRawBufferPointer) throws -> Void) throws {
-    let rowsPerBlock = max(1, block / max(view.rowBytes, 1))
-    let buffer = MemoryStorage(count: rowsPerBlock * view.rowBytes)
+    let rowBytes = type.byteCount(elements: view.columns) ?? 0
+    let rowsPerBlock = max(1, block / max(rowBytes, 1))
+    let buffer = MemoryStorage(count: min(rowsPerBlock, view.rows) * rowBytes)
     for first in stride(from: 0, to: view.rows, by: rowsPerBlock) {
       let rows = first..<min(first + rowsPerBlock, view.rows)
-      for row in rows {
-        UnsafeMutableRawBufferPointer(rebasing: buffer.bytes[((row - first) * view.rowBytes)...])
-          .copyMemory(from: view.row(row))
-      }
-      try sink(UnsafeRawBufferPointer(rebasing: buffer.bytes[..<(rows.count * view.rowBytes)]))
+      let part = UnsafeMutableRawBufferPointer(rebasing: buffer.bytes[..<(rows.count * rowBytes)])
+      guard let start = part.baseAddress else { continue }
+      RowTranscoder.transcode(view, rows: rows, as: type, into: start)
+      if type == .float16, view.type != .float16 { try checkOverflow(part, rows: rows) }
+      try sink(UnsafeRawBufferPointer(part))
+      if view.rowOrder == .stored { view.slice(rows: rows).discard() }
     }
+    withExtendedLifetime(buffer) {}
     view.discard()
   }
 
-  /// Decodes rows to f32 and encodes them in the output type.
-  private func cast(block: Int, into sink: (UnsafeRawBufferPointer) throws -> Void) throws {
-    // A block holds the f32 rows and their encoding.
-    let rowsPerBlock = max(1, block / max(view.columns * (4 + type.blockBytes), 1))
-    let values = MemoryStorage(count: rowsPerBlock * view.columns * 4)
-    let floats = values.bytes.bindMemory(to: Float.self)
-    let encoded = MemoryStorage(count: rowsPerBlock * view.columns * type.blockBytes)
-    guard let first = floats.baseAddress, let target = encoded.bytes.baseAddress else { return }
-    for start in stride(from: 0, to: view.rows, by: rowsPerBlock) {
-      let rows = start..<min(start + rowsPerBlock, view.rows)
-      let count = rows.count * view.columns
-      RowDecoder.decode(view, rows: rows, into: first)
-      if type == .float16 { try checkRange(floats[..<count]) }
-      FloatCast.encode(first, count: count, as: type, into: target)
-      try sink(UnsafeRawBufferPointer(rebasing: encoded.bytes[..<(count * type.blockBytes)]))
-      if view.rowOrder == .stored {
-        let used = rows.lowerBound * view.rowBytes..<rows.upperBound * view.rowBytes
-        view.storage.discard(UnsafeRawBufferPointer(rebasing: view.bytes[used]))
-      }
+  private func produceStored(
+    block: Int, into sink: (UnsafeRawBufferPointer) throws -> Void
+  ) throws {
+    var start = 0
+    while start < view.bytes.count {
+      let end = min(start + block, view.bytes.count)
+      let part = UnsafeRawBufferPointer(rebasing: view.bytes[start..<end])
+      try sink(part)
+      view.storage.discard(part)
+      start = end
     }
-    view.discard()
   }
 
-  private func checkRange(_ values: Slice<UnsafeMutableBufferPointer<Float>>) throws {
-    // float16 rounds what is at least halfway to 65536 to infinity.
-    if let large = values.first(where: { $0.isFinite && $0.magnitude >= 65_520 }) {
-      throw ConversionError.overflow(tensor: source, value: large, type: type)
+  /// Refuses finite values that float16 rounds to infinity.
+  private func checkOverflow(
+    _ encoded: UnsafeMutableRawBufferPointer, rows: Range<Int>
+  ) throws {
+    let halves = encoded.bindMemory(to: UInt16.self)
+    guard halves.contains(where: { $0 & 0x7fff == 0x7c00 }) else { return }
+    var values = [Float](repeating: 0, count: view.columns)
+    for row in rows {
+      RowDecoder.decode(view, rows: row..<row + 1, into: &values)
+      if let large = values.first(where: { $0.isFinite && $0.magnitude >= 65_520 }) {
+        throw ConversionError.overflow(tensor: source, value: large, type: type)
+      }
     }
   }
 }

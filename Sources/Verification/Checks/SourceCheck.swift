@@ -13,7 +13,7 @@ struct SourceCheck {
   static let tolerance = 1e-5
 
   /// What the check is called.
-  static let name = "source = converted as all-window"
+  static let name = "source (in the output's types) = converted as all-window"
 
   let converted: ModelFile
   let source: ModelFile

@@ -1,17 +1,27 @@
 import Checkpoints
+import ModelFiles
 import Kernels
 import TensorTypes
 
 /// Every stored weight is a finite number.
+///
+/// A matrix of zeros is what a download that was only allocated leaves; the one that a conversion
+/// starts at zero on purpose is the second gate matrix.
 struct ValuesCheck {
-  let reader: any CheckpointReader
+  let file: ModelFile
   /// Bytes of f32 values held at a time.
   private static let block = 4 << 20
 
   func run() throws -> CheckResult {
     var elements = 0
+    let reader = file.reader
+    let startsAtZero = Set(
+      file.tensors.filter { $0.key.role == .gateHigh }.map(\.value.name))
     for tensor in reader.tensors where RowDecoder.supports(tensor.type) {
       let view = try reader.view(tensor.name)
+      if tensor.shape.dimensions.count > 1, !startsAtZero.contains(tensor.name), isZero(view) {
+        return .failed("values", "\(tensor.name) in \(tensor.file) holds nothing but zeros")
+      }
       if let position = firstNonFinite(in: view) {
         return .failed(
           "values", "\(tensor.name) in \(tensor.file) holds \(position.value) at \(position.index)")
@@ -20,6 +30,9 @@ struct ValuesCheck {
     }
     return .passed("values", "\(elements) numbers in \(reader.tensors.count) tensors are finite")
   }
+
+  /// Whether every stored byte is zero; stops at the first that is not.
+  private func isZero(_ view: TensorView) -> Bool { view.bytes.allSatisfy { $0 == 0 } }
 
   private func firstNonFinite(in view: TensorView) -> (value: Float, index: String)? {
     let rowsAtOnce = max(1, Self.block / max(4 * view.columns, 1))

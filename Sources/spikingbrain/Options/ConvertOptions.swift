@@ -1,3 +1,4 @@
+public import Architectures
 public import ArgumentParser
 public import Recipes
 import TensorTypes
@@ -19,13 +20,13 @@ struct ConvertOptions: ParsableArguments {
     transform: layers)
   var fullAttentionLayers = LayerSelection.list([])
 
-  @Option(help: "Sliding window W, in tokens.")
+  @Option(parsing: .unconditional, help: "Sliding window W, in tokens.")
   var window = 4096
 
   @Option(help: "report: W keys, the current one included; flash: W + 1 keys.")
-  var windowRule = "report"
+  var windowRule = Mixer.WindowRule.report
 
-  @Option(help: "Bias of the decay gates; 0 gives a memory of about 23 tokens.")
+  @Option(parsing: .unconditional, help: "Bias of the decay gates; 0 gives a memory of about 23 tokens.")
   var gateBias = 0.0
 
   @Option(help: "Element type of the output: keep, bfloat16, float16 or float32.")
@@ -39,19 +40,8 @@ struct ConvertOptions: ParsableArguments {
   @Option(help: "Seed of the new gate matrices.")
   var seed: UInt64 = 0
 
-  /// The options as settings; values out of range are bad input, with one message like a recipe's.
+  /// The options as settings; values out of range are bad input, worded as for a recipe.
   func settings() throws -> ConvertSettings {
-    func check(_ condition: Bool, _ key: String, _ value: String, _ expected: String) throws {
-      guard condition else {
-        throw RecipeError.wrongValue(
-          key: key, value: value, expected: expected, place: .commandLine)
-      }
-    }
-    try check(window > 0, "--window", "\(window)", "a positive integer")
-    try check(
-      ["report", "flash"].contains(windowRule), "--window-rule", windowRule, "report or flash")
-    try check(gateBias.isFinite, "--gate-bias", "\(gateBias)", "a number")
-    try check(shardSize.bytes > 0, "--shard-size", "\(shardSize.bytes)", "a size like 5GB")
     var settings = ConvertSettings()
     settings.layout = layout
     settings.attentionLayers = attentionLayers
@@ -62,6 +52,7 @@ struct ConvertOptions: ParsableArguments {
     settings.dtype = dtype
     settings.shardSize = shardSize
     settings.seed = seed
+    try settings.validate(at: .commandLine)
     return settings
   }
 
@@ -73,6 +64,7 @@ struct ConvertOptions: ParsableArguments {
   }
 }
 
+extension Mixer.WindowRule: ExpressibleByArgument {}
 extension ConvertSettings.Layout: ExpressibleByArgument {}
 extension ConvertSettings.OutputType: ExpressibleByArgument {}
 extension VerifySettings.Level: ExpressibleByArgument {}

@@ -6,7 +6,7 @@ import TensorTypes
 enum InputError: ReportableError {
   case notIDs(reason: String)
   case list(String, option: String)
-  case unreadableText(file: String)
+  case unreadableText(file: String, reason: String)
   case textTooShort(file: String, tokens: Int, needed: Int)
   case vocabularies(model: Int, teacher: Int)
   case option(String, value: String, expected: String)
@@ -16,7 +16,7 @@ enum InputError: ReportableError {
     case .notIDs(let reason): "standard input is not a JSON array of token ids: \(reason)"
     case .list(let text, let option):
       "\(option) \"\(text)\" is not a list of whole numbers such as 1,2,3"
-    case .unreadableText: "cannot be read"
+    case .unreadableText(_, let reason): "cannot be read: \(reason)"
     case .textTooShort(_, let tokens, let needed):
       "has \(tokens) tokens, at least \(needed) are needed"
     case .vocabularies(let model, let teacher):
@@ -27,7 +27,7 @@ enum InputError: ReportableError {
 
   var location: String? {
     switch self {
-    case .unreadableText(let file), .textTooShort(let file, _, _): file
+    case .unreadableText(let file, _), .textTooShort(let file, _, _): file
     default: nil
     }
   }
@@ -50,7 +50,7 @@ enum InputError: ReportableError {
   /// The whole numbers in the comma-separated list that `option` was given.
   static func numbers(in list: String, option: String) throws -> [Int] {
     let parts = list.split(separator: ",", omittingEmptySubsequences: false)
-    let ids = parts.compactMap { Int($0.drop { $0 == " " }.prefix { $0 != " " }) }
+    let ids = parts.compactMap { Int($0.trimmingCharacters(in: .whitespaces)) }
     guard ids.count == parts.count else { throw self.list(list, option: option) }
     return ids
   }
@@ -59,12 +59,12 @@ enum InputError: ReportableError {
   static func text(at path: String) throws -> Data {
     // Not `contents(atPath:)`, which cannot read pipes such as `<(…)`.
     guard let handle = FileHandle(forReadingAtPath: path) else {
-      throw unreadableText(file: path)
+      throw unreadableText(file: path, reason: String(cString: strerror(errno)))
     }
     do {
       return try handle.readToEnd() ?? Data()
     } catch {
-      throw unreadableText(file: path)
+      throw unreadableText(file: path, reason: String(cString: strerror(errno)))
     }
   }
 }

@@ -14,17 +14,20 @@ struct Bench: ParsableCommand {
   @Argument(help: "The checkpoint.")
   var ckpt: String
 
-  @Option(help: ArgumentHelp("Prompt lengths, such as 512,4096.", valueName: "lengths"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("Prompt lengths, such as 512,4096.", valueName: "lengths"))
   var prefill = "512"
 
-  @Option(help: "Tokens to decode at each length of --at.")
+  @Option(parsing: .unconditional, help: "Tokens to decode at each length of --at.")
   var decode = 32
 
-  @Option(help: ArgumentHelp("Text lengths at which decoding is measured.", valueName: "lengths"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("Text lengths at which decoding is measured.", valueName: "lengths"))
   var at = "0"
 
-  @Option(help: "Threads; default: all processors.")
+  @Option(parsing: .unconditional, help: "Threads; default: all processors.")
   var threads: Int?
+
+  /// The longest text that is measured.
+  private static let longest = 1 << 24
 
   @OptionGroup var reporting: ReportOptions
 
@@ -72,12 +75,13 @@ struct Bench: ParsableCommand {
       throw InputError.option("--decode", value: "\(decode)", expected: "1 or more")
     }
     let lengths = try InputError.numbers(in: prefill, option: "--prefill")
-    guard lengths.allSatisfy({ $0 > 0 }) else {
-      throw InputError.option("--prefill", value: prefill, expected: "lengths of 1 or more")
+    guard lengths.allSatisfy((1...Self.longest).contains) else {
+      throw InputError.option(
+        "--prefill", value: prefill, expected: "lengths from 1 to \(Self.longest)")
     }
     let positions = try InputError.numbers(in: at, option: "--at")
-    guard positions.allSatisfy({ $0 >= 0 }) else {
-      throw InputError.option("--at", value: at, expected: "lengths of 0 or more")
+    guard positions.allSatisfy((0...Self.longest).contains) else {
+      throw InputError.option("--at", value: at, expected: "lengths from 0 to \(Self.longest)")
     }
     return (lengths, positions)
   }

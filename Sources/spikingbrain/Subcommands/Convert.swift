@@ -45,6 +45,9 @@ struct PlanRunner {
       plan, tool: .init(name: "spikingbrain", version: ProgramVersion.current))
     let summary = PlanSummary(plan: plan, files: executor.files)
     if output.dryRun { return Report(json: summary.json, text: summary.text) }
+    if output.resume, !output.force, executor.isComplete(at: out) {
+      return Report(json: summary.json, text: "\(out) is already complete")
+    }
     let started = Date()
     let progress = Progress("writing \(out)", quiet: output.reporting.quiet)
     try executor.run(

@@ -23,10 +23,10 @@ struct Evaluate: ParsableCommand {
   @Option(help: ArgumentHelp("A UTF-8 text file.", valueName: "file"))
   var text: String
 
-  @Option(help: "Tokens per segment.")
+  @Option(parsing: .unconditional, help: "Tokens per segment.")
   var context = 1024
 
-  @Option(help: "Use only the first tokens of the text.")
+  @Option(parsing: .unconditional, help: "Use only the first tokens of the text.")
   var tokens: Int?
 
   @Option(
@@ -56,6 +56,9 @@ struct Evaluate: ParsableCommand {
   ) throws -> Evaluation {
     guard context >= 2 else {
       throw InputError.option("--context", value: "\(context)", expected: "at least 2")
+    }
+    if let tokens, tokens < 2 {
+      throw InputError.option("--tokens", value: "\(tokens)", expected: "at least 2")
     }
     var runnable = try RunnableModel(path, limits: limits)
     if let ablate {

@@ -19,13 +19,13 @@ struct Generate: ParsableCommand {
   @Option(help: ArgumentHelp("The text to continue.", valueName: "text"))
   var prompt: String
 
-  @Option(help: "Most tokens to generate.")
+  @Option(parsing: .unconditional, help: "Most tokens to generate.")
   var maxTokens = 64
 
-  @Option(help: "0 is greedy; 1 samples from the model's distribution.")
+  @Option(parsing: .unconditional, help: "0 is greedy; 1 samples from the model's distribution.")
   var temperature = 0.0
 
-  @Option(help: "Sample from the most likely tokens that make up this probability.")
+  @Option(parsing: .unconditional, help: "Sample from the most likely tokens that make up this probability.")
   var topP = 1.0
 
   @Option(help: "Seed of the sampler.")

@@ -53,7 +53,7 @@ struct Heal: ParsableCommand {
   @Option(help: "Peak learning rate of the projections.")
   var learningRate = HealSettings().learningRate
 
-  @Option(help: "Where the biases of the decay gates start.")
+  @Option(parsing: .unconditional, help: "Where the biases of the decay gates start.")
   var gateBias = HealSettings().gateBias
 
   @Option(help: "Weight of the first token, which carries the attention sink.")
@@ -98,6 +98,7 @@ struct HealRunner {
 
   /// Heals `path` against `teacher` into the directory `out`; returns what to report.
   func run(_ path: String, teacher: String, to out: String) throws -> Report {
+    try settings.validate(at: .commandLine)
     try output.limits.apply()
     let file = try ModelFile.open(path), source = try ModelFile.open(teacher)
     try file.requireSound()
@@ -146,11 +147,12 @@ struct HealRunner {
       output.reporting.note(report.line)
     }
     let plan = try ReplacementPlan.make(
-      from: file, replacing: healed.views, summary: "healed",
+      from: file, replacing: healed.views, summary: HealedOrigin.transform,
       recipe: JSONObject([
         ("step", "heal"),
         ("settings", .object(JSONObject(settings.fields.map { ($0.key, .string($0.value)) }))),
         ("tokens", .int(min(tokens.count, settings.tokens))),
+        ("of", try Self.recipe(of: file)),
         ("layers", .array(reports.map(\.json))),
       ]), shardSize: ByteSize(5_000_000_000), notes: [], reports: [])
     let executor = try CheckpointExecutor(
@@ -179,6 +181,15 @@ struct HealRunner {
     return Report(
       json: ["predicted_seconds": .double(estimate.seconds), "steps": .int(estimate.steps)],
       text: estimate.text)
+  }
+
+  /// The recipe that made `file`, so that `verify` can still tell where its other tensors are from.
+  private static func recipe(of file: ModelFile) throws -> JSONValue {
+    guard FileManager.default.fileExists(atPath: file.path + "/" + Manifest.fileName) else {
+      return .null
+    }
+    let recipe = try Manifest(directory: file.path).recipe
+    return recipe["step"]?.string == "heal" ? recipe["of"] ?? .null : recipe
   }
 
   /// What determines the result: a run is resumed only when all of it is the same.

@@ -23,6 +23,9 @@ struct Tokenize: ParsableCommand {
     let input = FileHandle.standardInput.readDataToEndOfFile()
     if decode {
       let ids = try InputError.ids(in: input)
+      if let unknown = ids.first(where: { tokenizer.token(of: $0) == nil }) {
+        throw InputError.notIDs(reason: "the tokenizer has no token \(unknown)")
+      }
       Terminal.write(tokenizer.decode(ids), to: .standardOutput)
     } else {
       let ids = tokenizer.encode(bytes: input, addSpecialTokens: !noSpecialTokens)

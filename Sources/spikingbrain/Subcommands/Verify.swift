@@ -67,8 +67,15 @@ struct Verify: ParsableCommand {
       passed,
       Report(
         json: ["passed": .bool(passed), "checks": .array(results.map(\.json))],
-        text: passed ? "all checks passed" : "verification failed")
+        text: summary(results, passed: passed))
     )
+  }
+
+  private static func summary(_ results: [CheckResult], passed: Bool) -> String {
+    guard passed else { return "verification failed" }
+    let skipped = results.count { $0.outcome == .skipped }
+    return skipped == 0
+      ? "all checks passed" : "\(results.count - skipped) checks passed, \(skipped) skipped"
   }
 
   /// Perplexity of the text, beside the source's when it is at hand.
