@@ -150,18 +150,6 @@ public final class Healer {
         layer, of: model, from: Overlay(tensors: tensors, below: studentWeights))
       healed = tensors
     }
-    if settings.refitsFeedForward {
-      let middle = try workspace.stream(.middle, entering: layer)
-      let tensors = try refitFeedForward(
-        layer, weights, from: student, middle: middle, source: nextSource)
-      if let tensors {
-        var all = healed ?? HealedTensors()
-        all.merge(tensors)
-        healed = try workspace.keep(all, ofLayer: layer)
-        weights = try LayerWeights(
-          layer, of: model, from: Overlay(tensors: all, below: studentWeights))
-      }
-    }
     let next = try workspace.stream(.student, entering: layer + 1)
     (report.drift, report.sink) = try passStudent(
       layer, weights, from: student, to: next, source: nextSource)

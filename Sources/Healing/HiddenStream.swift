@@ -47,7 +47,9 @@ final class HiddenStream {
         UnsafeMutableRawPointer(matrix.pointer) + done, bytes - done,
         off_t(first * columns * stride + done))
       if count < 0 && errno == EINTR { continue }
-      guard count > 0 else { throw .file(path, operation: "access", errno: count < 0 ? errno : EIO) }
+      guard count > 0 else {
+        throw .file(path, operation: "access", errno: count < 0 ? errno : EIO)
+      }
       done += count
     }
     withExtendedLifetime(matrix) {}

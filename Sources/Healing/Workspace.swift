@@ -1,5 +1,5 @@
-import Foundation
 import Checkpoints
+import Foundation
 import TensorTypes
 
 /// The files of a running healing: streams, and the tensors of finished layers.
@@ -12,7 +12,7 @@ struct Workspace {
 
   /// Which stream a file holds.
   enum Kind: String {
-    case teacher, student, target, middle
+    case teacher, student, target
   }
 
   func stream(_ kind: Kind, entering layer: Int) throws(HealingError) -> HiddenStream {
@@ -42,7 +42,7 @@ struct Workspace {
   func finish(layer: Int) throws {
     for kind in [Kind.teacher, .student] { try stream(kind, entering: layer + 1).sync() }
     try LayerFile.replace(directory + "/finished", with: "\(layer + 1)")
-    for kind in [Kind.teacher, .student, .target, .middle] { unlink(path(kind, layer)) }
+    for kind in [Kind.teacher, .student, .target] { unlink(path(kind, layer)) }
   }
 
   /// The number of gradient steps per layer: decided once, since a time limit depends on how busy
@@ -76,7 +76,9 @@ struct Workspace {
 /// They are read back mapped, so that the results of a large model need no memory.
 enum LayerFile {
   static func write(_ tensors: HealedTensors, to path: String) throws {
-    let named = tensors.views.map { ("\($0.key.role.rawValue).\($0.key.parameter.rawValue)", $0.value) }
+    let named = tensors.views.map {
+      ("\($0.key.role.rawValue).\($0.key.parameter.rawValue)", $0.value)
+    }
     let views = Dictionary(uniqueKeysWithValues: named)
     let header = try SafetensorsHeader(
       file: path,

@@ -54,13 +54,13 @@ extension ConvertSettings {
   /// The range of the decay gates' bias: beyond it the decay no longer changes.
   public static let gateBiases = -1000.0...1000.0
 
-  /// Throws when a value is out of range; `place` says where it was given.
-  public func validate(at place: RecipeError.Place) throws(RecipeError) {
+  /// Throws when a value is out of range; `place` says where each key was given.
+  public func validate(at place: (String) -> RecipeError.Place) throws(RecipeError) {
     func check(
       _ isValid: Bool, _ key: String, _ value: String, _ expected: String
     ) throws(RecipeError) {
       guard isValid else {
-        throw .wrongValue(key: key, value: value, expected: expected, place: place)
+        throw .wrongValue(key: key, value: value, expected: expected, place: place(key))
       }
     }
     let windows = 1...Configuration.largestDimension
@@ -106,7 +106,8 @@ extension ConvertSettings: RecipeStep {
       ByteSize(parsing: $0)
     }
     seed = try reader.value("seed", default: seed, expected: "a whole number") { UInt64($0) }
-    try validate(at: reader.place)
+    let places = reader
+    try validate(at: places.place)
   }
 }
 

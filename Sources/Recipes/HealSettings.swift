@@ -18,8 +18,6 @@ public struct HealSettings: Sendable, Equatable {
   public var gateBias = -3.0
   /// Weight of a segment's first token, which carries the attention sink.
   public var sinkWeight = 32.0
-  /// Whether down_proj of every layer is refitted in closed form as well.
-  public var refitsFeedForward = false
   /// Most minutes to spend; gradient steps are shortened to fit.
   public var timeLimit: Double?
   /// Seed of the batches.
@@ -40,8 +38,8 @@ public struct HealSettings: Sendable, Equatable {
 }
 
 extension HealSettings {
-  /// Throws when a value is out of range; `place` says where it was given.
-  public func validate(at place: RecipeError.Place) throws(RecipeError) {
+  /// Throws when a value is out of range; `place` says where each key was given.
+  public func validate(at place: (String) -> RecipeError.Place) throws(RecipeError) {
     let limits: [(isValid: Bool, key: String, value: String, expected: String)] = [
       ((1...1 << 32).contains(tokens), "tokens", "\(tokens)", "1 or more"),
       ((2...1 << 20).contains(context), "context", "\(context)", "2 to 1048576"),
@@ -59,7 +57,7 @@ extension HealSettings {
     ]
     for limit in limits where !limit.isValid {
       throw .wrongValue(
-        key: limit.key, value: limit.value, expected: limit.expected, place: place)
+        key: limit.key, value: limit.value, expected: limit.expected, place: place(limit.key))
     }
   }
 
@@ -68,7 +66,7 @@ extension HealSettings {
     [
       ("tokens", "\(tokens)"), ("context", "\(context)"), ("method", method.rawValue),
       ("steps", "\(steps)"), ("batch", "\(batch)"), ("learning-rate", "\(learningRate)"),
-      ("gate-bias", "\(gateBias)"), ("sink-weight", "\(sinkWeight)"), ("refit-feed-forward", "\(refitsFeedForward)"), ("seed", "\(seed)"),
+      ("gate-bias", "\(gateBias)"), ("sink-weight", "\(sinkWeight)"), ("seed", "\(seed)"),
     ]
   }
 }
@@ -93,11 +91,9 @@ extension HealSettings: RecipeStep {
     timeLimit = try reader.value("time-limit", default: timeLimit, expected: "minutes") {
       Double($0).flatMap { $0 > 0 ? .some($0) : nil }
     }
-    refitsFeedForward = try reader.value(
-      "refit-feed-forward", default: refitsFeedForward, expected: "true or false"
-    ) { Bool($0) }
     seed = try reader.value("seed", default: seed, expected: "a whole number") { UInt64($0) }
-    try validate(at: reader.place)
+    let places = reader
+    try validate(at: places.place)
   }
 }
 

@@ -37,8 +37,8 @@ public enum RecipeError: ReportableError, Equatable {
         + (nearest.map { "; did you mean \"\($0)\"?" }
           ?? "; valid keys: \(known.joined(separator: ", "))")
     case .missingKey(let key, _): "\"\(key)\" is missing"
-    case .wrongValue(let key, let value, let expected, _):
-      "\"\(key)\" is \(value), expected \(expected)"
+    case .wrongValue(let key, let value, let expected, let place):
+      (place == .commandLine ? "--\(key)" : "\"\(key)\"") + " is \(value), expected \(expected)"
     case .notAMapping(let what, _): "\(what) must be a mapping of keys to values"
     }
   }
@@ -48,7 +48,7 @@ public enum RecipeError: ReportableError, Equatable {
     case .unreadable(let file, _), .notYAML(let file, _): file
     case .unknownKey(_, _, _, let place), .missingKey(_, let place),
       .wrongValue(_, _, _, let place), .notAMapping(_, let place):
-      place.text
+      place == .commandLine ? nil : place.text
     }
   }
 }

@@ -17,8 +17,10 @@ struct RecipeReader {
     self.line = node.mark?.line
   }
 
-  /// Where the mapping stands.
-  var place: RecipeError.Place { .init(file: file, line: line) }
+  /// Where the value of `key` stands, or else the mapping.
+  func place(_ key: String) -> RecipeError.Place {
+    .init(file: file, line: mapping[key]?.mark?.line ?? line)
+  }
 
   /// The value of `key`, which from now on is a known key.
   mutating func node(_ key: String) -> Node? {

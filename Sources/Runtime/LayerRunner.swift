@@ -43,16 +43,11 @@ package struct LayerRunner {
 
   /// Adds the feed-forward part: h += mlp(norm h).
   package func feedForward(_ hidden: FloatMatrix) {
-    hidden.add(weights.ffnDown(feedForwardFeatures(hidden)))
-  }
-
-  /// What down_proj reads: silu(gate x) · up x [T, F] with x = norm(h).
-  package func feedForwardFeatures(_ hidden: FloatMatrix) -> FloatMatrix {
     let normed = FloatMatrix(rows: hidden.rows, columns: hidden.columns)
     hidden.normalizeRows(by: weights.ffnNorm, epsilon: model.normEpsilon, into: normed)
     let gate = weights.ffnGate(normed)
     gate.gateUp(weights.ffnUp(normed))
-    return gate
+    hidden.add(weights.ffnDown(gate))
   }
 
   /// What the mixer reads: the stream after its norm [T, H].

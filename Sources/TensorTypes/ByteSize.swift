@@ -26,6 +26,11 @@ public struct ByteSize: Sendable, Hashable, CustomStringConvertible {
     return nil
   }
 
+  /// The size without rounding: `255MiB` where that is exact, `10000000B` otherwise.
+  public var exact: String {
+    bytes > 0 && bytes % (1 << 20) == 0 ? "\(bytes >> 20)MiB" : "\(bytes)B"
+  }
+
   /// Three significant digits with a decimal unit: `15.2 GB`.
   public var description: String {
     var value = Double(bytes)

@@ -65,9 +65,11 @@ import Testing
 
   @Test func forceReplacesAnOldOutputOnlyWhenTheNewOneIsComplete() throws {
     try directory.write("out/sub/old", "old")
+    #expect(throws: CheckpointError.self) { try begin(force: true) }
+    try directory.write("out/manifest.json", "{}")
     let output = try begin(force: true)
     try output.write([1], to: "new")
-    #expect(try listing(out) == ["sub", "sub/old"])
+    #expect(try listing(out) == ["manifest.json", "sub", "sub/old"])
     try output.commit()
     #expect(try listing(directory.path) == ["out", "out/new"])
   }

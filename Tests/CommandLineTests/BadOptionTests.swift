@@ -4,9 +4,10 @@ import Testing
 /// Values that are well-formed and wrong: exit 2, one message that names the option.
 struct BadOptionTests {
   @Test(arguments: [
-    (["--window", "0"], ["--window", "0", "positive"]),
-    (["--window=-4"], ["--window", "-4", "positive"]),
-    (["--window-rule", "both"], ["--window-rule", "both", "report or flash"]),
+    (["--window", "0"], ["--window", "0", "1 to"]),
+    (["--window=-4"], ["--window", "-4", "1 to"]),
+    (["--window", "9223372036854775807"], ["--window", "1 to"]),
+    (["--gate-bias", "-3000"], ["--gate-bias", "-3000", "-1000"]),
     (["--attention-layers", "1,3"], ["--attention-layers", "layer 3", "0 to 2"]),
     (["--attention-layers", "0-9"], ["--attention-layers", "layer 3", "0 to 2"]),
     (["--full-attention-layers", "7"], ["--full-attention-layers", "layer 7", "0 to 2"]),
@@ -47,6 +48,9 @@ struct BadOptionTests {
     (["generate", "--prompt", "a", "--chat"], ["chat template"]),
     (["evaluate", "--text", "/no/text"], ["/no/text"]),
     (["evaluate", "--text", "/dev/null"], ["/dev/null", "0 tokens"]),
+    (["logits", "--tokens", "1 2,3", "--output", "/dev/null"], ["--tokens", "1 2,3"]),
+    (["evaluate", "--text", "/dev/null", "--tokens", "-4"], ["--tokens", "-4"]),
+    (["bench", "--prefill", "9223372036854775807"], ["--prefill"]),
     (["bench", "--prefill", "0"], ["--prefill"]),
     (["bench", "--prefill", "a"], ["--prefill"]),
     (["bench", "--at=-1"], ["--at"]),
@@ -68,7 +72,7 @@ struct BadOptionTests {
     for (options, words) in [
       (["--context", "1"], ["--context", "1", "at least 2"]),
       (["--ablate", "mind"], ["--ablate", "mind", "state:N"]),
-      (["--tokens", "1"], ["text", "1 tokens"]),
+      (["--tokens", "1"], ["--tokens", "1", "at least 2"]),
       (["--teacher", directory("t")], ["2048", "320"]),
     ] {
       try Program.run(["evaluate", Repository.tinyQwen2, "--text", text] + options)

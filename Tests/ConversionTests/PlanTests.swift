@@ -97,7 +97,9 @@ struct PlanTests {
   }
 
   @Test func `windows shorter than the source's reach are noted`() throws {
-    func notes(_ model: TinyModel, _ window: Int, _ rule: String = "report") throws -> Bool {
+    func notes(
+      _ model: TinyModel, _ window: Int, _ rule: Mixer.WindowRule = .report
+    ) throws -> Bool {
       try plan(model) {
         $0.window = window
         $0.windowRule = rule
@@ -105,7 +107,7 @@ struct PlanTests {
     }
     #expect(try notes(.mistral, 7))
     #expect(try !notes(.mistral, 8))
-    #expect(try !notes(.mistral, 7, "flash"))
+    #expect(try !notes(.mistral, 7, .flash))
     #expect(try notes(.llama, 511))
     #expect(try !notes(.llama, 512))
   }
@@ -113,7 +115,7 @@ struct PlanTests {
   @Test func `the window rule reaches the configuration`() throws {
     let plan = try plan(.llama) {
       $0.window = 6
-      $0.windowRule = "flash"
+      $0.windowRule = .flash
     }
     #expect(plan.configuration["sliding_window"] == 6)
     #expect(plan.configuration["window_rule"] == "flash")

@@ -6,6 +6,7 @@ import Runtime
 import TensorTypes
 import TestSupport
 import Testing
+import Tokenization
 
 @testable import Healing
 
@@ -20,13 +21,13 @@ import Testing
 
   /// The embedded model, its conversion, and tokens of its demo text.
   private struct Case {
-    let directory = try? TemporaryDirectory()
+    let directory: TemporaryDirectory
     let source: ModelFile
     let converted: ModelFile
     let tokens: [Int]
 
     init() throws {
-      let directory = try #require(self.directory)
+      directory = try TemporaryDirectory()
       source = try ModelFile.open(Repository.tinyQwen2)
       try TinyModel.convert(Repository.tinyQwen2, to: directory("converted")) { $0.window = 512 }
       converted = try ModelFile.open(directory("converted"))
@@ -35,7 +36,6 @@ import Testing
     }
 
     func healer(in name: String) throws -> Healer {
-      let directory = try #require(self.directory)
       let work = directory(name)
       try FileManager.default.createDirectory(atPath: work, withIntermediateDirectories: true)
       return try Healer(
@@ -85,7 +85,7 @@ import Testing
 
   @Test func tooLittleTextAndForeignTeachersAreRefused() throws {
     let problem = try Case()
-    let directory = try #require(problem.directory)
+    let directory = problem.directory
     #expect(throws: HealingError.self) {
       try Healer(
         model: problem.converted.description, weights: problem.converted,

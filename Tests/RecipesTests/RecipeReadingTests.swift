@@ -1,3 +1,4 @@
+import Architectures
 import TensorTypes
 import TestSupport
 import Testing
@@ -32,7 +33,7 @@ struct RecipeReadingTests {
     convert.attentionLayers = .list([1, 3, 8, 9, 10])
     convert.fullAttentionLayers = .list([5])
     convert.window = 512
-    convert.windowRule = "flash"
+    convert.windowRule = .flash
     convert.gateBias = 1.5
     convert.dtype = .float32
     convert.shardSize = ByteSize(2_000_000_000)
@@ -65,7 +66,7 @@ struct RecipeReadingTests {
     #expect(settings.attentionLayers == .odd)
     #expect(settings.fullAttentionLayers == .list([]))
     #expect(settings.window == 4096)
-    #expect(settings.windowRule == "report")
+    #expect(settings.windowRule == .report)
     #expect(settings.gateBias == 0)
     #expect(settings.dtype == .keep)
     #expect(settings.shardSize == ByteSize(5_000_000_000))

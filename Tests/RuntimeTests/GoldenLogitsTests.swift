@@ -49,7 +49,7 @@ struct GoldenLogitsTests {
     Golden("llama-rope-llama3"), Golden("gla_swa"), Golden("spikingbrain"), Golden("tiny-qwen2"),
     Golden("converted-qwen2", from: "qwen2"),
     Golden("converted-mistral-flash", from: "mistral") {
-      $0.windowRule = "flash"
+      $0.windowRule = .flash
       $0.gateBias = 1.5
     },
     Golden("converted-qwen3", from: "qwen3") {

@@ -1,3 +1,4 @@
+import Architectures
 import Conversion
 import ModelFiles
 import Recipes
@@ -34,7 +35,7 @@ struct SoundTests {
     try TinyModel.convert(directory("s"), to: directory("c")) {
       $0.dtype = type
       $0.window = 6
-      $0.windowRule = "flash"
+      $0.windowRule = .flash
       $0.gateBias = -2
       $0.seed = 9
     }

@@ -44,6 +44,7 @@ public final class OutputDirectory: Sendable {
     if FileStatus.exists(path) {
       guard force else { throw .outputExists(path: path) }
       try OutputGuard.checkReplaceable(path, inputs: inputs)
+      try OutputGuard.checkOwn(path)
     }
     let parents = try FileStatus.createDirectories(RelativeName.directory(path))
     let isNew = mkdir(partial, 0o777) == 0
@@ -58,6 +59,7 @@ public final class OutputDirectory: Sendable {
       if resume {
         (journal, finished) = try OutputDirectory.resume(partial, fingerprint: fingerprint)
       } else if force {
+        try OutputGuard.checkOwn(partial)
         try OutputDirectory.removeFiles(in: partial, except: [])
       } else {
         throw .partialExists(path: partial)

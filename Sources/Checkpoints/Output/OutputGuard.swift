@@ -14,17 +14,7 @@ enum OutputGuard {
   }
 
   /// Refuses to replace a directory that holds an input, the working directory or the user's home.
-  /// Refuses what no run of this program wrote, as well.
   static func checkReplaceable(_ path: String, inputs: [String]) throws(CheckpointError) {
-    guard FileStatus.isRealDirectory(path) else {
-      throw .outputNotReplaceable(path: path, reason: "it is not a directory")
-    }
-    let names = try FileStatus.names(in: path)
-    let own = [Manifest.fileName, OutputJournal.fileName, OutputDirectory.workspaceName]
-    guard names.isEmpty || names.contains(where: own.contains) else {
-      throw .outputNotReplaceable(
-        path: path, reason: "it is not an output of this program (it has no manifest.json)")
-    }
     for input in inputs where FileStatus.contains(path, input) {
       throw .outputNotReplaceable(path: path, reason: "it holds the input \(input)")
     }
@@ -33,6 +23,22 @@ enum OutputGuard {
     }
     if let home = getenv("HOME"), FileStatus.contains(path, String(cString: home)) {
       throw .outputNotReplaceable(path: path, reason: "it holds the home directory")
+    }
+  }
+
+  /// Refuses to remove what no run of this program wrote: --force is for our own outputs.
+  static func checkOwn(_ path: String) throws(CheckpointError) {
+    guard FileStatus.isRealDirectory(path) else {
+      throw .outputNotReplaceable(path: path, reason: "it is not a directory")
+    }
+    let names = try FileStatus.names(in: path)
+    let isOwn = names.contains {
+      $0 == Manifest.fileName || $0 == OutputDirectory.workspaceName
+        || $0.hasPrefix(OutputJournal.fileName)
+    }
+    guard names.isEmpty || isOwn else {
+      throw .outputNotReplaceable(
+        path: path, reason: "it is not an output of this program (it has no manifest.json)")
     }
   }
 }

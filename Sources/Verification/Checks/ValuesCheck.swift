@@ -1,6 +1,6 @@
 import Checkpoints
-import ModelFiles
 import Kernels
+import ModelFiles
 import TensorTypes
 
 /// Every stored weight is a finite number.

@@ -26,7 +26,8 @@ struct ConvertOptions: ParsableArguments {
   @Option(help: "report: W keys, the current one included; flash: W + 1 keys.")
   var windowRule = Mixer.WindowRule.report
 
-  @Option(parsing: .unconditional, help: "Bias of the decay gates; 0 gives a memory of about 23 tokens.")
+  @Option(
+    parsing: .unconditional, help: "Bias of the decay gates; 0 gives a memory of about 23 tokens.")
   var gateBias = 0.0
 
   @Option(help: "Element type of the output: keep, bfloat16, float16 or float32.")
@@ -52,7 +53,7 @@ struct ConvertOptions: ParsableArguments {
     settings.dtype = dtype
     settings.shardSize = shardSize
     settings.seed = seed
-    try settings.validate(at: .commandLine)
+    try settings.validate { _ in .commandLine }
     return settings
   }
 

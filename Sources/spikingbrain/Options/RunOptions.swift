@@ -32,7 +32,7 @@ enum LimitError: ReportableError {
   var what: String {
     switch self {
     case .memoryTooSmall(let limit, _):
-      "--max-ram \(limit) is too small; the least is \(minimumMemory / (1 << 20))MiB"
+      "--max-ram \(limit.exact) is too small; the least is \(ByteSize(minimumMemory).exact)"
     }
   }
 }

@@ -14,13 +14,17 @@ struct Bench: ParsableCommand {
   @Argument(help: "The checkpoint.")
   var ckpt: String
 
-  @Option(parsing: .unconditional, help: ArgumentHelp("Prompt lengths, such as 512,4096.", valueName: "lengths"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Prompt lengths, such as 512,4096.", valueName: "lengths"))
   var prefill = "512"
 
   @Option(parsing: .unconditional, help: "Tokens to decode at each length of --at.")
   var decode = 32
 
-  @Option(parsing: .unconditional, help: ArgumentHelp("Text lengths at which decoding is measured.", valueName: "lengths"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Text lengths at which decoding is measured.", valueName: "lengths"))
   var at = "0"
 
   @Option(parsing: .unconditional, help: "Threads; default: all processors.")

@@ -25,7 +25,9 @@ struct Generate: ParsableCommand {
   @Option(parsing: .unconditional, help: "0 is greedy; 1 samples from the model's distribution.")
   var temperature = 0.0
 
-  @Option(parsing: .unconditional, help: "Sample from the most likely tokens that make up this probability.")
+  @Option(
+    parsing: .unconditional,
+    help: "Sample from the most likely tokens that make up this probability.")
   var topP = 1.0
 
   @Option(help: "Seed of the sampler.")

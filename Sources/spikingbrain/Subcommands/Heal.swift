@@ -59,9 +59,6 @@ struct Heal: ParsableCommand {
   @Option(help: "Weight of the first token, which carries the attention sink.")
   var sinkWeight = HealSettings().sinkWeight
 
-  @Flag(help: "Refit down_proj of every layer in closed form as well.")
-  var refitFeedForward = false
-
   @Option(help: ArgumentHelp("Most minutes to spend.", valueName: "minutes"))
   var timeLimit: Double?
 
@@ -82,7 +79,6 @@ struct Heal: ParsableCommand {
     settings.gateBias = gateBias
     settings.sinkWeight = sinkWeight
     settings.timeLimit = timeLimit
-    settings.refitsFeedForward = refitFeedForward
     settings.seed = seed
     output.reporting.report(
       try HealRunner(settings: settings, output: output).run(ckpt, teacher: teacher, to: out))
@@ -98,7 +94,7 @@ struct HealRunner {
 
   /// Heals `path` against `teacher` into the directory `out`; returns what to report.
   func run(_ path: String, teacher: String, to out: String) throws -> Report {
-    try settings.validate(at: .commandLine)
+    try settings.validate { _ in .commandLine }
     try output.limits.apply()
     let file = try ModelFile.open(path), source = try ModelFile.open(teacher)
     try file.requireSound()
