@@ -24,7 +24,7 @@ public final class Healer {
   private let workspace: Workspace
 
   /// What is known of a layer after it was passed.
-  public struct LayerReport: Sendable {
+  public struct LayerReport: Sendable, Codable {
     /// The layer.
     public var layer: Int
     /// Held-out relative error of the attention output: as converted, after the closed form, at
@@ -79,6 +79,11 @@ public final class Healer {
     try require(model.vocabularySize == teacher.vocabularySize, "another vocabulary")
   }
 
+  /// What an interrupted run, if there was one, found of the layers it finished.
+  public func finishedReports() throws -> [LayerReport] {
+    try (0..<workspace.finishedLayers()).map { try workspace.report(ofLayer: $0) }
+  }
+
   /// Runs the healing; `report` is called after each layer, `progress` within one with the share
   /// done and the error so far. Returns the refitted tensors.
   public func run(
@@ -93,9 +98,9 @@ public final class Healer {
       let began = Date()
       let (tensors, found) = try pass(layer, steps: steps, progress: progress)
       if let tensors { healed.merge(tensors) }
-      try workspace.finish(layer: layer)
       var result = found
       result.seconds = Date().timeIntervalSince(began)
+      try workspace.finish(result)
       try report(result)
     }
     return healed

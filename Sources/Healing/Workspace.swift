@@ -38,8 +38,22 @@ struct Workspace {
 
   private func layerPath(_ layer: Int) -> String { "\(directory)/layer.\(layer).safetensors" }
 
-  /// Records that `layer` is done and removes what it read.
-  func finish(layer: Int) throws {
+  private func reportPath(_ layer: Int) -> String { "\(directory)/layer.\(layer).json" }
+
+  /// What was found of a finished layer.
+  func report(ofLayer layer: Int) throws -> Healer.LayerReport {
+    let path = reportPath(layer)
+    guard let data = FileManager.default.contents(atPath: path),
+      let report = try? JSONDecoder().decode(Healer.LayerReport.self, from: data)
+    else { throw HealingError.file(path, operation: "read", errno: EINVAL) }
+    return report
+  }
+
+  /// Records that a layer is done and removes what it read.
+  func finish(_ report: Healer.LayerReport) throws {
+    let layer = report.layer
+    let text = String(decoding: try JSONEncoder().encode(report), as: UTF8.self)
+    try LayerFile.replace(reportPath(layer), with: text)
     for kind in [Kind.teacher, .student] { try stream(kind, entering: layer + 1).sync() }
     try LayerFile.replace(directory + "/finished", with: "\(layer + 1)")
     for kind in [Kind.teacher, .student, .target] { unlink(path(kind, layer)) }

@@ -80,6 +80,8 @@ import Tokenization
       resumed.append($0.layer)
     }
     #expect(resumed == [5, 6, 7])
+    let kept = try problem.healer(in: "stopped").finishedReports()
+    #expect(kept.map(\.layer) == Array(0..<8) && kept.map(\.after) == reports.map(\.after))
     #expect(Self.bytes(rest) == Self.bytes(whole))
   }
 

@@ -130,7 +130,7 @@ struct HealRunner {
     let started = Date()
     let estimate = try healer.estimate()
     output.reporting.note("\(estimate.text)")
-    var reports: [Healer.LayerReport] = []
+    var reports = try healer.finishedReports()
     let progress = Progress("healing", quiet: output.reporting.quiet)
     let depth = file.description.layers.count
     let healed = try healer.run { layer, share, error in
