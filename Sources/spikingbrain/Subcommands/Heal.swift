@@ -107,7 +107,10 @@ struct HealRunner {
     for text in settings.text where tokens.count < settings.tokens {
       tokens += tokenizer.encode(bytes: try InputError.text(at: text))
     }
-    if output.dryRun { return try predict(file, source, tokens: tokens) }
+    // Nothing is touched before the inputs have been found to fit.
+    let temporary = FileManager.default.temporaryDirectory.path
+    let rehearsal = try healer(file, source, tokens: tokens, directory: temporary)
+    if output.dryRun { return predict(try rehearsal.estimate()) }
     let inputs = file.inputs + source.inputs + settings.text
     let directory = try OutputDirectory(
       begin: out, fingerprint: fingerprint(file, source, tokens), resume: output.resume,
@@ -124,9 +127,8 @@ struct HealRunner {
     _ file: ModelFile, _ source: ModelFile, tokens: [Int], to out: String,
     _ directory: OutputDirectory
   ) throws -> Report {
-    let healer = try Healer(
-      model: file.description, weights: file, teacher: source.description, teacherWeights: source,
-      tokens: tokens, settings: settings, directory: directory.workspace())
+    let healer = try healer(
+      file, source, tokens: tokens, directory: directory.workspace())
     let started = Date()
     let estimate = try healer.estimate()
     output.reporting.note("\(estimate.text)")
@@ -165,16 +167,17 @@ struct HealRunner {
         + duration(seconds))
   }
 
-  /// What the healing would take, without doing it.
-  private func predict(
-    _ file: ModelFile, _ source: ModelFile, tokens: [Int]
-  ) throws -> Report {
-    let directory = FileManager.default.temporaryDirectory.path
-    let estimate = try Healer(
+  private func healer(
+    _ file: ModelFile, _ source: ModelFile, tokens: [Int], directory: String
+  ) throws -> Healer {
+    try Healer(
       model: file.description, weights: file, teacher: source.description, teacherWeights: source,
-      tokens: tokens, settings: settings, directory: directory
-    ).estimate()
-    return Report(
+      tokens: tokens, settings: settings, directory: directory)
+  }
+
+  /// What the healing would take, without doing it.
+  private func predict(_ estimate: Healer.Estimate) -> Report {
+    Report(
       json: ["predicted_seconds": .double(estimate.seconds), "steps": .int(estimate.steps)],
       text: estimate.text)
   }

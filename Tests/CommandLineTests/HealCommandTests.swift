@@ -1,0 +1,53 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// `heal` as a user runs it: in processes of its own, where nothing else changes threads or kernels.
+@Suite struct HealCommandTests {
+  private let directory: TemporaryDirectory
+
+  init() throws {
+    directory = try TemporaryDirectory()
+    try Program.run(
+      "convert", Repository.tinyQwen2, directory("copied"), "--window", "512", "--quiet"
+    ).succeeded()
+  }
+
+  private func heal(to output: String, _ options: String...) -> [String] {
+    [
+      "heal", directory("copied"), "--teacher", Repository.tinyQwen2, "--text",
+      Repository.root + "/demo/war-and-peace-begin.txt", "--output", directory(output), "--tokens",
+      "4096", "--context", "128", "--steps", "12", "--quiet",
+    ] + options
+  }
+
+  @Test func `a killed healing resumes to the same bytes, which verify accepts`() throws {
+    try Program.run(heal(to: "whole")).succeeded()
+    let running = try RunningProgram(Program.path, heal(to: "out"))
+    let mark = directory("out.partial/.work/layer.2.safetensors")
+    while !running.hasEnded && !Files.exist(mark) { usleep(200) }
+    let killed = try #require(running.kill())
+    #expect(killed.code == -9, "the run was over before it was killed")
+    #expect(!Files.exist(directory("out")))
+    try Program.run(heal(to: "out")).refused(naming: "out.partial", "--resume")
+    try Program.run(heal(to: "out", "--resume", "--seed", "7")).refused(naming: "settings")
+    try Program.run(heal(to: "out", "--resume")).succeeded()
+    #expect(try Files.tree(directory("out")) == Files.tree(directory("whole")))
+    let report = try Program.run(
+      "verify", directory("out"), "--source", Repository.tinyQwen2
+    ).succeeded()
+    #expect(report.text.contains("44 tensors healed"))
+  }
+
+  @Test func `bad input is refused before anything is written`() throws {
+    try Program.run(heal(to: "out", "--context", "2048")).refused(naming: "tokens")
+    try Program.run(heal(to: "out", "--batch", "0")).refused(naming: "--batch")
+    try Program.run(
+      "heal", Repository.tinyQwen2, "--teacher", Repository.tinyQwen2, "--text", "/dev/null",
+      "--output", directory("out")
+    ).refused(naming: "no linear layers")
+    let prediction = try Program.run(heal(to: "out", "--dry-run")).succeeded()
+    #expect(prediction.text.contains("predicted"))
+    #expect(directory.names == ["copied"])
+  }
+}
