@@ -159,14 +159,7 @@ public struct CheckpointExecutor {
 
   /// What determines the output: a run is resumed only when all of it is the same.
   private func fingerprint(inputs: [String]) -> [String: String] {
-    var source = JSONValue.object(plan.source).compact
-    for path in inputs {
-      let attributes = try? FileManager.default.attributesOfItem(atPath: path)
-      // A directory changes when the output is made inside it; its files are inputs themselves.
-      if attributes?[.type] as? FileAttributeType == .typeDirectory { continue }
-      let modified = (attributes?[.modificationDate] as? Date)?.timeIntervalSince1970 ?? 0
-      source += " \(path) \(attributes?[.size] as? Int ?? 0) \(modified)"
-    }
+    let source = JSONValue.object(plan.source).compact + " " + FileIdentity.of(inputs)
     let tensors = plan.tensors.map {
       "\($0.name) \($0.shape) \($0.type.rawValue) \($0.transform.summary) \($0.transform.sources)"
     }

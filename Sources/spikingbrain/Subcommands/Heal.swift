@@ -197,22 +197,13 @@ struct HealRunner {
   ) -> [String: String] {
     func hash(_ text: String) -> String { SHA256.hash(Array(text.utf8)).hex }
     func identity(_ file: ModelFile) -> String {
-      hash("\(file.description) \(file.inputs.map(FileIdentity.of))")
+      hash("\(file.description) \(FileIdentity.of(file.inputs))")
     }
     return [
       "version": ProgramVersion.current, "checkpoint": identity(file), "teacher": identity(source),
       "text": hash(tokens.prefix(settings.tokens).map(String.init).joined(separator: ",")),
       "settings": hash("\(settings.fields)"),
     ]
-  }
-}
-
-/// What tells one version of an input file from another without reading it.
-enum FileIdentity {
-  static func of(_ path: String) -> String {
-    let attributes = try? FileManager.default.attributesOfItem(atPath: path)
-    let modified = (attributes?[.modificationDate] as? Date)?.timeIntervalSince1970 ?? 0
-    return "\(path) \(attributes?[.size] as? Int ?? 0) \(modified)"
   }
 }
 
