@@ -22,6 +22,8 @@ public final class Healer {
   let tokens: [Int]
   let segments: Segments
   private let workspace: Workspace
+  /// The estimate, once it was made.
+  var measured: Estimate?
 
   /// What is known of a layer after it was passed.
   public struct LayerReport: Sendable, Codable {
