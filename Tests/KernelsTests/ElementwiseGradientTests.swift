@@ -70,6 +70,83 @@ extension KernelTests {
       }
     }
 
+    @Test(arguments: ElementwiseTests.counts + [200_003])
+    func swiglu(count: Int) {
+      var random = Random(22)
+      var gate = random.normals(count, deviation: 5)
+      let up = random.normals(count), dy = random.normals(count)
+      for (i, value) in [Float(-1e4), 1e4, 95, 0, -95].enumerated() where i < count {
+        gate[count - 1 - i] = value
+      }
+      var byGate = poisoned(count), byUp = byGate
+      SwiGLU.backwardReference(
+        gate: gate, up: up, outputGradient: dy, count: count, gateGradient: &byGate,
+        upGradient: &byUp)
+      let close = { (a: [Float], b: [Float]) in
+        zip(a, b).allSatisfy {
+          abs(Double($0) - Double($1)) <= 1e-6 * abs(Double($1)) + 3e-7
+        }
+      }
+      forEachInstructionSet { set in
+        var dgate = poisoned(count), dup = dgate
+        SwiGLU.backward(
+          gate: gate, up: up, outputGradient: dy, count: count, gateGradient: &dgate,
+          upGradient: &dup)
+        #expect(close(dgate, byGate) && close(dup, byUp), "\(set)")
+        // In place: over gate and up.
+        var (a, b) = (gate, up)
+        a.withUnsafeMutableBufferPointer { a in
+          b.withUnsafeMutableBufferPointer { b in
+            guard let a = a.baseAddress, let b = b.baseAddress else { return }
+            SwiGLU.backward(
+              gate: a, up: b, outputGradient: dy, count: count, gateGradient: a, upGradient: b)
+          }
+        }
+        #expect(a == dgate && b == dup, "\(set)")
+      }
+    }
+
+    /// The reference against central differences of silu(gate) · up · dy.
+    @Test func swigluCentralDifferences() {
+      let loss = { (x: Double, up: Double) in x / (1 + exp(-x)) * up * 1.5 }
+      for gate in [Float(-30), -3, -1.25, -0.5, 0, 0.5, 2, 30] {
+        var byGate = Float.nan, byUp = Float.nan
+        SwiGLU.backwardReference(
+          gate: [gate], up: [-0.75], outputGradient: [1.5], count: 1, gateGradient: &byGate,
+          upGradient: &byUp)
+        let x = Double(gate)
+        let slopes = (
+          (loss(x + 1e-5, -0.75) - loss(x - 1e-5, -0.75)) / 2e-5,
+          (loss(x, -0.75 + 1e-5) - loss(x, -0.75 - 1e-5)) / 2e-5
+        )
+        #expect(abs(slopes.0 - Double(byGate)) < 1e-6 * (1 + abs(slopes.0)), "\(gate)")
+        #expect(abs(slopes.1 - Double(byUp)) < 1e-6 * (1 + abs(slopes.1)), "\(gate)")
+      }
+    }
+
+    /// Rotating back undoes a rotation, and is its transpose: y · R x = x · R⁻¹ y.
+    @Test(arguments: [2, 16, 64, 80, 128])
+    func rotation(dimension: Int) {
+      var random = Random(23)
+      let count = 7 * 3 * dimension
+      let x = random.normals(count), y = random.normals(count)
+      let table = RotaryEmbedding(dimension: dimension, theta: 1e5).table(first: 30, count: 9)
+      let product = { (a: [Float], b: [Float]) in
+        zip(a, b).reduce(0) { $0 + Double($1.0) * Double($1.1) }
+      }
+      forEachInstructionSet { set in
+        var rotated = x, back = y
+        table.apply(to: &rotated, tokens: 7, heads: 3, offset: 2)
+        table.backward(&back, tokens: 7, heads: 3, offset: 2)
+        var expected = y
+        table.reference(to: &expected, tokens: 7, heads: 3, offset: 2, inverse: true)
+        #expect(relativeError(back, expected) < 2e-7, "\(set)")
+        #expect(abs(product(y, rotated) - product(x, back)) < 1e-5, "\(set)")
+        table.backward(&rotated, tokens: 7, heads: 3, offset: 2)
+        #expect(relativeError(rotated, x) < 3e-7, "\(set)")
+      }
+    }
+
     @Test func columnSums() {
       var random = Random(20)
       for (rows, columns) in [(1, 1), (7, 33), (5000, 70), (0, 5)] {

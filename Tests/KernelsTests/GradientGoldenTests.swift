@@ -33,6 +33,78 @@ extension KernelTests {
       }
     }
 
+    @Test func attention() throws {
+      var golden = try Golden("attention_gradients")
+      let layout = HeadLayout(heads: 6, kvHeads: 2, dimension: 8), rows = 2 * 23
+      var example = AttentionGradientCase(layout, segments: 2, tokens: 23, window: 6, seed: 1)
+      example.q = golden.floats(rows * 48)
+      example.k = golden.floats(rows * 16)
+      example.v = golden.floats(rows * 16)
+      example.dO = golden.floats(rows * 48)
+      for window in [6, nil] {
+        example.window = window
+        let o = golden.floats(rows * 48), dq = golden.floats(rows * 48)
+        let dk = golden.floats(rows * 16), dv = golden.floats(rows * 16)
+        let reference = example.reference()
+        #expect(AttentionGradientCase.errors(reference, (dq, dk, dv)).allSatisfy { $0 < 1.2e-7 })
+        forEachInstructionSet { set in
+          let errors = AttentionGradientCase.errors(example.run(), (dq, dk, dv))
+          #expect(errors.allSatisfy { $0 < 1e-6 }, "\(set) \(errors)")
+          #expect(relativeError(example.forward(), o) < 1e-6, "\(set)")
+        }
+      }
+      #expect(golden.remaining == 0)
+    }
+
+    @Test func rotary() throws {
+      var golden = try Golden("rotary_gradients")
+      let dy = golden.floats(240), dx = golden.floats(240)
+      let table = RotaryEmbedding(dimension: 16, theta: 1e4).table(first: 9, count: 7)
+      var reference = dy
+      table.reference(to: &reference, tokens: 5, heads: 3, offset: 2, inverse: true)
+      #expect(relativeError(reference, dx) < 3e-7)
+      forEachInstructionSet { set in
+        var gradient = dy
+        table.backward(&gradient, tokens: 5, heads: 3, offset: 2)
+        #expect(relativeError(gradient, dx) < 3e-7, "\(set)")
+      }
+    }
+
+    @Test func swiglu() throws {
+      var golden = try Golden("swiglu_gradients")
+      let gate = golden.floats(231), up = golden.floats(231), dy = golden.floats(231)
+      let dgate = golden.floats(231), dup = golden.floats(231)
+      #expect(golden.remaining == 0)
+      forEachInstructionSet { set in
+        var byGate = poisoned(231), byUp = poisoned(231)
+        SwiGLU.backward(
+          gate: gate, up: up, outputGradient: dy, count: 231, gateGradient: &byGate,
+          upGradient: &byUp)
+        #expect(relativeError(byGate, dgate) < 3e-7, "\(set)")
+        #expect(relativeError(byUp, dup) < 3e-7, "\(set)")
+      }
+    }
+
+    @Test func distillation() throws {
+      var golden = try Golden("distillation")
+      let student = golden.floats(335), teacher = golden.floats(335)
+      let divergences = golden.floats(5), gradient = golden.floats(335)
+      #expect(golden.remaining == 0)
+      forEachInstructionSet { set in
+        var logits = student, result = [Double](repeating: .nan, count: 5)
+        let total = Distillation.backwardInPlace(
+          student: &logits, teacher: teacher, rows: 5, count: 67, factor: 0.25,
+          divergences: &result)
+        #expect(total == result.reduce(0, +))
+        for (ours, theirs) in zip(result, divergences) {
+          #expect(abs(ours - Double(theirs)) < 1e-7 + 3e-7 * Double(theirs), "\(set)")
+        }
+        #expect(relativeError(logits, gradient) < 5e-7, "\(set)")
+        let last = 4 * 67..<335
+        #expect(relativeError(Array(logits[last]), Array(gradient[last])) < 5e-5, "\(set)")
+      }
+    }
+
     @Test func rmsNorm() throws {
       var golden = try Golden("norm_gradients")
       let x = golden.floats(231), weight = golden.floats(33), dy = golden.floats(231)

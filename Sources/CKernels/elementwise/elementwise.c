@@ -34,3 +34,7 @@ void ck_exp(const float *x, float *y, size_t n) { CK_DISPATCH(exp_row, x, y, n);
 void ck_rotate_half(float *x, const float *cosines, const float *sines, size_t half) {
   CK_DISPATCH(rotate_half, x, cosines, sines, half);
 }
+
+void ck_rotate_half_back(float *x, const float *cosines, const float *sines, size_t half) {
+  CK_DISPATCH(rotate_half_back, x, cosines, sines, half);
+}

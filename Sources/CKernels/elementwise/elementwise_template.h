@@ -115,4 +115,14 @@ static void CK(rotate_half)(float *x, const float *restrict c, const float *rest
     high[i] = b * c[i] + a * s[i];
   }
 }
+
+static void CK(rotate_half_back)(float *x, const float *restrict c, const float *restrict s,
+                                 size_t half) {
+  float *restrict low = x, *restrict high = x + half;
+  for (size_t i = 0; i < half; i++) {
+    float a = low[i], b = high[i];
+    low[i] = a * c[i] + b * s[i];
+    high[i] = b * c[i] - a * s[i];
+  }
+}
 #undef CK_MAP

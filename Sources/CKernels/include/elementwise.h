@@ -22,3 +22,5 @@ void ck_exp_scaled(float *x, float shift, float factor, size_t n);
 void ck_exp(const float *x, float *y, size_t n);
 // Rotates one head of 2 · half channels in place.
 void ck_rotate_half(float *x, const float *cosines, const float *sines, size_t half);
+// Rotates it back: the inverse and the transpose of ck_rotate_half.
+void ck_rotate_half_back(float *x, const float *cosines, const float *sines, size_t half);

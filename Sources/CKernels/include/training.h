@@ -7,6 +7,16 @@
 void ck_relu_backward(const float *z, const float *dy, float *dz, size_t n);
 // dz = dg · sigmoid(-z) · factor. dz may be dg.
 void ck_log_sigmoid_backward(const float *z, const float *dg, float factor, float *dz, size_t n);
+// dgate = dy · up · silu'(gate), dup = dy · silu(gate). Each may be any of the inputs, but not the
+// other.
+void ck_swiglu_backward(const float *gate, const float *up, const float *dy, float *dgate,
+                        float *dup, size_t n);
+// With p = exp(teacher - teacher_max) and q = exp(student - student_max): student = q ·
+// student_factor - p · teacher_factor. Returns the sum of p · ((teacher - teacher_max) - (student -
+// student_max)) over p > 0, in double.
+double ck_divergence_backward(float *student, const float *teacher, float student_max,
+                              float teacher_max, float student_factor, float teacher_factor,
+                              size_t n);
 // sums += x.
 void ck_add_to_doubles(const float *x, double *sums, size_t n);
 // The sum of x² in double.

@@ -11,6 +11,18 @@ void ck_log_sigmoid_backward(const float *z, const float *dg, float factor, floa
   CK_DISPATCH(log_sigmoid_backward, z, dg, factor, dz, n);
 }
 
+void ck_swiglu_backward(const float *gate, const float *up, const float *dy, float *dgate,
+                        float *dup, size_t n) {
+  CK_DISPATCH(swiglu_backward, gate, up, dy, dgate, dup, n);
+}
+
+double ck_divergence_backward(float *student, const float *teacher, float student_max,
+                              float teacher_max, float student_factor, float teacher_factor,
+                              size_t n) {
+  CK_DISPATCH(divergence_backward, student, teacher, student_max, teacher_max, student_factor,
+              teacher_factor, n);
+}
+
 void ck_add_to_doubles(const float *x, double *sums, size_t n) {
   CK_DISPATCH(add_to_doubles, x, sums, n);
 }

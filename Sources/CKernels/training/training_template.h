@@ -19,6 +19,61 @@ static void CK(log_sigmoid_backward)(const float *z, const float *dg, float fact
                                          CK(load_some)(dg + i, n - i, 0), factor));
 }
 
+// silu'(x) = s (1 + x (1 - s)) with s = sigmoid(x). For small x exp overflows and s is 0.
+CK_INLINE void CK(swiglu_slopes)(vf x, vf up, vf dy, vf *dgate, vf *dup) {
+  vf s = 1.0f / (1.0f + CK(exp)(-x));
+  *dgate = dy * up * (s * (1.0f + x * (1.0f - s)));
+  *dup = dy * (x * s);
+}
+
+static void CK(swiglu_backward)(const float *gate, const float *up, const float *dy, float *dgate,
+                                float *dup, size_t n) {
+  vf a, b;
+  size_t i = 0;
+  for (; i + CK_LANES <= n; i += CK_LANES) {
+    CK(swiglu_slopes)(CK(load)(gate + i), CK(load)(up + i), CK(load)(dy + i), &a, &b);
+    CK(store)(dgate + i, a);
+    CK(store)(dup + i, b);
+  }
+  size_t rest = n - i;
+  if (rest == 0) return;
+  CK(swiglu_slopes)(CK(load_some)(gate + i, rest, 0), CK(load_some)(up + i, rest, 0),
+                    CK(load_some)(dy + i, rest, 0), &a, &b);
+  CK(store_some)(dgate + i, rest, a);
+  CK(store_some)(dup + i, rest, b);
+}
+
+// s and t: logits less their maxima; see ck_divergence_backward. A logit of -infinity on both sides
+// is no difference. Two products and then their difference, not fused: equal rows give exactly 0.
+CK_INLINE vf CK(divergence_lanes)(vf s, vf t, float student_factor, float teacher_factor,
+                                  vd *total) {
+  vf p = CK(exp)(t);
+  *total += __builtin_convertvector(CK(select)(p > 0.0f, p * (t - s), (vf){}), vd);
+  vf student = CK(exp)(s) * student_factor;
+  vf teacher = p * teacher_factor;
+  return student - teacher;
+}
+
+static double CK(divergence_backward)(float *student, const float *teacher, float student_max,
+                                      float teacher_max, float student_factor,
+                                      float teacher_factor, size_t n) {
+  vd total = {};
+  size_t i = 0;
+  for (; i + CK_LANES <= n; i += CK_LANES)
+    CK(store)(student + i, CK(divergence_lanes)(CK(load)(student + i) - student_max,
+                                                CK(load)(teacher + i) - teacher_max,
+                                                student_factor, teacher_factor, &total));
+  if (i < n)
+    CK(store_some)(student + i, n - i,
+                   CK(divergence_lanes)(
+                       CK(load_some)(student + i, n - i, student_max) - student_max,
+                       CK(load_some)(teacher + i, n - i, -__builtin_inff()) - teacher_max,
+                       student_factor, teacher_factor, &total));
+  double sum = 0;
+  for (int lane = 0; lane < CK_LANES; lane++) sum += total[lane];
+  return sum;
+}
+
 static void CK(add_to_doubles)(const float *restrict x, double *restrict sums, size_t n) {
   for (size_t i = 0; i < n; i++) sums[i] += (double)x[i];
 }

@@ -36,6 +36,29 @@ public struct RotaryTable: Sendable {
   public func apply(
     to x: UnsafeMutablePointer<Float>, tokens: Int, heads: Int, offset: Int = 0
   ) {
+    forEachHead(of: x, tokens: tokens, heads: heads, offset: offset) { head, cosines, sines in
+      ck_rotate_half(head, cosines, sines, dimension / 2)
+    }
+  }
+
+  /// The gradient of `apply`: rotates by minus the angle, in place, the gradient of its result
+  /// [tokens, heads, d].
+  public func backward(
+    _ gradient: UnsafeMutablePointer<Float>, tokens: Int, heads: Int, offset: Int = 0
+  ) {
+    forEachHead(of: gradient, tokens: tokens, heads: heads, offset: offset) {
+      head, cosines, sines in
+      ck_rotate_half_back(head, cosines, sines, dimension / 2)
+    }
+  }
+
+  private func forEachHead(
+    of x: UnsafeMutablePointer<Float>, tokens: Int, heads: Int, offset: Int,
+    _ body: (
+      _ head: UnsafeMutablePointer<Float>, _ cosines: UnsafePointer<Float>,
+      _ sines: UnsafePointer<Float>
+    ) -> Void
+  ) {
     precondition(offset >= 0 && offset + tokens <= count)
     let half = dimension / 2
     cosines.withUnsafeBufferPointer { cosines in
@@ -44,23 +67,25 @@ public struct RotaryTable: Sendable {
         for t in 0..<tokens {
           let row = (offset + t) * half
           for h in 0..<heads {
-            ck_rotate_half(x + (t * heads + h) * dimension, cosines + row, sines + row, half)
+            body(x + (t * heads + h) * dimension, cosines + row, sines + row)
           }
         }
       }
     }
   }
 
-  /// The specification of `apply`.
+  /// The specification of `apply` and, with `inverse`, of `backward`.
   public func reference(
-    to x: UnsafeMutablePointer<Float>, tokens: Int, heads: Int, offset: Int = 0
+    to x: UnsafeMutablePointer<Float>, tokens: Int, heads: Int, offset: Int = 0,
+    inverse: Bool = false
   ) {
     let half = dimension / 2
     for t in 0..<tokens {
       for h in 0..<heads {
         let head = x + (t * heads + h) * dimension
         for i in 0..<half {
-          let c = cosines[(offset + t) * half + i], s = sines[(offset + t) * half + i]
+          let c = cosines[(offset + t) * half + i]
+          let s = sines[(offset + t) * half + i] * (inverse ? -1 : 1)
           let a = head[i], b = head[i + half]
           head[i] = a * c - b * s
           head[i + half] = b * c + a * s

@@ -36,4 +36,19 @@ public struct KeyValueSegment {
     let oldest = window > first ? 0 : max(0, first - window + 1 - firstPosition)
     return oldest < newest ? oldest..<newest : 0..<0
   }
+
+  /// The columns of a tile of scores that each query sees, `group` rows per position: row r sees
+  /// keys tile.lowerBound + low[r]..<high[r].
+  func setColumns(
+    of tile: Range<Int>, from positions: ClosedRange<Int>, window: Int, group: Int,
+    low: inout [Int32], high: inout [Int32]
+  ) {
+    for (index, position) in positions.enumerated() {
+      let visible = visible(from: position, window: window).clamped(to: tile)
+      for row in index * group..<(index + 1) * group {
+        low[row] = Int32(visible.lowerBound - tile.lowerBound)
+        high[row] = Int32(visible.upperBound - tile.lowerBound)
+      }
+    }
+  }
 }

@@ -5,18 +5,24 @@ extension WindowAttentionCall {
   private static var blockRows: Int { 384 }
   private static var tileKeys: Int { 256 }
 
+  /// Tokens of a block of queries.
+  private var blockTokens: Int { min(tokens, max(8, Self.blockRows / layout.groupSize)) }
+
+  /// Blocks of queries times key/value heads: the pieces of work that may run side by side.
+  var pieces: Int { (tokens + blockTokens - 1) / blockTokens * layout.kvHeads }
+
   /// Blocks of queries against tiles of keys with a running softmax.
   ///
   /// Memory per thread: block · (tile + dimensions) floats, whatever the sequence length.
   func runBlocks() {
-    let blockTokens = min(tokens, max(8, Self.blockRows / layout.groupSize))
-    let blocks = (tokens + blockTokens - 1) / blockTokens
-    Parallel.forEach(blocks * layout.kvHeads) { index in
-      // Late blocks see most keys: start with them, so that threads finish together.
-      let block = blocks - 1 - index / layout.kvHeads
-      let first = block * blockTokens
-      run(first..<min(tokens, first + blockTokens), kv: index % layout.kvHeads)
-    }
+    Parallel.forEach(pieces) { run(piece: $0) }
+  }
+
+  /// One block of queries and one key/value head.
+  func run(piece index: Int) {
+    // Late blocks see most keys: start with them, so that threads finish together.
+    let block = (pieces - 1 - index) / layout.kvHeads, first = block * blockTokens
+    run(first..<min(tokens, first + blockTokens), kv: index % layout.kvHeads)
   }
 
   /// All query heads of one group for a block of tokens. Row t · group + g is token t, head g.
@@ -65,14 +71,9 @@ extension WindowAttentionCall {
     var low = [Int32](repeating: 0, count: state.rows), high = low
     for tile in stride(from: union.lowerBound, to: union.upperBound, by: Self.tileKeys) {
       let count = min(Self.tileKeys, union.upperBound - tile)
-      for (index, t) in range.enumerated() {
-        let visible = segment.visible(from: firstPosition + t, window: window)
-          .clamped(to: tile..<tile + count)
-        for row in index * group..<(index + 1) * group {
-          low[row] = Int32(visible.lowerBound - tile)
-          high[row] = Int32(visible.upperBound - tile)
-        }
-      }
+      segment.setColumns(
+        of: tile..<tile + count, from: positions, window: window, group: group, low: &low,
+        high: &high)
       BLAS.multiplyTransposed(
         state.q, stride: dk, segment.keys + tile * layout.keyWidth + kv * dk,
         stride: layout.keyWidth, m: state.rows, n: count, k: dk, into: state.scores,

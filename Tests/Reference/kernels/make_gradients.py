@@ -55,3 +55,42 @@ for gradient in gradients:
     adam.step()
     steps.append(offset.detach() + prior)
 write("adam", start, prior, gradients, torch.stack(steps))
+
+# Attention: 2 segments of T 23, heads 6/2, d 8: q, k, v, dO; then o, dq, dk, dv for window 6 and
+# for none.
+S, T, H, KV, D = 2, 23, 6, 2, 8
+shapes = [(S, T, H, D), (S, T, KV, D), (S, T, KV, D)]
+inputs, do = [torch.randn(shape) * 1.5 for shape in shapes], torch.randn(S, T, H, D)
+results = []
+for window in [6, T]:
+    q, k, v = (leaf(x) for x in inputs)
+    i, j = torch.arange(T)[:, None], torch.arange(T)[None]
+    o = F.scaled_dot_product_attention(
+        q.transpose(1, 2), k.transpose(1, 2).repeat_interleave(H // KV, 1),
+        v.transpose(1, 2).repeat_interleave(H // KV, 1), attn_mask=(j <= i) & (j > i - window))
+    o = o.transpose(1, 2)
+    (o * do.double()).sum().backward()
+    results += [o, q.grad, k.grad, v.grad]
+write("attention_gradients", *inputs, do, *results)
+
+# Rotary, theta 1e4: dy [5, 3, 16] at positions 11...15; then dx.
+x, dy = leaf(torch.randn(5, 3, 16)), torch.randn(5, 3, 16)
+frequencies = 1.0 / (10000.0 ** (torch.arange(0, 16, 2, dtype=torch.int64).float() / 16))
+angles = (torch.arange(11, 16).float()[:, None] * frequencies).double().repeat(1, 2)[:, None]
+y = x * angles.cos() + torch.cat([-x[..., 8:], x[..., :8]], -1) * angles.sin()
+(y * dy.double()).sum().backward()
+write("rotary_gradients", dy, x.grad)
+
+# SwiGLU: gate, up, dy [231]; then dgate and dup.
+gate, up, dy = leaf(torch.randn(231) * 10), leaf(torch.randn(231)), torch.randn(231)
+(F.silu(gate) * up * dy.double()).sum().backward()
+write("swiglu_gradients", gate, up, dy, gate.grad, up.grad)
+
+# Distillation: student, teacher [5, 67], the last row almost equal; then KL(teacher | student) per
+# row and the gradient of a quarter of their sum.
+student, teacher = torch.randn(5, 67) * 4, torch.randn(5, 67) * 4
+student[4] = teacher[4] + torch.randn(67) * 0.02
+student, teacher = leaf(student), leaf(teacher)
+kl = F.kl_div(student.log_softmax(-1), teacher.log_softmax(-1), log_target=True, reduction="none")
+(kl.sum() / 4).backward()
+write("distillation", student, teacher, kl.sum(-1), student.grad)

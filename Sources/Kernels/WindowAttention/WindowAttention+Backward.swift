@@ -1,0 +1,187 @@
+import CKernels
+
+extension WindowAttention {
+  /// The gradients of `applySegments` for the gradient dO of its output.
+  ///
+  /// With c = keyDimension^-1/2, P = softmax(c q kᵀ) over the visible keys and dP = dO vᵀ:
+  /// dS = P · (dP - rowsum(dO · o)), dq = c dS k, dk = c dSᵀ q, dv = Pᵀ dO; where heads share k and
+  /// v, dk and dv are summed over the group.
+  ///
+  /// P is computed anew, tile by tile, from the maximum and sum of each row, which a pass over the
+  /// scores finds first (Dao 2023): memory per thread is a block of queries and two tiles, whatever
+  /// the sequence length. One task owns a segment's key/value head with all its sums, so the result
+  /// does not depend on threads.
+  ///
+  /// - Parameters:
+  ///   - queries: q [segments · tokens, heads, keyDimension], rotated, not yet scaled.
+  ///   - keys: k [segments · tokens, kvHeads, keyDimension], rotated.
+  ///   - values: v [segments · tokens, kvHeads, valueDimension].
+  ///   - output: o, what `applySegments` gave [segments · tokens, heads, valueDimension].
+  ///   - outputGradient: dO, shaped as o.
+  ///   - segments: independent sequences, one after another.
+  ///   - tokens: tokens of each.
+  ///   - window: visible keys including the query's own position, at least 1; nil for all.
+  ///   - queryGradient: dq, shaped as q, by the rotated queries; overwritten, like all that follow.
+  ///     May be q itself; other gradients may not overlap any input.
+  ///   - keyGradient: dk, shaped as k.
+  ///   - valueGradient: dv, shaped as v.
+  public static func backward(
+    queries: UnsafePointer<Float>, keys: UnsafePointer<Float>, values: UnsafePointer<Float>,
+    output: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>, segments: Int = 1,
+    tokens: Int, layout: HeadLayout, window: Int? = nil,
+    queryGradient: UnsafeMutablePointer<Float>, keyGradient: UnsafeMutablePointer<Float>,
+    valueGradient: UnsafeMutablePointer<Float>
+  ) {
+    guard segments > 0, tokens > 0 else { return }
+    let work = segments * tokens * min(tokens, window ?? .max) * layout.queryWidth
+    Parallel.forEach(segments * layout.kvHeads, if: work > 1 << 18) { index in
+      let first = index / layout.kvHeads * tokens, kv = index % layout.kvHeads
+      let query = first * layout.queryWidth + kv * layout.groupSize * layout.keyDimension
+      let key = first * layout.keyWidth + kv * layout.keyDimension
+      let value = first * layout.valueWidth + kv * layout.valueDimension
+      let result = first * layout.outputWidth + kv * layout.groupSize * layout.valueDimension
+      let head = AttentionHeadBackward(
+        layout: layout, tokens: tokens, window: window ?? .max,
+        keys: KeyValueSegment(
+          keys: keys + key, values: values + value, firstPosition: 0, count: tokens),
+        queries: queries + query, output: output + result,
+        outputGradient: outputGradient + result, queryGradient: queryGradient + query,
+        keyGradient: keyGradient + key, valueGradient: valueGradient + value)
+      head.run()
+    }
+  }
+}
+
+/// The backward pass of one key/value head of one segment; pointers are at its first token and
+/// channel.
+private struct AttentionHeadBackward {
+  let layout: HeadLayout
+  let tokens: Int
+  let window: Int
+  let keys: KeyValueSegment
+  let queries, output, outputGradient: UnsafePointer<Float>
+  let queryGradient, keyGradient, valueGradient: UnsafeMutablePointer<Float>
+
+  /// Queries per block and keys per tile: two tiles of scores stay in the second-level cache.
+  private static var blockRows: Int { 384 }
+  private static var tileKeys: Int { 256 }
+
+  func run() {
+    let dk = layout.keyDimension, dv = layout.valueDimension
+    for t in 0..<tokens {
+      (keyGradient + t * layout.keyWidth).update(repeating: 0, count: dk)
+      (valueGradient + t * layout.valueWidth).update(repeating: 0, count: dv)
+    }
+    let blockTokens = min(tokens, max(8, Self.blockRows / layout.groupSize))
+    let rows = blockTokens * layout.groupSize, tile = min(tokens, Self.tileKeys)
+    withScratch(rows * (2 * dk + dv + 2 * tile + 3)) { scratch in
+      let block = Block(scratch, rows: rows, layout: layout, tile: tile)
+      for first in stride(from: 0, to: tokens, by: blockTokens) {
+        run(first..<min(tokens, first + blockTokens), block)
+      }
+    }
+  }
+
+  /// The scratch of one block of tokens. Row t · group + g is token t, head g.
+  private struct Block {
+    /// c · q and the sum dS k [rows, keyDimension], dO [rows, valueDimension].
+    let q, dq, dO: UnsafeMutablePointer<Float>
+    /// Scores, then P; dP, then dS [rows, tile].
+    let p, dp: UnsafeMutablePointer<Float>
+    /// Per row: the largest score, the sum of exponentials (then 1 / sum), and dO · o.
+    let maxima, sums, means: UnsafeMutablePointer<Float>
+    let tile: Int
+
+    init(_ scratch: UnsafeMutablePointer<Float>, rows: Int, layout: HeadLayout, tile: Int) {
+      self.tile = tile
+      q = scratch
+      dq = q + rows * layout.keyDimension
+      dO = dq + rows * layout.keyDimension
+      p = dO + rows * layout.valueDimension
+      dp = p + rows * tile
+      maxima = dp + rows * tile
+      sums = maxima + rows
+      means = sums + rows
+    }
+  }
+
+  private func run(_ range: Range<Int>, _ block: Block) {
+    let rows = range.count * layout.groupSize
+    load(range, block)
+    block.maxima.update(repeating: -.infinity, count: rows)
+    block.sums.update(repeating: 0, count: rows)
+    forEachTile(range, block) { _, count, low, high in
+      ck_softmax_tile(
+        block.p, rows, count, block.tile, low, high, block.maxima, block.sums, nil, 0, 0)
+    }
+    for row in 0..<rows { block.sums[row] = block.sums[row] > 0 ? 1 / block.sums[row] : 0 }
+    forEachTile(range, block) { first, count, low, high in
+      addGradients(first..<first + count, rows: rows, block, low, high)
+    }
+    store(range, block)
+  }
+
+  private func load(_ range: Range<Int>, _ block: Block) {
+    let group = layout.groupSize, dk = layout.keyDimension, dv = layout.valueDimension
+    for (index, t) in range.enumerated() {
+      let q = queries + t * layout.queryWidth, target = block.q + index * group * dk
+      for i in 0..<group * dk { target[i] = q[i] * layout.scale }
+      let dO = outputGradient + t * layout.outputWidth
+      (block.dO + index * group * dv).update(from: dO, count: group * dv)
+      ck_row_dots(
+        dO, output + t * layout.outputWidth, group, dv, block.means + index * group)
+    }
+    block.dq.update(repeating: 0, count: range.count * group * dk)
+  }
+
+  /// Computes the scores of each tile of keys that the block sees and calls `body` with its first
+  /// key, its size and the columns each row sees.
+  private func forEachTile(
+    _ range: Range<Int>, _ block: Block, _ body: (Int, Int, [Int32], [Int32]) -> Void
+  ) {
+    let dk = layout.keyDimension, rows = range.count * layout.groupSize
+    let positions = range.lowerBound...range.upperBound - 1
+    let union = keys.visible(from: positions, window: window)
+    var low = [Int32](repeating: 0, count: rows), high = low
+    for first in stride(from: union.lowerBound, to: union.upperBound, by: block.tile) {
+      let count = min(block.tile, union.upperBound - first)
+      keys.setColumns(
+        of: first..<first + count, from: positions, window: window, group: layout.groupSize,
+        low: &low, high: &high)
+      BLAS.multiplyTransposed(
+        block.q, stride: dk, keys.keys + first * layout.keyWidth, stride: layout.keyWidth, m: rows,
+        n: count, k: dk, into: block.p, stride: block.tile)
+      body(first, count, low, high)
+    }
+  }
+
+  private func addGradients(
+    _ tile: Range<Int>, rows: Int, _ block: Block, _ low: [Int32], _ high: [Int32]
+  ) {
+    let dk = layout.keyDimension, dv = layout.valueDimension, count = tile.count
+    let key = tile.lowerBound * layout.keyWidth, value = tile.lowerBound * layout.valueWidth
+    BLAS.multiplyTransposed(
+      block.dO, stride: dv, keys.values + value, stride: layout.valueWidth, m: rows, n: count,
+      k: dv, into: block.dp, stride: block.tile)
+    ck_softmax_backward_tile(
+      block.p, block.dp, rows, count, block.tile, low, high, block.maxima, block.sums, block.means)
+    BLAS.multiply(
+      .transposedLeft, block.p, stride: block.tile, block.dO, stride: dv, m: count, n: dv, k: rows,
+      adding: true, into: valueGradient + value, stride: layout.valueWidth)
+    // q is scaled already, so dk needs no factor.
+    BLAS.multiply(
+      .transposedLeft, block.dp, stride: block.tile, block.q, stride: dk, m: count, n: dk, k: rows,
+      adding: true, into: keyGradient + key, stride: layout.keyWidth)
+    BLAS.multiplyAdding(
+      block.dp, stride: block.tile, keys.keys + key, stride: layout.keyWidth, m: rows, n: dk,
+      k: count, into: block.dq, stride: dk)
+  }
+
+  private func store(_ range: Range<Int>, _ block: Block) {
+    let width = layout.groupSize * layout.keyDimension
+    for (index, t) in range.enumerated() {
+      let dq = block.dq + index * width, target = queryGradient + t * layout.queryWidth
+      for i in 0..<width { target[i] = dq[i] * layout.scale }
+    }
+  }
+}

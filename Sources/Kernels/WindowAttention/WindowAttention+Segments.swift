@@ -1,0 +1,35 @@
+extension WindowAttention {
+  /// Attends within `segments` independent sequences of `tokens` tokens each, from empty contexts.
+  ///
+  /// What `apply` computes for each segment, with the blocks of all segments side by side. The result
+  /// does not depend on threads.
+  ///
+  /// - Parameters:
+  ///   - queries: q [segments · tokens, heads, keyDimension], rotated, not yet scaled.
+  ///   - keys: k [segments · tokens, kvHeads, keyDimension], rotated.
+  ///   - values: v [segments · tokens, kvHeads, valueDimension].
+  ///   - window: visible keys including the query's own position, at least 1; nil for all.
+  ///   - output: o [segments · tokens, heads, valueDimension].
+  public static func applySegments(
+    queries: UnsafePointer<Float>, keys: UnsafePointer<Float>, values: UnsafePointer<Float>,
+    segments: Int, tokens: Int, layout: HeadLayout, window: Int? = nil,
+    output: UnsafeMutablePointer<Float>
+  ) {
+    guard segments > 0, tokens > 0 else { return }
+    let call = { (segment: Int) in
+      let first = segment * tokens
+      let context = KeyValueSegment(
+        keys: keys + first * layout.keyWidth, values: values + first * layout.valueWidth,
+        firstPosition: 0, count: tokens)
+      return WindowAttentionCall(
+        queries: queries + first * layout.queryWidth, tokens: tokens, firstPosition: 0,
+        layout: layout, segments: [context], window: window ?? .max,
+        output: output + first * layout.outputWidth)
+    }
+    let pieces = call(0).pieces
+    let work = segments * tokens * min(tokens, window ?? .max) * layout.queryWidth
+    Parallel.forEach(segments * pieces, if: work > 1 << 19) { index in
+      call(index % segments).run(piece: index / segments)
+    }
+  }
+}
