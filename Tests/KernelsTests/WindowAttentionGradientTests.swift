@@ -91,7 +91,8 @@ struct AttentionGradientCase: CustomTestStringConvertible, Sendable {
 
 extension KernelTests {
   @Suite struct WindowAttentionGradientTests {
-    /// Blocks are 384 / group tokens and tiles 256 keys: sizes on both sides of both.
+    /// Blocks are 384 / group tokens forward and 192 / group backward, tiles 256 keys: sizes on both
+    /// sides of all.
     static let cases: [AttentionGradientCase] = {
       var cases: [AttentionGradientCase] = []
       let small = HeadLayout(heads: 3, kvHeads: 1, dimension: 24)

@@ -63,7 +63,7 @@ private struct AttentionHeadBackward {
   let queryGradient, keyGradient, valueGradient: UnsafeMutablePointer<Float>
 
   /// Queries per block and keys per tile: two tiles of scores stay in the second-level cache.
-  private static var blockRows: Int { 384 }
+  private static var blockRows: Int { 192 }
   private static var tileKeys: Int { 256 }
 
   func run() {

@@ -5,7 +5,7 @@ let groups: [(String, @MainActor () -> Void)] = [
   ("products", benchmarkProducts), ("vectors", benchmarkVectors), ("tokens", benchmarkTokens),
   ("decoding", benchmarkDecoding), ("gla", benchmarkGatedLinearAttention),
   ("attention", benchmarkAttention), ("elementwise", benchmarkElementwise),
-  ("threads", benchmarkThreads),
+  ("training", benchmarkAttentionTraining), ("threads", benchmarkThreads),
 ]
 let wanted = CommandLine.arguments.dropFirst()
 let unknown = wanted.filter { name in !groups.contains { $0.0 == name } }
