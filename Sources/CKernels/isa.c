@@ -35,6 +35,14 @@ int32_t ck_isa(void) {
   return isa;
 }
 
+int32_t ck_isa_bf16(void) {
+#if defined(__x86_64__)
+  return ck_isa() == CK_AVX512 && __builtin_cpu_supports("avx512bf16");
+#else
+  return 0;
+#endif
+}
+
 void ck_isa_set(int32_t isa) {
   atomic_store_explicit(&selected, lowest(isa < 0 ? 0 : isa, ck_isa_detected()),
                         memory_order_relaxed);

@@ -12,6 +12,9 @@
 int32_t ck_isa_detected(void);
 // The set in use: the detected one, unless SPIKINGBRAIN_ISA or ck_isa_set says lower.
 int32_t ck_isa(void);
+// Whether bfloat16 dot products (AVX512-BF16) may be used: the CPU has them, and the set in use is
+// CK_AVX512.
+int32_t ck_isa_bf16(void);
 // Selects a set; one the CPU lacks selects the best it has.
 void ck_isa_set(int32_t isa);
 // CPUs in this process's affinity mask.

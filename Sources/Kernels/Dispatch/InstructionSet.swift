@@ -26,6 +26,10 @@ public enum InstructionSet: Int32, Sendable, CaseIterable, Comparable {
   /// The sets this CPU can run, slowest first.
   public static var available: [InstructionSet] { allCases.filter { $0 <= detected } }
 
+  /// Whether bfloat16 dot products (AVX512-BF16) are used: the CPU has them, and no lower set than
+  /// `avx512` is selected.
+  public static var hasBFloat16Products: Bool { ck_isa_bf16() != 0 }
+
   public static func < (left: InstructionSet, right: InstructionSet) -> Bool {
     left.rawValue < right.rawValue
   }

@@ -1,14 +1,15 @@
 import TensorTypes
 
 extension LinearCall {
-  /// Many tokens: panels of rows are decoded to float32 and multiplied by OpenBLAS.
+  /// Many tokens: panels of rows are decoded to float32 and multiplied by OpenBLAS, or with
+  /// operands rounded to bfloat16.
   ///
   /// No more than one panel per thread is ever in float32, whatever the size of the matrix.
   func runPanels() {
     let columns = weight.columns
     // About 2 MB of float32 per panel, but not so few rows that OpenBLAS's packing of the
-    // activations, repeated for each panel, shows.
-    let ideal = max(128, (1 << 19) / max(1, columns))
+    // activations, repeated for each panel, shows; it shows sooner when the product is faster.
+    let ideal = max(rounding ? 256 : 128, (1 << 19) / max(1, columns))
     // Panels in equal numbers per thread, in multiples of 16 rows.
     let threads = Parallel.threadCount
     let count = ((weight.rows + ideal - 1) / ideal + threads - 1) / threads * threads
@@ -39,9 +40,15 @@ extension LinearCall {
 
   private func multiply(_ panel: UnsafePointer<Float>, _ rows: Range<Int>) {
     let columns = weight.columns, y = output + rows.lowerBound
-    BLAS.multiplyTransposed(
-      input, stride: inputStride, panel, stride: columns, m: tokens, n: rows.count, k: columns,
-      into: y, stride: outputStride)
+    if rounding {
+      BFloat16Product.multiply(
+        .transposedRight, input, stride: inputStride, panel, stride: columns, m: tokens,
+        n: rows.count, k: columns, adding: false, into: y, stride: outputStride)
+    } else {
+      BLAS.multiplyTransposed(
+        input, stride: inputStride, panel, stride: columns, m: tokens, n: rows.count, k: columns,
+        into: y, stride: outputStride)
+    }
     guard let bias else { return }
     for t in 0..<tokens {
       Vector.add(bias + rows.lowerBound, count: rows.count, to: y + t * outputStride)

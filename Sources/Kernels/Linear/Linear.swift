@@ -10,19 +10,24 @@ public enum Linear {
   ///   - input: x; consecutive tokens are `inputStride` floats apart (default: in).
   ///   - output: y; consecutive tokens are `outputStride` floats apart (default: out). Must not
   ///     overlap x.
+  ///   - precision: What more than `fewTokens` tokens and the weights are rounded to.
   ///
   /// Weights are widened to float32 and multiplied with float32 activations and accumulators. A
-  /// token's result depends on how many tokens there are by rounding only.
+  /// token's result depends on how many tokens there are by rounding only; with `precision`
+  /// `.bfloat16`, also on whether these are enough for activations and weights to be rounded.
   public static func apply(
     weight: TensorView, bias: UnsafePointer<Float>? = nil,
     input: UnsafePointer<Float>, inputStride: Int? = nil, tokens: Int,
-    output: UnsafeMutablePointer<Float>, outputStride: Int? = nil
+    output: UnsafeMutablePointer<Float>, outputStride: Int? = nil,
+    precision: MatrixProduct.Precision = .float32
   ) {
     precondition(RowDecoder.supports(weight.type))
     guard tokens > 0, weight.rows > 0 else { return }
     let call = LinearCall(
       weight: weight, bias: bias, input: input, inputStride: inputStride ?? weight.columns,
-      tokens: tokens, output: output, outputStride: outputStride ?? weight.rows)
+      tokens: tokens, output: output, outputStride: outputStride ?? weight.rows,
+      rounding: precision == .bfloat16
+        && BFloat16Product.pays(m: tokens, n: weight.rows, k: weight.columns))
     if tokens <= fewTokens { call.runDots() } else { call.runPanels() }
   }
 
@@ -46,4 +51,6 @@ struct LinearCall {
   let tokens: Int
   let output: UnsafeMutablePointer<Float>
   let outputStride: Int
+  /// Whether weights and activations of many tokens are rounded to bfloat16.
+  let rounding: Bool
 }

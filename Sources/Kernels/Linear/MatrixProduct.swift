@@ -20,19 +20,20 @@ public enum MatrixProduct {
   ///   - b: B likewise.
   ///   - adding: Whether C's old values are kept and added to; otherwise they are not read.
   ///   - c: C; rows are `cStride` floats apart (default: n). Must not overlap A or B.
+  ///   - precision: What the operands are rounded to before they are multiplied.
   ///
   /// The same thread count gives the same bits; another one may round differently.
   public static func multiply(
     _ form: Form = .plain, _ a: UnsafePointer<Float>, aStride: Int? = nil,
     _ b: UnsafePointer<Float>, bStride: Int? = nil, m: Int, n: Int, k: Int, adding: Bool = false,
-    into c: UnsafeMutablePointer<Float>, cStride: Int? = nil
+    into c: UnsafeMutablePointer<Float>, cStride: Int? = nil, precision: Precision = .float32
   ) {
     guard m > 0, n > 0 else { return }
     let call = MatrixProductCall(
       form: form, a: a, aStride: max(1, aStride ?? (form == .transposedLeft ? m : k)), b: b,
       bStride: max(1, bStride ?? (form == .transposedRight ? k : n)), m: m, n: n, k: k,
-      adding: adding,
-      c: c, cStride: cStride ?? n)
+      adding: adding, c: c, cStride: cStride ?? n,
+      rounding: precision == .bfloat16 && BFloat16Product.pays(m: m, n: n, k: k))
     call.run(MatrixSplit(m: m, n: n, k: k, threads: Parallel.threadCount))
   }
 }
@@ -48,6 +49,8 @@ struct MatrixProductCall {
   let adding: Bool
   let c: UnsafeMutablePointer<Float>
   let cStride: Int
+  /// Whether operands are rounded to bfloat16.
+  let rounding: Bool
 
   func run(_ split: MatrixSplit) {
     if split.depth > 1 { return runDeep(split.depth) }
@@ -87,6 +90,11 @@ struct MatrixProductCall {
     let i = rows.lowerBound, j = columns.lowerBound, p = depth.lowerBound
     let left = form == .transposedLeft ? p * aStride + i : i * aStride + p
     let right = form == .transposedRight ? j * bStride + p : p * bStride + j
+    if rounding {
+      return BFloat16Product.multiply(
+        form, a + left, stride: aStride, b + right, stride: bStride, m: rows.count,
+        n: columns.count, k: depth.count, adding: adding, into: target, stride: stride)
+    }
     BLAS.multiply(
       form, a + left, stride: aStride, b + right, stride: bStride, m: rows.count,
       n: columns.count, k: depth.count, adding: adding, into: target, stride: stride)

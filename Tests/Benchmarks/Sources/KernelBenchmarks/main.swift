@@ -2,7 +2,8 @@ import Foundation
 import Kernels
 
 let groups: [(String, @MainActor () -> Void)] = [
-  ("products", benchmarkProducts), ("vectors", benchmarkVectors), ("tokens", benchmarkTokens),
+  ("products", benchmarkProducts), ("precision", benchmarkPrecision), ("vectors", benchmarkVectors),
+  ("tokens", benchmarkTokens),
   ("decoding", benchmarkDecoding), ("gla", benchmarkGatedLinearAttention),
   ("attention", benchmarkAttention), ("elementwise", benchmarkElementwise),
   ("training", benchmarkAttentionTraining), ("threads", benchmarkThreads),
