@@ -139,6 +139,12 @@ public enum Mixer: Sendable, Equatable {
     }
   }
 
+  /// Keys a token sees, itself included; nil when nothing bounds them.
+  public var windowKeys: Int? {
+    if case .window(let window) = self { return window.keys }
+    return nil
+  }
+
   /// Whether this is softmax attention, full or windowed.
   public var isSoftmax: Bool {
     if case .gatedLinear = self { return false }

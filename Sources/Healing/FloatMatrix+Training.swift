@@ -25,18 +25,26 @@ extension FloatMatrix {
     return c
   }
 
-  /// Becomes aᵀ · b: the gradient of a weight from those of its outputs and its inputs.
-  func setTransposedProduct(_ a: FloatMatrix, _ b: FloatMatrix) {
+  /// Adds aᵀ · b: the gradient of a weight from those of its outputs and its inputs.
+  func addTransposedProduct(_ a: FloatMatrix, _ b: FloatMatrix) {
     withExtendedLifetime((self, a, b)) {
       MatrixProduct.multiply(
         .transposedLeft, a.pointer, b.pointer, m: a.columns, n: b.columns, k: a.rows,
+        adding: true, into: pointer)
+    }
+  }
+
+  /// Adds a · b: the gradient of inputs from that of the outputs and the weight.
+  func addProduct(_ a: FloatMatrix, _ b: FloatMatrix) {
+    withExtendedLifetime((self, a, b)) {
+      MatrixProduct.multiply(
+        .plain, a.pointer, b.pointer, m: a.rows, n: b.columns, k: a.columns, adding: true,
         into: pointer)
     }
   }
 
-  /// Becomes the sum of the rows of `matrix`: the gradient of a bias.
-  func setColumnSums(of matrix: FloatMatrix) {
-    elements.update(repeating: 0)
+  /// Adds the sum of the rows of `matrix`: the gradient of a bias.
+  func addColumnSums(of matrix: FloatMatrix) {
     withExtendedLifetime((self, matrix)) {
       Vector.addColumnSums(
         matrix.pointer, rows: matrix.rows, columns: matrix.columns, to: pointer)
@@ -76,59 +84,18 @@ extension FloatMatrix {
     }
   }
 
-  /// The gradient of per-head norms of this matrix, and of their weight.
+  /// The gradient of norms of this matrix, one per run of `weight.count` elements; adds that of
+  /// their weight.
   func normBackward(
     weight: [Float], epsilon: Double, gradient: FloatMatrix, into output: FloatMatrix,
     weightGradient: FloatMatrix?
   ) {
-    let sums = weightGradient ?? FloatMatrix(rows: 1, columns: weight.count)
-    sums.elements.update(repeating: 0)
-    withExtendedLifetime((self, gradient, output, sums)) {
+    withExtendedLifetime((self, gradient, output, weightGradient)) {
       RMSNorm.backward(
         pointer, outputGradient: gradient.pointer, rows: count / weight.count,
         count: weight.count, weight: weight, epsilon: Float(epsilon),
-        inputGradient: output.pointer, addingWeightGradient: sums.pointer)
+        inputGradient: output.pointer, addingWeightGradient: weightGradient?.pointer)
     }
-  }
-}
-
-/// Gated linear attention over whole segments, each from an empty state.
-struct GLASequences {
-  let model: ModelDescription
-  let segments: Int
-
-  /// Head outputs [T, heads·d].
-  func forward(
-    _ query: FloatMatrix, _ key: FloatMatrix, _ value: FloatMatrix, _ decay: FloatMatrix
-  ) -> FloatMatrix {
-    let output = FloatMatrix(rows: query.rows, columns: model.queryWidth)
-    withExtendedLifetime((query, key, value, decay, output)) {
-      GatedLinearAttention.applySegments(
-        queries: query.pointer, keys: key.pointer, values: value.pointer, logDecay: decay.pointer,
-        segments: segments, tokens: query.rows / segments, layout: model.headLayout,
-        output: output.pointer)
-    }
-    return output
-  }
-
-  /// Gradients of q, k, v and the log-decay from that of the head outputs.
-  func backward(
-    _ query: FloatMatrix, _ key: FloatMatrix, _ value: FloatMatrix, _ decay: FloatMatrix,
-    outputGradient: FloatMatrix
-  ) -> (query: FloatMatrix, key: FloatMatrix, value: FloatMatrix, decay: FloatMatrix) {
-    func like(_ matrix: FloatMatrix) -> FloatMatrix {
-      FloatMatrix(rows: matrix.rows, columns: matrix.columns)
-    }
-    let gradients = (query: like(query), key: like(key), value: like(value), decay: like(decay))
-    withExtendedLifetime((query, key, value, decay, outputGradient, gradients)) {
-      GatedLinearAttention.backward(
-        queries: query.pointer, keys: key.pointer, values: value.pointer, logDecay: decay.pointer,
-        outputGradient: outputGradient.pointer, segments: segments,
-        tokens: query.rows / segments, layout: model.headLayout,
-        queryGradient: gradients.query.pointer, keyGradient: gradients.key.pointer,
-        valueGradient: gradients.value.pointer, logDecayGradient: gradients.decay.pointer)
-    }
-    return gradients
   }
 }
 

@@ -36,35 +36,6 @@ public struct Overlay: WeightSource {
   }
 }
 
-extension TrainableGLA {
-  /// The parameters as tensors of layer `layer`.
-  func healedTensors(layer: Int) -> HealedTensors {
-    var tensors = HealedTensors()
-    func set(
-      _ parameter: Parameter, _ role: TensorAddress.Role,
-      _ kind: TensorAddress.Parameter = .weight, vector: Bool = false
-    ) {
-      let shape: Shape =
-        vector ? [parameter.value.columns] : [parameter.value.rows, parameter.value.columns]
-      tensors.set(
-        TensorAddress(role, kind, layer: layer),
-        to: MemoryStorage.view(parameter.values, shape: shape))
-    }
-    set(query, .query)
-    set(key, .key)
-    set(value, .value)
-    set(output, .output)
-    set(queryBias, .query, .bias, vector: true)
-    set(keyBias, .key, .bias, vector: true)
-    set(valueBias, .value, .bias, vector: true)
-    set(gateLow, .gateLow)
-    set(gateHigh, .gateHigh)
-    set(gateBias, .gateHigh, .bias, vector: true)
-    set(outputNorm, .outputNorm, vector: true)
-    return tensors
-  }
-}
-
 /// Rows of an embedding as f32.
 struct EmbeddingRows {
   private let view: TensorView

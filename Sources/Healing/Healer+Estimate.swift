@@ -27,7 +27,7 @@ extension Healer {
   /// is run.
   public func estimate() throws -> Estimate {
     if let measured { return measured }
-    let estimate = try measure()
+    let estimate = try settings.precision.used { try measure() }
     measured = estimate
     return estimate
   }
@@ -67,7 +67,7 @@ extension Healer {
   private struct Probe {
     let teacher: LayerRunner
     let student: LayerRunner
-    let layer: TrainableGLA
+    let layer: TrainableMixer
     let batch: LayerData.Batch
     let segment: FloatMatrix
     let teacherState: DecodingState.MixerState
@@ -84,8 +84,9 @@ extension Healer {
       student = LayerRunner(
         weights: try LayerWeights(index, of: healer.model, from: healer.studentWeights),
         model: healer.model)
-      layer = try TrainableGLA(
-        student.weights, model: healer.model, gateBias: healer.settings.gateBias)
+      layer = try TrainableMixer(
+        student.weights, of: healer.model.layers[index].mixer, model: healer.model,
+        gateBias: healer.settings.gateBias)
       let hidden = try EmbeddingRows(healer.studentWeights, model: healer.model)
         .rows(healer.tokens[..<(count * length)])
       batch = LayerData.Batch(
@@ -105,15 +106,14 @@ extension Healer {
       }
     }
 
-    func forward() throws { _ = layer.output(of: layer.forward(batch.input, segments: count)) }
+    func forward() throws { _ = layer(batch.input, segments: count) }
 
     /// A gradient step that changes nothing.
     func step() throws {
-      let trace = layer.forward(batch.input, segments: count)
-      let output = layer.output(of: trace)
-      _ = batch.lossAndGradient(of: output)
-      layer.backward(trace, outputGradient: output, segments: count)
-      for parameter in layer.parameters { parameter.step(learningRate: 0, gradientScale: 1) }
+      let output = layer(batch.input, segments: count)
+      _ = batch.lossAndGradient(of: output.value)
+      output.pullback(output.value, nil)
+      _ = layer.parameters.step(learningRate: 0, largestGradient: 1)
     }
   }
 }

@@ -21,7 +21,7 @@ public final class Healer {
   let settings: HealSettings
   let tokens: [Int]
   let segments: Segments
-  private let workspace: Workspace
+  let workspace: Workspace
   /// The estimate, once it was made.
   var measured: Estimate?
 
@@ -92,6 +92,13 @@ public final class Healer {
     progress: (_ layer: Int, _ share: Double, _ error: Double) throws -> Void,
     report: (LayerReport) throws -> Void
   ) throws -> HealedTensors {
+    try settings.precision.used { try runLayers(progress: progress, report: report) }
+  }
+
+  private func runLayers(
+    progress: (_ layer: Int, _ share: Double, _ error: Double) throws -> Void,
+    report: (LayerReport) throws -> Void
+  ) throws -> HealedTensors {
     var healed = try workspace.healedTensors()
     let start = try workspace.finishedLayers()
     if start == 0 { try embed() }
@@ -130,16 +137,17 @@ public final class Healer {
     let nextSource = try workspace.stream(.teacher, entering: layer + 1)
     let source = try workspace.stream(.teacher, entering: layer)
     let student = try workspace.stream(.student, entering: layer)
-    let isLinear = !model.layers[layer].mixer.isSoftmax
-    try passTeacher(layer, from: source, to: nextSource, target: isLinear ? target : nil)
+    let refits = refits(layer)
+    try passTeacher(layer, from: source, to: nextSource, target: refits ? target : nil)
 
     var weights = try LayerWeights(layer, of: model, from: studentWeights)
     var healed: HealedTensors?
     var report = LayerReport(
       layer: layer, before: nil, afterRidge: nil, after: nil, steps: 0, drift: 0, sink: 1,
       seconds: 0)
-    if isLinear {
-      let trainable = try TrainableGLA(weights, model: model, gateBias: settings.gateBias)
+    if refits {
+      let trainable = try TrainableMixer(
+        weights, of: model.layers[layer].mixer, model: model, gateBias: settings.gateBias)
       let trainer = LayerTrainer(
         layer: trainable,
         data: LayerData(
@@ -152,7 +160,8 @@ public final class Healer {
       (report.before, report.afterRidge, report.after) =
         (result.before, result.afterRidge, result.after)
       report.steps = result.steps
-      let tensors = try workspace.keep(trainable.healedTensors(layer: layer), ofLayer: layer)
+      let tensors = try workspace.keep(
+        trainable.parameters.tensors(ofLayer: layer), ofLayer: layer)
       weights = try LayerWeights(
         layer, of: model, from: Overlay(tensors: tensors, below: studentWeights))
       healed = tensors
@@ -161,6 +170,14 @@ public final class Healer {
     (report.drift, report.sink) = try passStudent(
       layer, weights, from: student, to: next, source: nextSource)
     return (healed, report)
+  }
+
+  /// Whether a layer is fitted to the source: linear layers, and windows that are shorter than the
+  /// segments.
+  func refits(_ layer: Int) -> Bool {
+    let mixer = model.layers[layer].mixer
+    guard settings.method != .none else { return false }
+    return !mixer.isSoftmax || (mixer.windowKeys ?? .max) < segments.length
   }
 
   private func passTeacher(
@@ -201,5 +218,13 @@ public final class Healer {
     }
     weights.discard()
     return (drift.median, drift.sink)
+  }
+}
+
+extension HealSettings.Precision {
+  /// Runs `body` with this precision.
+  func used<Result>(_ body: () throws -> Result) rethrows -> Result {
+    try MatrixProduct.Precision.$current.withValue(
+      self == .bfloat16 ? .bfloat16 : .float32, operation: body)
   }
 }

@@ -8,6 +8,7 @@ public enum HealingError: ReportableError, Equatable {
   case differentModels(String)
   case tooFewTokens(Int, needed: Int)
   case diverged(layer: Int)
+  case distillationDiverged(step: Int)
 
   public var what: String {
     switch self {
@@ -18,6 +19,8 @@ public enum HealingError: ReportableError, Equatable {
     case .tooFewTokens(let tokens, let needed):
       "the texts have \(tokens) tokens, at least \(needed) are needed"
     case .diverged(let layer): "the refit of layer \(layer) gave numbers that are not finite"
+    case .distillationDiverged(let step):
+      "step \(step) of the second stage gave numbers that are not finite"
     }
   }
 
@@ -31,6 +34,8 @@ public enum HealingError: ReportableError, Equatable {
   public var advice: String? {
     switch self {
     case .tooFewTokens: "give more --text, or a smaller --context"
+    case .diverged: "give a smaller --learning-rate"
+    case .distillationDiverged: "give a smaller --distill-learning-rate"
     default: nil
     }
   }

@@ -5,9 +5,9 @@ import Recipes
 import Runtime
 import TensorTypes
 
-/// Refits one linear layer to the source's attention output: ridge, gradients, ridge.
+/// Refits one attention layer to the source's attention output: ridge, gradients, ridge.
 struct LayerTrainer {
-  let layer: TrainableGLA
+  let layer: TrainableMixer
   let data: LayerData
   let settings: HealSettings
 
@@ -59,19 +59,14 @@ struct LayerTrainer {
     for step in 0..<steps {
       let chosen = (0..<settings.batch).map { _ in data.trainingSegments[order.next(&generator)] }
       let batch = try data.batch(chosen)
-      let trace = layer.forward(batch.input, segments: chosen.count)
-      let output = layer.output(of: trace)
-      let loss = batch.lossAndGradient(of: output)
+      let output = layer(batch.input, segments: chosen.count)
+      let loss = batch.lossAndGradient(of: output.value)
       guard loss.isFinite else { throw HealingError.diverged(layer: data.index) }
       running = step == 0 ? loss : 0.95 * running + 0.05 * loss
-      layer.backward(trace, outputGradient: output, segments: chosen.count)
-      let scale = Adam.clipFactor(
-        sumOfSquares: layer.parameters.reduce(0) { $0 + $1.squaredGradient },
-        limit: Self.largestGradient)
-      guard scale.isFinite else { throw HealingError.diverged(layer: data.index) }
-      let rate = settings.learningRate * Self.schedule(step, of: steps)
-      for parameter in layer.parameters {
-        parameter.step(learningRate: rate, gradientScale: scale)
+      output.pullback(output.value, nil)
+      let rate = settings.learningRate * LearningRate.share(step, of: steps)
+      guard layer.parameters.step(learningRate: rate, largestGradient: Self.largestGradient) else {
+        throw HealingError.diverged(layer: data.index)
       }
       try progress(Double(step + 1) / Double(steps), running)
     }
@@ -80,21 +75,12 @@ struct LayerTrainer {
   /// Gradients of the relative loss above this norm are scaled down to it.
   private static let largestGradient = 1.0
 
-  /// The share of the peak learning rate at `step`.
-  static func schedule(_ step: Int, of steps: Int) -> Double {
-    let warmUp = min(20, max(1, steps / 10))
-    if step < warmUp { return Double(step + 1) / Double(warmUp) }
-    let progress = Double(step - warmUp) / Double(max(1, steps - warmUp))
-    return 0.5 * (1 + cos(.pi * progress))
-  }
-
   /// Relative error on the held-out segments: sum of weighted squares over that of the target.
   func heldOutError() throws -> Double {
     var error = 0.0, scale = 0.0
     for segment in data.heldOutSegments {
       let batch = try data.batch([segment])
-      let output = layer.output(of: layer.forward(batch.input, segments: 1))
-      let (e, s) = batch.weightedError(of: output)
+      let (e, s) = batch.weightedError(of: layer(batch.input, segments: 1).value)
       error += e
       scale += s
     }
@@ -110,11 +96,11 @@ struct LayerTrainer {
       for first in stride(from: chosen.lowerBound, to: chosen.upperBound, by: settings.batch) {
         let part = first..<min(first + settings.batch, chosen.upperBound)
         let batch = try data.batch(part)
-        let trace = layer.forward(batch.input, segments: part.count)
+        let features = layer.features(batch.input, segments: part.count).value
         if let bias = layer.outputBias {
           batch.target.addToRows(FloatMatrix(bias.map { -$0 }, rows: 1))
         }
-        gram.add(trace.features, batch.target, weights: batch.weights)
+        gram.add(features, batch.target, weights: batch.weights)
       }
       return gram
     }
@@ -131,24 +117,4 @@ struct LayerTrainer {
 
   /// Candidates for the ridge, relative to the diagonal of the Gram matrix.
   private static let ridges = [1e-5, 1e-4, 1e-3, 1e-2, 1e-1]
-}
-
-/// Endless passes over indices, each in a new random order.
-struct Shuffle {
-  private var order: [Int]
-  private var position: Int
-
-  init(count: Int) {
-    order = Array(0..<count)
-    position = count
-  }
-
-  mutating func next(_ generator: inout SplitMix64) -> Int {
-    if position == order.count {
-      order.shuffle(using: &generator)
-      position = 0
-    }
-    position += 1
-    return order[position - 1]
-  }
 }

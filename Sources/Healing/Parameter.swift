@@ -1,35 +1,72 @@
 import Kernels
 import Runtime
+import TensorTypes
 
 /// A trainable matrix with its gradient and optimiser state.
 final class Parameter {
+  /// Which tensor of a layer it is.
+  let role: TensorAddress.Role
+  let kind: TensorAddress.Parameter
+  /// Its shape in a checkpoint: matrices have two dimensions, biases and norms one.
+  let shape: Shape
   /// The current value.
   let value: FloatMatrix
-  /// The gradient of the last step.
-  let gradient: FloatMatrix
   /// Learning rate relative to that of the projections.
   let rate: Double
-  private let optimiser: Adam
+  /// Whether gradients are summed up; a frozen parameter ignores them and takes no memory for them.
+  var isTrained = true
+  /// The sum of the gradients since the last step.
+  private(set) lazy var gradient = {
+    let gradient = FloatMatrix(rows: value.rows, columns: value.columns)
+    gradient.elements.update(repeating: 0)
+    return gradient
+  }()
+  private(set) lazy var optimiser = Adam(count: value.count)
 
-  init(_ value: FloatMatrix, rate: Double = 1) {
+  private init(
+    _ role: TensorAddress.Role, _ kind: TensorAddress.Parameter, shape: Shape, _ value: FloatMatrix,
+    rate: Double
+  ) {
+    self.role = role
+    self.kind = kind
+    self.shape = shape
     self.value = value
     self.rate = rate
-    gradient = FloatMatrix(rows: value.rows, columns: value.columns)
-    optimiser = Adam(count: value.count)
   }
 
-  /// A vector as a parameter of one row.
-  convenience init(_ values: [Float], rate: Double = 1) {
-    self.init(FloatMatrix(values, rows: 1), rate: rate)
+  /// A weight matrix.
+  convenience init(_ role: TensorAddress.Role, _ map: LinearMap, rate: Double = 1) {
+    let value = map.matrix
+    self.init(role, .weight, shape: [value.rows, value.columns], value, rate: rate)
   }
 
-  /// One Adam step down the gradient, scaled by `scale`.
+  /// A bias or the weight of a norm.
+  convenience init(
+    _ role: TensorAddress.Role, _ kind: TensorAddress.Parameter, _ values: [Float],
+    rate: Double = 1
+  ) {
+    self.init(role, kind, shape: [values.count], FloatMatrix(values, rows: 1), rate: rate)
+  }
+
+  /// Adds the gradient of a weight [out, in] from that of its outputs [T, out] and its inputs
+  /// [T, in].
+  func addGradient(outputs: FloatMatrix, inputs: FloatMatrix) {
+    if isTrained { gradient.addTransposedProduct(outputs, inputs) }
+  }
+
+  /// Adds the gradient of a bias: the sum of the rows of that of its outputs [T, out].
+  func addGradient(outputs: FloatMatrix) {
+    if isTrained { gradient.addColumnSums(of: outputs) }
+  }
+
+  /// One Adam step down the gradient, scaled by `scale`, and a gradient of zero again.
   func step(learningRate: Double, gradientScale: Float) {
     withExtendedLifetime((value, gradient)) {
       optimiser.step(
         value.pointer, gradient: gradient.pointer, gradientFactor: gradientScale,
         settings: .init(learningRate: Float(learningRate * rate)))
     }
+    gradient.elements.update(repeating: 0)
   }
 
   /// Sum of the squared gradient.
@@ -41,6 +78,30 @@ final class Parameter {
 
   /// The value as a plain array.
   var values: [Float] { withExtendedLifetime(value) { Array(value.elements) } }
+}
+
+extension [Parameter] {
+  /// One Adam step of all, their gradients clipped together.
+  ///
+  /// Returns false, and changes nothing, when a gradient is not finite.
+  func step(learningRate: Double, largestGradient: Double) -> Bool {
+    let scale = Adam.clipFactor(
+      sumOfSquares: reduce(0) { $0 + $1.squaredGradient }, limit: largestGradient)
+    guard scale.isFinite else { return false }
+    for parameter in self { parameter.step(learningRate: learningRate, gradientScale: scale) }
+    return true
+  }
+
+  /// The values as tensors of layer `layer`.
+  func tensors(ofLayer layer: Int) -> HealedTensors {
+    var tensors = HealedTensors()
+    for parameter in self {
+      tensors.set(
+        TensorAddress(parameter.role, parameter.kind, layer: layer),
+        to: MemoryStorage.view(parameter.values, shape: parameter.shape))
+    }
+    return tensors
+  }
 }
 
 extension FloatMatrix {
@@ -55,5 +116,16 @@ extension FloatMatrix {
     let copy = FloatMatrix(rows: rows, columns: columns)
     copy.copyRows(of: self, to: 0)
     return copy
+  }
+}
+
+extension LinearMap {
+  /// The weight as f32 [out, in].
+  var matrix: FloatMatrix {
+    let matrix = FloatMatrix(rows: weight.shape.rows, columns: weight.shape.columns)
+    withExtendedLifetime(matrix) {
+      RowDecoder.decode(weight, rows: 0..<weight.shape.rows, into: matrix.pointer)
+    }
+    return matrix
   }
 }

@@ -93,7 +93,11 @@ enum LayerFile {
     let named = tensors.views.map {
       ("\($0.key.role.rawValue).\($0.key.parameter.rawValue)", $0.value)
     }
-    let views = Dictionary(uniqueKeysWithValues: named)
+    try write(Dictionary(uniqueKeysWithValues: named), to: path)
+  }
+
+  /// Writes f32 tensors by name.
+  static func write(_ views: [String: TensorView], to path: String) throws {
     let header = try SafetensorsHeader(
       file: path,
       entries: views.sorted { $0.key < $1.key }.map {

@@ -18,6 +18,15 @@ public struct HealSettings: Sendable, Equatable {
   public var gateBias = -3.0
   /// Weight of a segment's first token, which carries the attention sink.
   public var sinkWeight = 32.0
+  /// Gradient steps of the second stage, which trains all layers together towards the source's
+  /// logits; 0 leaves it out.
+  public var distillSteps = 0
+  /// Peak learning rate of the second stage.
+  public var distillLearningRate = 1e-3
+  /// Which attention layers the second stage trains.
+  public var distillScope = DistillScope.linear
+  /// What matrix products round their operands to.
+  public var precision = Precision.bfloat16
   /// Most minutes to spend; gradient steps are shortened to fit.
   public var timeLimit: Double?
   /// Seed of the batches.
@@ -34,6 +43,25 @@ public struct HealSettings: Sendable, Equatable {
     case gradient
     /// The closed form, gradients, and the closed form again.
     case both
+    /// No refit layer by layer: the second stage alone.
+    case none
+  }
+
+  /// What the matrix products of streams and gradients round their operands to; sums and closed
+  /// forms stay float32.
+  public enum Precision: String, Sendable, CaseIterable {
+    /// bfloat16 where the processor multiplies it faster, about twice as fast.
+    case bfloat16
+    /// Nothing.
+    case float32
+  }
+
+  /// Which attention layers the second stage trains.
+  public enum DistillScope: String, Sendable, CaseIterable {
+    /// The linear ones.
+    case linear
+    /// All, softmax attention included.
+    case attention
   }
 }
 
@@ -52,6 +80,11 @@ extension HealSettings {
       (
         sinkWeight > 0 && sinkWeight <= 1e6, "sink-weight", "\(sinkWeight)", "more than 0, to 1e6"
       ),
+      ((0...1 << 24).contains(distillSteps), "distill-steps", "\(distillSteps)", "0 or more"),
+      (
+        distillLearningRate > 0 && distillLearningRate <= 1, "distill-learning-rate",
+        "\(distillLearningRate)", "0 to 1"
+      ),
       (timeLimit ?? 1 > 0, "time-limit", "\(timeLimit ?? 0)", "more than 0 minutes"),
       (!text.isEmpty, "text", "missing", "at least one file"),
     ]
@@ -67,6 +100,9 @@ extension HealSettings {
       ("tokens", "\(tokens)"), ("context", "\(context)"), ("method", method.rawValue),
       ("steps", "\(steps)"), ("batch", "\(batch)"), ("learning-rate", "\(learningRate)"),
       ("gate-bias", "\(gateBias)"), ("sink-weight", "\(sinkWeight)"), ("seed", "\(seed)"),
+      ("distill-steps", "\(distillSteps)"),
+      ("distill-learning-rate", "\(distillLearningRate)"),
+      ("distill-scope", distillScope.rawValue), ("precision", precision.rawValue),
     ]
   }
 }
@@ -88,6 +124,17 @@ extension HealSettings: RecipeStep {
       Double($0).flatMap { $0.isFinite ? $0 : nil }
     }
     sinkWeight = try reader.positive("sink-weight", default: sinkWeight)
+    distillSteps = try reader.value(
+      "distill-steps", default: distillSteps, expected: "0 or more"
+    ) { Int($0) }
+    distillLearningRate = try reader.positive(
+      "distill-learning-rate", default: distillLearningRate)
+    distillScope = try reader.value(
+      "distill-scope", default: distillScope, expected: DistillScope.choices
+    ) { DistillScope(rawValue: $0) }
+    precision = try reader.value(
+      "precision", default: precision, expected: Precision.choices
+    ) { Precision(rawValue: $0) }
     timeLimit = try reader.value("time-limit", default: timeLimit, expected: "minutes") {
       Double($0).flatMap { $0 > 0 ? .some($0) : nil }
     }

@@ -20,9 +20,9 @@ public struct DecodingState: Sendable {
   public init(for model: ModelDescription) {
     layers = model.layers.map { layer in
       switch layer.mixer {
-      case .full: .attention(KeyValueCache(windowKeys: nil, width: model.keyValueWidth))
-      case .window(let window):
-        .attention(KeyValueCache(windowKeys: window.keys, width: model.keyValueWidth))
+      case .full, .window:
+        .attention(
+          KeyValueCache(windowKeys: layer.mixer.windowKeys, width: model.keyValueWidth))
       case .gatedLinear:
         .linear(
           Array(repeating: 0, count: model.keyValueHeads * model.headDim * model.headDim))

@@ -62,7 +62,7 @@ extension FloatMatrix {
   }
 
   /// silu(self) · up, in place.
-  func gateUp(_ up: FloatMatrix) {
+  package func gateUp(_ up: FloatMatrix) {
     withExtendedLifetime((self, up)) {
       SwiGLU.apply(gate: pointer, up: up.pointer, count: count, into: pointer)
     }

@@ -123,11 +123,17 @@ package struct LayerWeights {
 extension WeightSource {
   /// A small tensor as f32 values.
   package func vector(_ address: TensorAddress) throws -> [Float] {
-    let view = try view(address)
-    let count = view.rows * view.columns
+    try view(address).floats
+  }
+}
+
+extension TensorView {
+  /// All elements as f32 values, row-major.
+  package var floats: [Float] {
+    let count = rows * columns
     return [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
       if let start = buffer.baseAddress {
-        RowDecoder.decode(view, rows: 0..<view.rows, into: start)
+        RowDecoder.decode(self, rows: 0..<rows, into: start)
       }
       initialized = count
     }

@@ -107,7 +107,7 @@ import Tokenization
   }
 
   @Test func theLearningRateWarmsUpAndEndsAtZero() {
-    let rates = (0..<100).map { LayerTrainer.schedule($0, of: 100) }
+    let rates = (0..<100).map { LearningRate.share($0, of: 100) }
     #expect(rates[0] == 0.1 && rates.max() == 1)
     #expect(rates[99] < 0.01 && rates.allSatisfy { $0 > 0 })
   }

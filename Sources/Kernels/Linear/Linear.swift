@@ -19,7 +19,7 @@ public enum Linear {
     weight: TensorView, bias: UnsafePointer<Float>? = nil,
     input: UnsafePointer<Float>, inputStride: Int? = nil, tokens: Int,
     output: UnsafeMutablePointer<Float>, outputStride: Int? = nil,
-    precision: MatrixProduct.Precision = .float32
+    precision: MatrixProduct.Precision = .current
   ) {
     precondition(RowDecoder.supports(weight.type))
     guard tokens > 0, weight.rows > 0 else { return }

@@ -13,5 +13,9 @@ extension MatrixProduct {
     /// NaN and infinity stay what they are; magnitudes above 3.39e38 round to infinity;
     /// subnormal operands and results, below 1.2e-38, become zero.
     case bfloat16
+
+    /// What products round to when nothing else is said: float32 unless a caller further out chose
+    /// otherwise with `Precision.$current.withValue`, as healing does.
+    @TaskLocal public static var current = Precision.float32
   }
 }

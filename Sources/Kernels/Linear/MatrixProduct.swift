@@ -26,7 +26,7 @@ public enum MatrixProduct {
   public static func multiply(
     _ form: Form = .plain, _ a: UnsafePointer<Float>, aStride: Int? = nil,
     _ b: UnsafePointer<Float>, bStride: Int? = nil, m: Int, n: Int, k: Int, adding: Bool = false,
-    into c: UnsafeMutablePointer<Float>, cStride: Int? = nil, precision: Precision = .float32
+    into c: UnsafeMutablePointer<Float>, cStride: Int? = nil, precision: Precision = .current
   ) {
     guard m > 0, n > 0 else { return }
     let call = MatrixProductCall(

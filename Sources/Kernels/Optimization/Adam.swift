@@ -30,6 +30,22 @@ public final class Adam {
     }
   }
 
+  /// The moments of the gradient after some steps: what a stopped training needs to go on.
+  public struct Moments: Sendable {
+    /// Steps taken.
+    public var steps: Int
+    /// Running means of the gradient and of its square [count].
+    public var first: [Float]
+    public var second: [Float]
+
+    /// The moments after `steps` steps.
+    public init(steps: Int, first: [Float], second: [Float]) {
+      self.steps = steps
+      self.first = first
+      self.second = second
+    }
+  }
+
   /// Parameters in the tensor.
   public let count: Int
   /// Steps taken so far.
@@ -42,6 +58,17 @@ public final class Adam {
     self.count = count
     firstMoment = [Float](repeating: 0, count: count)
     secondMoment = firstMoment
+  }
+
+  /// The state, to be kept and put back.
+  public var moments: Moments {
+    get { Moments(steps: steps, first: firstMoment, second: secondMoment) }
+    set {
+      precondition(newValue.first.count == count && newValue.second.count == count)
+      steps = newValue.steps
+      firstMoment = newValue.first
+      secondMoment = newValue.second
+    }
   }
 
   /// Takes one step: with g = gradientFactor · gradient,

@@ -41,7 +41,7 @@ struct Heal: ParsableCommand {
   @Option(help: "Tokens per segment.")
   var context = HealSettings().context
 
-  @Option(help: "ridge, gradient or both.")
+  @Option(help: "How each layer is refitted.")
   var method = HealSettings().method
 
   @Option(help: "Gradient steps per layer.")
@@ -58,6 +58,23 @@ struct Heal: ParsableCommand {
 
   @Option(help: "Weight of the first token, which carries the attention sink.")
   var sinkWeight = HealSettings().sinkWeight
+
+  @Option(
+    help: """
+      Gradient steps of a second stage, which trains all layers together towards the source's \
+      logits.
+      """)
+  var distillSteps = HealSettings().distillSteps
+
+  @Option(help: "Peak learning rate of the second stage.")
+  var distillLearningRate = HealSettings().distillLearningRate
+
+  @Option(help: "What the second stage trains: the linear layers, or all attention.")
+  var distillScope = HealSettings().distillScope
+
+  @Option(
+    help: "What matrix products round their operands to, where the processor gains from it.")
+  var precision = HealSettings().precision
 
   @Option(help: ArgumentHelp("Most minutes to spend.", valueName: "minutes"))
   var timeLimit: Double?
@@ -78,6 +95,10 @@ struct Heal: ParsableCommand {
     settings.learningRate = learningRate
     settings.gateBias = gateBias
     settings.sinkWeight = sinkWeight
+    settings.distillSteps = distillSteps
+    settings.distillLearningRate = distillLearningRate
+    settings.distillScope = distillScope
+    settings.precision = precision
     settings.timeLimit = timeLimit
     settings.seed = seed
     output.reporting.report(
@@ -86,6 +107,8 @@ struct Heal: ParsableCommand {
 }
 
 extension HealSettings.Method: ExpressibleByArgument {}
+extension HealSettings.DistillScope: ExpressibleByArgument {}
+extension HealSettings.Precision: ExpressibleByArgument {}
 
 /// Heals a checkpoint and writes the result, for `heal` and for recipes.
 struct HealRunner {
@@ -144,14 +167,24 @@ struct HealRunner {
       reports.append(report)
       output.reporting.note(report.line)
     }
+    let (tensors, distilled) = try healer.distill(healed) { share, divergence in
+      progress.update(done: Int(share * 1000), total: 1000) { _ in
+        "distilling, divergence \(fixed(divergence, 4))"
+      }
+    }
+    if let distilled {
+      progress.finish()
+      output.reporting.note(distilled.line)
+    }
     let plan = try ReplacementPlan.make(
-      from: file, replacing: healed.views, summary: HealedOrigin.transform,
+      from: file, replacing: tensors.views, summary: HealedOrigin.transform,
       recipe: JSONObject([
         ("step", "heal"),
         ("settings", .object(JSONObject(settings.fields.map { ($0.key, .string($0.value)) }))),
         ("tokens", .int(min(tokens.count, settings.tokens))),
         ("of", try Self.recipe(of: file)),
         ("layers", .array(reports.map(\.json))),
+        ("distillation", distilled?.json ?? .null),
       ]), shardSize: ByteSize(5_000_000_000), notes: [], reports: [])
     let executor = try CheckpointExecutor(
       plan, tool: .init(name: "spikingbrain", version: ProgramVersion.current))
@@ -231,6 +264,23 @@ extension Healer.LayerReport {
     object["drift"] = .double(drift)
     object["sink"] = .double(sink)
     return .object(object)
+  }
+}
+
+extension Healer.DistillReport {
+  /// One line for people.
+  var line: String {
+    "second stage: \(steps) steps, held-out divergence \(fixed(before, 4)) -> \(fixed(after, 4)), "
+      + (after < before ? duration(seconds) : "not better, so left out, \(duration(seconds))")
+  }
+
+  /// The report as the manifest records it.
+  var json: JSONValue {
+    .object(
+      JSONObject([
+        ("steps", .int(steps)), ("kl_before", .double(before)), ("kl_after", .double(after)),
+        ("kept", .bool(after < before)),
+      ]))
   }
 }
 

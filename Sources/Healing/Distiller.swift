@@ -1,0 +1,86 @@
+import Architectures
+import Foundation
+import Kernels
+import Recipes
+import Runtime
+import TensorTypes
+
+/// The second stage of healing: all attention layers together, by gradients through the whole model,
+/// towards the source's next-token distributions (knowledge distillation, Hinton et al. 2015).
+struct Distiller {
+  let model: TrainableModel
+  let tokens: [Int]
+  let segments: Segments
+  /// The source's final residual stream of all tokens.
+  let source: HiddenStream
+  let settings: HealSettings
+  /// Segments that pass through the model together.
+  let together: Int
+  /// Seconds between saved states.
+  var saveInterval = 120.0
+
+  /// Trains from where `state` stands up to `steps` steps.
+  ///
+  /// - Parameter progress: called with the share done and the mean divergence so far.
+  func run(
+    steps: Int, state: inout DistillState, save: (DistillState) throws -> Void,
+    progress: (Double, Double) throws -> Void
+  ) throws -> Healer.DistillReport {
+    let all = model.parameters.flatMap(\.parameters)
+    let before = try state.before ?? heldOut()
+    state.before = before
+    var generator = SplitMix64(seed: settings.seed, label: "distill")
+    var order = Shuffle(count: segments.training.count)
+    var saved = Date()
+    for step in 0..<steps {
+      let chosen = (0..<settings.batch).map { _ in
+        segments.training[segments.training.startIndex + order.next(&generator)]
+      }
+      // Steps of an earlier run are drawn again, so that the order goes on as it was.
+      if step < state.step { continue }
+      let factor = 1 / Float(chosen.count * segments.length)
+      let sum = try divergence(chosen, factor: factor)
+      let loss = sum * Double(factor)
+      let rate = settings.distillLearningRate * LearningRate.share(step, of: steps)
+      guard loss.isFinite, all.step(learningRate: rate, largestGradient: Self.largestGradient)
+      else { throw HealingError.distillationDiverged(step: step) }
+      state.step = step + 1
+      state.running = step == 0 ? loss : 0.9 * state.running + 0.1 * loss
+      if Date().timeIntervalSince(saved) > saveInterval {
+        try save(state)
+        saved = Date()
+      }
+      try progress(Double(step + 1) / Double(steps), state.running)
+    }
+    let after = try heldOut()
+    return Healer.DistillReport(steps: steps, before: before, after: after)
+  }
+
+  /// Gradients above this norm are scaled down to it.
+  private static let largestGradient = 1.0
+
+  /// The mean divergence per token on the held-out segments.
+  private func heldOut() throws -> Double {
+    try divergence(Array(segments.heldOut), factor: nil)
+      / Double(segments.heldOut.count * segments.length)
+  }
+
+  /// The divergence summed over some segments, a part of them at a time.
+  private func divergence(_ chosen: [Int], factor: Float?) throws -> Double {
+    var sum = 0.0
+    for first in stride(from: 0, to: chosen.count, by: together) {
+      let part = chosen[first..<min(first + together, chosen.count)]
+      let starts = part.map { segments.firstToken(of: $0) }
+      let target = FloatMatrix(
+        rows: part.count * segments.length, columns: source.columns)
+      for (index, start) in starts.enumerated() {
+        target.copyRows(
+          of: try source.read(start, count: segments.length), to: index * segments.length)
+      }
+      sum += model.divergence(
+        starts.flatMap { tokens[$0..<$0 + segments.length] }, segments: part.count,
+        source: target, factor: factor)
+    }
+    return sum
+  }
+}

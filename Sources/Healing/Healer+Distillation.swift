@@ -1,0 +1,53 @@
+import Architectures
+import Foundation
+import Recipes
+import Runtime
+
+extension Healer {
+  /// What the second stage did.
+  public struct DistillReport: Sendable {
+    /// Gradient steps.
+    public var steps: Int
+    /// Held-out KL divergence of the source's predictions from the model's, in nats per token.
+    public var before: Double
+    public var after: Double
+    /// Seconds spent, of the last run only when it was resumed.
+    public var seconds = 0.0
+  }
+
+  /// Runs the second stage on the result of the first, when the settings ask for it.
+  ///
+  /// Call after `run`, whose last streams it reads. Keeps the first stage's result when the second
+  /// does not make it better.
+  public func distill(
+    _ healed: HealedTensors, progress: (_ share: Double, _ divergence: Double) throws -> Void
+  ) throws -> (HealedTensors, DistillReport?) {
+    guard settings.distillSteps > 0 else { return (healed, nil) }
+    let began = Date()
+    let segmentBytes = segments.length * TrainableModel.traceBytes(model)
+    let trainable = try TrainableModel(
+      model: model, weights: Overlay(tensors: healed, below: studentWeights), teacher: teacher,
+      teacherWeights: teacherWeights, scope: settings.distillScope,
+      recomputes: segmentBytes > Healer.traceLimit)
+    let distiller = Distiller(
+      model: trainable, tokens: tokens, segments: segments,
+      source: try workspace.stream(.teacher, entering: model.layers.count), settings: settings,
+      together: min(settings.batch, max(1, Healer.traceLimit / segmentBytes)))
+    var state = try workspace.distillState(of: trainable)
+    var report = try settings.precision.used {
+      try distiller.run(
+        steps: settings.distillSteps, state: &state,
+        save: { try workspace.save($0, of: trainable) }, progress: progress)
+    }
+    report.seconds = Date().timeIntervalSince(began)
+    guard report.after < report.before else { return (healed, report) }
+    var result = healed
+    for (layer, parameters) in trainable.parameters {
+      result.merge(parameters.tensors(ofLayer: layer))
+    }
+    return (result, report)
+  }
+
+  /// Most bytes of activations kept for the way back; above, layers are computed twice.
+  private static let traceLimit = 768 << 20
+}

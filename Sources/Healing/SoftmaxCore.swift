@@ -1,0 +1,64 @@
+import Architectures
+import Kernels
+import Runtime
+
+/// Rotary softmax attention over a window or everything, with gradients for its inputs.
+struct SoftmaxCore: MixingCore {
+  private let model: ModelDescription
+  private let rotary: RotaryEmbedding
+  /// Most keys a token sees; nil for all.
+  private let window: Int?
+
+  init(model: ModelDescription, window: Int?) {
+    self.model = model
+    self.window = window
+    rotary = RotaryEmbedding(model)
+  }
+
+  var parameters: [Parameter] { [] }
+
+  func mix(_ projections: Projections, input: FloatMatrix, segments: Int) -> MixedHeads {
+    let tokens = input.rows / segments
+    let angles = rotary.table(first: 0, count: tokens)
+    func rotate(_ matrix: FloatMatrix, heads: Int, back: Bool = false) {
+      for segment in 0..<segments {
+        let rows = matrix.row(segment * tokens)
+        if back {
+          angles.backward(rows, tokens: tokens, heads: heads)
+        } else {
+          angles.apply(to: rows, tokens: tokens, heads: heads)
+        }
+      }
+      withExtendedLifetime(matrix) {}
+    }
+    rotate(projections.query, heads: model.heads)
+    rotate(projections.key, heads: model.keyValueHeads)
+    let features = FloatMatrix(rows: input.rows, columns: model.queryWidth)
+    withExtendedLifetime((projections, features)) {
+      WindowAttention.applySegments(
+        queries: projections.query.pointer, keys: projections.key.pointer,
+        values: projections.value.pointer, segments: segments, tokens: tokens,
+        layout: model.headLayout, window: window, output: features.pointer)
+    }
+    return MixedHeads(features: features) { [model, window] gradient, _ in
+      func like(_ matrix: FloatMatrix) -> FloatMatrix {
+        FloatMatrix(rows: matrix.rows, columns: matrix.columns)
+      }
+      let result = Projections(
+        query: like(projections.query), key: like(projections.key),
+        value: like(projections.value))
+      withExtendedLifetime((projections, features, gradient, result)) {
+        WindowAttention.backward(
+          queries: projections.query.pointer, keys: projections.key.pointer,
+          values: projections.value.pointer, output: features.pointer,
+          outputGradient: gradient.pointer, segments: segments, tokens: tokens,
+          layout: model.headLayout, window: window,
+          queryGradient: result.query.pointer, keyGradient: result.key.pointer,
+          valueGradient: result.value.pointer)
+      }
+      rotate(result.query, heads: model.heads, back: true)
+      rotate(result.key, heads: model.keyValueHeads, back: true)
+      return result
+    }
+  }
+}

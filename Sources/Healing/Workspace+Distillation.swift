@@ -1,0 +1,76 @@
+import Checkpoints
+import Foundation
+import Kernels
+import Runtime
+import TensorTypes
+
+/// Where a second stage stands, apart from the parameters themselves.
+struct DistillState: Codable {
+  /// Steps taken.
+  var step = 0
+  /// Running mean of the divergence.
+  var running = 0.0
+  /// Held-out divergence at the start, once it was measured.
+  var before: Double?
+}
+
+extension Workspace {
+  private var statePath: String { directory + "/distill.json" }
+
+  private func parameterPath(_ step: Int) -> String { "\(directory)/distill.\(step).safetensors" }
+
+  /// Keeps the state and the parameters with their moments; the last one saved before is removed.
+  func save(_ state: DistillState, of model: TrainableModel) throws {
+    let last = try storedState()?.step
+    var views: [String: TensorView] = [:]
+    for (name, parameter) in model.namedParameters {
+      let moments = parameter.optimiser.moments
+      for (part, values) in [
+        ("value", parameter.values), ("first", moments.first), ("second", moments.second),
+      ] {
+        views["\(name).\(part)"] = MemoryStorage.view(values, shape: parameter.shape)
+      }
+    }
+    try LayerFile.write(views, to: parameterPath(state.step))
+    let text = String(decoding: try JSONEncoder().encode(state), as: UTF8.self)
+    try LayerFile.replace(statePath, with: text)
+    if let last, last != state.step { unlink(parameterPath(last)) }
+  }
+
+  /// The state that was saved, with `model`'s parameters set to it; the start when there is none.
+  func distillState(of model: TrainableModel) throws -> DistillState {
+    guard let state = try storedState() else { return DistillState() }
+    let file = try SafetensorsFile(path: parameterPath(state.step))
+    for (name, parameter) in model.namedParameters {
+      func values(_ part: String) throws -> [Float] {
+        let view = try file.view("\(name).\(part)")
+        guard view.shape == parameter.shape else {
+          throw HealingError.file(parameterPath(state.step), operation: "read", errno: EINVAL)
+        }
+        return view.floats
+      }
+      parameter.value.copyRows(
+        of: FloatMatrix(try values("value"), rows: parameter.value.rows), to: 0)
+      parameter.optimiser.moments = .init(
+        steps: state.step, first: try values("first"), second: try values("second"))
+    }
+    return state
+  }
+
+  private func storedState() throws -> DistillState? {
+    guard let data = FileManager.default.contents(atPath: statePath) else { return nil }
+    guard let state = try? JSONDecoder().decode(DistillState.self, from: data) else {
+      throw HealingError.file(statePath, operation: "read", errno: EINVAL)
+    }
+    return state
+  }
+}
+
+extension TrainableModel {
+  /// The parameters by a name that is unique in the model.
+  fileprivate var namedParameters: [(String, Parameter)] {
+    parameters.flatMap { layer, parameters in
+      parameters.map { ("\(layer).\($0.role.rawValue).\($0.kind.rawValue)", $0) }
+    }
+  }
+}

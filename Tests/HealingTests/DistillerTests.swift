@@ -1,0 +1,149 @@
+import Architectures
+import Foundation
+import Kernels
+import ModelFiles
+import Recipes
+import Runtime
+import TensorTypes
+import TestSupport
+import Testing
+
+@testable import Healing
+
+/// The second stage of healing: gradients through the whole model, and what comes of them.
+@Suite struct DistillerTests {
+  private static let length = 24
+
+  /// A small random model, its conversion, and the source's final stream of two segments.
+  private struct Problem {
+    let source: ModelFile
+    let converted: ModelFile
+    let tokens: [Int]
+    let target: FloatMatrix
+
+    init(_ kind: TinyModel) throws {
+      let directory = try TemporaryDirectory()
+      try kind.synthesize(to: directory("source"))
+      try TinyModel.convert(directory("source"), to: directory("converted")) { $0.window = 9 }
+      source = try ModelFile.open(directory("source"))
+      converted = try ModelFile.open(directory("converted"))
+      let model = source.description
+      var generator = SplitMix64(seed: 8)
+      tokens = (0..<2 * DistillerTests.length).map { _ in
+        Int.random(in: 0..<model.vocabularySize, using: &generator)
+      }
+      target = FloatMatrix(rows: tokens.count, columns: model.hiddenSize)
+      let runtime = try Model(model, weights: source)
+      for first in stride(from: 0, to: tokens.count, by: DistillerTests.length) {
+        var state = DecodingState(for: model)
+        _ = try runtime.extend(
+          &state, with: Array(tokens[first..<first + DistillerTests.length])
+        ) { [target] layer, row, hidden in
+          if layer == model.layers.count { target.copyRows(of: hidden, to: first + row) }
+        }
+      }
+    }
+
+    func trainable(
+      _ scope: HealSettings.DistillScope = .attention, recomputes: Bool = false
+    ) throws -> TrainableModel {
+      try TrainableModel(
+        model: converted.description, weights: converted, teacher: source.description,
+        teacherWeights: source, scope: scope, recomputes: recomputes)
+    }
+
+    func divergence(_ model: TrainableModel, factor: Float? = nil) -> Double {
+      model.divergence(tokens, segments: 2, source: target, factor: factor)
+    }
+  }
+
+  @Test(arguments: [TinyModel.qwen2Tied, .qwen3, .llamaBias])
+  func gradientsThroughTheModelEqualCentralDifferences(_ kind: TinyModel) throws {
+    let problem = try Problem(kind)
+    let model = try problem.trainable()
+    var generator = SplitMix64(seed: 3)
+    for parameter in model.parameters.flatMap(\.parameters) {
+      for index in 0..<parameter.value.count {
+        parameter.value.elements[index] += generator.symmetric(0.1)
+      }
+    }
+    let divergence = problem.divergence(model, factor: 1)
+    #expect(divergence > 0.01)
+    #expect(abs(divergence - problem.divergence(model)) <= 1e-4 * divergence)
+    for (layer, parameters) in model.parameters {
+      for parameter in parameters {
+        GradientCheck.expect(
+          "layer \(layer) \(parameter.role) \(parameter.kind)", parameter.value,
+          gradient: parameter.gradient, seed: 5, step: 4e-3, tolerance: 0.05
+        ) { problem.divergence(model) }
+      }
+    }
+  }
+
+  @Test func recomputingLayersGivesTheSameGradients() throws {
+    let problem = try Problem(.qwen3)
+    let kept = try problem.trainable(), recomputed = try problem.trainable(recomputes: true)
+    _ = problem.divergence(kept, factor: 1)
+    _ = problem.divergence(recomputed, factor: 1)
+    for (a, b) in zip(kept.parameters, recomputed.parameters) {
+      for (a, b) in zip(a.parameters, b.parameters) {
+        let scale = a.gradient.elements.reduce(Float(0)) { max($0, $1.magnitude) }
+        let worst = zip(a.gradient.elements, b.gradient.elements).reduce(Float(0)) {
+          max($0, ($1.0 - $1.1).magnitude)
+        }
+        #expect(worst <= 1e-4 * scale)
+      }
+    }
+  }
+
+  @Test func theScopeSaysWhatIsTrained() throws {
+    let problem = try Problem(.qwen2Tied)
+    let layers = problem.converted.description.layers
+    let linear = layers.indices.filter { !layers[$0].mixer.isSoftmax }
+    #expect(try problem.trainable(.linear).parameters.map(\.layer) == linear)
+    #expect(try problem.trainable(.attention).parameters.map(\.layer) == Array(layers.indices))
+  }
+
+  @Test func aStoppedTrainingGoesOnAndGetsCloser() throws {
+    let problem = try Problem(.qwen2Tied)
+    let directory = try TemporaryDirectory()
+    let stream = try HiddenStream(
+      path: directory("source"), columns: problem.source.description.hiddenSize)
+    try stream.write(problem.target, at: 0)
+    var settings = HealSettings()
+    settings.batch = 1
+    settings.distillLearningRate = 3e-3
+    let workspace = Workspace(directory: directory.path, columns: stream.columns)
+    func run(_ model: TrainableModel, from state: inout DistillState, stop: Int?) throws
+      -> Healer.DistillReport
+    {
+      let distiller = Distiller(
+        model: model, tokens: problem.tokens, segments: Segments(length: Self.length, count: 2),
+        source: stream, settings: settings, together: 1, saveInterval: 0)
+      return try distiller.run(
+        steps: 20, state: &state, save: { try workspace.save($0, of: model) }
+      ) { share, _ in
+        if let stop, Int((share * 20).rounded()) == stop { throw Interruption() }
+      }
+    }
+    var state = DistillState()
+    let trained = try problem.trainable()
+    let start = problem.divergence(trained)
+    let whole = try run(trained, from: &state, stop: nil)
+    #expect(whole.steps == 20 && problem.divergence(trained) < 0.8 * start)
+
+    try FileManager.default.removeItem(atPath: directory("distill.json"))
+    state = DistillState()
+    #expect(throws: Interruption.self) { try run(problem.trainable(), from: &state, stop: 7) }
+    let model = try problem.trainable()
+    state = try workspace.distillState(of: model)
+    #expect(state.step == 7)
+    let resumed = try run(model, from: &state, stop: nil)
+    #expect(abs(resumed.after - whole.after) <= 0.01 * whole.after)
+    #expect(resumed.before == whole.before)
+    let left = try FileManager.default.contentsOfDirectory(atPath: directory.path)
+    #expect(left.count { $0.hasPrefix("distill.") && $0.hasSuffix(".safetensors") } == 1)
+  }
+
+  private struct Interruption: Error {}
+}
