@@ -27,7 +27,7 @@ extension LayerRanking {
       try progress(done / totalWork)
     }
     return try zip(compare(source, variants), errors).enumerated().map { layer, found in
-      guard found.0.isFinite else { throw HealingError.diverged(layer: layer) }
+      guard found.0.isFinite, found.1.isFinite else { throw HealingError.diverged(layer: layer) }
       return Score(layer: layer, divergence: found.0, error: found.1)
     }
   }

@@ -1,7 +1,6 @@
 import Checkpoints
 import Foundation
 import ModelFiles
-import Recipes
 import Tokenization
 
 extension ModelFile {

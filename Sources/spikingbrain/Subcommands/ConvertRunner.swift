@@ -19,12 +19,12 @@ struct ConvertRunner {
   func run(_ path: String, to out: String) throws -> Report {
     let source = try ModelFile.open(path)
     let runner = PlanRunner(output: output)
-    guard settings.attentionLayers.isAuto else {
+    guard case .auto(let count) = settings.attentionLayers else {
       let plan = try ConversionPlan.make(from: source, settings: settings)
       return try runner.run(plan, from: source.inputs, to: out)
     }
     // Whatever else is wrong is found before the measurement, and before anything is written.
-    let choice = try LayerChoice(settings, of: source)
+    let choice = try LayerChoice(count, settings, of: source)
     let inputs = source.inputs + settings.text
     if output.dryRun {
       let selection = try measureAside(choice, source)

@@ -17,11 +17,8 @@ struct LayerChoice {
   /// Layers that keep full attention and are not chosen.
   private let full: Set<Int>
 
-  /// The choice that `settings` leave open; throws what the conversion of `source` would.
-  init(_ settings: ConvertSettings, of source: ModelFile) throws {
-    guard case .auto(let count) = settings.attentionLayers else {
-      preconditionFailure("only auto:N leaves a choice")
-    }
+  /// The choice of `count` layers; throws what the conversion of `source` would.
+  init(_ count: Int, _ settings: ConvertSettings, of source: ModelFile) throws {
     let depth = source.description.layers.count
     self.settings = settings
     self.count = count
