@@ -5,6 +5,8 @@ public enum ConversionError: ReportableError, Equatable {
   case notASource(path: String, modelType: String)
   case layerOutOfRange(option: String, layer: Int, depth: Int)
   case layerTwice(Int)
+  case tooManyLayers(asked: Int, available: Int)
+  case notMeasured(option: String, count: Int)
   case overflow(tensor: String, value: Float, type: ScalarType)
   case notEnoughDisk(path: String, needed: Int, free: Int)
   case unreadable(path: String)
@@ -20,6 +22,11 @@ public enum ConversionError: ReportableError, Equatable {
         + " (\(option))"
     case .layerTwice(let layer):
       "layer \(layer) is listed both as window attention and as full attention"
+    case .tooManyLayers(let asked, let available):
+      "auto:\(asked) asks for more window attention layers than there are: \(available) "
+        + "(--attention-layers)"
+    case .notMeasured(let option, let count):
+      "auto:\(count) names no layers before they were measured (\(option))"
     case .overflow(let tensor, let value, let type):
       "\(tensor) holds \(value), which \(type.rawValue) cannot"
     case .notEnoughDisk(_, let needed, let free):

@@ -22,6 +22,12 @@ public struct ConvertSettings: Sendable, Equatable {
   public var shardSize = ByteSize(5_000_000_000)
   /// Seed of the new gate matrices.
   public var seed: UInt64 = 0
+  /// Texts by which `attentionLayers` is measured when it is `auto`; otherwise empty.
+  public var text: [String] = []
+  /// Tokens of the texts that are used.
+  public var tokens = 16_384
+  /// Tokens per segment of the texts.
+  public var context = 512
 
   /// The defaults: the public 7B layout.
   public init() {}
@@ -39,7 +45,8 @@ public struct ConvertSettings: Sendable, Equatable {
     case bfloat16, float16, float32
   }
 
-  /// Every key with its value, in a fixed order: the recipe as the manifest records it.
+  /// Every key that decides the result with its value, in a fixed order: the recipe as the manifest
+  /// records it, once the layers are known.
   public var fields: [(key: String, value: String)] {
     [
       ("layout", layout.rawValue), ("attention-layers", "\(attentionLayers)"),
@@ -69,6 +76,14 @@ extension ConvertSettings {
     try check(
       Self.gateBiases.contains(gateBias), "gate-bias", "\(gateBias)", "-1000 to 1000")
     try check(shardSize.bytes > 0, "shard-size", "\(shardSize.bytes)", "a size like 5GB")
+    try check(
+      !attentionLayers.isAuto || !text.isEmpty, "text", "missing",
+      "at least one file: \(attentionLayers) measures the layers on it")
+    try check(
+      attentionLayers.isAuto || text.isEmpty, "text", text.joined(separator: ","),
+      "none: only attention-layers auto:N reads a text")
+    try check((1...1 << 32).contains(tokens), "tokens", "\(tokens)", "1 or more")
+    try check((2...1 << 20).contains(context), "context", "\(context)", "2 to 1048576")
   }
 
   /// The settings that `fields` recorded, for example in a manifest.
@@ -89,11 +104,11 @@ extension ConvertSettings: RecipeStep {
       Layout(rawValue: $0)
     }
     attentionLayers = try reader.value(
-      "attention-layers", default: attentionLayers, expected: "odd, none or a list of layers",
-      parse: LayerSelection.init(parsing:))
+      "attention-layers", default: attentionLayers,
+      expected: "odd, none, auto:N or a list of layers", parse: LayerSelection.init(parsing:))
     fullAttentionLayers = try reader.value(
-      "full-attention-layers", default: fullAttentionLayers, expected: "a list of layers",
-      parse: LayerSelection.init(parsing:))
+      "full-attention-layers", default: fullAttentionLayers, expected: "a list of layers"
+    ) { LayerSelection(parsing: $0).flatMap { $0.isAuto ? nil : $0 } }
     window = try reader.value("window", default: window, expected: "an integer") { Int($0) }
     windowRule = try reader.value(
       "window-rule", default: windowRule, expected: Mixer.WindowRule.choices
@@ -106,6 +121,9 @@ extension ConvertSettings: RecipeStep {
       ByteSize(parsing: $0)
     }
     seed = try reader.value("seed", default: seed, expected: "a whole number") { UInt64($0) }
+    text = try reader.texts("text") ?? []
+    tokens = try reader.positive("tokens", default: tokens)
+    context = try reader.positive("context", default: context)
     let places = reader
     try validate(at: places.place)
   }

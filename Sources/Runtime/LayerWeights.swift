@@ -7,7 +7,13 @@ package struct LinearMap {
   package let weight: TensorView
   package let bias: [Float]?
   /// Whether the mapped pages of the weight are dropped after each use, a block of rows at a time.
-  var dropsPages = false
+  let dropsPages: Bool
+
+  package init(weight: TensorView, bias: [Float]?, dropsPages: Bool = false) {
+    self.weight = weight
+    self.bias = bias
+    self.dropsPages = dropsPages
+  }
 
   /// Weight bytes in memory at a time when pages are dropped.
   private static let block = 32 << 20

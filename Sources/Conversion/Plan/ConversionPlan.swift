@@ -47,8 +47,10 @@ public enum ConversionPlan {
     func layers(_ selection: LayerSelection, _ option: String) throws -> [Int] {
       switch selection.resolved(depth: depth) {
       case .success(let layers): return layers
-      case .failure(let error):
-        throw ConversionError.layerOutOfRange(option: option, layer: error.layer, depth: depth)
+      case .failure(.outOfRange(let layer, _)):
+        throw ConversionError.layerOutOfRange(option: option, layer: layer, depth: depth)
+      case .failure(.notMeasured(let count)):
+        throw ConversionError.notMeasured(option: option, count: count)
       }
     }
     let full = Set(try layers(settings.fullAttentionLayers, "--full-attention-layers"))

@@ -10,14 +10,14 @@ struct ConvertOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Layers that keep window attention, 0-based: odd, none, or a list such as 1,3,8-11.",
-      valueName: "layers"),
+      "Layers that keep window attention, 0-based: odd, none, a list such as 1,3,8-11, or auto:N, "
+        + "the N layers where linear attention would hurt most on --text.", valueName: "layers"),
     transform: layers)
   var attentionLayers = LayerSelection.odd
 
   @Option(
     help: ArgumentHelp("Layers that keep full attention (own layout only).", valueName: "layers"),
-    transform: layers)
+    transform: fullLayers)
   var fullAttentionLayers = LayerSelection.list([])
 
   @Option(parsing: .unconditional, help: "Sliding window W, in tokens.")
@@ -41,6 +41,27 @@ struct ConvertOptions: ParsableArguments {
   @Option(help: "Seed of the new gate matrices.")
   var seed: UInt64 = 0
 
+  @Option(
+    parsing: .upToNextOption,
+    help: ArgumentHelp("Texts that --attention-layers auto:N measures on.", valueName: "file"))
+  var text: [String] = []
+
+  @Option(help: "Tokens of the texts to use.")
+  var tokens = ConvertSettings().tokens
+
+  @Option(help: "Tokens per segment of the texts.")
+  var context = ConvertSettings().context
+
+  func validate() throws {
+    if attentionLayers.isAuto && text.isEmpty {
+      throw ValidationError(
+        "--attention-layers \(attentionLayers) measures the layers on a text; give --text <file>.")
+    }
+    if !attentionLayers.isAuto && !text.isEmpty {
+      throw ValidationError("--text is read only with --attention-layers auto:N.")
+    }
+  }
+
   /// The options as settings; values out of range are bad input, worded as for a recipe.
   func settings() throws -> ConvertSettings {
     var settings = ConvertSettings()
@@ -53,12 +74,23 @@ struct ConvertOptions: ParsableArguments {
     settings.dtype = dtype
     settings.shardSize = shardSize
     settings.seed = seed
+    settings.text = text
+    settings.tokens = tokens
+    settings.context = context
     try settings.validate { _ in .commandLine }
     return settings
   }
 
   @Sendable private static func layers(_ text: String) throws -> LayerSelection {
     guard let selection = LayerSelection(parsing: text) else {
+      throw ValidationError(
+        "\"\(text)\" is not odd, none, auto:N, or a list of layers such as 1,3,8-11.")
+    }
+    return selection
+  }
+
+  @Sendable private static func fullLayers(_ text: String) throws -> LayerSelection {
+    guard let selection = LayerSelection(parsing: text), !selection.isAuto else {
       throw ValidationError("\"\(text)\" is not odd, none, or a list of layers such as 1,3,8-11.")
     }
     return selection

@@ -48,15 +48,14 @@ struct Build: ParsableCommand {
     var stages = Stages(output: out, count: recipe.steps.count { $0.writes })
     for step in recipe.steps where passed {
       switch step {
-      case .convert(let settings):
+      case .convert(var settings):
         let target = stages.next()
         if output.resume && Stages.isComplete(target) { continue }
         heading("convert \(source) -> \(target)")
-        let file = try ModelFile.open(source)
-        let plan = try ConversionPlan.make(from: file, settings: settings)
+        settings.text = settings.text.map(recipe.path)
         report(
           "convert", target,
-          try PlanRunner(output: output).run(plan, from: file.inputs, to: target))
+          try ConvertRunner(settings: settings, output: output).run(source, to: target))
       case .heal(var settings):
         let from = stages.current, target = stages.next()
         // A dry run has no conversion to time; `heal --dry-run` predicts on a real one.

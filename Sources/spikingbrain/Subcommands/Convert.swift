@@ -28,10 +28,8 @@ struct Convert: ParsableCommand {
 
   func run() throws {
     try output.limits.apply()
-    let source = try ModelFile.open(ckpt)
-    let plan = try ConversionPlan.make(from: source, settings: options.settings())
-    output.reporting.report(
-      try PlanRunner(output: output).run(plan, from: source.inputs, to: out))
+    let runner = ConvertRunner(settings: try options.settings(), output: output)
+    output.reporting.report(try runner.run(ckpt, to: out))
   }
 }
 
@@ -40,7 +38,12 @@ struct PlanRunner {
   let output: OutputOptions
 
   /// Writes `plan` to the directory `out` unless this is a dry run; returns what to report.
-  func run(_ plan: CheckpointPlan, from inputs: [String], to out: String) throws -> Report {
+  ///
+  /// - Parameter directory: that directory, when it was begun before.
+  func run(
+    _ plan: CheckpointPlan, from inputs: [String], to out: String,
+    into directory: OutputDirectory? = nil
+  ) throws -> Report {
     let executor = try CheckpointExecutor(
       plan, tool: .init(name: "spikingbrain", version: ProgramVersion.current))
     let summary = PlanSummary(plan: plan, files: executor.files)
@@ -50,10 +53,13 @@ struct PlanRunner {
     }
     let started = Date()
     let progress = Progress("writing \(out)", quiet: output.reporting.quiet)
-    try executor.run(
-      to: out, mode: .init(resume: output.resume, force: output.force), inputs: inputs
-    ) { done in
-      progress.update(done: done, total: plan.byteCount)
+    let show = { done in progress.update(done: done, total: plan.byteCount) }
+    if let directory {
+      try executor.write(to: directory, progress: show)
+    } else {
+      try executor.run(
+        to: out, mode: .init(resume: output.resume, force: output.force), inputs: inputs,
+        progress: show)
     }
     progress.finish()
     let seconds = Date().timeIntervalSince(started)
@@ -62,9 +68,10 @@ struct PlanRunner {
     json["output"] = .string(out)
     json["seconds"] = .double(seconds)
     let speed = ByteSize(Int(Double(plan.byteCount) / max(seconds, 1e-3)))
+    let ranking = plan.rankingText.map { $0 + "\n" } ?? ""
     return Report(
       json: .object(json),
-      text: "wrote \(out): \(plan.tensors.count) tensors, \(ByteSize(plan.byteCount)) in "
+      text: ranking + "wrote \(out): \(plan.tensors.count) tensors, \(ByteSize(plan.byteCount)) in "
         + "\(executor.files.count) file(s), \(duration(seconds)) (\(speed)/s)")
   }
 }
@@ -75,14 +82,16 @@ struct PlanSummary {
   let files: [(name: String, bytes: Int)]
 
   var json: JSONValue {
-    [
-      "layout": .string(plan.description.modelType),
-      "parameters": .int(plan.parameterCount),
-      "bytes": .int(plan.byteCount),
-      "layers": .array(plan.description.layers.map { .string($0.mixer.text) }),
-      "files": .array(files.map { ["name": .string($0.name), "bytes": .int($0.bytes)] }),
-      "notes": .array(plan.notes.map { .string($0) }),
-    ]
+    var json = JSONObject([
+      ("layout", .string(plan.description.modelType)),
+      ("parameters", .int(plan.parameterCount)),
+      ("bytes", .int(plan.byteCount)),
+      ("layers", .array(plan.description.layers.map { .string($0.mixer.text) })),
+      ("files", .array(files.map { ["name": .string($0.name), "bytes": .int($0.bytes)] })),
+      ("notes", .array(plan.notes.map { .string($0) })),
+    ])
+    if let selection = plan.recipe["selection"] { json["selection"] = selection }
+    return .object(json)
   }
 
   var text: String {
@@ -102,6 +111,7 @@ struct PlanSummary {
       table.add("beside it", plan.companions.map(\.name).joined(separator: ", "))
     }
     for note in plan.notes { table.add("note", note) }
+    if let ranking = plan.rankingText { return table.text + "\n\n" + ranking }
     return table.text
   }
 }

@@ -125,11 +125,7 @@ struct HealRunner {
     guard file.description.layers.contains(where: { !$0.mixer.isSoftmax }) else {
       throw HealingError.nothingToHeal(path: path)
     }
-    let tokenizer = try file.tokenizer.load()
-    var tokens: [Int] = []
-    for text in settings.text where tokens.count < settings.tokens {
-      tokens += tokenizer.encode(bytes: try InputError.text(at: text))
-    }
+    let tokens = try file.tokens(of: settings.text, limit: settings.tokens)
     // Nothing is touched before the inputs have been found to fit.
     let temporary = FileManager.default.temporaryDirectory.path
     let rehearsal = try healer(file, source, tokens: tokens, directory: temporary)
@@ -181,7 +177,7 @@ struct HealRunner {
       recipe: JSONObject([
         ("step", "heal"),
         ("settings", .object(JSONObject(settings.fields.map { ($0.key, .string($0.value)) }))),
-        ("tokens", .int(min(tokens.count, settings.tokens))),
+        ("tokens", .int(tokens.count)),
         ("of", try Self.recipe(of: file)),
         ("layers", .array(reports.map(\.json))),
         ("distillation", distilled?.json ?? .null),
@@ -228,14 +224,12 @@ struct HealRunner {
   private func fingerprint(
     _ file: ModelFile, _ source: ModelFile, _ tokens: [Int]
   ) -> [String: String] {
-    func hash(_ text: String) -> String { SHA256.hash(Array(text.utf8)).hex }
     func identity(_ file: ModelFile) -> String {
-      hash("\(file.description) \(FileIdentity.of(file.inputs))")
+      Fingerprint.of("\(file.description) \(FileIdentity.of(file.inputs))")
     }
     return [
       "version": ProgramVersion.current, "checkpoint": identity(file), "teacher": identity(source),
-      "text": hash(tokens.prefix(settings.tokens).map(String.init).joined(separator: ",")),
-      "settings": hash("\(settings.fields)"),
+      "text": Fingerprint.of(tokens), "settings": Fingerprint.of("\(settings.fields)"),
     ]
   }
 }

@@ -1,0 +1,99 @@
+import Architectures
+import Kernels
+import Recipes
+import Runtime
+import TensorTypes
+
+/// One layer of a ranking: as it is, and as a linear layer.
+struct RankedLayer {
+  private let index: Int
+  private let ranking: LayerRanking
+  private let runner: LayerRunner
+  private let angles: RotaryTable
+
+  init(_ index: Int, of ranking: LayerRanking) throws {
+    self.index = index
+    self.ranking = ranking
+    runner = LayerRunner(
+      weights: try LayerWeights(index, of: ranking.model, from: ranking.weights),
+      model: ranking.model)
+    angles = RotaryEmbedding(ranking.model).table(first: 0, count: ranking.segments.length)
+  }
+
+  /// Takes the source's stream through the layer and keeps its attention output.
+  func advance(_ source: HiddenStream, to next: HiddenStream, target: HiddenStream) throws {
+    let segments = ranking.segments
+    for segment in 0..<segments.count {
+      let first = segments.firstToken(of: segment)
+      let hidden = try source.read(first, count: segments.length)
+      if let output = attention(hidden) {
+        try target.write(output, at: first)
+        hidden.add(output)
+      }
+      runner.feedForward(hidden)
+      try next.write(hidden, at: first)
+    }
+  }
+
+  /// Takes a variant through the layer, in place.
+  func advance(_ variant: HiddenStream) throws {
+    for segment in ranking.segments.heldOut {
+      let row = ranking.row(of: segment)
+      let hidden = try variant.read(row, count: ranking.segments.length)
+      if let output = attention(hidden) { hidden.add(output) }
+      runner.feedForward(hidden)
+      try variant.write(hidden, at: row)
+    }
+  }
+
+  /// Fits a linear layer to the attention output and starts the variant that has it; returns the
+  /// held-out error of the fit.
+  func replace(
+    _ source: HiddenStream, target: HiddenStream, variant: HiddenStream
+  ) throws -> Double {
+    let settings = LayerRanking.settings, segments = ranking.segments
+    let layer = try TrainableGLA(
+      linearWeights(), model: ranking.model, gateBias: settings.gateBias)
+    let data = LayerData(
+      index: index, model: ranking.model, runner: runner, student: source, target: target,
+      segments: segments, sinkWeight: Float(settings.sinkWeight))
+    let fit = try LayerTrainer(layer: layer, data: data, settings: settings)
+      .run(steps: 0) { _, _ in }
+    for segment in segments.heldOut {
+      let hidden = try source.read(segments.firstToken(of: segment), count: segments.length)
+      hidden.add(layer.output(of: layer.forward(runner.normed(hidden), segments: 1)))
+      runner.feedForward(hidden)
+      try variant.write(hidden, at: ranking.row(of: segment))
+    }
+    return fit.after
+  }
+
+  /// Drops the layer's mapped pages.
+  func finish() { runner.weights.discard() }
+
+  private func attention(_ hidden: FloatMatrix) -> FloatMatrix? {
+    var state = DecodingState(for: ranking.model).layers[index]
+    return runner.attention(hidden, state: &state, position: 0, angles: angles)
+  }
+
+  /// The layer's weights with a gate of rank 1 that is zero, so that the decay is its bias.
+  private func linearWeights() throws -> LayerWeights {
+    var model = ranking.model
+    model.layers[index].mixer = .gatedLinear(.lowRank(1))
+    var gate = HealedTensors()
+    func set(
+      _ role: TensorAddress.Role, _ kind: TensorAddress.Parameter, _ shape: Shape,
+      filledWith value: Float = 0
+    ) {
+      let values = [Float](repeating: value, count: shape.elementCount ?? 0)
+      gate.set(
+        TensorAddress(role, kind, layer: index), to: MemoryStorage.view(values, shape: shape))
+    }
+    set(.gateLow, .weight, [1, model.hiddenSize])
+    set(.gateHigh, .weight, [model.keyValueWidth, 1])
+    set(.gateHigh, .bias, [model.keyValueWidth])
+    set(.outputNorm, .weight, [model.headDim], filledWith: 1)
+    return try LayerWeights(
+      index, of: model, from: Overlay(tensors: gate, below: ranking.weights))
+  }
+}

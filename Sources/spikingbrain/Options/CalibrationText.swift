@@ -1,0 +1,27 @@
+import Checkpoints
+import Foundation
+import ModelFiles
+import Tokenization
+
+extension ModelFile {
+  /// The first `limit` tokens of the texts `files`, one after the other.
+  func tokens(of files: [String], limit: Int) throws -> [Int] {
+    let tokenizer = try tokenizer.load()
+    var tokens: [Int] = []
+    for file in files where tokens.count < limit {
+      tokens += tokenizer.encode(bytes: try InputError.text(at: file))
+    }
+    return Array(tokens.prefix(limit))
+  }
+}
+
+/// Hashes of what determines a result, for the fingerprints of resumable runs.
+enum Fingerprint {
+  /// The SHA-256 of a text.
+  static func of(_ text: String) -> String { SHA256.hash(Array(text.utf8)).hex }
+
+  /// That of a list of tokens.
+  static func of(_ tokens: [Int]) -> String {
+    of(tokens.map(String.init).joined(separator: ","))
+  }
+}

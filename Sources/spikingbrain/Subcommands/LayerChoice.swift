@@ -1,0 +1,136 @@
+import Architectures
+import Checkpoints
+import Conversion
+import Healing
+import ModelFiles
+import Recipes
+import StrictJSON
+import TensorTypes
+
+/// The layers that `auto:N` leaves to a measurement.
+struct LayerChoice {
+  let settings: ConvertSettings
+  /// The text to measure on.
+  let tokens: [Int]
+  /// Window layers wanted.
+  private let count: Int
+  /// Layers that keep full attention and are not chosen.
+  private let full: Set<Int>
+
+  /// The choice of `count` layers; throws what the conversion of `source` would.
+  init(_ count: Int, _ settings: ConvertSettings, of source: ModelFile) throws {
+    let depth = source.description.layers.count
+    self.settings = settings
+    self.count = count
+    full = Set((try? settings.fullAttentionLayers.resolved(depth: depth).get()) ?? [])
+    let others = (0..<depth).filter { [full] in !full.contains($0) }
+    _ = try ConversionPlan.make(
+      from: source, settings: settings.with(attentionLayers: Array(others.prefix(count))))
+    guard count <= others.count else {
+      throw ConversionError.tooManyLayers(asked: count, available: others.count)
+    }
+    tokens = try source.tokens(of: settings.text, limit: settings.tokens)
+    // Checks the length of the text.
+    _ = try ranking(source, directory: "")
+  }
+
+  /// The measurement, with its files in `directory`.
+  func ranking(_ source: ModelFile, directory: String) throws -> LayerRanking {
+    try LayerRanking(
+      model: source.description, weights: source, tokens: tokens, context: settings.context,
+      directory: directory)
+  }
+
+  /// What follows from the scores.
+  func selection(_ scores: [LayerRanking.Score]) -> Selection {
+    let ranked = LayerRanking.ranked(scores)
+    let chosen = ranked.map(\.layer).filter { !full.contains($0) }.prefix(count)
+    let record = request.merging([
+      ("layers", .string("\(LayerSelection.list(chosen.sorted()))")),
+      (
+        "ranking",
+        .array(
+          ranked.map { score in
+            let mixer =
+              full.contains(score.layer) ? "full" : chosen.contains(score.layer) ? "window" : "gla"
+            return [
+              "layer": .int(score.layer), "kl": .double(score.divergence),
+              "error": .double(score.error), "becomes": .string(mixer),
+            ]
+          })
+      ),
+    ])
+    return Selection(layers: chosen.sorted(), record: record)
+  }
+
+  /// The selection that a finished conversion recorded, if it was asked for the same.
+  func selection(in manifest: Manifest) -> Selection? {
+    guard let record = manifest.recipe["selection"]?.object,
+      request.members.allSatisfy({ record[$0.key] == $0.value }),
+      let text = record["layers"]?.string, case .list(let layers)? = LayerSelection(parsing: text)
+    else { return nil }
+    return Selection(layers: layers, record: record)
+  }
+
+  /// What was asked for, as the manifest records it.
+  private var request: JSONObject {
+    JSONObject([
+      ("asked", .string("\(settings.attentionLayers)")),
+      ("score", "kl"),
+      ("tokens", .int(tokens.count)), ("context", .int(settings.context)),
+      ("tokens_sha256", .string(Fingerprint.of(tokens))),
+    ])
+  }
+
+  /// The layers found, and how.
+  struct Selection {
+    /// Layers that keep window attention.
+    var layers: [Int]
+    /// The measurement as the manifest records it.
+    var record: JSONObject
+
+    /// The plan with these layers.
+    func plan(_ source: ModelFile, _ settings: ConvertSettings) throws -> CheckpointPlan {
+      var plan = try ConversionPlan.make(
+        from: source, settings: settings.with(attentionLayers: layers))
+      plan.recipe["selection"] = .object(record)
+      return plan
+    }
+  }
+}
+
+extension ConvertSettings {
+  /// The same with these window layers instead of a measurement.
+  func with(attentionLayers layers: [Int]) -> ConvertSettings {
+    var settings = self
+    settings.attentionLayers = .list(layers)
+    settings.text = []
+    return settings
+  }
+}
+
+extension JSONObject {
+  /// This object with more members.
+  func merging(_ members: [(String, JSONValue)]) -> JSONObject {
+    var object = self
+    for (key, value) in members { object[key] = value }
+    return object
+  }
+}
+
+extension CheckpointPlan {
+  /// The measurement that chose the layers, if there was one, as lines for people.
+  var rankingText: String? {
+    guard let selection = recipe["selection"]?.object,
+      let ranking = selection["ranking"]?.array
+    else { return nil }
+    var table = Table(rightAligned: [0, 1, 2])
+    table.add("layer", "KL", "error", "becomes")
+    for row in ranking {
+      table.add(
+        "\(row["layer"]?.int ?? 0)", fixed(row["kl"]?.double ?? 0, 5),
+        fixed(row["error"]?.double ?? 0, 3), row["becomes"]?.string ?? "")
+    }
+    return "KL: what each layer alone costs as a linear layer, nats per token\n\(table.text)"
+  }
+}
