@@ -24,15 +24,14 @@ extension Healer {
   ) throws -> (HealedTensors, DistillReport?) {
     guard settings.distillSteps > 0 else { return (healed, nil) }
     let began = Date()
-    let segmentBytes = segments.length * TrainableModel.traceBytes(model)
     let trainable = try TrainableModel(
       model: model, weights: Overlay(tensors: healed, below: studentWeights), teacher: teacher,
       teacherWeights: teacherWeights, scope: settings.distillScope,
-      recomputes: segmentBytes > Healer.traceLimit)
+      recomputes: recomputes)
     let distiller = Distiller(
       model: trainable, tokens: tokens, segments: segments,
       source: try workspace.stream(.teacher, entering: model.layers.count), settings: settings,
-      together: min(settings.batch, max(1, Healer.traceLimit / segmentBytes)))
+      together: together)
     var state = try workspace.distillState(of: trainable)
     var report = try settings.precision.used {
       try distiller.run(
@@ -47,6 +46,14 @@ extension Healer {
     }
     return (result, report)
   }
+
+  /// Whether layers are computed again on the way back, because their activations take too much.
+  var recomputes: Bool { segmentBytes > Healer.traceLimit }
+
+  /// Segments that pass through the whole model together.
+  var together: Int { min(settings.batch, max(1, Healer.traceLimit / segmentBytes)) }
+
+  private var segmentBytes: Int { segments.length * TrainableModel.traceBytes(model) }
 
   /// Most bytes of activations kept for the way back; above, layers are computed twice.
   private static let traceLimit = 768 << 20

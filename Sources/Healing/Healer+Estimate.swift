@@ -17,8 +17,11 @@ extension Healer {
     /// Gradient steps per layer.
     public var steps: Int
 
+    /// The second stage.
+    public var distillation = 0.0
+
     /// Seconds in all.
-    public var seconds: Double { passes + solutions + step * Double(steps) }
+    public var seconds: Double { passes + solutions + step * Double(steps) + distillation }
   }
 
   /// Times one segment through a layer of each kind and a gradient step, and adds up.
@@ -37,26 +40,42 @@ extension Healer {
     guard let first = linear.first else {
       return Estimate(passes: 0, solutions: 0, step: 0, steps: 0)
     }
+    let refitted = Double(model.layers.indices.count { refits($0) })
     let probe = try Probe(self, layer: first)
-    let segmentTime = try Healer.seconds { try probe.pass() }
-    let stepTime = try Healer.seconds { try probe.step() }
-    let forwardTime = try Healer.seconds { try probe.forward() }
-    let batches = Double(segments.count) / Double(settings.batch)
-    // Before, after each closed form and at the end, held-out segments are run as well.
-    let forwards = settings.method == .both ? 3.0 : settings.method == .ridge ? 1.5 : 0.5
+    let isRefit = settings.method != .none
+    // Without a refit only the source's stream is needed.
+    let segmentTime = try Healer.seconds { try probe.pass(student: isRefit) }
     var estimate = Estimate(
-      passes: segmentTime * Double(segments.count * model.layers.count),
-      solutions: Double(linear.count) * forwards * batches * forwardTime,
-      step: Double(linear.count) * stepTime, steps: settings.method == .ridge ? 0 : settings.steps)
-    if let limit = settings.timeLimit, settings.method != .ridge {
-      let left = limit * 60 - estimate.passes - estimate.solutions
-      estimate.steps = min(estimate.steps, max(0, Int(left / max(estimate.step, 1e-9))))
+      passes: segmentTime * Double(segments.count * model.layers.count), solutions: 0, step: 0,
+      steps: 0)
+    if isRefit {
+      let forwardTime = try Healer.seconds { try probe.forward() }
+      let batches = Double(segments.count) / Double(settings.batch)
+      // Before, after each closed form and at the end, held-out segments are run as well.
+      let forwards = settings.method == .both ? 3.0 : settings.method == .ridge ? 1.5 : 0.5
+      estimate.solutions = refitted * forwards * batches * forwardTime
+    }
+    if settings.distillSteps > 0 {
+      let rounds = Double(settings.batch * settings.distillSteps) / Double(together)
+      let heldOut = Double(segments.heldOut.count) / Double(together)
+      let probe = try DistillProbe(self)
+      // Held-out segments go forward only, before and after.
+      estimate.distillation =
+        rounds * (try probe.seconds(factor: 1)) + 2 * heldOut * (try probe.seconds(factor: nil))
+    }
+    if settings.method == .gradient || settings.method == .both {
+      estimate.step = refitted * (try Healer.seconds { try probe.step() })
+      estimate.steps = settings.steps
+      if let limit = settings.timeLimit {
+        let left = limit * 60 - estimate.seconds + estimate.step * Double(estimate.steps)
+        estimate.steps = min(estimate.steps, max(0, Int(left / max(estimate.step, 1e-9))))
+      }
     }
     return estimate
   }
 
   /// The second of two runs: the first one maps pages and fills caches.
-  private static func seconds(_ body: () throws -> Void) rethrows -> Double {
+  static func seconds(_ body: () throws -> Void) rethrows -> Double {
     try body()
     let started = DispatchTime.now().uptimeNanoseconds
     try body()
@@ -98,9 +117,10 @@ extension Healer {
       angles = RotaryEmbedding(healer.model).table(first: 0, count: length)
     }
 
-    /// One segment through the layer of both models.
-    func pass() throws {
-      for (runner, start) in [(teacher, teacherState), (student, studentState)] {
+    /// One segment through the layer of the source, and of the student.
+    func pass(student both: Bool) throws {
+      for (runner, start) in [(teacher, teacherState), (student, studentState)].prefix(both ? 2 : 1)
+      {
         var state = start
         runner.run(segment.copy, state: &state, position: 0, angles: angles)
       }

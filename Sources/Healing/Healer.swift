@@ -37,10 +37,10 @@ public final class Healer {
     /// Gradient steps taken.
     public var steps: Int
     /// Median over tokens of |source - healed| / |source| of the stream leaving the layer.
-    public var drift: Double
+    public var drift: Double?
     /// The norm of the first token's stream relative to the source's: the attention sink lives
     /// while it is near 1.
-    public var sink: Double
+    public var sink: Double?
     /// Seconds spent.
     public var seconds: Double
   }
@@ -137,14 +137,16 @@ public final class Healer {
     let nextSource = try workspace.stream(.teacher, entering: layer + 1)
     let source = try workspace.stream(.teacher, entering: layer)
     let student = try workspace.stream(.student, entering: layer)
-    let refits = refits(layer)
+    let refits = refits(layer) && settings.method != .none
     try passTeacher(layer, from: source, to: nextSource, target: refits ? target : nil)
+    var report = LayerReport(
+      layer: layer, before: nil, afterRidge: nil, after: nil, steps: 0, drift: nil, sink: nil,
+      seconds: 0)
+    // The second stage alone needs the source's stream only.
+    if settings.method == .none { return (nil, report) }
 
     var weights = try LayerWeights(layer, of: model, from: studentWeights)
     var healed: HealedTensors?
-    var report = LayerReport(
-      layer: layer, before: nil, afterRidge: nil, after: nil, steps: 0, drift: 0, sink: 1,
-      seconds: 0)
     if refits {
       let trainable = try TrainableMixer(
         weights, of: model.layers[layer].mixer, model: model, gateBias: settings.gateBias)
@@ -176,7 +178,6 @@ public final class Healer {
   /// segments.
   func refits(_ layer: Int) -> Bool {
     let mixer = model.layers[layer].mixer
-    guard settings.method != .none else { return false }
     return !mixer.isSoftmax || (mixer.windowKeys ?? .max) < segments.length
   }
 

@@ -41,10 +41,9 @@ extension LayerRanking {
     for first in stride(from: 0, to: rows, by: Predictions.rowsAtOnce) {
       let count = min(Predictions.rowsAtOnce, rows - first)
       let reference = predictions.logits(try source.read(offset + first, count: count))
-      let comparison = Predictions.Comparison(with: reference)
       for (index, variant) in variants.enumerated() {
-        sums[index] += comparison.divergence(
-          of: predictions.logits(try variant.read(first, count: count)))
+        sums[index] += Predictions.divergence(
+          of: predictions.logits(try variant.read(first, count: count)), from: reference)
       }
     }
     return sums.map { $0 / Double(rows) }

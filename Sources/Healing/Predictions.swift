@@ -5,12 +5,14 @@ import TensorTypes
 
 /// What residual streams that leave the last layer predict.
 struct Predictions {
-  private let model: ModelDescription
-  private let norm: [Float]
-  private let head: LinearMap
+  let model: ModelDescription
+  /// Weight of the final norm [H].
+  let norm: [Float]
+  /// The output head [V, H].
+  let head: LinearMap
 
-  /// Rows of logits held at a time: with a vocabulary of 150,000 they take 76 MB per matrix.
-  static let rowsAtOnce = 128
+  /// Rows of logits held at a time: with a vocabulary of 150,000 they take 150 MB per matrix.
+  static let rowsAtOnce = 256
 
   init(_ model: ModelDescription, weights: any WeightSource) throws {
     self.model = model
@@ -20,61 +22,29 @@ struct Predictions {
       bias: nil, dropsPages: true)
   }
 
-  /// Logits [T, V] of residual streams [T, H].
-  func logits(_ hidden: FloatMatrix) -> FloatMatrix {
+  /// The final norm of residual streams [T, H].
+  func normed(_ hidden: FloatMatrix) -> FloatMatrix {
     let normed = FloatMatrix(rows: hidden.rows, columns: hidden.columns)
     hidden.normalizeRows(by: norm, epsilon: model.normEpsilon, into: normed)
-    return head(normed)
+    return normed
   }
 
-  /// Logits of a model that others are compared with.
-  struct Comparison {
-    private let logits: FloatMatrix
-    /// Their softmax, and log of its denominators.
-    private let shares: FloatMatrix
-    private let normalizers: [Double]
+  /// Logits [T, V] of residual streams [T, H].
+  func logits(_ hidden: FloatMatrix) -> FloatMatrix { head(normed(hidden)) }
 
-    init(with logits: FloatMatrix) {
-      self.logits = logits
-      normalizers = Comparison.normalizers(logits)
-      shares = logits.copy
-      withExtendedLifetime(shares) {
-        Softmax.applyInPlace(shares.pointer, rows: logits.rows, count: logits.columns)
+  /// KL(reference‖these) of rows of logits [T, V], summed, in nats; `logits` become `factor` times
+  /// its gradient.
+  static func divergence(
+    of logits: FloatMatrix, from reference: FloatMatrix, factor: Float = 0
+  ) -> Double {
+    var divergences = [Double](repeating: 0, count: logits.rows)
+    return withExtendedLifetime((logits, reference)) {
+      divergences.withUnsafeMutableBufferPointer {
+        guard let divergences = $0.baseAddress else { return 0 }
+        return Distillation.backwardInPlace(
+          student: logits.pointer, teacher: reference.pointer, rows: logits.rows,
+          count: logits.columns, factor: factor, divergences: divergences)
       }
-    }
-
-    /// The sum over rows of KL(this‖other) in nats; `other` [T, V] are logits too.
-    func divergence(of other: FloatMatrix) -> Double {
-      let own = Comparison.normalizers(other)
-      return withExtendedLifetime((logits, shares, other)) {
-        (0..<logits.rows).reduce(0) { sum, row in
-          // sum p (log p - log q), with log p = a - log sum exp a.
-          sum + own[row] - normalizers[row]
-            + Comparison.sum(
-              shares.row(row), logits.row(row), other.row(row), count: logits.columns)
-        }
-      }
-    }
-
-    private static func normalizers(_ logits: FloatMatrix) -> [Double] {
-      withExtendedLifetime(logits) {
-        (0..<logits.rows).map { Softmax.logSumExp(logits.row($0), count: logits.columns) }
-      }
-    }
-
-    /// sum p (a - b), in 8 lanes: a single running sum cannot be vectorised.
-    private static func sum(
-      _ p: UnsafePointer<Float>, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, count: Int
-    ) -> Double {
-      func lanes(_ x: UnsafePointer<Float>) -> SIMD8<Float> {
-        UnsafeRawPointer(x).loadUnaligned(as: SIMD8<Float>.self)
-      }
-      var sums = SIMD8<Double>.zero
-      let whole = count / 8 * 8
-      for i in stride(from: 0, to: whole, by: 8) {
-        sums += SIMD8<Double>(lanes(p + i) * (lanes(a + i) - lanes(b + i)))
-      }
-      return (whole..<count).reduce(sums.sum()) { $0 + Double(p[$1] * (a[$1] - b[$1])) }
     }
   }
 }

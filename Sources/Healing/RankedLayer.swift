@@ -52,8 +52,9 @@ struct RankedLayer {
     _ source: HiddenStream, target: HiddenStream, variant: HiddenStream
   ) throws -> Double {
     let settings = LayerRanking.settings, segments = ranking.segments
-    let layer = try TrainableGLA(
-      linearWeights(), model: ranking.model, gateBias: settings.gateBias)
+    let layer = try TrainableMixer(
+      linearWeights(), of: .gatedLinear(.lowRank(1)), model: ranking.model,
+      gateBias: settings.gateBias)
     let data = LayerData(
       index: index, model: ranking.model, runner: runner, student: source, target: target,
       segments: segments, sinkWeight: Float(settings.sinkWeight))
@@ -61,7 +62,7 @@ struct RankedLayer {
       .run(steps: 0) { _, _ in }
     for segment in segments.heldOut {
       let hidden = try source.read(segments.firstToken(of: segment), count: segments.length)
-      hidden.add(layer.output(of: layer.forward(runner.normed(hidden), segments: 1)))
+      hidden.add(layer(runner.normed(hidden), segments: 1).value)
       runner.feedForward(hidden)
       try variant.write(hidden, at: ranking.row(of: segment))
     }

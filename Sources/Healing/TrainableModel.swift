@@ -26,9 +26,9 @@ final class TrainableModel {
       try TrainableLayer($0, model: model, weights: weights, scope: scope)
     }
     embedding = try EmbeddingRows(weights, model: model)
-    head = try DistilledHead(
-      student: Model(model, weights: weights, residency: .bounded(bytes: 0)),
-      teacher: Model(teacher, weights: teacherWeights, residency: .bounded(bytes: 0)))
+    head = DistilledHead(
+      student: try Predictions(model, weights: weights),
+      teacher: try Predictions(teacher, weights: teacherWeights))
   }
 
   /// The trained parameters of every layer, by layer.
@@ -83,7 +83,7 @@ final class TrainableModel {
 }
 
 /// A layer of the whole model: a trainable attention layer and a fixed feed-forward part.
-private struct TrainableLayer {
+struct TrainableLayer {
   let mixer: TrainableMixer
   private let weights: LayerWeights
   private let model: ModelDescription
@@ -126,16 +126,14 @@ private struct TrainableLayer {
   }
 }
 
-/// Final norm and head of both models, and the divergence between what they predict.
-private struct DistilledHead {
-  private let student: Model
-  private let teacher: Model
+/// The divergence between what both models predict, with its gradient.
+struct DistilledHead {
+  private let student: Predictions
+  private let teacher: Predictions
   /// The student's head [V, H].
   private let weight: FloatMatrix
-  /// Rows of logits in memory at a time.
-  private static let block = 256
 
-  init(student: Model, teacher: Model) {
+  init(student: Predictions, teacher: Predictions) {
     self.student = student
     self.teacher = teacher
     weight = student.head.matrix
@@ -145,28 +143,20 @@ private struct DistilledHead {
   func divergence(
     _ hidden: FloatMatrix, source: FloatMatrix, factor: Float?
   ) -> (sum: Double, gradient: FloatMatrix) {
-    let normed = student.finalNormed(hidden), target = teacher.finalNormed(source)
+    let normed = student.normed(hidden)
     let gradient = FloatMatrix(rows: hidden.rows, columns: hidden.columns)
     var sum = 0.0
-    var divergences = [Double](repeating: 0, count: Self.block)
-    for first in stride(from: 0, to: hidden.rows, by: Self.block) {
-      let rows = first..<min(first + Self.block, hidden.rows)
+    for first in stride(from: 0, to: hidden.rows, by: Predictions.rowsAtOnce) {
+      let rows = first..<min(first + Predictions.rowsAtOnce, hidden.rows)
       let logits = FloatMatrix.product(normed.rows(rows), transposed: weight)
-      let targets = teacher.logits(target, rows: rows)
-      sum += withExtendedLifetime((logits, targets)) {
-        divergences.withUnsafeMutableBufferPointer {
-          guard let divergences = $0.baseAddress else { return 0 }
-          return Distillation.backwardInPlace(
-            student: logits.pointer, teacher: targets.pointer, rows: rows.count,
-            count: logits.columns, factor: factor ?? 0, divergences: divergences)
-        }
-      }
+      sum += Predictions.divergence(
+        of: logits, from: teacher.logits(source.rows(rows)), factor: factor ?? 0)
       guard factor != nil else { continue }
       gradient.copyRows(of: FloatMatrix.product(logits, weight), to: first)
     }
     guard factor != nil else { return (sum, gradient) }
     hidden.normBackward(
-      weight: student.finalNorm, epsilon: student.description.normEpsilon, gradient: gradient,
+      weight: student.norm, epsilon: student.model.normEpsilon, gradient: gradient,
       into: gradient, weightGradient: nil)
     return (sum, gradient)
   }

@@ -31,10 +31,8 @@ public struct Model: Sendable {
   /// The layers' weights; empty when they are loaded for each use.
   private let loaded: [LayerWeights]
   let embedding: TensorView
-  /// Weight of the final norm [H].
-  package let finalNorm: [Float]
-  /// The output head [V, H].
-  package let head: LinearMap
+  let finalNorm: [Float]
+  let head: LinearMap
   let rotary: RotaryEmbedding
 
   /// The model of `description` with the weights of `source`.
@@ -108,13 +106,6 @@ public struct Model: Sendable {
     let output = FloatMatrix(rows: rows.count, columns: description.vocabularySize)
     head(hidden.rows(rows), into: output)
     return output
-  }
-
-  /// The final norm of a residual stream leaving the last layer [T, H].
-  package func finalNormed(_ hidden: FloatMatrix) -> FloatMatrix {
-    let normed = FloatMatrix(rows: hidden.rows, columns: hidden.columns)
-    hidden.normalizeRows(by: finalNorm, epsilon: description.normEpsilon, into: normed)
-    return normed
   }
 
   /// The embeddings of `tokens` [T, H].

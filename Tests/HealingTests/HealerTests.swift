@@ -55,7 +55,7 @@ import Tokenization
       let before = try #require(report.before), ridge = try #require(report.afterRidge)
       let after = try #require(report.after)
       #expect(ridge < before && after <= ridge)
-      #expect(abs(report.sink - 1) < 0.3)
+      #expect(abs((report.sink ?? 0) - 1) < 0.3)
     }
     #expect(reports.filter { $0.layer % 2 == 1 }.allSatisfy { $0.after == nil })
     #expect(whole.views.count == 4 * 11)

@@ -161,7 +161,7 @@ struct HealRunner {
     } report: { report in
       progress.finish()
       reports.append(report)
-      output.reporting.note(report.line)
+      if settings.method != .none { output.reporting.note(report.line) }
     }
     let (tensors, distilled) = try healer.distill(healed) { share, divergence in
       progress.update(done: Int(share * 1000), total: 1000) { _ in
@@ -241,7 +241,8 @@ extension Healer.LayerReport {
     if let before, let afterRidge, let after {
       text += "error \(fixed(before, 3)) -> \(fixed(afterRidge, 3)) -> \(fixed(after, 3)), "
     }
-    return text + "drift \(fixed(drift, 4)), sink \(fixed(sink, 3)), \(duration(seconds))"
+    if let drift, let sink { text += "drift \(fixed(drift, 4)), sink \(fixed(sink, 3)), " }
+    return text + duration(seconds)
   }
 }
 
@@ -255,8 +256,10 @@ extension Healer.LayerReport {
       object["error_after"] = .double(after)
       object["steps"] = .int(steps)
     }
-    object["drift"] = .double(drift)
-    object["sink"] = .double(sink)
+    if let drift, let sink {
+      object["drift"] = .double(drift)
+      object["sink"] = .double(sink)
+    }
     return .object(object)
   }
 }
@@ -281,8 +284,12 @@ extension Healer.DistillReport {
 extension Healer.Estimate {
   /// The prediction in words.
   var text: String {
-    "predicted: \(duration(seconds)) (\(duration(passes)) for the streams, "
-      + "\(duration(solutions)) for closed forms, \(steps) steps per layer of "
-      + "\(duration(step * Double(steps))) in all)"
+    var parts = ["\(duration(passes)) for the streams"]
+    if solutions > 0 { parts.append("\(duration(solutions)) for closed forms") }
+    if steps > 0 {
+      parts.append("\(duration(step * Double(steps))) for \(steps) steps in each layer")
+    }
+    if distillation > 0 { parts.append("\(duration(distillation)) for the second stage") }
+    return "predicted: \(duration(seconds)) (\(parts.joined(separator: ", ")))"
   }
 }

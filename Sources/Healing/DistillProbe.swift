@@ -1,0 +1,45 @@
+import Architectures
+import Recipes
+import Runtime
+import TensorTypes
+
+/// Times the second stage: a layer of each kind and the head, added up over the model.
+struct DistillProbe {
+  private let healer: Healer
+  private let tokens: ArraySlice<Int>
+
+  init(_ healer: Healer) throws {
+    self.healer = healer
+    tokens = healer.tokens[..<(healer.together * healer.segments.length)]
+  }
+
+  /// Seconds for the segments that go through the model together: there and back with a `factor`,
+  /// forward only without.
+  func seconds(factor: Float?) throws -> Double {
+    let model = healer.model
+    let hidden = try EmbeddingRows(healer.studentWeights, model: model).rows(tokens)
+    let head = DistilledHead(
+      student: try Predictions(model, weights: healer.studentWeights),
+      teacher: try Predictions(healer.teacher, weights: healer.teacherWeights))
+    var total = Healer.seconds {
+      _ = head.divergence(hidden, source: hidden, factor: factor)
+    }
+    for isSoftmax in [false, true] {
+      let layers = model.layers.indices.filter { model.layers[$0].mixer.isSoftmax == isSoftmax }
+      guard let first = layers.first else { continue }
+      let layer = try TrainableLayer(
+        first, model: model, weights: healer.studentWeights, scope: healer.settings.distillScope)
+      total += Double(layers.count) * Healer.seconds { run(layer, hidden, factor) }
+    }
+    return total
+  }
+
+  private func run(_ layer: TrainableLayer, _ hidden: FloatMatrix, _ factor: Float?) {
+    let trace = layer(hidden, segments: healer.together)
+    guard factor != nil else { return }
+    if healer.recomputes { _ = layer(hidden, segments: healer.together) }
+    let below = FloatMatrix(rows: hidden.rows, columns: hidden.columns)
+    below.elements.update(repeating: 0)
+    trace.pullback(trace.value, below)
+  }
+}
