@@ -7,6 +7,7 @@ public enum ConversionError: ReportableError, Equatable {
   case layerTwice(Int)
   case tooManyLayers(asked: Int, available: Int)
   case notMeasured(option: String, count: Int)
+  case tokenOutOfRange(option: String, token: Int, vocabulary: Int)
   case hasExperts
   case nothingToUpcycle(depth: Int)
   case routerTooFar(router: String, error: Double, tolerance: Double)
@@ -31,6 +32,8 @@ public enum ConversionError: ReportableError, Equatable {
         + "(--attention-layers)"
     case .notMeasured(let option, let count):
       "auto:\(count) names no layers before they were measured (\(option))"
+    case .tokenOutOfRange(let option, let token, let vocabulary):
+      "token \(token) is out of range: the vocabulary has tokens 0 to \(vocabulary - 1) (\(option))"
     case .hasExperts: "the checkpoint has experts already; upcycle takes dense ones"
     case .nothingToUpcycle(let depth):
       "all \(depth) layers stay dense (--dense-layers): there is nothing to upcycle"

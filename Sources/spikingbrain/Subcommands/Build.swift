@@ -56,7 +56,12 @@ struct Build: ParsableCommand {
         heading("convert \(source) -> \(target)")
         settings.text = settings.text.map(recipe.path)
         if output.dryRun {
-          planned = try ConversionPlan.make(from: ModelFile.open(source), settings: settings)
+          var counted = settings
+          // Which layers a measurement would choose changes no count of the next step.
+          if case .auto(let count) = settings.attentionLayers {
+            counted.attentionLayers = .list(Array(0..<count))
+          }
+          planned = try ConversionPlan.make(from: ModelFile.open(source), settings: counted)
         }
         report(
           "convert", target,
