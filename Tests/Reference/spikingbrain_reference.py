@@ -84,6 +84,7 @@ class SpikingBrain:
         self.sinks = config.get("num_sink_tokens", 0)
         self.branch_eps = config.get("branch_norm_eps", self.eps)
         self.qk_norm = own and config["qk_norm"]
+        self.qkv_bias = config.get("qkv_bias", True)
         self.inverse = inverse_frequencies(
             float(config["rope_theta"]), self.dim, config.get("rope_scaling") if own else None, dtype)
         self.load(TensorFiles(directory), own and config["o_proj_bias"], own and config["mlp_bias"],
@@ -111,7 +112,8 @@ class SpikingBrain:
 
             layer = {"attn_norm": get("attn_norm.weight", hidden), "mlp_norm": get("mlp_norm.weight", hidden)}
             for role, rows in (("q", queries), ("k", keys), ("v", keys)):
-                layer[role] = (get(f"attn.{role}_proj.weight", rows, hidden), get(f"attn.{role}_proj.bias", rows))
+                layer[role] = (get(f"attn.{role}_proj.weight", rows, hidden),
+                               get(f"attn.{role}_proj.bias", rows) if self.qkv_bias else None)
             layer["o"] = (get("attn.o_proj.weight", hidden, queries),
                           get("attn.o_proj.bias", hidden) if o_bias else None)
 
