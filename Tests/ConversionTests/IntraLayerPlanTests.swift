@@ -1,6 +1,7 @@
 import Architectures
 import ModelFiles
 import Recipes
+import StrictJSON
 import TensorTypes
 import TestSupport
 import Testing
