@@ -48,9 +48,8 @@ let modules: [Module] = [
   Module(
     name: "Verification",
     imports: [
-      "TensorTypes", "StrictJSON", "Checkpoints", "Architectures", "ModelFiles", "Recipes",
-      "Conversion",
-      "Runtime", "Kernels",
+      "TensorTypes", "StrictJSON", "Checkpoints", "Architectures", "ModelFiles", "Tokenization",
+      "Recipes", "Conversion", "Runtime", "Kernels",
     ], usesModels: true),
 ]
 

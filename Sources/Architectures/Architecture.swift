@@ -36,11 +36,23 @@ public enum Architectures {
     Llama.self, Qwen2.self, Qwen3.self, Mistral.self, GLASwa.self, SpikingBrainLayout.self,
   ]
 
+  /// Published mixture-of-experts architectures, which users may try.
+  private static let expertModels: Set<String> = [
+    "mixtral", "qwen2_moe", "qwen3_moe", "deepseek_v2", "deepseek_v3", "olmoe", "gpt_oss", "dbrx",
+    "phimoe", "granitemoe", "llama4",
+  ]
+
   /// The architecture a configuration names.
   public static func of(
     _ config: Configuration
   ) throws(ConfigurationError) -> any Architecture.Type {
     let modelType = try config.string("model_type")
+    if expertModels.contains(modelType) {
+      throw .unsupported(
+        key: "model_type", value: modelType,
+        reason: "sources must be dense; `upcycle` makes experts from a dense checkpoint",
+        file: config.file)
+    }
     guard let found = all.first(where: { $0.modelType == modelType }) else {
       throw .unknownArchitecture(
         modelType, known: all.map { $0.modelType }, file: config.file)

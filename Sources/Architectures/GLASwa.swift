@@ -68,6 +68,11 @@ public enum GLASwa: ConvertedLayout {
     if model.layers.contains(where: { $0.mixer == .full }) {
       reasons.append("full-attention layers")
     }
+    if model.layers.contains(where: { $0.mixer.isParallel }) {
+      reasons.append("parallel branches")
+    }
+    if model.layers.contains(where: { $0.feedForward != .dense }) { reasons.append("experts") }
+    if model.sinkCount > 0 { reasons.append("sink tokens") }
     if model.tiesEmbeddings { reasons.append("tied embeddings") }
     return reasons
   }

@@ -26,12 +26,12 @@ enum HuggingFaceNames {
 
   /// A weight row and a bias row for each projection below `prefix`.
   static func projections(
-    _ prefix: String, _ names: [(String, TensorAddress.Role)]
+    _ prefix: String, _ names: [(String, TensorAddress.Role)], sharedExpert: Bool = false
   ) -> [NameTable.Row] {
     names.flatMap { name, role in
       [
-        NameTable.Row("\(prefix)\(name).weight", role),
-        NameTable.Row("\(prefix)\(name).bias", role, .bias),
+        NameTable.Row("\(prefix)\(name).weight", role, sharedExpert: sharedExpert),
+        NameTable.Row("\(prefix)\(name).bias", role, .bias, sharedExpert: sharedExpert),
       ]
     }
   }

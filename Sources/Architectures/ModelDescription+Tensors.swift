@@ -12,6 +12,7 @@ extension ModelDescription {
   /// Every tensor of the model with its shape, in the order checkpoints list them.
   public var requirements: [Requirement] {
     var all = [Requirement(.embedding, shape: [vocabularySize, hiddenSize])]
+    if sinkCount > 0 { all.append(Requirement(.sinkTokens, shape: [sinkCount, hiddenSize])) }
     for layer in layers.indices { all += requirements(ofLayer: layer) }
     all.append(Requirement(.finalNorm, shape: [hiddenSize]))
     if !tiesEmbeddings { all.append(Requirement(.head, shape: [vocabularySize, hiddenSize])) }
@@ -43,11 +44,47 @@ extension ModelDescription {
       }
       all.append(Requirement(.outputNorm, layer: layer, shape: [headDim]))
     }
+    if case .parallel = layers[layer].mixer {
+      all.append(Requirement(.linearNorm, layer: layer, shape: [heads, headDim]))
+      all.append(Requirement(.softmaxNorm, layer: layer, shape: [heads, headDim]))
+      all.append(Requirement(.branchScale, layer: layer, shape: [2]))
+    }
     all.append(Requirement(.ffnNorm, layer: layer, shape: [hiddenSize]))
-    linear(.ffnGate, feedForwardSize, hiddenSize, bias: biases.feedForward)
-    linear(.ffnUp, feedForwardSize, hiddenSize, bias: biases.feedForward)
-    linear(.ffnDown, hiddenSize, feedForwardSize, bias: biases.feedForward)
+    return all + feedForward(ofLayer: layer)
+  }
+
+  /// The feed-forward tensors of one layer: dense, or router, routed experts and shared expert.
+  private func feedForward(ofLayer layer: Int) -> [Requirement] {
+    guard let experts = layers[layer].feedForward.experts else {
+      return projections(ofLayer: layer, expert: nil, size: feedForwardSize)
+    }
+    var all = [Requirement(.router, layer: layer, shape: [experts.routed, hiddenSize])]
+    for index in 0..<experts.routed {
+      all += projections(ofLayer: layer, expert: .routed(index), size: experts.size)
+    }
+    if experts.shared > 0 {
+      all += projections(
+        ofLayer: layer, expert: .shared, size: experts.shared * experts.size)
+    }
     return all
+  }
+
+  private func projections(
+    ofLayer layer: Int, expert: TensorAddress.Expert?, size: Int
+  ) -> [Requirement] {
+    let maps: [(TensorAddress.Role, Shape)] = [
+      (.ffnGate, [size, hiddenSize]), (.ffnUp, [size, hiddenSize]), (.ffnDown, [hiddenSize, size]),
+    ]
+    return maps.flatMap { role, shape in
+      let weight = Requirement(
+        address: TensorAddress(role, layer: layer, expert: expert), shape: shape)
+      guard biases.feedForward else { return [weight] }
+      return [
+        weight,
+        Requirement(
+          address: TensorAddress(role, .bias, layer: layer, expert: expert), shape: [shape.rows]),
+      ]
+    }
   }
 
   /// The number of parameters.
@@ -65,9 +102,25 @@ extension ModelDescription {
     }
   }
 
-  /// Parameters that one token passes through; an embedding counts one row.
+  /// Parameters that one token passes through: all but those of the experts it is not sent to.
+  ///
+  /// Embeddings count whole, as in the report's 11.9 B of 76 B.
   public var activeParameterCount: Int {
-    parameterCount - (tiesEmbeddings ? 0 : (vocabularySize - 1) * hiddenSize)
+    let idle = layers.reduce(0) { total, layer in
+      guard let experts = layer.feedForward.experts else { return total }
+      let biases = biases.feedForward ? 2 * experts.size + hiddenSize : 0
+      let each = 3 * experts.size * hiddenSize + biases
+      return total + (experts.routed - experts.chosen) * each
+    }
+    return parameterCount - idle
+  }
+
+  /// The parameters by what they are, in a fixed order; parts the model does not have are left out.
+  public var parameterParts: [(name: String, count: Int)] {
+    let counted = requirements.reduce(into: [String: Int]()) { parts, requirement in
+      parts[requirement.part, default: 0] += requirement.shape.elementCount ?? 0
+    }
+    return Requirement.parts.compactMap { name in counted[name].map { (name, $0) } }
   }
 
   /// The same model with every layer's mixer replaced by softmax attention over the last
@@ -77,6 +130,7 @@ extension ModelDescription {
   /// names, order, biases and rotary conventions of the linear layers too.
   public func withAllLayers(_ mixer: Mixer) -> ModelDescription {
     var copy = self
+    copy.sinkCount = 0
     copy.layers = layers.map { layer in
       var layer = layer
       layer.mixer = mixer
@@ -87,6 +141,28 @@ extension ModelDescription {
 }
 
 extension ModelDescription.Requirement {
+  static let parts = [
+    "feed-forward", "embeddings", "attention", "routers", "sinks", "norms", "biases",
+    "decay gates", "branch factors",
+  ]
+
+  /// Which of `parts` the tensor counts to.
+  var part: String {
+    if address.parameter == .bias { return "biases" }
+    switch address.role {
+    case .ffnGate, .ffnUp, .ffnDown: return "feed-forward"
+    case .embedding, .head: return "embeddings"
+    case .query, .key, .value, .output: return "attention"
+    case .router: return "routers"
+    case .sinkTokens: return "sinks"
+    case .gateLow, .gateHigh, .gateMerged, .ropeFactors: return "decay gates"
+    case .branchScale: return "branch factors"
+    case .finalNorm, .mixerNorm, .ffnNorm, .queryNorm, .keyNorm, .outputNorm, .linearNorm,
+      .softmaxNorm:
+      return "norms"
+    }
+  }
+
   init(
     _ role: TensorAddress.Role, _ parameter: TensorAddress.Parameter = .weight, layer: Int? = nil,
     shape: Shape

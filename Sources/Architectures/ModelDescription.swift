@@ -31,6 +31,10 @@ public struct ModelDescription: Sendable, Equatable {
   public var layers: [LayerDescription]
   /// Special tokens named by the configuration.
   public var specialTokens: SpecialTokens
+  /// Learnt tokens n before every text: positions 0 to n - 1, always visible, never scored.
+  public var sinkCount = 0
+  /// Epsilon of the norms that merge parallel branches.
+  public var branchNormEpsilon = 1e-6
 
   /// Rows of q and columns of o: heads · d.
   public var queryWidth: Int { heads * headDim }
@@ -72,13 +76,67 @@ public struct ModelDescription: Sendable, Equatable {
   }
 }
 
-/// One layer: how it mixes tokens, and its feed-forward part (dense SwiGLU so far).
+/// One layer: how it mixes tokens, and its feed-forward part.
 public struct LayerDescription: Sendable, Equatable {
   /// How the layer mixes tokens.
   public var mixer: Mixer
+  /// The feed-forward part.
+  public var feedForward: FeedForward
 
-  /// A layer with a dense feed-forward part.
-  public init(mixer: Mixer) { self.mixer = mixer }
+  /// A layer.
+  public init(mixer: Mixer, feedForward: FeedForward = .dense) {
+    self.mixer = mixer
+    self.feedForward = feedForward
+  }
+}
+
+/// The feed-forward part of a layer, SwiGLU in either form.
+public enum FeedForward: Sendable, Equatable {
+  /// One of the model's width.
+  case dense
+  /// Experts of which each token passes through a few.
+  case experts(Experts)
+
+  /// How many experts a layer has, and how wide they are.
+  public struct Experts: Sendable, Equatable {
+    /// Routed experts N.
+    public var routed: Int
+    /// Shared experts S that every token passes through, stored as one of width S · size.
+    public var shared: Int
+    /// Routed experts k that a token passes through.
+    public var chosen: Int
+    /// Width F of one expert.
+    public var size: Int
+
+    /// `routed` + `shared` experts of width `size`, of which `chosen` + `shared` work per token.
+    public init(routed: Int, shared: Int, chosen: Int, size: Int) {
+      self.routed = routed
+      self.shared = shared
+      self.chosen = chosen
+      self.size = size
+    }
+
+    /// The sum of all weights when every expert is equally likely: S + k/N.
+    public var evenWeight: Double { Double(shared) + Double(chosen) / Double(routed) }
+  }
+
+  /// `dense` or `moe`, as configurations and tables print it.
+  public var kind: String { self == .dense ? "dense" : "moe" }
+
+  /// The kind with its sizes, for people: `16 + 1 experts of 1536, top 1`.
+  public var text: String {
+    switch self {
+    case .dense: kind
+    case .experts(let experts):
+      "\(experts.routed) + \(experts.shared) experts of \(experts.size), top \(experts.chosen)"
+    }
+  }
+
+  /// The experts; nil in a dense layer.
+  public var experts: Experts? {
+    if case .experts(let experts) = self { return experts }
+    return nil
+  }
 }
 
 /// How a layer mixes tokens.
@@ -89,6 +147,9 @@ public enum Mixer: Sendable, Equatable {
   case window(Window)
   /// Gated linear attention (SpikingBrain report, section 2.1).
   case gatedLinear(GateForm)
+  /// Linear and softmax attention side by side on the same q, k and v (report, section 2.2), the
+  /// latter over a window, or over everything when it is nil.
+  case parallel(Window?)
 
   /// The span of a sliding window.
   public struct Window: Sendable, Equatable {
@@ -113,6 +174,12 @@ public enum Mixer: Sendable, Equatable {
     case report, flash
   }
 
+  /// Whether linear and softmax attention run side by side.
+  public var isParallel: Bool {
+    if case .parallel = self { return true }
+    return false
+  }
+
   /// How the decay gate is stored.
   public enum GateForm: Sendable, Equatable {
     /// Two matrices [rank, H] and [kv·d, rank] with a bias.
@@ -121,31 +188,36 @@ public enum Mixer: Sendable, Equatable {
     case merged
   }
 
-  /// `full`, `window` or `gla`, as configurations and tables print it.
+  /// `full`, `window`, `gla`, `parallel` or `parallel-full`, as configurations and tables print it.
   public var kind: String {
     switch self {
     case .full: "full"
     case .window: "window"
     case .gatedLinear: "gla"
+    case .parallel(nil): "parallel-full"
+    case .parallel: "parallel"
+    }
+  }
+
+  /// The window of the softmax attention; nil when there is none.
+  public var window: Window? {
+    switch self {
+    case .full, .gatedLinear: nil
+    case .window(let window): window
+    case .parallel(let window): window
     }
   }
 
   /// The kind with its size, for people: `window 4096`.
   public var text: String {
-    switch self {
-    case .full, .gatedLinear: kind
-    case .window(let window):
-      "window \(window.size)" + (window.rule == .flash ? " (flash rule)" : "")
-    }
+    guard let window else { return kind }
+    return "\(kind) \(window.size)" + (window.rule == .flash ? " (flash rule)" : "")
   }
 
   /// Keys a token sees, itself included; nil when nothing bounds them.
-  public var windowKeys: Int? {
-    if case .window(let window) = self { return window.keys }
-    return nil
-  }
+  public var windowKeys: Int? { window?.keys }
 
-  /// Whether this is softmax attention, full or windowed.
+  /// Whether softmax attention takes part, full or windowed.
   public var isSoftmax: Bool {
     if case .gatedLinear = self { return false }
     return true

@@ -35,23 +35,13 @@ public enum SpikingBrainLayout: ConvertedLayout {
           "\"\(key)\" has \(list.count) entries for \(depth) layers", file: config.file)
       }
     }
-    if let other = try config.strings("ffn")?.first(where: { $0 != "dense" }) {
-      throw .unsupported(
-        key: "ffn", value: other, reason: "this version knows \"dense\"", file: config.file)
-    }
-    model.layers = try (config.strings("mixer") ?? []).map { (kind) throws(ConfigurationError) in
-      switch kind {
-      case "full": LayerDescription(mixer: .full)
-      case "window": LayerDescription(mixer: .window(try SpikingBrainNames.window(config)))
-      case "gla":
-        LayerDescription(
-          mixer: .gatedLinear(
-            .lowRank(try config.optionalSize("gate_low_rank_dim") ?? GLASwa.gateRank)))
-      default:
-        throw .unsupported(
-          key: "mixer", value: kind, reason: "known: full, window, gla", file: config.file)
-      }
-    }
+    let feedForwards = try config.feedForwards(size: model.feedForwardSize)
+    let mixers = try (config.strings("mixer") ?? []).map(config.mixer)
+    model.layers = zip(mixers, feedForwards).map { LayerDescription(mixer: $0, feedForward: $1) }
+    model.sinkCount =
+      try config.count("num_sink_tokens", in: 0...Configuration.mostSinks, default: 0)
+    model.branchNormEpsilon = try config.positive(
+      "branch_norm_eps", default: model.normEpsilon)
     return model
   }
 
@@ -66,7 +56,7 @@ public enum SpikingBrainLayout: ConvertedLayout {
     }
     config["head_dim"] = .int(model.headDim)
     config["mixer"] = .array(model.layers.map { .string($0.mixer.kind) })
-    config["ffn"] = .array(model.layers.map { _ in "dense" })
+    config["ffn"] = .array(model.layers.map { .string($0.feedForward.kind) })
     config["qk_norm"] = .bool(model.hasQueryKeyNorm)
     config["qkv_bias"] = .bool(model.biases.queryKeyValue)
     config["o_proj_bias"] = .bool(model.biases.output)
@@ -75,6 +65,17 @@ public enum SpikingBrainLayout: ConvertedLayout {
       config["gate_low_rank_dim"] = .int(rank)
     }
     config["rope_scaling"] = model.rotary.scaling.configuration
+    if let experts = model.layers.lazy.compactMap(\.feedForward.experts).first {
+      config["num_experts"] = .int(experts.routed)
+      config["num_experts_per_tok"] = .int(experts.chosen)
+      config["num_shared_experts"] = .int(experts.shared)
+      config["moe_intermediate_size"] = .int(experts.size)
+      config["norm_topk_prob"] = false
+    }
+    if model.sinkCount > 0 { config["num_sink_tokens"] = .int(model.sinkCount) }
+    if model.layers.contains(where: { $0.mixer.isParallel }) {
+      config["branch_norm_eps"] = .double(model.branchNormEpsilon)
+    }
     return config
   }
 

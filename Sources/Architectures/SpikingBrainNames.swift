@@ -6,6 +6,7 @@ enum SpikingBrainNames {
   static let rows: [NameTable.Row] =
     [
       .init("model.embeddings.weight", .embedding),
+      .init("model.sink_tokens", .sinkTokens),
       .init("model.layers.{layer}.attn_norm.weight", .mixerNorm),
     ]
     + HuggingFaceNames.projections("model.layers.{layer}.attn.", HuggingFaceNames.attention) + [
@@ -17,8 +18,16 @@ enum SpikingBrainNames {
       .init("model.layers.{layer}.attn.gk_proj.weight", .gateMerged),
       .init("model.layers.{layer}.attn.gk_proj.bias", .gateMerged, .bias),
       .init("model.layers.{layer}.attn.g_norm.weight", .outputNorm),
+      .init("model.layers.{layer}.attn.la_norm.weight", .linearNorm),
+      .init("model.layers.{layer}.attn.sa_norm.weight", .softmaxNorm),
+      .init("model.layers.{layer}.attn.branch_scale", .branchScale),
       .init("model.layers.{layer}.mlp_norm.weight", .ffnNorm),
+      .init("model.layers.{layer}.mlp.gate.weight", .router),
     ]
+    + HuggingFaceNames.projections(
+      "model.layers.{layer}.mlp.experts.{expert}.", HuggingFaceNames.feedForward)
+    + HuggingFaceNames.projections(
+      "model.layers.{layer}.mlp.shared_expert.", HuggingFaceNames.feedForward, sharedExpert: true)
     + HuggingFaceNames.projections("model.layers.{layer}.mlp.", HuggingFaceNames.feedForward) + [
       .init("model.norm.weight", .finalNorm),
       .init("lm_head.weight", .head),
@@ -62,7 +71,7 @@ enum SpikingBrainNames {
       ("tie_word_embeddings", .bool(model.tiesEmbeddings)),
       ("fuse_cross_entropy", true),
     ])
-    for case .window(let window) in model.layers.map(\.mixer) {
+    for window in model.layers.compactMap(\.mixer.window) {
       config["sliding_window"] = .int(window.size)
       if window.rule != .report { config["window_rule"] = .string(window.rule.rawValue) }
     }

@@ -7,6 +7,11 @@ public enum ConversionError: ReportableError, Equatable {
   case layerTwice(Int)
   case tooManyLayers(asked: Int, available: Int)
   case notMeasured(option: String, count: Int)
+  case tokenOutOfRange(option: String, token: Int, vocabulary: Int)
+  case hasExperts
+  case nothingToUpcycle(depth: Int)
+  case routerTooFar(router: String, error: Double, tolerance: Double)
+  case noName(String)
   case overflow(tensor: String, value: Float, type: ScalarType)
   case notEnoughDisk(path: String, needed: Int, free: Int)
   case unreadable(path: String)
@@ -27,6 +32,15 @@ public enum ConversionError: ReportableError, Equatable {
         + "(--attention-layers)"
     case .notMeasured(let option, let count):
       "auto:\(count) names no layers before they were measured (\(option))"
+    case .tokenOutOfRange(let option, let token, let vocabulary):
+      "token \(token) is out of range: the vocabulary has tokens 0 to \(vocabulary - 1) (\(option))"
+    case .hasExperts: "the checkpoint has experts already; upcycle takes dense ones"
+    case .nothingToUpcycle(let depth):
+      "all \(depth) layers stay dense (--dense-layers): there is nothing to upcycle"
+    case .routerTooFar(let router, let error, let tolerance):
+      "the router \(router) changes the logits by \(error) of the largest, more than the "
+        + "tolerance of \(tolerance) (--tolerance)"
+    case .noName(let tensor): "there is no tensor for \(tensor)"
     case .overflow(let tensor, let value, let type):
       "\(tensor) holds \(value), which \(type.rawValue) cannot"
     case .notEnoughDisk(_, let needed, let free):
@@ -47,6 +61,7 @@ public enum ConversionError: ReportableError, Equatable {
   public var advice: String? {
     switch self {
     case .overflow: "use --dtype bfloat16 or float32"
+    case .routerTooFar: "a smaller --router random:STD, --router zero, or a larger --tolerance"
     case .notASource: "verify, logits, generate and evaluate take it as it is"
     default: nil
     }

@@ -73,6 +73,11 @@ public final class Healer {
     func require(_ same: Bool, _ what: String) throws {
       if !same { throw HealingError.differentModels(what) }
     }
+    for layer in model.layers {
+      if layer.feedForward != .dense { throw HealingError.unsupported("experts") }
+      if layer.mixer.isParallel { throw HealingError.unsupported("parallel branches") }
+    }
+    if model.sinkCount > 0 { throw HealingError.unsupported("sink tokens") }
     try require(model.layers.count == teacher.layers.count, "another number of layers")
     try require(model.hiddenSize == teacher.hiddenSize, "another hidden size")
     try require(

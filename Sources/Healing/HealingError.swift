@@ -6,6 +6,7 @@ public enum HealingError: ReportableError, Equatable {
   case file(String, operation: String, errno: Int32)
   case nothingToHeal(path: String)
   case differentModels(String)
+  case unsupported(String)
   case tooFewTokens(Int, needed: Int)
   case diverged(layer: Int)
   case distillationDiverged(step: Int)
@@ -16,6 +17,9 @@ public enum HealingError: ReportableError, Equatable {
       "cannot \(operation) the file: \(String(cString: strerror(code)))"
     case .nothingToHeal: "has no linear layers, so there is nothing to heal"
     case .differentModels(let reason): "the teacher is not the source of this checkpoint: \(reason)"
+    case .unsupported(let part):
+      "the model has \(part), which healing does not know: it takes layers in turn with dense "
+        + "feed-forward parts"
     case .tooFewTokens(let tokens, let needed):
       "the texts have \(tokens) tokens, at least \(needed) are needed"
     case .diverged(let layer): "the refit of layer \(layer) gave numbers that are not finite"
@@ -33,6 +37,7 @@ public enum HealingError: ReportableError, Equatable {
 
   public var advice: String? {
     switch self {
+    case .unsupported: "heal before `upcycle`"
     case .tooFewTokens: "give more --text, or a smaller --context"
     case .diverged: "give a smaller --learning-rate"
     case .distillationDiverged: "give a smaller --distill-learning-rate"

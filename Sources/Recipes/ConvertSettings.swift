@@ -8,8 +8,9 @@ public struct ConvertSettings: Sendable, Equatable {
   public var layout = Layout.interLayer
   /// Layers that keep sliding-window attention; all others become gated linear attention.
   public var attentionLayers = LayerSelection.odd
-  /// Layers that keep full attention; they are not counted among `attentionLayers`.
-  public var fullAttentionLayers = LayerSelection.list([])
+  /// Layers that keep full attention; they are not counted among `attentionLayers`. Nil for those
+  /// of the report: none between layers, every seventh within layers.
+  public var fullAttentionLayers: LayerSelection?
   /// The sliding window W.
   public var window = 4096
   /// Whether the current token counts among the W.
@@ -28,6 +29,8 @@ public struct ConvertSettings: Sendable, Equatable {
   public var tokens = 16_384
   /// Tokens per segment of the texts.
   public var context = 512
+  /// What the intra-layer layout has besides.
+  public var intraLayer = IntraLayerSettings()
 
   /// The defaults: the public 7B layout.
   public init() {}
@@ -36,6 +39,8 @@ public struct ConvertSettings: Sendable, Equatable {
   public enum Layout: String, Sendable, CaseIterable {
     /// Linear and softmax layers in turn, as SpikingBrain-7B.
     case interLayer = "inter-layer"
+    /// Linear and softmax attention side by side in every layer, as SpikingBrain-76B.
+    case intraLayer = "intra-layer"
   }
 
   /// The element type of written tensors.
@@ -50,10 +55,11 @@ public struct ConvertSettings: Sendable, Equatable {
   public var fields: [(key: String, value: String)] {
     [
       ("layout", layout.rawValue), ("attention-layers", "\(attentionLayers)"),
-      ("full-attention-layers", "\(fullAttentionLayers)"), ("window", "\(window)"),
+      ("full-attention-layers", fullAttentionLayers.map { "\($0)" } ?? "report"),
+      ("window", "\(window)"),
       ("window-rule", windowRule.rawValue), ("gate-bias", "\(gateBias)"), ("dtype", dtype.rawValue),
       ("shard-size", "\(shardSize.bytes)"), ("seed", "\(seed)"),
-    ]
+    ] + (layout == .intraLayer ? intraLayer.fields : [])
   }
 }
 
@@ -84,6 +90,18 @@ extension ConvertSettings {
       "none: only attention-layers auto:N reads a text")
     try check((1...1 << 32).contains(tokens), "tokens", "\(tokens)", "1 or more")
     try check((2...1 << 20).contains(context), "context", "\(context)", "2 to 1048576")
+    for limit in intraLayer.limits {
+      try check(limit.isValid, limit.key, limit.value, limit.expected)
+    }
+    if layout == .intraLayer {
+      try check(
+        attentionLayers == .odd, "attention-layers", "\(attentionLayers)",
+        "nothing with layout intra-layer, where every layer has both kinds of attention")
+    } else {
+      try check(
+        intraLayer == IntraLayerSettings(), "layout", layout.rawValue,
+        "intra-layer beside sinks and branch settings")
+    }
   }
 
   /// The settings that `fields` recorded, for example in a manifest.
@@ -107,8 +125,8 @@ extension ConvertSettings: RecipeStep {
       "attention-layers", default: attentionLayers,
       expected: "odd, none, auto:N or a list of layers", parse: LayerSelection.init(parsing:))
     fullAttentionLayers = try reader.value(
-      "full-attention-layers", default: fullAttentionLayers, expected: "a list of layers"
-    ) { LayerSelection(parsing: $0).flatMap { $0.isAuto ? nil : $0 } }
+      "full-attention-layers", default: fullAttentionLayers, expected: "report or a list of layers",
+      parse: Self.fullAttentionLayers)
     window = try reader.value("window", default: window, expected: "an integer") { Int($0) }
     windowRule = try reader.value(
       "window-rule", default: windowRule, expected: Mixer.WindowRule.choices
@@ -124,8 +142,18 @@ extension ConvertSettings: RecipeStep {
     text = try reader.texts("text") ?? []
     tokens = try reader.positive("tokens", default: tokens)
     context = try reader.positive("context", default: context)
+    intraLayer = try IntraLayerSettings(&reader)
     let places = reader
     try validate(at: places.place)
+  }
+}
+
+extension ConvertSettings {
+  /// Parses `report` (nil) or a list of layers; nil for anything else.
+  public static func fullAttentionLayers(parsing text: String) -> LayerSelection?? {
+    if text == "report" { return .some(nil) }
+    if text.hasPrefix("auto") { return nil }
+    return LayerSelection(parsing: text).map { .some($0) }
   }
 }
 

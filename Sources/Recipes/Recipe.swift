@@ -18,6 +18,7 @@ public struct Recipe: Sendable, Equatable {
   public enum Step: Sendable, Equatable {
     case convert(ConvertSettings)
     case heal(HealSettings)
+    case upcycle(UpcycleSettings)
     case verify(VerifySettings)
     case evaluate(EvaluateSettings)
   }
@@ -58,7 +59,10 @@ public struct Recipe: Sendable, Equatable {
 
   /// A step is a mapping of its name to its settings, or just its name.
   private static func step(_ node: Node, file: String) throws(RecipeError) -> Step {
-    let names = [ConvertSettings.key, HealSettings.key, VerifySettings.key, EvaluateSettings.key]
+    let names = [
+      ConvertSettings.key, HealSettings.key, UpcycleSettings.key, VerifySettings.key,
+      EvaluateSettings.key,
+    ]
     let place = RecipeError.Place(file: file, line: node.mark?.line)
     let name: String
     var settings = Node.mapping([:])
@@ -79,6 +83,7 @@ public struct Recipe: Sendable, Equatable {
     switch name {
     case ConvertSettings.key: return .convert(try read())
     case HealSettings.key: return .heal(try read())
+    case UpcycleSettings.key: return .upcycle(try read())
     case VerifySettings.key: return .verify(try read())
     case EvaluateSettings.key: return .evaluate(try read())
     default:

@@ -14,18 +14,22 @@ public struct DecodingState: Sendable {
     case attention(KeyValueCache)
     /// One d × d state per key/value head of a linear layer: [kv, d, d].
     case linear([Float])
+    /// Both, of a layer with parallel branches.
+    case parallel(KeyValueCache, [Float])
   }
 
   /// The empty state of `model`.
   public init(for model: ModelDescription) {
+    let memory = [Float](
+      repeating: 0, count: model.keyValueHeads * model.headDim * model.headDim)
     layers = model.layers.map { layer in
-      switch layer.mixer {
-      case .full, .window:
-        .attention(
-          KeyValueCache(windowKeys: layer.mixer.windowKeys, width: model.keyValueWidth))
-      case .gatedLinear:
-        .linear(
-          Array(repeating: 0, count: model.keyValueHeads * model.headDim * model.headDim))
+      let cache = KeyValueCache(
+        windowKeys: layer.mixer.windowKeys, width: model.keyValueWidth,
+        sinkCount: model.sinkCount)
+      return switch layer.mixer {
+      case .full, .window: .attention(cache)
+      case .gatedLinear: .linear(memory)
+      case .parallel: .parallel(cache, memory)
       }
     }
   }
@@ -36,17 +40,21 @@ public struct DecodingState: Sendable {
       switch layer {
       case .attention(let cache): total + cache.byteCount
       case .linear(let state): total + state.count * MemoryLayout<Float>.stride
+      case .parallel(let cache, let state):
+        total + cache.byteCount + state.count * MemoryLayout<Float>.stride
       }
     }
   }
 
   /// The numbers of each layer, for saving: [kv·d·d] of a linear layer; keys then values of a
-  /// softmax layer, in order of position.
+  /// softmax layer, in order of position, the sinks' first; both, the state first, of a layer with
+  /// parallel branches.
   public var saved: [[Float]] {
     layers.map { layer in
       switch layer {
       case .attention(let cache): cache.saved
       case .linear(let state): state
+      case .parallel(let cache, let state): state + cache.saved
       }
     }
   }
@@ -64,6 +72,11 @@ public struct DecodingState: Sendable {
       case .linear(let state):
         guard numbers.count == state.count else { return nil }
         layers[index] = .linear(numbers)
+      case .parallel(var cache, let state):
+        guard numbers.count >= state.count,
+          cache.restore(Array(numbers[state.count...]), position: position)
+        else { return nil }
+        layers[index] = .parallel(cache, Array(numbers[..<state.count]))
       }
     }
   }

@@ -84,6 +84,22 @@ extension FloatMatrix {
     }
   }
 
+  /// A copy in memory of its own.
+  func copy() -> FloatMatrix {
+    let copy = FloatMatrix(rows: rows, columns: columns)
+    copy.copyRows(of: self, to: 0)
+    return copy
+  }
+
+  /// RMSNorm of every head of every row, in place, by a weight for each head [heads, d].
+  func normalizeHeads(byEach weight: [Float], heads: Int, epsilon: Double) {
+    withExtendedLifetime(self) {
+      RMSNorm.apply(
+        pointer, rows: rows * heads, count: columns / heads, weight: weight, weightRows: heads,
+        epsilon: Float(epsilon), into: pointer)
+    }
+  }
+
   /// RMSNorm of every run of `weight.count` elements, in place.
   package func normalizeHeads(by weight: [Float], epsilon: Double) {
     withExtendedLifetime(self) {

@@ -19,31 +19,12 @@ struct GatedLinearMixer {
   func callAsFunction(
     _ input: FloatMatrix, state: inout [Float], position: Int, resets: Int?
   ) -> FloatMatrix {
-    let tokens = input.rows
     let projected = ProjectedHeads(input, weights: weights, model: model)
-    defer { withExtendedLifetime(projected) {} }
     Vector.reluInPlace(projected.query.pointer, count: projected.query.count)
     Vector.reluInPlace(projected.key.pointer, count: projected.key.count)
-    let logDecay = gate(input)
-    defer { withExtendedLifetime(logDecay) {} }
-    let output = FloatMatrix(rows: tokens, columns: model.queryWidth)
-    state.withUnsafeMutableBufferPointer { state in
-      guard let base = state.baseAddress else { return }
-      var done = 0
-      while done < tokens {
-        var run = tokens - done
-        if let resets {
-          if (position + done) % resets == 0 { state.update(repeating: 0) }
-          run = min(run, resets - (position + done) % resets)
-        }
-        let query = done * model.queryWidth, key = done * model.keyValueWidth
-        GatedLinearAttention.apply(
-          queries: projected.query.pointer + query, keys: projected.key.pointer + key,
-          values: projected.value.pointer + key, logDecay: logDecay.pointer + key, tokens: run,
-          layout: model.headLayout, state: base, output: output.pointer + query)
-        done += run
-      }
-    }
+    let output = LinearRecurrence(
+      query: projected.query, key: projected.key, value: projected.value, logDecay: gate(input)
+    ).run(model, state: &state, position: position, resets: resets)
     if let norm = weights.outputNorm {
       output.normalizeHeads(by: norm, epsilon: model.normEpsilon)
     }

@@ -13,12 +13,17 @@ package struct KeyValueCache {
   private(set) var position = 0
   private var keys: FloatMatrix
   private var values: FloatMatrix
+  /// Sink tokens before position 0, which every token sees.
+  private let sinkCount: Int
+  /// Keys and values of the sinks, once they were read.
+  private var sinks: (keys: FloatMatrix, values: FloatMatrix)?
 
   private static let firstCapacity = 64
 
-  init(windowKeys: Int?, width: Int) {
+  init(windowKeys: Int?, width: Int, sinkCount: Int = 0) {
     self.windowKeys = windowKeys
     self.width = width
+    self.sinkCount = sinkCount
     let capacity = min(KeyValueCache.firstCapacity, windowKeys ?? .max)
     keys = FloatMatrix(rows: capacity, columns: width)
     values = FloatMatrix(rows: capacity, columns: width)
@@ -28,10 +33,24 @@ package struct KeyValueCache {
   var held: Int { min(position, windowKeys ?? position) }
 
   /// Stored bytes.
-  var byteCount: Int { 2 * keys.count * MemoryLayout<Float>.stride }
+  var byteCount: Int {
+    2 * (keys.count + (sinks?.keys.count ?? 0)) * MemoryLayout<Float>.stride
+  }
 
-  /// The held keys and values in order of position, as one or two contiguous runs.
+  /// Takes the keys and values of all sinks.
+  mutating func setSinks(keys: FloatMatrix, values: FloatMatrix) { sinks = (keys, values) }
+
+  /// What the next tokens may see: the sinks, and the held keys and values in order of position as
+  /// one or two contiguous runs.
   var segments: [KeyValueSegment] {
+    guard let sinks else { return textSegments }
+    let segment = KeyValueSegment(
+      keys: sinks.keys.pointer, values: sinks.values.pointer, firstPosition: 0,
+      count: sinks.keys.rows, isAlwaysVisible: true)
+    return [segment] + textSegments
+  }
+
+  private var textSegments: [KeyValueSegment] {
     guard held > 0 else { return [] }
     let first = position - held
     let slot = first % keys.rows
@@ -87,27 +106,40 @@ package struct KeyValueCache {
     return new
   }
 
-  /// The held keys, then the held values, in order of position: 2 · held · width numbers.
+  /// The keys of the sinks and the held keys, then the values, in order of position:
+  /// 2 · (sinks + held) · width numbers.
   var saved: [Float] {
-    segments.flatMap { UnsafeBufferPointer(start: $0.keys, count: $0.count * width) }
+    let segments = segments
+    return segments.flatMap { UnsafeBufferPointer(start: $0.keys, count: $0.count * width) }
       + segments.flatMap { UnsafeBufferPointer(start: $0.values, count: $0.count * width) }
+  }
+
+  /// How many numbers `saved` has at `position`: sinks are read with the first token.
+  func savedCount(position: Int) -> Int {
+    2 * (min(position, windowKeys ?? position) + (position > 0 ? sinkCount : 0)) * width
   }
 
   /// Puts back what `saved` returned at `position`; false when the numbers do not fit.
   mutating func restore(_ saved: [Float], position: Int) -> Bool {
-    let held = min(position, windowKeys ?? position)
-    guard position >= 0, saved.count == 2 * held * width else { return false }
-    self = KeyValueCache(windowKeys: windowKeys, width: width)
+    let held = min(position, windowKeys ?? position), sinkCount = sinkCount
+    guard position >= 0, saved.count == savedCount(position: position) else { return false }
+    self = KeyValueCache(windowKeys: windowKeys, width: width, sinkCount: sinkCount)
+    guard held > 0 else { return true }
     self.position = position - held
     reserve(position)
-    let newKeys = FloatMatrix(rows: held, columns: width)
-    let newValues = FloatMatrix(rows: held, columns: width)
+    let newKeys = FloatMatrix(rows: sinkCount + held, columns: width)
+    let newValues = FloatMatrix(rows: sinkCount + held, columns: width)
     saved.withUnsafeBufferPointer { numbers in
-      guard held > 0, let start = numbers.baseAddress else { return }
-      newKeys.pointer.update(from: start, count: held * width)
-      newValues.pointer.update(from: start + held * width, count: held * width)
+      guard let start = numbers.baseAddress else { return }
+      newKeys.pointer.update(from: start, count: newKeys.count)
+      newValues.pointer.update(from: start + newKeys.count, count: newValues.count)
     }
-    append(keys: newKeys, values: newValues)
+    if sinkCount > 0 {
+      setSinks(keys: newKeys.rows(0..<sinkCount), values: newValues.rows(0..<sinkCount))
+    }
+    append(
+      keys: newKeys.rows(sinkCount..<sinkCount + held),
+      values: newValues.rows(sinkCount..<sinkCount + held))
     return true
   }
 }

@@ -24,10 +24,19 @@ package struct LayerRunner {
     _ hidden: FloatMatrix, state: inout DecodingState.MixerState, position: Int,
     angles: RotaryTable
   ) {
-    if let mixed = attention(hidden, state: &state, position: position, angles: angles) {
-      hidden.add(mixed)
+    run(hidden, state: &state, passage: Passage(position: position), angles: angles)
+  }
+
+  /// The same for tokens of which more is known.
+  package func run(
+    _ hidden: FloatMatrix, state: inout DecodingState.MixerState, passage: Passage,
+    angles: RotaryTable
+  ) {
+    let input = normed(hidden)
+    if let mixed = mix(input, state: &state, passage: passage, angles: angles) {
+      hidden.add(weights.output(mixed))
     }
-    feedForward(hidden)
+    feedForward(hidden, passage: passage)
   }
 
   /// The output of the attention block, o_proj included, before it is added [T, H]; nil when it is
@@ -36,18 +45,22 @@ package struct LayerRunner {
     _ hidden: FloatMatrix, state: inout DecodingState.MixerState, position: Int,
     angles: RotaryTable
   ) -> FloatMatrix? {
-    mix(normed(hidden), state: &state, position: position, angles: angles).map {
-      weights.output($0)
-    }
+    mix(normed(hidden), state: &state, passage: Passage(position: position), angles: angles)
+      .map { weights.output($0) }
   }
 
   /// Adds the feed-forward part: h += mlp(norm h).
-  package func feedForward(_ hidden: FloatMatrix) {
+  package func feedForward(_ hidden: FloatMatrix, passage: Passage = Passage(position: 0)) {
     let normed = FloatMatrix(rows: hidden.rows, columns: hidden.columns)
     hidden.normalizeRows(by: weights.ffnNorm, epsilon: model.normEpsilon, into: normed)
-    let gate = weights.ffnGate(normed)
-    gate.gateUp(weights.ffnUp(normed))
-    hidden.add(weights.ffnDown(gate))
+    switch weights.feedForward {
+    case .dense(let dense): hidden.add(dense(normed))
+    case .experts(let experts):
+      let offsets = passage.offsets(count: hidden.rows, sinkCount: model.sinkCount)
+      hidden.add(
+        ExpertMixture(weights: experts)(
+          normed, offsets: offsets, observe: passage.observeRouting))
+    }
   }
 
   /// What the mixer reads: the stream after its norm [T, H].
@@ -59,9 +72,14 @@ package struct LayerRunner {
 
   /// The heads' outputs [T, heads·d], or nil when the mixer is switched off.
   private func mix(
-    _ input: FloatMatrix, state: inout DecodingState.MixerState, position: Int,
+    _ input: FloatMatrix, state: inout DecodingState.MixerState, passage: Passage,
     angles: RotaryTable
   ) -> FloatMatrix? {
+    func softmax(_ cache: KeyValueCache) -> SoftmaxMixer {
+      SoftmaxMixer(
+        weights: weights, model: model, rotary: angles, windowKeys: cache.windowKeys,
+        areSinks: passage.areSinks)
+    }
     switch state {
     case .linear(var memory):
       var resets: Int?
@@ -70,14 +88,20 @@ package struct LayerRunner {
       state = .linear([])
       defer { state = .linear(memory) }
       return GatedLinearMixer(weights: weights, model: model)(
-        input, state: &memory, position: position, resets: resets)
+        input, state: &memory, position: passage.position, resets: resets)
     case .attention(var cache):
-      let softmax = SoftmaxMixer(
-        weights: weights, model: model, rotary: angles, windowKeys: cache.windowKeys)
       state = .linear([])
       defer { state = .attention(cache) }
-      let output = softmax(input, cache: &cache)
+      let output = softmax(cache)(input, cache: &cache)
       return ablation == .attention ? nil : output
+    case .parallel(var cache, var memory):
+      guard let branches = weights.branches else {
+        preconditionFailure("a layer with parallel branches has norms for them")
+      }
+      state = .linear([])
+      defer { state = .parallel(cache, memory) }
+      return ParallelMixer(softmax: softmax(cache), branches: branches)(
+        input, cache: &cache, state: &memory, position: passage.position, ablation: ablation)
     }
   }
 }

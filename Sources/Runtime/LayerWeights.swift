@@ -61,10 +61,16 @@ package struct LayerWeights {
   package let keyNorm: [Float]?
   package let gate: Gate?
   package let outputNorm: [Float]?
+  /// The norms that merge parallel branches.
+  package let branches: Branches?
   package let ffnNorm: [Float]
-  package let ffnGate: LinearMap
-  package let ffnUp: LinearMap
-  package let ffnDown: LinearMap
+  package let feedForward: FeedForwardWeights
+
+  /// The per-head norms of both branches [heads, d], multiplied by the branch's factor.
+  package struct Branches {
+    package let linear: [Float]
+    package let softmax: [Float]
+  }
 
   /// The decay gate of a linear layer: one map, or two in a row.
   package struct Gate {
@@ -85,10 +91,21 @@ package struct LayerWeights {
     ) throws -> [Float] {
       try source.vector(TensorAddress(role, parameter, layer: layer))
     }
-    func linear(_ role: TensorAddress.Role, bias: Bool) throws -> LinearMap {
+    func linear(
+      _ role: TensorAddress.Role, bias: Bool, expert: TensorAddress.Expert? = nil
+    ) throws -> LinearMap {
       LinearMap(
-        weight: try source.view(TensorAddress(role, layer: layer)),
-        bias: bias ? try vector(role, .bias) : nil, dropsPages: dropsPages)
+        weight: try source.view(TensorAddress(role, layer: layer, expert: expert)),
+        bias: bias
+          ? try source.vector(TensorAddress(role, .bias, layer: layer, expert: expert)) : nil,
+        dropsPages: dropsPages)
+    }
+    func swiGLU(_ expert: TensorAddress.Expert? = nil) throws -> SwiGLUWeights {
+      let bias = model.biases.feedForward
+      return SwiGLUWeights(
+        gate: try linear(.ffnGate, bias: bias, expert: expert),
+        up: try linear(.ffnUp, bias: bias, expert: expert),
+        down: try linear(.ffnDown, bias: bias, expert: expert))
     }
     mixerNorm = try vector(.mixerNorm)
     query = try linear(.query, bias: model.biases.queryKeyValue)
@@ -98,7 +115,7 @@ package struct LayerWeights {
     queryNorm = model.hasQueryKeyNorm ? try vector(.queryNorm) : nil
     keyNorm = model.hasQueryKeyNorm ? try vector(.keyNorm) : nil
     switch model.layers[layer].mixer {
-    case .full, .window:
+    case .full, .window, .parallel:
       gate = nil
       outputNorm = nil
     case .gatedLinear(.lowRank):
@@ -109,14 +126,43 @@ package struct LayerWeights {
       gate = Gate(low: nil, high: try linear(.gateMerged, bias: true))
       outputNorm = try vector(.outputNorm)
     }
+    if model.layers[layer].mixer.isParallel {
+      let scale = try vector(.branchScale)
+      branches = Branches(
+        linear: try vector(.linearNorm).map { $0 * scale[0] },
+        softmax: try vector(.softmaxNorm).map { $0 * scale[1] })
+    } else {
+      branches = nil
+    }
     ffnNorm = try vector(.ffnNorm)
-    ffnGate = try linear(.ffnGate, bias: model.biases.feedForward)
-    ffnUp = try linear(.ffnUp, bias: model.biases.feedForward)
-    ffnDown = try linear(.ffnDown, bias: model.biases.feedForward)
+    guard let experts = model.layers[layer].feedForward.experts else {
+      feedForward = .dense(try swiGLU())
+      return
+    }
+    feedForward = .experts(
+      ExpertWeights(
+        layout: experts, router: try linear(.router, bias: false),
+        routed: try (0..<experts.routed).map { try swiGLU(.routed($0)) },
+        shared: experts.shared > 0 ? try swiGLU(.shared) : nil))
   }
 
+  /// The feed-forward part of a dense layer.
+  ///
+  /// - Precondition: the layer has no experts; healing refuses such models beforehand.
+  private var dense: SwiGLUWeights {
+    guard case .dense(let dense) = feedForward else {
+      preconditionFailure("a layer with experts has no dense feed-forward part")
+    }
+    return dense
+  }
+
+  /// The projections of a dense layer's feed-forward part.
+  package var ffnGate: LinearMap { dense.gate }
+  package var ffnUp: LinearMap { dense.up }
+  package var ffnDown: LinearMap { dense.down }
+
   private var maps: [LinearMap] {
-    [query, key, value, output, ffnGate, ffnUp, ffnDown, gate?.low, gate?.high].compactMap(\.self)
+    [query, key, value, output, gate?.low, gate?.high].compactMap(\.self) + feedForward.maps
   }
 
   /// Stored bytes of this layer's matrices.

@@ -28,6 +28,8 @@ public struct Model: Sendable {
 
   private let residency: Residency
   private let source: any WeightSource
+  /// What the layers remember of the sinks, computed when it is first needed.
+  private let sinks = SinkMemory()
   /// The layers' weights; empty when they are loaded for each use.
   private let loaded: [LayerWeights]
   let embedding: TensorView
@@ -65,30 +67,38 @@ public struct Model: Sendable {
   ///   - stepwise: passes the tokens through each layer one by one, as decoding does.
   ///   - observe: called with the residual stream [t, H] entering each layer and, with the layer
   ///     count as layer, leaving the last one; once per segment, with the segment's first token.
+  ///   - observeRouting: called with where the tokens of each segment or step are sent in each
+  ///     layer that has experts.
   public func extend(
     _ state: inout DecodingState, with tokens: [Int], stepwise: Bool = false,
-    observe: ((_ layer: Int, _ firstToken: Int, _ hidden: FloatMatrix) throws -> Void)? = nil
+    observe: ((_ layer: Int, _ firstToken: Int, _ hidden: FloatMatrix) throws -> Void)? = nil,
+    observeRouting: ((_ layer: Int, _ routing: Routing) -> Void)? = nil
   ) throws -> FloatMatrix {
     let result = FloatMatrix(rows: tokens.count, columns: description.hiddenSize)
     var done = 0
     while done < tokens.count {
       let count = min(Model.segment, tokens.count - done)
       let hidden = try embed(tokens[done..<done + count])
-      let angles = rotary.table(first: state.position, count: count)
+      if state.position == 0, description.sinkCount > 0 { state.layers = try sinkStates() }
+      let first = description.sinkCount + state.position
+      let angles = rotary.table(first: first, count: count)
       for layer in description.layers.indices {
         try observe?(layer, done, hidden)
         let weights = try weights(ofLayer: layer)
         let runner = LayerRunner(weights: weights, model: description, ablation: ablation)
+        var passage = Passage(position: state.position)
+        if let observeRouting { passage.observeRouting = { observeRouting(layer, $0) } }
         if stepwise {
           for row in 0..<count {
+            passage.position = state.position + row
+            passage.tokens = [tokens[done + row]]
             runner.run(
-              hidden.rows(row..<row + 1), state: &state.layers[layer],
-              position: state.position + row,
-              angles: rotary.table(first: state.position + row, count: 1))
+              hidden.rows(row..<row + 1), state: &state.layers[layer], passage: passage,
+              angles: rotary.table(first: first + row, count: 1))
           }
         } else {
-          runner.run(
-            hidden, state: &state.layers[layer], position: state.position, angles: angles)
+          passage.tokens = Array(tokens[done..<done + count])
+          runner.run(hidden, state: &state.layers[layer], passage: passage, angles: angles)
         }
         if case .bounded = residency { weights.discard() }
       }
@@ -99,6 +109,26 @@ public struct Model: Sendable {
       done += count
     }
     return result
+  }
+
+  /// The layers' states after the sinks, which see nothing but each other.
+  private func sinkStates() throws -> [DecodingState.MixerState] {
+    try sinks.states(under: ablation) {
+      let view = try source.view(TensorAddress(.sinkTokens))
+      let hidden = FloatMatrix(rows: description.sinkCount, columns: description.hiddenSize)
+      RowDecoder.decode(view, rows: 0..<view.rows, into: hidden.pointer)
+      let angles = rotary.table(first: 0, count: hidden.rows)
+      var passage = Passage(position: 0)
+      passage.areSinks = true
+      var states = DecodingState(for: description).layers
+      for layer in description.layers.indices {
+        let weights = try weights(ofLayer: layer)
+        LayerRunner(weights: weights, model: description, ablation: ablation)
+          .run(hidden, state: &states[layer], passage: passage, angles: angles)
+        if case .bounded = residency { weights.discard() }
+      }
+      return states
+    }
   }
 
   /// Logits [rows, V] of some rows of the final hidden states.

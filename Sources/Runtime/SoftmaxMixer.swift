@@ -10,22 +10,34 @@ struct SoftmaxMixer {
   /// Most keys a token sees; nil for all.
   let windowKeys: Int?
 
+  /// Whether the tokens are the sinks: they see each other in both directions, and stay visible.
+  var areSinks = false
+
   /// The heads' outputs [T, heads·d] for the normed inputs [T, H] of the next T tokens.
   func callAsFunction(_ input: FloatMatrix, cache: inout KeyValueCache) -> FloatMatrix {
-    let projected = ProjectedHeads(input, weights: weights, model: model)
-    let start = cache.position
+    attend(ProjectedHeads(input, weights: weights, model: model), cache: &cache)
+  }
+
+  /// The heads' outputs [T, heads·d] for q, k and v of the next T tokens; q and k are rotated in
+  /// place, and the cache keeps k and v.
+  func attend(_ projected: ProjectedHeads, cache: inout KeyValueCache) -> FloatMatrix {
+    let start = cache.position, tokens = projected.query.rows
     defer { withExtendedLifetime((projected, cache)) {} }
-    rotary.apply(to: projected.query.pointer, tokens: input.rows, heads: model.heads)
-    rotary.apply(to: projected.key.pointer, tokens: input.rows, heads: model.keyValueHeads)
+    rotary.apply(to: projected.query.pointer, tokens: tokens, heads: model.heads)
+    rotary.apply(to: projected.key.pointer, tokens: tokens, heads: model.keyValueHeads)
     let new = KeyValueSegment(
       keys: projected.key.pointer, values: projected.value.pointer, firstPosition: start,
-      count: input.rows)
-    let output = FloatMatrix(rows: input.rows, columns: model.queryWidth)
+      count: tokens, isAlwaysVisible: areSinks)
+    let output = FloatMatrix(rows: tokens, columns: model.queryWidth)
     WindowAttention.apply(
-      queries: projected.query.pointer, tokens: input.rows, firstPosition: start,
+      queries: projected.query.pointer, tokens: tokens, firstPosition: start,
       layout: model.headLayout, segments: cache.segments + [new], window: windowKeys ?? .max,
       output: output.pointer)
-    cache.append(keys: projected.key, values: projected.value)
+    if areSinks {
+      cache.setSinks(keys: projected.key, values: projected.value)
+    } else {
+      cache.append(keys: projected.key, values: projected.value)
+    }
     return output
   }
 }

@@ -32,6 +32,8 @@ public struct TensorAddress: Sendable, Hashable {
   public enum Role: String, Sendable, Hashable, CaseIterable {
     /// Token embedding [V, H], final norm [H], output head [V, H].
     case embedding, finalNorm, head
+    /// Embeddings of the sinks [n, H]: learnt tokens before every text.
+    case sinkTokens
     /// Norms before the mixer and before the feed-forward part [H].
     case mixerNorm, ffnNorm
     /// Projections of the mixer: q [heads·d, H], k and v [kv·d, H], o [H, heads·d].
@@ -42,8 +44,13 @@ public struct TensorAddress: Sendable, Hashable {
     case gateLow, gateHigh, gateMerged
     /// GLA per-head output norm [d].
     case outputNorm
+    /// Parallel branches: per-head norms of the linear and of the softmax branch [heads, d], and the
+    /// factors of both [2].
+    case linearNorm, softmaxNorm, branchScale
     /// Feed-forward projections: gate and up [F, H], down [H, F].
     case ffnGate, ffnUp, ffnDown
+    /// Scores of the routed experts [N, H].
+    case router
     /// Frequency divisors of rotary embeddings [d/2] (GGUF `rope_freqs.weight`).
     case ropeFactors
   }

@@ -35,11 +35,13 @@ public struct Verifier {
   /// Runs the checks up to `level`, calling `report` after each; stops after the first level with
   /// a failure, because deeper checks would only repeat it.
   public func run(level: VerifySettings.Level, report: (CheckResult) -> Void) throws -> Bool {
+    let experts = ExpertsCheck(file: file)
     let checks: [(VerifySettings.Level, () throws -> [CheckResult])] = [
       (.structure, { [structure()] }),
       (.hashes, { [try hashes()] }),
       (.hashes, { [try provenance()] }),
       (.values, { [try ValuesCheck(file: file).run()] }),
+      (.values, { experts.applies ? [try experts.coverage()] : [] }),
       (.logits, logits),
       (.logits, { [try equality()] }),
     ]
@@ -104,15 +106,13 @@ public struct Verifier {
   /// Whether the checkpoint was healed after it was converted.
   private var isHealed: Bool { manifest?.recipe["step"]?.string == "heal" }
 
-  /// The settings of the conversion this is, or was healed from; nil when it is something else.
-  private func conversionSettings() throws -> ConvertSettings? {
-    let own = manifest?.recipe
-    guard let recipe = isHealed ? own?["of"] : own, recipe["step"]?.string == "convert",
-      let fields = recipe["settings"]?.object
-    else { return nil }
-    let pairs = fields.members.map { ($0.key, $0.value.string ?? "") }
-    return try ConvertSettings(
-      fields: Dictionary(uniqueKeysWithValues: pairs), file: file.path + "/" + Manifest.fileName)
+  /// Whether its last step was `upcycle`.
+  private var isUpcycled: Bool { manifest?.recipe["step"]?.string == "upcycle" }
+
+  /// What made the checkpoint of `source`, decided again.
+  private func plan(from source: ModelFile) throws -> CheckpointPlan? {
+    try PlanAgain(manifestPath: file.path + "/" + Manifest.fileName, source: source)
+      .plan(manifest?.recipe)
   }
 
   private func provenance() throws -> CheckResult {
@@ -120,28 +120,29 @@ public struct Verifier {
       return .skipped("provenance", "give --source to compare with what it was made from")
     }
     // Asked to compare and unable to: that is no success.
-    guard let settings = try conversionSettings() else {
+    guard let plan = try plan(from: source) else {
       return .failed(
         "provenance",
         manifest == nil
           ? "there is no manifest.json that says how it was made from --source"
-          : "the manifest records no conversion of --source")
+          : "the manifest does not record how it was made from --source")
     }
     let replaced = manifest?.tensors.filter { $0.origin.transform == HealedOrigin.transform } ?? []
     return try ProvenanceCheck(
-      converted: file, plan: ConversionPlan.make(from: source, settings: settings),
-      replaced: Set(replaced.map(\.stored.name))
+      converted: file, plan: plan, replaced: Set(replaced.map(\.stored.name))
     ).run()
   }
 
   private func logits() throws -> [CheckResult] {
     let model = try Model(file.description, weights: file, residency: residency)
-    return try LogitsCheck(
-      model: model, tokens: LogitsCheck.probe(for: file.description, count: Self.probeLength)
-    ).run()
+    let tokens = LogitsCheck.probe(for: file.description, count: Self.probeLength)
+    let experts = ExpertsCheck(file: file)
+    return try LogitsCheck(model: model, tokens: tokens).run()
+      + (experts.applies ? [experts.routing(of: model, tokens: tokens)] : [])
   }
 
   private func equality() throws -> CheckResult {
+    if isUpcycled { return try upcycling() }
     let name = SourceCheck.name
     guard let source else { return .skipped(name, "give --source to compare with it") }
     if isHealed { return .skipped(name, "healed layers differ from the source on purpose") }
@@ -155,6 +156,30 @@ public struct Verifier {
     return try SourceCheck(
       converted: file, source: source, residency: residency,
       tokens: LogitsCheck.probe(for: file.description, count: length)
+    ).run()
+  }
+}
+
+extension Verifier {
+  /// The upcycled model against the dense one it was made from.
+  private func upcycling() throws -> CheckResult {
+    let name = UpcycleCheck.name
+    guard let source else { return .skipped(name, "give --source to compare with it") }
+    let dense: Model
+    if PlanAgain.isDirect(source, of: manifest?.recipe) {
+      dense = try Model(source.description, weights: source, residency: residency)
+    } else if let recipe = manifest?.recipe["of"],
+      let plan = try PlanAgain(
+        manifestPath: file.path + "/" + Manifest.fileName, source: source
+      ).plan(recipe)
+    {
+      dense = try Model(
+        plan.description, weights: PlannedWeights(plan), residency: .bounded(bytes: 1 << 30))
+    } else {
+      return .skipped(name, "give the checkpoint that was upcycled as --source")
+    }
+    return try UpcycleCheck(
+      file: file, dense: dense, residency: residency, manifest: manifest
     ).run()
   }
 }

@@ -60,6 +60,12 @@ struct LayoutRoundTripTests {
     #expect(try again(model, SpikingBrainLayout.self) == normalised(model))
   }
 
+  @Test(arguments: ["experts", "intra-layer"])
+  func `experts, branches and sinks round-trip`(_ name: String) throws {
+    let model = try described(name)
+    #expect(try again(model, SpikingBrainLayout.self) == normalised(model))
+  }
+
   @Test func `explicit frequency divisors round-trip exactly`() throws {
     var model = try described("spikingbrain")
     model.rotary.scaling = .divisors((0..<12).map { 1 + Float($0) / 7 })

@@ -46,6 +46,13 @@ struct ObstacleTests {
     #expect(try obstacles(.llama) { $0.tiesEmbeddings = true } == ["tied embeddings"])
   }
 
+  @Test func `so are experts, branches and sinks`() throws {
+    let experts = FeedForward.experts(.init(routed: 2, shared: 0, chosen: 1, size: 8))
+    #expect(try obstacles(.llama) { $0.layers[1].feedForward = experts } == ["experts"])
+    #expect(try obstacles(.llama) { $0.layers[1].mixer = .parallel(nil) } == ["parallel branches"])
+    #expect(try obstacles(.llama) { $0.sinkCount = 1 } == ["sink tokens"])
+  }
+
   @Test func `our own layout has none at all`() throws {
     for model in TinyModel.allCases {
       let configuration = try model.configuration()

@@ -93,6 +93,63 @@ struct RequirementTests {
     #expect(model.activeParameterCount == model.parameterCount)
     let untied = try Qwen2.describe(TinyModel.qwen2.configuration())
     #expect(untied.parameterCount == model.parameterCount + 320 * 64)
-    #expect(untied.activeParameterCount == untied.parameterCount - 319 * 64)
+    #expect(untied.activeParameterCount == untied.parameterCount)
+  }
+
+  @Test func `experts, and a shared one as wide as all shared ones together`() throws {
+    let shapes = try required("experts")
+    #expect(shapes["model.layers.1.mlp.gate.weight"] == [5, 64])
+    #expect(shapes["model.layers.2.mlp.experts.4.up_proj.weight"] == [40, 64])
+    #expect(shapes["model.layers.2.mlp.experts.4.down_proj.bias"] == [64])
+    #expect(shapes["model.layers.2.mlp.experts.5.up_proj.weight"] == nil)
+    #expect(shapes["model.layers.1.mlp.shared_expert.down_proj.weight"] == [64, 80])
+    #expect(shapes["model.layers.1.mlp.up_proj.weight"] == nil)
+    #expect(shapes["model.layers.0.mlp.up_proj.weight"] == [112, 64])
+    #expect(shapes["model.layers.0.mlp.gate.weight"] == nil)
+  }
+
+  @Test func `parallel branches have norms, factors and no gates`() throws {
+    let shapes = try required("intra-layer")
+    #expect(shapes["model.sink_tokens"] == [3, 64])
+    for layer in 0..<4 {
+      #expect(shapes["model.layers.\(layer).attn.la_norm.weight"] == [4, 24])
+      #expect(shapes["model.layers.\(layer).attn.sa_norm.weight"] == [4, 24])
+      #expect(shapes["model.layers.\(layer).attn.branch_scale"] == [2])
+      #expect(shapes["model.layers.\(layer).attn.gk_proj.0.weight"] == nil)
+    }
+  }
+
+  @Test func `idle experts are not active`() throws {
+    let model = try SpikingBrainLayout.describe(TinyModel.configuration("experts"))
+    let expert = 3 * 40 * 64 + 2 * 40 + 64
+    #expect(model.activeParameterCount == model.parameterCount - 2 * 3 * expert)
+    #expect(model.parameterParts.reduce(0) { $0 + $1.count } == model.parameterCount)
+  }
+
+  @Test func `the published 76B model has the published size`() throws {
+    let dense = FeedForward.dense
+    let experts = FeedForward.experts(.init(routed: 16, shared: 1, chosen: 1, size: 18944))
+    var model = try Qwen2.describe(
+      TinyModel.configuration(
+        "qwen2",
+        [
+          "hidden_size": 3584, "intermediate_size": 18944, "num_hidden_layers": 28,
+          "num_attention_heads": 28, "num_key_value_heads": 4, "vocab_size": 152064,
+        ]))
+    model.sinkCount = 128
+    model.layers = (0..<28).map { layer in
+      LayerDescription(
+        mixer: .parallel([6, 13, 20, 27].contains(layer) ? nil : .init(size: 4096)),
+        feedForward: [0, 1, 2, 4, 6, 8, 10].contains(layer) ? dense : experts)
+    }
+    let parts = Dictionary(uniqueKeysWithValues: model.parameterParts.map { ($0.name, $0.count) })
+    let matrices = ["feed-forward", "embeddings", "attention"].compactMap { parts[$0] }
+    #expect(matrices.reduce(0, +) == 76_053_741_568)
+    #expect(parts["routers"] == 21 * 16 * 3584)
+    #expect(parts["sinks"] == 128 * 3584)
+    #expect(parts["norms"] == 28 * (2 * 3584 + 2 * 3584) + 3584)
+    #expect(parts["biases"] == 28 * (3584 + 2 * 512))
+    #expect(parts["branch factors"] == 56)
+    #expect((11_890_000_000..<11_900_000_000).contains(model.activeParameterCount))
   }
 }

@@ -39,6 +39,7 @@ extension Program.Result {
 
 /// Every subcommand.
 let subcommands = [
-  "inspect", "convert", "verify", "generate", "logits", "tokenize", "evaluate", "bench", "build",
+  "inspect", "convert", "upcycle", "verify", "generate", "logits", "tokenize", "evaluate", "bench",
+  "build",
   "synthesize",
 ]

@@ -57,6 +57,25 @@ extension KernelTests {
       }
     }
 
+    @Test(arguments: counts + [200_003])
+    func sigmoid(count: Int) {
+      var random = Random(9)
+      var x = random.normals(count, deviation: 8)
+      for (i, value) in [Float(-85), 200, 0, -40, 20].enumerated() where i < count { x[i] = value }
+      var expected = x
+      Sigmoid.referenceInPlace(&expected, count: count)
+      forEachInstructionSet { set in
+        var y = x
+        Sigmoid.applyInPlace(&y, count: count)
+        // Half an ulp of logsigmoid(-85) is 4e-6 of its exponential.
+        #expect(close(y, expected, 8e-6), "\(set)")
+        var small = x.map { $0 / 8 }, reference = x.map { $0 / 8 }
+        Sigmoid.applyInPlace(&small, count: count)
+        Sigmoid.referenceInPlace(&reference, count: count)
+        #expect(close(small, reference, 2e-6), "\(set)")
+      }
+    }
+
     @Test func notANumberStaysVisible() {
       forEachInstructionSet { set in
         var y: [Float] = [0, 0]

@@ -10,6 +10,8 @@ extension KernelTests {
       var tokens: Int
       var window: Int
       var cuts: [Int]
+      /// Whether every query sees the whole first segment.
+      var seesFirst = false
       var testDescription: String {
         "\(layout.heads)/\(layout.kvHeads)x\(layout.keyDimension) \(tokens) of \(total), "
           + "window \(window), cuts \(cuts)"
@@ -34,6 +36,12 @@ extension KernelTests {
       let uneven = HeadLayout(heads: 14, kvHeads: 2, keyDimension: 40, valueDimension: 72)
       cases.append(Case(layout: uneven, total: 150, tokens: 90, window: 33, cuts: [20, 20, 100]))
       cases.append(Case(layout: uneven, total: 150, tokens: 1, window: 133, cuts: [20, 20, 100]))
+      for (total, tokens, window) in [(90, 40, 7), (90, 1, 7), (90, 90, 3), (600, 300, 64)] {
+        cases.append(
+          Case(
+            layout: small, total: total, tokens: tokens, window: window, cuts: [11],
+            seesFirst: true))
+      }
       return cases
     }()
 
@@ -52,7 +60,8 @@ extension KernelTests {
           let segments = zip(bounds, bounds.dropFirst()).map { start, end in
             KeyValueSegment(
               keys: k + start * layout.keyWidth, values: v + start * layout.valueWidth,
-              firstPosition: start + 5, count: end - start)
+              firstPosition: start + 5, count: end - start,
+              isAlwaysVisible: test.seesFirst && start == 0)
           }
           let first = test.total - test.tokens + 5
           var expected = poisoned(test.tokens * layout.outputWidth)

@@ -64,7 +64,7 @@ struct RecipeReadingTests {
   @Test func `the defaults are the public 7B layout`() {
     let settings = ConvertSettings()
     #expect(settings.attentionLayers == .odd)
-    #expect(settings.fullAttentionLayers == .list([]))
+    #expect(settings.fullAttentionLayers == nil)
     #expect(settings.window == 4096)
     #expect(settings.windowRule == .report)
     #expect(settings.gateBias == 0)

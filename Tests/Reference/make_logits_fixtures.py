@@ -24,7 +24,7 @@ TOKENS = 24
 SOURCES = ["qwen2", "qwen2-tied", "qwen2-windowed", "qwen3", "mistral", "llama-bias", "llama-rope-linear",
            "llama-rope-llama3"]
 # Synthesised in a converted layout, so that the gates are random too.
-SYNTHETIC = ["gla_swa", "spikingbrain"]
+SYNTHETIC = ["gla_swa", "spikingbrain", "experts", "intra-layer"]
 # Conversions: name -> (source, options of `convert`).
 CONVERTED = {
     "converted-qwen2": ("qwen2", ["--window", "6"]),
@@ -54,6 +54,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--program", required=True)
     parser.add_argument("--work", required=True, type=Path)
+    parser.add_argument("--only", nargs="*", help="names of SYNTHETIC to make again, and nothing else")
     options = parser.parse_args()
     shutil.rmtree(options.work, ignore_errors=True)
     options.work.mkdir(parents=True)
@@ -71,6 +72,10 @@ def main():
         return directory
 
     tokens = pseudo_random_tokens(TOKENS, 320)
+    if options.only:
+        for name in options.only:
+            save(output, name, tokens, SpikingBrain(synthesize(name)).run(tokens), TOKENS)
+        return
     for name in SOURCES:
         save(output, name, tokens, source_logits.run(load_source(synthesize(name)), tokens), TOKENS)
     for name in SYNTHETIC:

@@ -1,4 +1,4 @@
-"""SpikingBrain in plain PyTorch: the inter-layer hybrid of GLA and softmax layers, written from its formulas.
+"""SpikingBrain in plain PyTorch: GLA, softmax and parallel layers, experts and sinks, written from their formulas.
 
 Reads `gla_swa` directories and the project's own `spikingbrain` layout. Slow on purpose: the gated linear
 attention is a loop over tokens, window attention a masked softmax over all keys.
@@ -13,6 +13,7 @@ from checkpoint_io import TensorFiles, parse_ids, read_config, write_tensors
 
 GATE_NORMALIZER = 16
 GATE_RANK = 16
+MIXERS = {"gla", "window", "full", "parallel", "parallel-full"}
 
 
 def inverse_frequencies(theta, dim, scaling, dtype=torch.float32):
@@ -45,6 +46,12 @@ def rotate(x, cos, sin):
     return torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1)
 
 
+def swiglu(x, weights):
+    """down(silu(gate x) * up x)."""
+    gate, up, down = weights
+    return F.linear(F.silu(F.linear(x, *gate)) * F.linear(x, *up), *down)
+
+
 class SpikingBrain:
     """A loaded model: `run` for a whole sequence, `start` and `step` for decoding with explicit state."""
 
@@ -64,12 +71,20 @@ class SpikingBrain:
         assert config.get("hidden_act", "swish") in ("swish", "silu"), config["hidden_act"]
         assert own or not config.get("tie_word_embeddings", False), "gla_swa has no tied embeddings"
         if own:
-            self.mixers = list(config["mixer"])
-            assert all(kind == "dense" for kind in config["ffn"]) and len(config["ffn"]) == self.layers
+            self.mixers, self.ffns = list(config["mixer"]), list(config["ffn"])
+            assert set(self.ffns) <= {"dense", "moe"} and len(self.ffns) == self.layers
         else:
+            self.ffns = ["dense"] * self.layers
             self.mixers = ["window" if n in config["attn_layers"] else "gla" for n in range(self.layers)]
-        assert len(self.mixers) == self.layers and set(self.mixers) <= {"gla", "window", "full"}, self.mixers
+        assert len(self.mixers) == self.layers and set(self.mixers) <= MIXERS, self.mixers
+        self.experts, self.top_k = config.get("num_experts"), config.get("num_experts_per_tok", 1)
+        self.shared, self.expert_inner = (
+            config.get("num_shared_experts", 0), config.get("moe_intermediate_size", self.inner))
+        assert not config.get("norm_topk_prob", False)
+        self.sinks = config.get("num_sink_tokens", 0)
+        self.branch_eps = config.get("branch_norm_eps", self.eps)
         self.qk_norm = own and config["qk_norm"]
+        self.qkv_bias = config.get("qkv_bias", True)
         self.inverse = inverse_frequencies(
             float(config["rope_theta"]), self.dim, config.get("rope_scaling") if own else None, dtype)
         self.load(TensorFiles(directory), own and config["o_proj_bias"], own and config["mlp_bias"],
@@ -87,6 +102,7 @@ class SpikingBrain:
         self.embeddings = take("model.embeddings.weight", self.vocab, hidden)
         self.norm = take("model.norm.weight", hidden)
         self.lm_head = self.embeddings if tied else take("lm_head.weight", self.vocab, hidden)
+        self.sink_tokens = take("model.sink_tokens", self.sinks, hidden) if self.sinks else None
         self.weights = []
         for n, kind in enumerate(self.mixers):
             prefix = f"model.layers.{n}."
@@ -96,12 +112,27 @@ class SpikingBrain:
 
             layer = {"attn_norm": get("attn_norm.weight", hidden), "mlp_norm": get("mlp_norm.weight", hidden)}
             for role, rows in (("q", queries), ("k", keys), ("v", keys)):
-                layer[role] = (get(f"attn.{role}_proj.weight", rows, hidden), get(f"attn.{role}_proj.bias", rows))
+                layer[role] = (get(f"attn.{role}_proj.weight", rows, hidden),
+                               get(f"attn.{role}_proj.bias", rows) if self.qkv_bias else None)
             layer["o"] = (get("attn.o_proj.weight", hidden, queries),
                           get("attn.o_proj.bias", hidden) if o_bias else None)
-            for role, rows, columns in (("gate", inner, hidden), ("up", inner, hidden), ("down", hidden, inner)):
-                layer[role] = (get(f"mlp.{role}_proj.weight", rows, columns),
-                               get(f"mlp.{role}_proj.bias", rows) if mlp_bias else None)
+
+            def swiglu(prefix, inner):
+                return [(get(f"mlp.{prefix}{role}_proj.weight", *shape),
+                         get(f"mlp.{prefix}{role}_proj.bias", shape[0]) if mlp_bias else None)
+                        for role, shape in (("gate", (inner, hidden)), ("up", (inner, hidden)), ("down", (hidden, inner)))]
+
+            if self.ffns[n] == "dense":
+                layer["mlp"] = swiglu("", inner)
+            else:
+                layer["router"] = get("mlp.gate.weight", self.experts, hidden)
+                layer["experts"] = [swiglu(f"experts.{e}.", self.expert_inner) for e in range(self.experts)]
+                if self.shared:
+                    layer["shared"] = swiglu("shared_expert.", self.shared * self.expert_inner)
+            if kind.startswith("parallel"):
+                for name in ("la_norm", "sa_norm"):
+                    layer[name] = get(f"attn.{name}.weight", self.heads, self.dim)
+                layer["branch_scale"] = get("attn.branch_scale", 2)
             if self.qk_norm:
                 layer["q_norm"] = get("attn.q_norm.weight", self.dim)
                 layer["k_norm"] = get("attn.k_norm.weight", self.dim)
@@ -151,11 +182,37 @@ class SpikingBrain:
         normed = rms_norm(torch.stack(outputs), layer["g_norm"], self.eps)
         return normed.reshape(len(x), -1), state
 
-    def finish(self, layer, h, mixed):
-        """Output projection, residual, MLP block."""
+    def recurrence(self, q, k, v, decay, state):
+        """S = diag(decay) S + k v, o = q S / sqrt(d): q [heads, T, d], the rest [kv, T, d]. ([T, heads, d], S)."""
+        outputs = []
+        for t in range(q.shape[1]):
+            state = decay[:, t].unsqueeze(-1) * state + k[:, t].unsqueeze(-1) * v[:, t].unsqueeze(-2)
+            groups = q[:, t].view(self.kv_heads, -1, self.dim)
+            outputs.append((groups @ state).reshape(self.heads, self.dim) * self.dim ** -0.5)
+        return torch.stack(outputs), state
+
+    def merge(self, layer, linear, attended):
+        """Both branches [T, heads, d], normed per head with weights of their own -> [T, heads * d]."""
+        first, second = layer["branch_scale"]
+        merged = first * rms_norm(linear, layer["la_norm"], self.branch_eps)
+        return (merged + second * rms_norm(attended, layer["sa_norm"], self.branch_eps)).flatten(1)
+
+    def mixture(self, layer, x, offsets):
+        """Shared expert + the k likeliest routed ones; equal scores in cyclic order from the offset on."""
+        result = swiglu(x, layer["shared"]) if self.shared else torch.zeros_like(x)
+        scores = F.linear(x, layer["router"])
+        for t, offset in enumerate(offsets):
+            order = sorted(range(self.experts), key=lambda e: (-scores[t, e].item(), (e - offset) % self.experts))
+            likely = scores[t].softmax(-1)
+            for e in order[:self.top_k]:
+                result[t] = result[t] + likely[e] * swiglu(x[t:t + 1], layer["experts"][e])[0]
+        return result
+
+    def finish(self, layer, h, mixed, offsets):
+        """Output projection, residual, feed-forward block; offsets: token id + position."""
         h = h + F.linear(mixed, *layer["o"])
         x = rms_norm(h, layer["mlp_norm"], self.eps)
-        return h + F.linear(F.silu(F.linear(x, *layer["gate"])) * F.linear(x, *layer["up"]), *layer["down"])
+        return h + (swiglu(x, layer["mlp"]) if "mlp" in layer else self.mixture(layer, x, offsets))
 
     def head(self, h):
         """Final norm and logits."""
@@ -171,8 +228,11 @@ class SpikingBrain:
     def run(self, tokens):
         """{'logits': [T,V], 'hidden.0' ... 'hidden.L': [T,H]} of a whole sequence from an empty state."""
         h = self.embeddings[torch.tensor(tokens)]
-        position = torch.arange(len(tokens))
+        if self.sinks:
+            h = torch.cat([self.sink_tokens, h])
+        position = torch.arange(len(h))
         age = position[:, None] - position[None, :]  # 0 for the token itself
+        offsets = [p + (0 if p < self.sinks else tokens[p - self.sinks]) for p in range(len(h))]
         result = {}
         for n, (layer, kind) in enumerate(zip(self.weights, self.mixers)):
             result[f"hidden.{n}"] = h
@@ -181,16 +241,25 @@ class SpikingBrain:
             if kind == "gla":
                 mixed, _ = self.gla(layer, x, q, k, v, self.empty_state())
             else:
-                visible = (age >= 0) & (age < self.window) if kind == "window" else age >= 0
+                causal = (age >= 0) & (age < self.window) if kind in ("window", "parallel") else age >= 0
+                is_sink = position < self.sinks
+                # Text sees the sinks and its window; sinks see sinks. A sink is never inside a text's window alone.
+                visible = torch.where(is_sink[:, None], is_sink[None, :], causal | is_sink[None, :])
                 mixed = self.softmax_attention(self.rope(q, 0), self.rope(k, 0), v, visible)
-            h = self.finish(layer, h, mixed)
+                if kind.startswith("parallel"):
+                    keys = k.sigmoid()
+                    linear, _ = self.recurrence(q.sigmoid(), keys, v, 1 - keys, self.empty_state())
+                    mixed = self.merge(layer, linear, mixed.view(len(h), self.heads, self.dim))
+            h = self.finish(layer, h, mixed, offsets)
         result[f"hidden.{self.layers}"] = h
-        return {"logits": self.head(h), **result}
+        result = {name: tensor[self.sinks:] for name, tensor in result.items()}
+        return {"logits": self.head(h[self.sinks:]), **result}
 
     # Decoding -----------------------------------------------------------------------------------------------------
 
     def start(self):
         """The state before the first token: per layer a GLA matrix, or lists of keys and values."""
+        assert not self.sinks and not any(kind.startswith("parallel") for kind in self.mixers)
         return [self.empty_state() if kind == "gla" else ([], []) for kind in self.mixers]
 
     @torch.no_grad()
@@ -213,7 +282,7 @@ class SpikingBrain:
                 visible = torch.ones(1, len(keys), dtype=torch.bool)
                 mixed = self.softmax_attention(
                     self.rope(q, position), torch.cat(keys, dim=1), torch.cat(values, dim=1), visible)
-            h = self.finish(layer, h, mixed)
+            h = self.finish(layer, h, mixed, [token + position])
         result[f"hidden.{self.layers}"] = h
         return {"logits": self.head(h), **result}
 

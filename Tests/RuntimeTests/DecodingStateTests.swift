@@ -12,7 +12,7 @@ struct DecodingStateTests {
 
   init() throws { directory = try TemporaryDirectory() }
 
-  @Test(arguments: ["gla_swa", "spikingbrain", "mistral"], [1, 5, 6, 7, 13, 23])
+  @Test(arguments: ["gla_swa", "spikingbrain", "mistral", "intra-layer"], [1, 5, 6, 7, 13, 23])
   func `saved and restored, it goes on identically`(_ name: String, _ cut: Int) throws {
     let model = try synthesized(name, in: directory)
     var state = DecodingState(for: model.description)
@@ -26,7 +26,7 @@ struct DecodingStateTests {
     #expect(restored.position == 24)
   }
 
-  @Test(arguments: ["gla_swa", "spikingbrain", "mistral"])
+  @Test(arguments: ["gla_swa", "spikingbrain", "mistral", "intra-layer"])
   func `copies are independent`(_ name: String) throws {
     let model = try synthesized(name, in: directory)
     var state = DecodingState(for: model.description)

@@ -10,7 +10,9 @@ import Testing
 struct SegmentTests {
   private let directory: TemporaryDirectory
   private let tokens = someTokens(24)
-  static let models = ["gla_swa", "spikingbrain", "mistral", "qwen2-windowed"]
+  static let models = [
+    "gla_swa", "spikingbrain", "mistral", "qwen2-windowed", "experts", "intra-layer",
+  ]
 
   init() throws { directory = try TemporaryDirectory() }
 
@@ -65,11 +67,13 @@ struct SegmentTests {
   }
 
   @Test func `weights that pass through layer by layer give the same numbers`() throws {
-    let model = try synthesized("spikingbrain", in: directory)
-    let file = try ModelFile.open(directory("spikingbrain"))
-    for bytes in [1 << 30, 1] {
-      let bounded = try Model(file.description, weights: file, residency: .bounded(bytes: bytes))
-      #expect(difference(try bounded.logits(tokens), try model.logits(tokens)) < 1e-6)
+    for name in ["spikingbrain", "experts", "intra-layer"] {
+      let model = try synthesized(name, in: directory)
+      let file = try ModelFile.open(directory(name))
+      for bytes in [1 << 30, 1] {
+        let bounded = try Model(file.description, weights: file, residency: .bounded(bytes: bytes))
+        #expect(difference(try bounded.logits(tokens), try model.logits(tokens)) < 1e-6)
+      }
     }
   }
 

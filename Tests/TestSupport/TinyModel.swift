@@ -56,6 +56,18 @@ public enum TinyModel: String, Sendable, CaseIterable {
       inputs: [source] + file.reader.files)
   }
 
+  /// Upcycles the dense checkpoint `source` to the directory `output`.
+  public static func upcycle(
+    _ source: String, to output: String, change: (inout UpcycleSettings) -> Void = { _ in }
+  ) throws {
+    var settings = UpcycleSettings()
+    change(&settings)
+    let file = try ModelFile.open(source)
+    try write(
+      UpcyclePlan.make(from: DenseModel(file), settings: settings), to: output,
+      inputs: [source] + file.reader.files)
+  }
+
   /// The default settings with changes.
   public static func settings(_ change: (inout ConvertSettings) -> Void) -> ConvertSettings {
     var settings = ConvertSettings()

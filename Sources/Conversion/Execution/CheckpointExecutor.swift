@@ -146,6 +146,7 @@ public struct CheckpointExecutor {
     let transforms = Dictionary(uniqueKeysWithValues: plan.tensors.map { ($0.name, $0.transform) })
     var recipe = plan.recipe
     recipe["notes"] = .array(plan.notes.map { .string($0) })
+    if !plan.measurements.members.isEmpty { recipe["measured"] = .object(plan.measurements) }
     return Manifest(
       tool: tool, source: .object(plan.source), recipe: .object(recipe), files: files,
       tensors: shards.tensors.map { stored in

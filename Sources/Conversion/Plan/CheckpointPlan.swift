@@ -20,6 +20,9 @@ public struct CheckpointPlan: Sendable {
   public var source: JSONObject
   /// What a user should know about the result.
   public var notes: [String]
+  /// What was measured of the result before it is written, as the manifest records it; it does
+  /// not decide a byte of the tensors.
+  public var measurements = JSONObject()
 
   /// A tensor to be written.
   public struct PlannedTensor: Sendable {

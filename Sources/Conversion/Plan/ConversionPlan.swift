@@ -36,7 +36,8 @@ public enum ConversionPlan {
         ),
       ]),
       source: source.summary,
-      notes: notes(source.description, target, obstacles) + sizeNotes(source, tensors))
+      notes: notes(source.description, target, obstacles) + intraLayerNotes(target, settings)
+        + sizeNotes(source, tensors))
   }
 
   /// The model that `source` becomes.
@@ -53,7 +54,11 @@ public enum ConversionPlan {
         throw ConversionError.notMeasured(option: option, count: count)
       }
     }
-    let full = Set(try layers(settings.fullAttentionLayers, "--full-attention-layers"))
+    let isIntra = settings.layout == .intraLayer
+    let full = Set(
+      try settings.fullAttentionLayers.map { try layers($0, "--full-attention-layers") }
+        ?? (isIntra ? reportFullLayers(depth: depth) : []))
+    if isIntra { return try intraLayer(source, full: full, settings: settings) }
     var windowed = Set(try layers(settings.attentionLayers, "--attention-layers"))
     if settings.attentionLayers == .odd {
       windowed.subtract(full)
@@ -92,8 +97,8 @@ public enum ConversionPlan {
           + "short-memory layers, but the model has lost its language until it is trained.")
     }
     let narrowed = zip(source.layers, target.layers).contains { before, after in
-      guard case .window(let window) = after.mixer else { return false }
-      if case .window(let old) = before.mixer { return window.keys < old.keys }
+      guard let window = after.mixer.window else { return false }
+      if let old = before.mixer.window { return window.keys < old.keys }
       return window.keys < source.maximumPositions
     }
     if narrowed {

@@ -56,11 +56,13 @@ public enum SyntheticPlan {
     seed: UInt64
   ) -> UniformTransform {
     let shape = requirement.shape
-    let isNorm = shape.dimensions.count == 1 && requirement.address.parameter == .weight
+    let isNorm =
+      (shape.dimensions.count == 1 && requirement.address.parameter == .weight)
+      || [.linearNorm, .softmaxNorm].contains(requirement.address.role)
     let bound: Double
-    if shape.dimensions.count == 1 {
+    if shape.dimensions.count == 1 || isNorm {
       bound = 0.2
-    } else if requirement.address.role == .embedding {
+    } else if [.embedding, .sinkTokens].contains(requirement.address.role) {
       bound = 1
     } else {
       bound = (3 / Double(shape.columns)).squareRoot()

@@ -52,6 +52,17 @@ struct TensorPlanner {
         bound: 1 / Double(target.hiddenSize).squareRoot(), seed: settings.seed, label: name,
         shape: requirement.shape, as: type)
     case (.outputNorm, .weight): return constant(1)
+    case (.linearNorm, .weight), (.softmaxNorm, .weight):
+      return constant(settings.intraLayer.branchNormWeight)
+    case (.branchScale, .weight):
+      return ValuesTransform(settings.intraLayer.branchScale.map { Float($0) }, as: type)
+    case (.sinkTokens, .weight):
+      let embedding = TensorAddress(.embedding)
+      return SinkTransform(
+        try source.view(embedding), named: source.tensors[embedding]?.name ?? "",
+        token: settings.intraLayer.sinkToken ?? source.description.firstToken,
+        count: target.sinkCount, noise: settings.intraLayer.sinkNoise, seed: settings.seed,
+        as: type)
     default: throw ModelFileError.noTensor(path: source.path, address: address)
     }
   }
@@ -63,7 +74,10 @@ struct TensorPlanner {
     case .float16: return .float16
     case .float32: return .float32
     case .keep:
-      let model = origin(of: address) ?? TensorAddress(.query, layer: address.layer)
+      let model =
+        origin(of: address)
+        ?? (address.layer == nil
+          ? TensorAddress(.embedding) : TensorAddress(.query, layer: address.layer))
       guard let stored = source.tensors[model] else {
         throw ModelFileError.noTensor(path: source.path, address: model)
       }

@@ -10,15 +10,19 @@ public struct KeyValueSegment {
   public var firstPosition: Int
   /// Positions in the segment.
   public var count: Int
+  /// Whether every query sees all of it, whatever its position: sink tokens.
+  public var isAlwaysVisible: Bool
 
   /// A segment of `count` positions from `firstPosition` on.
   public init(
-    keys: UnsafePointer<Float>, values: UnsafePointer<Float>, firstPosition: Int, count: Int
+    keys: UnsafePointer<Float>, values: UnsafePointer<Float>, firstPosition: Int, count: Int,
+    isAlwaysVisible: Bool = false
   ) {
     self.keys = keys
     self.values = values
     self.firstPosition = firstPosition
     self.count = count
+    self.isAlwaysVisible = isAlwaysVisible
   }
 
   /// The keys of this segment a query at `position` sees, as indices into the segment.
@@ -30,6 +34,7 @@ public struct KeyValueSegment {
 
   /// The keys that any of the queries at `positions` sees.
   func visible(from positions: ClosedRange<Int>, window: Int) -> Range<Int> {
+    if isAlwaysVisible { return 0..<count }
     let newest = min(count, positions.upperBound - firstPosition + 1)
     let first = positions.lowerBound
     // No subtraction for windows as large as Int.max.

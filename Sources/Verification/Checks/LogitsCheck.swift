@@ -80,4 +80,4 @@ struct LogitsCheck {
 }
 
 /// `value` as `1.2e-07`.
-func scientific(_ value: Double) -> String { String(format: "%.1e", value) }
+public func scientific(_ value: Double) -> String { String(format: "%.1e", value) }

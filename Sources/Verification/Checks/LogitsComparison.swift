@@ -7,6 +7,8 @@ struct LogitsComparison {
   private(set) var difference = 0.0
   /// The median over positions of the same ratio.
   private(set) var medianDifference = 0.0
+  /// The root mean square of the differences relative to that of the logits.
+  private(set) var rootMeanSquare = 0.0
   /// The position where they differ most.
   private(set) var position = 0
   /// The first position with a logit that is not finite, if any.
@@ -20,6 +22,7 @@ struct LogitsComparison {
     _ left: (model: Model, hidden: FloatMatrix), _ right: (model: Model, hidden: FloatMatrix)
   ) {
     var largest = 0.0, worst = 0.0
+    var squares = 0.0, squaredDifferences = 0.0
     var differences: [Double] = []
     for first in stride(from: 0, to: left.hidden.rows, by: Self.rowsAtOnce) {
       let rows = first..<min(first + Self.rowsAtOnce, left.hidden.rows)
@@ -31,6 +34,8 @@ struct LogitsComparison {
         for (x, y) in pairs {
           largest = max(largest, Double(abs(x)), Double(abs(y)))
           rowWorst = max(rowWorst, Double(abs(x - y)))
+          squares += Double(x) * Double(x)
+          squaredDifferences += Double(x - y) * Double(x - y)
           if !x.isFinite || !y.isFinite, firstNonFinite == nil { firstNonFinite = row }
         }
         differences.append(rowWorst)
@@ -43,6 +48,7 @@ struct LogitsComparison {
     }
     guard largest > 0 else { return }
     difference = worst / largest
+    rootMeanSquare = (squaredDifferences / squares).squareRoot()
     medianDifference = differences.sorted()[differences.count / 2] / largest
   }
 }

@@ -5,8 +5,8 @@ import TensorTypes
 
 /// Every stored weight is a finite number.
 ///
-/// A matrix of zeros is what a download that was only allocated leaves; the one that a conversion
-/// starts at zero on purpose is the second gate matrix.
+/// A matrix of zeros is what a download that was only allocated leaves; those that may be zero on
+/// purpose are the second gate matrix of a conversion and the router of an upcycled model.
 struct ValuesCheck {
   let file: ModelFile
   /// Bytes of f32 values held at a time.
@@ -16,7 +16,7 @@ struct ValuesCheck {
     var elements = 0
     let reader = file.reader
     let startsAtZero = Set(
-      file.tensors.filter { $0.key.role == .gateHigh }.map(\.value.name))
+      file.tensors.filter { [.gateHigh, .router].contains($0.key.role) }.map(\.value.name))
     for tensor in reader.tensors where RowDecoder.supports(tensor.type) {
       let view = try reader.view(tensor.name)
       if tensor.shape.dimensions.count > 1, !startsAtZero.contains(tensor.name), isZero(view) {

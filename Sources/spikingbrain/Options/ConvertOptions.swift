@@ -5,7 +5,10 @@ import TensorTypes
 
 /// The options of `convert` that a recipe can hold too.
 struct ConvertOptions: ParsableArguments {
-  @Option(help: "Target layout: inter-layer (SpikingBrain-7B: linear and softmax layers in turn).")
+  @Option(
+    help: ArgumentHelp(
+      "Target layout: inter-layer (SpikingBrain-7B: linear and softmax layers in turn) or "
+        + "intra-layer (SpikingBrain-76B: both side by side in every layer)."))
   var layout = ConvertSettings.Layout.interLayer
 
   @Option(
@@ -16,9 +19,11 @@ struct ConvertOptions: ParsableArguments {
   var attentionLayers = LayerSelection.odd
 
   @Option(
-    help: ArgumentHelp("Layers that keep full attention (own layout only).", valueName: "layers"),
+    help: ArgumentHelp(
+      "Layers that keep full attention (own layout only); default: none with inter-layer, every "
+        + "seventh with intra-layer.", valueName: "layers"),
     transform: fullLayers)
-  var fullAttentionLayers = LayerSelection.list([])
+  var fullAttentionLayers: LayerSelection?
 
   @Option(parsing: .unconditional, help: "Sliding window W, in tokens.")
   var window = 4096
@@ -52,6 +57,8 @@ struct ConvertOptions: ParsableArguments {
   @Option(help: "Tokens per segment of the texts.")
   var context = ConvertSettings().context
 
+  @OptionGroup(title: "Intra-layer options") var intraLayer: IntraLayerOptions
+
   func validate() throws {
     if attentionLayers.isAuto && text.isEmpty {
       throw ValidationError(
@@ -68,6 +75,7 @@ struct ConvertOptions: ParsableArguments {
     settings.layout = layout
     settings.attentionLayers = attentionLayers
     settings.fullAttentionLayers = fullAttentionLayers
+    settings.intraLayer = try intraLayer.settings()
     settings.window = window
     settings.windowRule = windowRule
     settings.gateBias = gateBias

@@ -9,7 +9,7 @@ import TensorTypes
 /// `build`: a whole pipeline from one recipe.
 struct Build: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Runs the steps of a recipe: convert, heal, verify, evaluate.",
+    abstract: "Runs the steps of a recipe: convert, heal, upcycle, verify, evaluate.",
     discussion: """
       Paths in the recipe are relative to the recipe's directory; --source and --output override \
       what it says.
@@ -45,6 +45,8 @@ struct Build: ParsableCommand {
       if !output.reporting.json { Terminal.say(report.text) }
     }
     var measured: [EvaluateSettings] = []
+    // What a dry run's next step starts from, as nothing is written.
+    var planned: CheckpointPlan?
     var stages = Stages(output: out, count: recipe.steps.count { $0.writes })
     for step in recipe.steps where passed {
       switch step {
@@ -53,6 +55,14 @@ struct Build: ParsableCommand {
         if output.resume && Stages.isComplete(target) { continue }
         heading("convert \(source) -> \(target)")
         settings.text = settings.text.map(recipe.path)
+        if output.dryRun {
+          var counted = settings
+          // Which layers a measurement would choose changes no count of the next step.
+          if case .auto(let count) = settings.attentionLayers {
+            counted.attentionLayers = .list(Array(0..<count))
+          }
+          planned = try ConversionPlan.make(from: ModelFile.open(source), settings: counted)
+        }
         report(
           "convert", target,
           try ConvertRunner(settings: settings, output: output).run(source, to: target))
@@ -65,6 +75,21 @@ struct Build: ParsableCommand {
         report(
           "heal", target,
           try HealRunner(settings: settings, output: output).run(from, teacher: source, to: target))
+      case .upcycle(let settings):
+        let from = stages.latest ?? source, target = stages.next()
+        if output.resume && Stages.isComplete(target) { continue }
+        heading("upcycle \(from) -> \(target)")
+        if output.dryRun, let plan = planned {
+          let upcycled = try UpcyclePlan.make(from: DenseModel(plan), settings: settings)
+          planned = upcycled
+          report(
+            "upcycle", target, try PlanRunner(output: output).run(upcycled, from: [], to: target))
+        } else {
+          report(
+            "upcycle", target,
+            try UpcycleRunner(settings: settings, output: output)
+              .run(ModelFile.open(from), to: target))
+        }
       case .verify(let settings):
         if output.dryRun { continue }
         heading("verify \(stages.current)")
@@ -112,6 +137,9 @@ struct Stages {
     self.count = count
   }
 
+  /// What the last writing step made; nil before the first.
+  var latest: String? { written > 0 ? current : nil }
+
   /// What the last writing step made.
   var current: String { path(written) }
 
@@ -138,7 +166,7 @@ extension Recipe.Step {
   /// Whether the step makes a new checkpoint.
   var writes: Bool {
     switch self {
-    case .convert, .heal: true
+    case .convert, .heal, .upcycle: true
     case .verify, .evaluate: false
     }
   }

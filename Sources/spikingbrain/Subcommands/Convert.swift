@@ -81,12 +81,20 @@ struct PlanSummary {
   let plan: CheckpointPlan
   let files: [(name: String, bytes: Int)]
 
+  /// The parts that published parameter counts are about.
+  private static let matrices: Set<String> = ["feed-forward", "embeddings", "attention"]
+
+  private var parts: [(name: String, count: Int)] { plan.description.parameterParts }
+
   var json: JSONValue {
     var json = JSONObject([
       ("layout", .string(plan.description.modelType)),
       ("parameters", .int(plan.parameterCount)),
+      ("active_parameters", .int(plan.description.activeParameterCount)),
+      ("parts", .object(JSONObject(parts.map { ($0.name, .int($0.count)) }))),
       ("bytes", .int(plan.byteCount)),
       ("layers", .array(plan.description.layers.map { .string($0.mixer.text) })),
+      ("feed_forward", .array(plan.description.layers.map { .string($0.feedForward.text) })),
       ("files", .array(files.map { ["name": .string($0.name), "bytes": .int($0.bytes)] })),
       ("notes", .array(plan.notes.map { .string($0) })),
     ])
@@ -101,7 +109,18 @@ struct PlanSummary {
     table.add(
       "layers",
       kinds.sorted { $0.key < $1.key }.map { "\($0.value) x \($0.key)" }.joined(separator: ", "))
+    let ffns = Dictionary(grouping: plan.description.layers, by: \.feedForward.text)
+    if ffns.count > 1 || ffns["dense"] == nil {
+      table.add(
+        "feed-forward",
+        ffns.sorted { $0.key < $1.key }.map { "\($0.value.count) x \($0.key)" }
+          .joined(separator: ", "))
+    }
     table.add("parameters", "\(plan.parameterCount)")
+    for (name, count) in parts { table.add("", "\(count) \(name)") }
+    let matrices = parts.filter { Self.matrices.contains($0.name) }.reduce(0) { $0 + $1.count }
+    table.add("", "\(matrices) in feed-forward, embeddings and attention together")
+    table.add("active", "\(plan.description.activeParameterCount) per token")
     table.add("tensors", "\(plan.tensors.count), \(ByteSize(plan.byteCount))")
     let copied = plan.tensors.filter { !$0.transform.sources.isEmpty }
     table.add("from source", "\(copied.count) tensors")

@@ -18,6 +18,9 @@ struct ConvertRunner {
   /// Converts the checkpoint `path` into the directory `out`; returns what to report.
   func run(_ path: String, to out: String) throws -> Report {
     let source = try ModelFile.open(path)
+    if settings.layout == .intraLayer {
+      return try IntraLayerRunner(settings: settings, output: output).run(source, to: out)
+    }
     let runner = PlanRunner(output: output)
     guard case .auto(let count) = settings.attentionLayers else {
       let plan = try ConversionPlan.make(from: source, settings: settings)

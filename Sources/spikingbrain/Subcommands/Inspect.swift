@@ -36,8 +36,7 @@ struct Inspection {
   private var model: ModelDescription { file.description }
 
   /// Runs of equal layers: `0: gla, 1: window 4096, …` becomes one line per pattern.
-  private var layerKinds: String {
-    let kinds = model.layers.map(\.mixer.text)
+  private func runs(of kinds: [String]) -> String {
     let distinct = kinds.reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
     return distinct.map { kind in
       let layers = kinds.indices.filter { kinds[$0] == kind }
@@ -75,7 +74,10 @@ struct Inspection {
     table.add(
       "types",
       file.types.map { "\($0.type.rawValue) \(ByteSize($0.bytes))" }.joined(separator: ", "))
-    table.add("layers", layerKinds)
+    table.add("layers", runs(of: model.layers.map(\.mixer.text)))
+    if model.layers.contains(where: { $0.feedForward != .dense }) {
+      table.add("experts", runs(of: model.layers.map(\.feedForward.text)))
+    }
     table.add(
       "hidden",
       "\(model.hiddenSize), feed-forward \(model.feedForwardSize), vocabulary \(model.vocabularySize)"
@@ -113,6 +115,7 @@ struct Inspection {
     if model.biases.output { extras.append("o bias") }
     if model.biases.feedForward { extras.append("MLP biases") }
     if model.hasQueryKeyNorm { extras.append("q/k norms") }
+    if model.sinkCount > 0 { extras.append("\(model.sinkCount) sink tokens") }
     return extras.joined(separator: ", ")
   }
 
@@ -131,6 +134,8 @@ struct Inspection {
       ("heads", .int(model.heads)), ("key_value_heads", .int(model.keyValueHeads)),
       ("head_dim", .int(model.headDim)),
       ("layers", .array(model.layers.map { .string($0.mixer.text) })),
+      ("feed_forward", .array(model.layers.map { .string($0.feedForward.text) })),
+      ("sink_tokens", .int(model.sinkCount)),
       ("convertible", .bool(file.architecture.isSource && file.problems.isEmpty)),
       ("problems", .array(file.problems.map { .string($0.text) })),
       ("config", .object(file.configuration.object)),

@@ -22,7 +22,8 @@ struct LayerChoice {
     let depth = source.description.layers.count
     self.settings = settings
     self.count = count
-    full = Set((try? settings.fullAttentionLayers.resolved(depth: depth).get()) ?? [])
+    let selection = settings.fullAttentionLayers ?? .list([])
+    full = Set((try? selection.resolved(depth: depth).get()) ?? [])
     let others = (0..<depth).filter { [full] in !full.contains($0) }
     _ = try ConversionPlan.make(
       from: source, settings: settings.with(attentionLayers: Array(others.prefix(count))))

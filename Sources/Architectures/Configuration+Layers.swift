@@ -1,0 +1,76 @@
+import StrictJSON
+
+/// The per-layer keys of our own layout.
+extension Configuration {
+  /// Routed experts of a layer; published models have up to some hundreds.
+  static let mostExperts = 4096
+  /// Shared experts of a layer.
+  static let mostSharedExperts = 64
+  /// Sink tokens before a text; the report has 128.
+  static let mostSinks = 65_536
+
+  /// A number in a range, or `fallback` when `key` is absent.
+  func count(
+    _ key: String, in range: ClosedRange<Int>, default fallback: Int
+  ) throws(ConfigurationError) -> Int {
+    guard let value = value(key) else { return fallback }
+    guard let number = value.int else {
+      throw .wrongType(
+        key: key, expected: "an integer", got: String(value.compact.prefix(60)), file: file)
+    }
+    guard range.contains(number) else {
+      throw .outOfRange(
+        key: key, value: "\(number)", expected: "\(range.lowerBound) to \(range.upperBound)",
+        file: file)
+    }
+    return number
+  }
+
+  /// The mixer that an entry of `mixer` names.
+  func mixer(_ kind: String) throws(ConfigurationError) -> Mixer {
+    switch kind {
+    case "full": .full
+    case "window": .window(try SpikingBrainNames.window(self))
+    case "gla":
+      .gatedLinear(.lowRank(try optionalSize("gate_low_rank_dim") ?? GLASwa.gateRank))
+    case "parallel": .parallel(try SpikingBrainNames.window(self))
+    case "parallel-full": .parallel(nil)
+    default:
+      throw .unsupported(
+        key: "mixer", value: kind, reason: "known: full, window, gla, parallel, parallel-full",
+        file: file)
+    }
+  }
+
+  /// The feed-forward parts that `ffn` lists; `size` is the width of dense ones.
+  func feedForwards(size: Int) throws(ConfigurationError) -> [FeedForward] {
+    let kinds = try strings("ffn") ?? []
+    let experts = kinds.contains("moe") ? try experts(size: size) : nil
+    return try kinds.map { (kind) throws(ConfigurationError) in
+      if kind == "dense" { return .dense }
+      guard kind == "moe", let experts else {
+        throw .unsupported(key: "ffn", value: kind, reason: "known: dense, moe", file: file)
+      }
+      return .experts(experts)
+    }
+  }
+
+  private func experts(size: Int) throws(ConfigurationError) -> FeedForward.Experts {
+    guard value("num_experts") != nil else { throw .missingKey("num_experts", file: file) }
+    let routed = try count("num_experts", in: 1...Self.mostExperts, default: 1)
+    let chosen = try count("num_experts_per_tok", in: 1...Self.mostExperts, default: 1)
+    guard chosen <= routed else {
+      throw .inconsistent(
+        "num_experts_per_tok (\(chosen)) is more than num_experts (\(routed))", file: file)
+    }
+    guard try !bool("norm_topk_prob", default: false) else {
+      throw .unsupported(
+        key: "norm_topk_prob", value: "true",
+        reason: "the chosen experts' probabilities are used as they are", file: file)
+    }
+    return FeedForward.Experts(
+      routed: routed,
+      shared: try count("num_shared_experts", in: 0...Self.mostSharedExperts, default: 0),
+      chosen: chosen, size: try optionalSize("moe_intermediate_size") ?? size)
+  }
+}

@@ -1,0 +1,67 @@
+import Architectures
+import Checkpoints
+import Foundation
+public import ModelFiles
+import StrictJSON
+import TensorTypes
+
+/// What `upcycle` starts from: an opened checkpoint, or one that is planned and not yet written.
+public struct DenseModel: Sendable {
+  let description: ModelDescription
+  let parts: [TensorAddress: Part]
+  let companions: [CheckpointPlan.CompanionFile]
+  /// What the manifest records of it.
+  let summary: JSONObject
+  /// How it was made itself; null when it is a source model.
+  let recipe: JSONValue
+
+  /// A tensor with its bytes, as far as they are there.
+  struct Part: Sendable {
+    var name: String
+    var type: ScalarType
+    /// The values; nil for planned tensors that are no copies.
+    var view: TensorView?
+    /// What makes the tensor; nil when a file holds it.
+    var transform: (any TensorTransform)?
+  }
+
+  /// The model in `file`.
+  public init(_ file: ModelFile) throws {
+    try file.requireSound()
+    description = file.description
+    var parts: [TensorAddress: Part] = [:]
+    for requirement in file.description.requirements {
+      guard let stored = file.tensors[requirement.address] else {
+        throw ModelFileError.noTensor(path: file.path, address: requirement.address)
+      }
+      parts[requirement.address] = Part(
+        name: stored.name, type: stored.type, view: try file.view(requirement.address))
+    }
+    self.parts = parts
+    companions = try file.companionFiles()
+    summary = file.summary
+    let hasManifest = FileManager.default.fileExists(
+      atPath: file.path + "/" + Manifest.fileName)
+    let recipe = hasManifest ? try Manifest(directory: file.path).recipe : .null
+    self.recipe = recipe["step"]?.string == "synthesize" ? .null : recipe
+  }
+
+  /// The model that `plan` will write.
+  public init(_ plan: CheckpointPlan) throws {
+    description = plan.description
+    let names = try Architectures.of(Configuration(plan.configuration, file: "config.json")).names
+    var parts: [TensorAddress: Part] = [:]
+    for planned in plan.tensors {
+      guard case .tensor(let address) = names.match(planned.name) else { continue }
+      let view = (planned.transform as? CopyTransform)?.view
+      parts[address] = Part(
+        name: planned.name, type: planned.type,
+        view: view.map { $0.type == planned.type ? $0 : $0.rounded(to: planned.type) },
+        transform: planned.transform)
+    }
+    self.parts = parts
+    companions = plan.companions
+    summary = JSONObject([("planned", .string(plan.description.modelType))])
+    recipe = .object(plan.recipe)
+  }
+}

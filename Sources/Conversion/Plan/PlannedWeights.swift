@@ -1,0 +1,61 @@
+import Architectures
+import ModelFiles
+import Synchronization
+public import TensorTypes
+
+/// The weights of a plan before it is written, so that what it will compute can be measured.
+///
+/// Copies are read from the source in place; other tensors are produced when they are asked for,
+/// equal ones once, and kept while the same layer is asked about.
+public final class PlannedWeights: WeightSource {
+  private let planned: [TensorAddress: CheckpointPlan.PlannedTensor]
+  private let kept = Mutex<(layer: Int?, views: [String: TensorView])>((nil, [:]))
+
+  /// The weights that `plan` will write.
+  public init(_ plan: CheckpointPlan) throws {
+    let architecture = try Architectures.of(Configuration(plan.configuration, file: "config.json"))
+    var planned: [TensorAddress: CheckpointPlan.PlannedTensor] = [:]
+    for tensor in plan.tensors {
+      if case .tensor(let address) = architecture.names.match(tensor.name) {
+        planned[address] = tensor
+      }
+    }
+    self.planned = planned
+  }
+
+  public func view(_ address: TensorAddress) throws -> TensorView {
+    guard let tensor = planned[address] else {
+      throw ModelFileError.noTensor(path: "the plan", address: address)
+    }
+    if let copy = tensor.transform as? CopyTransform {
+      return copy.view.type == tensor.type ? copy.view : copy.view.rounded(to: tensor.type)
+    }
+    let sources = tensor.transform.sources
+    let key =
+      "\(sources.isEmpty ? [tensor.name] : sources) \(tensor.transform.summary) \(tensor.type)"
+    let found = kept.withLock { kept -> TensorView? in
+      if kept.layer != address.layer { kept = (address.layer, [:]) }
+      return kept.views[key]
+    }
+    if let found { return found }
+    let view = try PlannedWeights.produced(tensor)
+    kept.withLock { $0.views[key] = view }
+    return view
+  }
+
+  private static func produced(_ tensor: CheckpointPlan.PlannedTensor) throws -> TensorView {
+    let storage = MemoryStorage(count: tensor.byteCount)
+    var end = 0
+    try tensor.transform.produce(block: CheckpointExecutor.block) { bytes in
+      guard end + bytes.count <= tensor.byteCount else {
+        throw ConversionError.wrongSize(
+          tensor: tensor.name, expected: tensor.byteCount, got: end + bytes.count)
+      }
+      UnsafeMutableRawBufferPointer(rebasing: storage.bytes[end...]).copyMemory(from: bytes)
+      end += bytes.count
+    }
+    return TensorView(
+      bytes: UnsafeRawBufferPointer(rebasing: storage.bytes[..<tensor.byteCount]),
+      type: tensor.type, shape: tensor.shape, storage: storage)
+  }
+}

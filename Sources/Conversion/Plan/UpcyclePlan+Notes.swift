@@ -1,0 +1,38 @@
+import Architectures
+import Foundation
+import Recipes
+import TensorTypes
+
+extension UpcyclePlan {
+  /// What a user should know about the result.
+  static func notes(
+    _ target: ModelDescription, _ settings: UpcycleSettings,
+    _ tensors: [CheckpointPlan.PlannedTensor]
+  ) -> [String] {
+    var notes: [String] = []
+    let beginning =
+      switch settings.router {
+      case .zero:
+        "The routers are zero and carry no knowledge: tokens are spread evenly by id and position"
+      case .random:
+        "The routers are random and carry no knowledge"
+      }
+    notes.append(
+      "\(beginning), and the experts are copies of each other. Until it is trained the model is "
+        + "worth no more than the dense one.")
+    if settings.scale == .cuberoot {
+      notes.append(
+        "gate, up and down are scaled by the cube root, as in the report: SiLU makes the result "
+          + "approximate. --scale exact changes nothing.")
+    }
+    let scaled = tensors.filter { $0.transform is ScaledTransform }.map(\.type)
+    if let type = scaled.first(where: { $0 != .float32 }) {
+      notes.append(
+        "Scaled weights are rounded to \(type.rawValue); --dtype float32 keeps them to 1e-7.")
+    }
+    return notes
+  }
+
+  /// The real cube root.
+  static func cubeRoot(_ value: Double) -> Double { cbrt(value) }
+}

@@ -1,0 +1,84 @@
+import Kernels
+public import TensorTypes
+
+/// A source tensor times a factor, its rows or columns repeated: the part of an expert that is made
+/// from a dense layer.
+public struct ScaledTransform: TensorTransform {
+  let view: TensorView
+  let source: String
+  let factor: Float
+  let rowRepeats: Int
+  let columnRepeats: Int
+  let type: ScalarType
+
+  /// `factor` · `view`, called `source` in its file, as `type`.
+  ///
+  /// - Parameters:
+  ///   - rowRepeats: how often all rows follow each other; a vector is lengthened.
+  ///   - columnRepeats: how often every row is repeated within itself.
+  public init(
+    _ view: TensorView, named source: String, by factor: Float, rowRepeats: Int = 1,
+    columnRepeats: Int = 1, as type: ScalarType
+  ) {
+    self.view = view
+    self.source = source
+    self.factor = factor
+    self.rowRepeats = rowRepeats
+    self.columnRepeats = columnRepeats
+    self.type = type
+  }
+
+  public var sources: [String] { [source] }
+  public var summary: String {
+    "scaled by \(factor)" + (rowRepeats > 1 ? ", rows \(rowRepeats) times" : "")
+      + (columnRepeats > 1 ? ", columns \(columnRepeats) times" : "")
+      + (view.type == type ? "" : ", from \(view.type.rawValue)")
+  }
+
+  public func produce(block: Int, into sink: (UnsafeRawBufferPointer) throws -> Void) throws {
+    let columns = view.columns * columnRepeats
+    let rowBytes = columns * type.blockBytes
+    let rowsPerBlock = max(1, block / max(2 * columns * 4, 1))
+    let values = MemoryStorage(count: min(rowsPerBlock, view.rows) * columns * 4)
+    let encoded = MemoryStorage(count: min(rowsPerBlock, view.rows) * rowBytes)
+    guard let floats = values.bytes.bindMemory(to: Float.self).baseAddress,
+      let target = encoded.bytes.baseAddress
+    else { return }
+    for _ in 0..<rowRepeats {
+      for first in stride(from: 0, to: view.rows, by: rowsPerBlock) {
+        let rows = first..<min(first + rowsPerBlock, view.rows)
+        try fill(floats, rows: rows)
+        let count = rows.count * columns
+        FloatCast.encode(floats, count: count, as: type, into: target)
+        if type == .float16 { try checkOverflow(floats, encoded.bytes, count: count) }
+        try sink(UnsafeRawBufferPointer(rebasing: encoded.bytes[..<(rows.count * rowBytes)]))
+        if view.rowOrder == .stored { view.slice(rows: rows).discard() }
+      }
+    }
+    withExtendedLifetime((values, encoded)) {}
+    view.discard()
+  }
+
+  /// Decodes rows, scales them and lays them out with their repetitions.
+  private func fill(_ floats: UnsafeMutablePointer<Float>, rows: Range<Int>) throws {
+    let columns = view.columns
+    for (index, row) in rows.enumerated() {
+      let start = floats + index * columns * columnRepeats
+      RowDecoder.decode(view, rows: row..<row + 1, into: start)
+      for column in 0..<columns { start[column] *= factor }
+      for copy in 1..<max(columnRepeats, 1) {
+        (start + copy * columns).update(from: start, count: columns)
+      }
+    }
+  }
+
+  /// Refuses finite values that float16 rounds to infinity.
+  private func checkOverflow(
+    _ floats: UnsafeMutablePointer<Float>, _ encoded: UnsafeMutableRawBufferPointer, count: Int
+  ) throws {
+    let halves = encoded.bindMemory(to: UInt16.self)
+    for index in 0..<count where halves[index] & 0x7fff == 0x7c00 && floats[index].isFinite {
+      throw ConversionError.overflow(tensor: source, value: floats[index], type: type)
+    }
+  }
+}

@@ -1,0 +1,43 @@
+package import Architectures
+import TensorTypes
+
+/// The weights of a layer's feed-forward part.
+package enum FeedForwardWeights {
+  case dense(SwiGLUWeights)
+  case experts(ExpertWeights)
+
+  var maps: [LinearMap] {
+    switch self {
+    case .dense(let weights): weights.maps
+    case .experts(let weights): weights.maps
+    }
+  }
+}
+
+/// down(silu(gate x) · up x): a dense feed-forward part, or one expert.
+package struct SwiGLUWeights {
+  package let gate: LinearMap
+  package let up: LinearMap
+  package let down: LinearMap
+
+  var maps: [LinearMap] { [gate, up, down] }
+
+  /// Applies it to every row of `input` [T, H].
+  func callAsFunction(_ input: FloatMatrix) -> FloatMatrix {
+    let gated = gate(input)
+    gated.gateUp(up(input))
+    return down(gated)
+  }
+}
+
+/// Router and experts of a layer.
+package struct ExpertWeights {
+  package let layout: FeedForward.Experts
+  package let router: LinearMap
+  package let routed: [SwiGLUWeights]
+  package let shared: SwiGLUWeights?
+
+  var maps: [LinearMap] {
+    [router] + routed.flatMap(\.maps) + (shared?.maps ?? [])
+  }
+}

@@ -1,0 +1,54 @@
+import Kernels
+
+/// Which experts each token passes through, and with what weight.
+///
+/// p = softmax(router x) over all N experts; the k most likely are used, weighted by p as it is.
+/// Equal scores are taken in cyclic order from expert (token id + position) mod N on, so that a
+/// router of zeros spreads tokens evenly; sinks count as token 0, and as positions.
+public struct Routing: Sendable {
+  /// Experts per token k.
+  public let chosen: Int
+  /// The experts of each token, most likely first [T · k].
+  public private(set) var experts: [Int] = []
+  /// Their probabilities [T · k].
+  public private(set) var weights: [Float] = []
+
+  /// Routes by router scores [T, N].
+  ///
+  /// - Parameters:
+  ///   - offsets: token id + position of each token, which orders equal scores.
+  init(scores: FloatMatrix, chosen: Int, offsets: [Int]) {
+    self.chosen = chosen
+    let probabilities = scores.copy()
+    defer { withExtendedLifetime((scores, probabilities)) {} }
+    Softmax.applyInPlace(
+      probabilities.pointer, rows: probabilities.rows, count: probabilities.columns)
+    experts.reserveCapacity(scores.rows * chosen)
+    weights.reserveCapacity(scores.rows * chosen)
+    for row in 0..<scores.rows {
+      for expert in Routing.best(chosen, of: scores[row], offset: offsets[row]) {
+        experts.append(expert)
+        weights.append(probabilities[row][expert])
+      }
+    }
+  }
+
+  /// The experts with the highest scores, equal ones in cyclic order from `offset` on.
+  static func best(
+    _ count: Int, of scores: UnsafeMutableBufferPointer<Float>, offset: Int
+  ) -> [Int] {
+    let total = scores.count
+    var order = (0..<total).map { (offset % total + $0) % total }
+    var best: [Int] = []
+    for _ in 0..<min(count, total) {
+      let place = order.indices.reduce(0) { scores[order[$1]] > scores[order[$0]] ? $1 : $0 }
+      best.append(order.remove(at: place))
+    }
+    return best
+  }
+
+  /// How many tokens each of `count` experts gets.
+  public func load(of count: Int) -> [Int] {
+    experts.reduce(into: [Int](repeating: 0, count: count)) { $0[$1] += 1 }
+  }
+}

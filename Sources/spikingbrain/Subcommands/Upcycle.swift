@@ -1,0 +1,123 @@
+import ArgumentParser
+import Conversion
+import ModelFiles
+import Recipes
+import Runtime
+import StrictJSON
+import TensorTypes
+import Verification
+
+/// `upcycle`: dense feed-forward parts become experts.
+struct Upcycle: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Turns dense feed-forward parts into experts that are copies of them.",
+    discussion: """
+      Every expert is a scaled copy, so that the model computes what it did; how far it is from \
+      that is measured before anything is written. The copies have to be trained to be worth more.
+      """)
+
+  @Argument(help: "A dense checkpoint: a source or a converted one.")
+  var ckpt: String
+
+  @Argument(help: "The directory to write.")
+  var out: String
+
+  @OptionGroup var options: UpcycleOptions
+  @OptionGroup var output: OutputOptions
+
+  func run() throws {
+    try output.limits.apply()
+    let settings = try options.settings()
+    let file = try ModelFile.open(ckpt)
+    output.reporting.report(
+      try UpcycleRunner(settings: settings, output: output).run(file, to: out))
+  }
+}
+
+/// Upcycles one checkpoint, the same way for the subcommand and for recipes.
+struct UpcycleRunner {
+  let settings: UpcycleSettings
+  let output: OutputOptions
+
+  /// Memory for weights while distances are measured, when no limit is given.
+  private static let measuringMemory = 1 << 30
+
+  /// Writes the upcycled `file` to the directory `out`, or describes it.
+  func run(_ file: ModelFile, to out: String) throws -> Report {
+    var plan = try UpcyclePlan.make(from: DenseModel(file), settings: settings)
+    guard !output.dryRun else {
+      return try PlanRunner(output: output).run(plan, from: file.inputs, to: out)
+    }
+    let measured = try measure(plan, file)
+    plan.measurements = measured.json
+    let report = try PlanRunner(output: output).run(plan, from: file.inputs, to: out)
+    var json = report.json.object ?? JSONObject()
+    json["measured"] = .object(measured.json)
+    return Report(json: .object(json), text: report.text + "\n" + measured.text)
+  }
+
+  /// What was measured on the probe text.
+  private struct Measured {
+    var distance: LogitDistance
+    var routerError: Double
+
+    var json: JSONObject {
+      var object = JSONObject([
+        ("probe_tokens", .int(distance.tokens)),
+        ("largest_relative_logit_error", .rounded(distance.relative)),
+        ("rms_relative_logit_error", .rounded(distance.rootMeanSquare)),
+        ("largest_by_router", .rounded(routerError)),
+      ])
+      if let load = distance.load {
+        object["tokens_per_expert"] = .ints([load.lowerBound, load.upperBound])
+      }
+      return object
+    }
+
+    var text: String {
+      var text =
+        "logits differ from the dense model's by at most \(scientific(distance.relative)) of "
+        + "the largest, \(scientific(distance.rootMeanSquare)) in root mean square "
+        + "(\(distance.tokens) tokens)"
+      if routerError > 0 {
+        text += "; the router alone causes \(scientific(routerError))"
+      }
+      if let load = distance.load {
+        text += "\neach expert was sent \(load.lowerBound) to \(load.upperBound) of them"
+      }
+      return text
+    }
+  }
+
+  /// Runs the planned model against the dense one, and against itself with even routers.
+  private func measure(_ plan: CheckpointPlan, _ file: ModelFile) throws -> Measured {
+    let bytes = output.limits.maxRam?.bytes ?? Self.measuringMemory
+    func model(_ plan: CheckpointPlan) throws -> Model {
+      try Model(
+        plan.description, weights: PlannedWeights(plan), residency: .bounded(bytes: bytes))
+    }
+    let tokens = ProbeText.tokens(for: file)
+    let dense = try Model(file.description, weights: file, residency: .bounded(bytes: bytes))
+    let upcycled = try model(plan)
+    let distance = try LogitDistance(of: upcycled, from: dense, on: tokens)
+    var byRouter = 0.0
+    if settings.router != .zero {
+      var even = settings
+      even.router = .zero
+      let reference = try model(UpcyclePlan.make(from: DenseModel(file), settings: even))
+      byRouter = try LogitDistance(of: upcycled, from: reference, on: tokens).relative
+    }
+    guard byRouter <= settings.tolerance else {
+      throw ConversionError.routerTooFar(
+        router: "\(settings.router)", error: byRouter, tolerance: settings.tolerance)
+    }
+    return Measured(distance: distance, routerError: byRouter)
+  }
+}
+
+extension JSONValue {
+  /// A measured number with two significant digits: more would be noise.
+  static func rounded(_ value: Double) -> JSONValue {
+    .number(scientific(value))
+  }
+}
