@@ -5,22 +5,24 @@ struct Drift {
   private var ratios: [Float] = []
   private var sinkRatios: [Float] = []
 
-  /// Adds a segment: rows of the healed stream and of the source's.
-  mutating func add(_ hidden: FloatMatrix, source: FloatMatrix) {
+  /// Adds a segment: rows of the healed stream and of the source's, the first being token `first`.
+  mutating func add(
+    _ hidden: FloatMatrix, source: FloatMatrix, first: Int, massive: MassiveTokens
+  ) {
     let distances = RowDistances(hidden, from: source)
+    let norms = RowDistances(source, from: hidden).squaredNorms
     for row in 0..<hidden.rows {
       ratios.append(
         (distances.squaredDistances[row] / max(distances.squaredNorms[row], 1e-30)).squareRoot())
     }
-    let zero = FloatMatrix(rows: 1, columns: hidden.columns)
-    zero.elements.update(repeating: 0)
-    let own = RowDistances(zero, from: hidden.rows(0..<1)).squaredNorms[0]
-    sinkRatios.append((own / max(distances.squaredNorms[0], 1e-30)).squareRoot())
+    for row in 0..<hidden.rows where massive.indices.contains(first + row) {
+      sinkRatios.append((norms[row] / max(distances.squaredNorms[row], 1e-30)).squareRoot())
+    }
   }
 
   /// The median relative distance.
   var median: Double { Drift.median(ratios) }
-  /// The median ratio of the first tokens' norms.
+  /// The median ratio of the massive tokens' norms.
   var sink: Double { Drift.median(sinkRatios) }
 
   private static func median(_ values: [Float]) -> Double {

@@ -38,9 +38,11 @@ public final class Healer {
     public var steps: Int
     /// Median over tokens of |source - healed| / |source| of the stream leaving the layer.
     public var drift: Double?
-    /// The norm of the first token's stream relative to the source's: the attention sink lives
-    /// while it is near 1.
+    /// The norm of the massive tokens' stream relative to the source's, the first token of every
+    /// segment among them; median. The attention sink lives while it is near 1.
     public var sink: Double?
+    /// Massive tokens of the source's stream other than the first ones of segments.
+    public var massiveTokens: Int?
     /// Seconds spent.
     public var seconds: Double
   }
@@ -143,10 +145,11 @@ public final class Healer {
     let source = try workspace.stream(.teacher, entering: layer)
     let student = try workspace.stream(.student, entering: layer)
     let refits = refits(layer) && settings.method != .none
-    try passTeacher(layer, from: source, to: nextSource, target: refits ? target : nil)
+    let massive = try passTeacher(
+      layer, from: source, to: nextSource, target: refits ? target : nil)
     var report = LayerReport(
       layer: layer, before: nil, afterRidge: nil, after: nil, steps: 0, drift: nil, sink: nil,
-      seconds: 0)
+      massiveTokens: nil, seconds: 0)
     // The second stage alone needs the source's stream only.
     if settings.method == .none { return (nil, report) }
 
@@ -160,7 +163,7 @@ public final class Healer {
         data: LayerData(
           index: layer, model: model, runner: LayerRunner(weights: weights, model: model),
           student: student, target: target, segments: segments,
-          sinkWeight: Float(settings.sinkWeight)), settings: settings)
+          massive: massive, sinkWeight: Float(settings.sinkWeight)), settings: settings)
       let result = try trainer.run(steps: steps) { share, error in
         try progress(layer, share, error)
       }
@@ -175,7 +178,8 @@ public final class Healer {
     }
     let next = try workspace.stream(.student, entering: layer + 1)
     (report.drift, report.sink) = try passStudent(
-      layer, weights, from: student, to: next, source: nextSource)
+      layer, weights, from: student, to: next, source: nextSource, massive: massive)
+    report.massiveTokens = massive.others
     return (healed, report)
   }
 
@@ -188,7 +192,8 @@ public final class Healer {
 
   private func passTeacher(
     _ layer: Int, from source: HiddenStream, to next: HiddenStream, target: HiddenStream?
-  ) throws {
+  ) throws -> MassiveTokens {
+    var massive = MassiveTokens(segments)
     let weights = try LayerWeights(layer, of: teacher, from: teacherWeights)
     let runner = LayerRunner(weights: weights, model: teacher)
     let angles = RotaryEmbedding(teacher).table(first: 0, count: segments.length)
@@ -201,15 +206,17 @@ public final class Healer {
         hidden.add(output)
       }
       runner.feedForward(hidden)
+      massive.add(hidden, at: first)
       try next.write(hidden, at: first)
     }
     weights.discard()
+    return massive
   }
 
   /// Takes the healed stream through a layer and measures how far it is from the source's.
   private func passStudent(
     _ layer: Int, _ weights: LayerWeights, from stream: HiddenStream, to next: HiddenStream,
-    source: HiddenStream
+    source: HiddenStream, massive: MassiveTokens
   ) throws -> (drift: Double, sink: Double) {
     let runner = LayerRunner(weights: weights, model: model)
     let angles = RotaryEmbedding(model).table(first: 0, count: segments.length)
@@ -220,7 +227,9 @@ public final class Healer {
       var state = DecodingState(for: model).layers[layer]
       runner.run(hidden, state: &state, position: 0, angles: angles)
       try next.write(hidden, at: first)
-      drift.add(hidden, source: try source.read(first, count: segments.length))
+      drift.add(
+        hidden, source: try source.read(first, count: segments.length), first: first,
+        massive: massive)
     }
     weights.discard()
     return (drift.median, drift.sink)

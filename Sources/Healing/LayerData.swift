@@ -15,7 +15,9 @@ struct LayerData {
   /// The source's attention output [N, H].
   let target: HiddenStream
   let segments: Segments
-  /// Weight of the first token of a segment.
+  /// Tokens that carry an attention sink.
+  let massive: MassiveTokens
+  /// Their weight.
   let sinkWeight: Float
 
   var trainingSegments: Range<Int> { segments.training }
@@ -66,7 +68,9 @@ struct LayerData {
       let first = segments.firstToken(of: segment)
       hidden.copyRows(of: try student.read(first, count: length), to: index * length)
       goal.copyRows(of: try target.read(first, count: length), to: index * length)
-      weights[index * length] = sinkWeight
+      for row in 0..<length where massive.indices.contains(first + row) {
+        weights[index * length + row] = sinkWeight
+      }
     }
     return Batch(input: runner.normed(hidden), target: goal, weights: weights)
   }

@@ -57,7 +57,7 @@ struct RankedLayer {
       gateBias: settings.gateBias)
     let data = LayerData(
       index: index, model: ranking.model, runner: runner, student: source, target: target,
-      segments: segments, sinkWeight: Float(settings.sinkWeight))
+      segments: segments, massive: MassiveTokens(segments), sinkWeight: Float(settings.sinkWeight))
     let fit = try LayerTrainer(layer: layer, data: data, settings: settings)
       .run(steps: 0) { _, _ in }
     for segment in segments.heldOut {

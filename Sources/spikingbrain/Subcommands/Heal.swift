@@ -241,7 +241,10 @@ extension Healer.LayerReport {
     if let before, let afterRidge, let after {
       text += "error \(fixed(before, 3)) -> \(fixed(afterRidge, 3)) -> \(fixed(after, 3)), "
     }
-    if let drift, let sink { text += "drift \(fixed(drift, 4)), sink \(fixed(sink, 3)), " }
+    if let drift, let sink {
+      text += "drift \(fixed(drift, 4)), sink \(fixed(sink, 3)), "
+      if let massiveTokens, massiveTokens > 0 { text += "\(massiveTokens) more massive tokens, " }
+    }
     return text + duration(seconds)
   }
 }
@@ -259,6 +262,7 @@ extension Healer.LayerReport {
     if let drift, let sink {
       object["drift"] = .double(drift)
       object["sink"] = .double(sink)
+      object["massive_tokens"] = .int(massiveTokens ?? 0)
     }
     return .object(object)
   }
