@@ -84,7 +84,10 @@ let package = Package(
         swiftSettings: swiftSettings),
       .testTarget(
         name: "CommandLineTests",
-        dependencies: ["TensorTypes", "StrictJSON", "Checkpoints", "spikingbrain", "TestSupport"],
+        dependencies: [
+          "TensorTypes", "StrictJSON", "Checkpoints", "Architectures", "spikingbrain",
+          "TestSupport",
+        ],
         swiftSettings: swiftSettings),
       // Small models, planted faults, the program as a process; for test targets only.
       .target(

@@ -119,6 +119,10 @@ public struct Verifier {
     guard let source else {
       return .skipped("provenance", "give --source to compare with what it was made from")
     }
+    if lacksHealedSource(source) {
+      return .skipped(
+        "provenance", "it was healed before: give the checkpoint that was upcycled as --source")
+    }
     // Asked to compare and unable to: that is no success.
     guard let plan = try plan(from: source) else {
       return .failed(
@@ -161,10 +165,20 @@ public struct Verifier {
 }
 
 extension Verifier {
+  /// Whether the checkpoint was upcycled from a healed one that `source` is not: healed tensors
+  /// cannot be made again.
+  private func lacksHealedSource(_ source: ModelFile) -> Bool {
+    isUpcycled && !PlanAgain.isDirect(source, of: manifest?.recipe)
+      && manifest?.recipe["of"]?["step"]?.string == "heal"
+  }
+
   /// The upcycled model against the dense one it was made from.
   private func upcycling() throws -> CheckResult {
     let name = UpcycleCheck.name
     guard let source else { return .skipped(name, "give --source to compare with it") }
+    if lacksHealedSource(source) {
+      return .skipped(name, "give the checkpoint that was upcycled as --source")
+    }
     let dense: Model
     if PlanAgain.isDirect(source, of: manifest?.recipe) {
       dense = try Model(source.description, weights: source, residency: residency)

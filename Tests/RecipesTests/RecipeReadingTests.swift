@@ -74,7 +74,9 @@ struct RecipeReadingTests {
     #expect(EvaluateSettings().context == 1024)
   }
 
-  @Test(arguments: ["demo.yaml", "spikingbrain-7b.yaml"])
+  @Test(arguments: [
+    "demo.yaml", "spikingbrain-7b.yaml", "demo-experts.yaml", "spikingbrain-76b.yaml",
+  ])
   func `the shipped recipes are read`(_ name: String) throws {
     let recipe = try Recipe(path: Repository.root + "/recipes/" + name)
     guard case .convert(let settings) = recipe.steps.first else {

@@ -47,6 +47,8 @@ struct Build: ParsableCommand {
     var measured: [EvaluateSettings] = []
     // What a dry run's next step starts from, as nothing is written.
     var planned: CheckpointPlan?
+    // What the last stage is compared with: healed tensors are nowhere but in the stage before.
+    var compared = source
     var stages = Stages(output: out, count: recipe.steps.count { $0.writes })
     for step in recipe.steps where passed {
       switch step {
@@ -77,6 +79,7 @@ struct Build: ParsableCommand {
           try HealRunner(settings: settings, output: output).run(from, teacher: source, to: target))
       case .upcycle(let settings):
         let from = stages.latest ?? source, target = stages.next()
+        if Stages.isComplete(from) { compared = from }
         if output.resume && Stages.isComplete(target) { continue }
         heading("upcycle \(from) -> \(target)")
         if output.dryRun, let plan = planned {
@@ -94,7 +97,7 @@ struct Build: ParsableCommand {
         if output.dryRun { continue }
         heading("verify \(stages.current)")
         let result = try Verify.verify(
-          stages.current, source: source, level: settings.level, limits: output.limits,
+          stages.current, source: compared, level: settings.level, limits: output.limits,
           reporting: output.reporting)
         report("verify", stages.current, result.report)
         passed = result.passed
