@@ -47,6 +47,19 @@ extension Healer {
     return (result, report)
   }
 
+  /// About the most memory that the second stage takes, mapped weights included; 0 without one.
+  public var distillationBytes: Int {
+    guard settings.distillSteps > 0 else { return 0 }
+    let attention = model.hiddenSize * 2 * (model.queryWidth + model.keyValueWidth)
+    let trained = model.layers.count { settings.distillScope == .attention || !$0.mixer.isSoftmax }
+    // The value; and for what is trained a gradient and two moments.
+    let mixers = attention * (model.layers.count + 3 * trained)
+    let head = model.vocabularySize * (model.hiddenSize + 2 * Predictions.rowsAtOnce)
+    let mapped = 3 * model.hiddenSize * model.feedForwardSize * model.layers.count
+    return MemoryLayout<Float>.stride * (mixers + head + mapped)
+      + min(Healer.traceLimit, together * segmentBytes) + segmentBytes / model.layers.count
+  }
+
   /// Whether layers are computed again on the way back, because their activations take too much.
   var recomputes: Bool { segmentBytes > Healer.traceLimit }
 

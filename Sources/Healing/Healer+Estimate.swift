@@ -36,11 +36,10 @@ extension Healer {
   }
 
   private func measure() throws -> Estimate {
-    let linear = model.layers.indices.filter { !model.layers[$0].mixer.isSoftmax }
-    guard let first = linear.first else {
+    let refitted = model.layers.indices.filter(refits)
+    guard let first = refitted.first else {
       return Estimate(passes: 0, solutions: 0, step: 0, steps: 0)
     }
-    let refitted = Double(model.layers.indices.count { refits($0) })
     let probe = try Probe(self, layer: first)
     let isRefit = settings.method != .none
     // Without a refit only the source's stream is needed.
@@ -53,7 +52,7 @@ extension Healer {
       let batches = Double(segments.count) / Double(settings.batch)
       // Before, after each closed form and at the end, held-out segments are run as well.
       let forwards = settings.method == .both ? 3.0 : settings.method == .ridge ? 1.5 : 0.5
-      estimate.solutions = refitted * forwards * batches * forwardTime
+      estimate.solutions = Double(refitted.count) * forwards * batches * forwardTime
     }
     if settings.distillSteps > 0 {
       let rounds = Double(settings.batch * settings.distillSteps) / Double(together)
@@ -64,7 +63,7 @@ extension Healer {
         rounds * (try probe.seconds(factor: 1)) + 2 * heldOut * (try probe.seconds(factor: nil))
     }
     if settings.method == .gradient || settings.method == .both {
-      estimate.step = refitted * (try Healer.seconds { try probe.step() })
+      estimate.step = Double(refitted.count) * (try Healer.seconds { try probe.step() })
       estimate.steps = settings.steps
       if let limit = settings.timeLimit {
         let left = limit * 60 - estimate.seconds + estimate.step * Double(estimate.steps)

@@ -185,7 +185,7 @@ public final class Healer {
 
   /// Whether a layer is fitted to the source: linear layers, and windows that are shorter than the
   /// segments.
-  func refits(_ layer: Int) -> Bool {
+  public func refits(_ layer: Int) -> Bool {
     let mixer = model.layers[layer].mixer
     return !mixer.isSoftmax || (mixer.windowKeys ?? .max) < segments.length
   }

@@ -8,6 +8,7 @@ public enum HealingError: ReportableError, Equatable {
   case differentModels(String)
   case unsupported(String)
   case tooFewTokens(Int, needed: Int)
+  case memory(needed: ByteSize, limit: ByteSize)
   case diverged(layer: Int)
   case distillationDiverged(step: Int)
 
@@ -15,13 +16,16 @@ public enum HealingError: ReportableError, Equatable {
     switch self {
     case .file(_, let operation, let code):
       "cannot \(operation) the file: \(String(cString: strerror(code)))"
-    case .nothingToHeal: "has no linear layers, so there is nothing to heal"
+    case .nothingToHeal:
+      "has neither linear layers nor windows shorter than a segment: there is nothing to heal"
     case .differentModels(let reason): "the teacher is not the source of this checkpoint: \(reason)"
     case .unsupported(let part):
       "the model has \(part), which healing does not know: it takes layers in turn with dense "
         + "feed-forward parts"
     case .tooFewTokens(let tokens, let needed):
       "the texts have \(tokens) tokens, at least \(needed) are needed"
+    case .memory(let needed, let limit):
+      "the second stage takes about \(needed), more than the \(limit) allowed"
     case .diverged(let layer): "the refit of layer \(layer) gave numbers that are not finite"
     case .distillationDiverged(let step):
       "step \(step) of the second stage gave numbers that are not finite"
@@ -39,6 +43,7 @@ public enum HealingError: ReportableError, Equatable {
     switch self {
     case .unsupported: "heal before `upcycle`"
     case .tooFewTokens: "give more --text, or a smaller --context"
+    case .memory: "leave out --distill-steps, or allow more with --max-ram"
     case .diverged: "give a smaller --learning-rate"
     case .distillationDiverged: "give a smaller --distill-learning-rate"
     default: nil

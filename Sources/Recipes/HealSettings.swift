@@ -80,6 +80,10 @@ extension HealSettings {
       (
         sinkWeight > 0 && sinkWeight <= 1e6, "sink-weight", "\(sinkWeight)", "more than 0, to 1e6"
       ),
+      (
+        method != .none || distillSteps > 0, "method", "none",
+        "ridge, gradient or both when there are no distill-steps"
+      ),
       ((0...1 << 24).contains(distillSteps), "distill-steps", "\(distillSteps)", "0 or more"),
       (
         distillLearningRate > 0 && distillLearningRate <= 1, "distill-learning-rate",

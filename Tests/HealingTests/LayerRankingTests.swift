@@ -48,6 +48,7 @@ import Tokenization
       let file = try ModelFile.open(converted)
       var settings = LayerRanking.settings
       settings.context = 128
+      settings.precision = .float32
       let healer = try Healer(
         model: file.description, weights: file, teacher: source.description,
         teacherWeights: source, tokens: tokens, settings: settings,

@@ -122,13 +122,17 @@ struct HealRunner {
     let file = try ModelFile.open(path), source = try ModelFile.open(teacher)
     try file.requireSound()
     try source.requireSound()
-    guard file.description.layers.contains(where: { !$0.mixer.isSoftmax }) else {
-      throw HealingError.nothingToHeal(path: path)
-    }
     let tokens = try file.tokens(of: settings.text, limit: settings.tokens)
     // Nothing is touched before the inputs have been found to fit.
     let temporary = FileManager.default.temporaryDirectory.path
     let rehearsal = try healer(file, source, tokens: tokens, directory: temporary)
+    guard file.description.layers.indices.contains(where: rehearsal.refits) else {
+      throw HealingError.nothingToHeal(path: path)
+    }
+    if let limit = output.limits.maxRam, rehearsal.distillationBytes > limit.bytes {
+      throw HealingError.memory(
+        needed: ByteSize(rehearsal.distillationBytes), limit: limit)
+    }
     if output.dryRun { return predict(try rehearsal.estimate()) }
     let inputs = file.inputs + source.inputs + settings.text
     let directory = try OutputDirectory(
