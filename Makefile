@@ -38,7 +38,7 @@ bench: build
 	$(PROGRAM) bench demo/tiny-qwen2 --prefill 256,512 --decode 64 --at 0,256
 
 # What each part of healing is worth, beside the controls: a table. The variables SOURCE, TEXT,
-# EVALUATE, CONTEXTS and others are described in docs/healing.md; the defaults take 2 minutes.
+# EVALUATE, CONTEXTS and others are described in docs/healing.md.
 heal-study: export PROGRAM := $(PROGRAM)
 heal-study: build
 	@Tests/Benchmarks/heal-study

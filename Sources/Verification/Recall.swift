@@ -35,6 +35,8 @@ public struct Recall: Sendable {
   public let gain: MeanEstimate
   /// The same where the original is another random span: what emptying does beside forgetting it.
   public let control: MeanEstimate
+  /// Gain minus control, trial by trial: what is due to the span having been read.
+  public let beyondControl: MeanEstimate
 
   /// N for `model`: 256, or its smallest window when that is smaller.
   public static func period(for model: Model) -> Int {
@@ -71,6 +73,7 @@ public struct Recall: Sendable {
     logProbability = MeanEstimate(whole).mean
     self.gain = MeanEstimate(gains)
     control = MeanEstimate(controls)
+    beyondControl = MeanEstimate(zip(gains, controls).map { $0 - $1 })
   }
 }
 

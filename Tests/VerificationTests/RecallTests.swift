@@ -71,6 +71,7 @@ struct RecallTests {
     let recall = try recall(model("mistral"), settings)
     #expect(recall.gain == MeanEstimate([0, 0, 0]))
     #expect(recall.control == MeanEstimate([0, 0, 0]))
+    #expect(recall.beyondControl == MeanEstimate([0, 0, 0]))
     #expect(recall.logProbability < 0)
   }
 
@@ -80,12 +81,18 @@ struct RecallTests {
     #expect(recall.every == 6)
     var forgetful = model
     forgetful.ablation = .state(every: 6)
-    var generator = SplitMix64(seed: 0, label: "recall"), gains: [Double] = []
+    var generator = SplitMix64(seed: 0, label: "recall"), gains: [Double] = [],
+      controls: [Double] = []
     for _ in 0..<3 {
       let trial = RecallTrial(settings, text: text, alphabet: odd, generator: &generator)
       gains.append(
         try logProbability(model, trial.tokens) - logProbability(forgetful, trial.tokens))
+      controls.append(
+        try logProbability(model, trial.control) - logProbability(forgetful, trial.control))
     }
+    let beyond = MeanEstimate(zip(gains, controls).map { $0 - $1 })
+    #expect(abs(recall.control.mean - MeanEstimate(controls).mean) < 1e-5)
+    #expect(abs(recall.beyondControl.standardError - beyond.standardError) < 1e-5)
     let expected = MeanEstimate(gains)
     #expect(abs(recall.gain.mean - expected.mean) < 1e-5)
     #expect(abs(recall.gain.standardError - expected.standardError) < 1e-5)

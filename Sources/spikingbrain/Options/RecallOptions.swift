@@ -81,6 +81,7 @@ extension Recall {
       "trials": .int(settings.trials), "span": .int(settings.span),
       "distance": .int(settings.distance), "state_every": .int(every),
       "log_probability": .double(logProbability), "gain": gain.json, "control": control.json,
+      "beyond_control": beyondControl.json,
     ]
   }
 
@@ -88,7 +89,9 @@ extension Recall {
   func text(_ settings: Settings) -> String {
     var table = Table(rightAligned: [1, 2])
     table.add("", "mean", "error", "95 % interval")
-    for (name, estimate) in [("gain over state:\(every)", gain), ("control", control)] {
+    for (name, estimate) in [
+      ("gain over state:\(every)", gain), ("control", control), ("beyond control", beyondControl),
+    ] {
       table.add(
         name, fixed(estimate.mean, 5), fixed(estimate.standardError, 5),
         "\(fixed(estimate.interval.lower, 5)) to \(fixed(estimate.interval.upper, 5))")
@@ -100,7 +103,7 @@ extension Recall {
 
       \(table.text)
 
-      The control is the gain where the copy is of nothing that was read.
+      The control is the gain where the copy is of nothing that was read: recall is what is beyond.
       """
   }
 }
