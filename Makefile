@@ -5,7 +5,7 @@ PROGRAM = .build/release/spikingbrain
 DEMO = .build/demo
 PACKAGES = libopenblas-dev libssl-dev pkg-config
 
-.PHONY: setup build test demo lint bench check-all clean
+.PHONY: setup build test demo lint bench heal-study check-all clean
 
 # Installs what is missing; asks for root only when something is.
 setup:
@@ -36,6 +36,12 @@ lint:
 bench: build
 	cd Tests/Benchmarks && $(SWIFT) run -c release
 	$(PROGRAM) bench demo/tiny-qwen2 --prefill 256,512 --decode 64 --at 0,256
+
+# What each part of healing is worth, beside the controls: a table. The variables SOURCE, TEXT,
+# EVALUATE, CONTEXTS and others are described in docs/healing.md.
+heal-study: export PROGRAM := $(PROGRAM)
+heal-study: build
+	@Tests/Benchmarks/heal-study
 
 # Long checks against PyTorch and transformers; needs Python and network, see Tests/Reference.
 check-all: build

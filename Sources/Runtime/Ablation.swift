@@ -4,11 +4,14 @@ public enum Ablation: Sendable, Equatable {
   case state(every: Int)
   /// Softmax attention layers contribute nothing; their feed-forward parts stay.
   case attention
+  /// Linear attention contributes nothing, in the same way.
+  case linear
 
-  /// Parses `state`, `state:N` or `attention`; nil for anything else.
+  /// Parses `state`, `state:N`, `attention` or `linear`; nil for anything else.
   public init?(parsing text: String) {
     switch text {
     case "attention": self = .attention
+    case "linear": self = .linear
     case "state": self = .state(every: 1)
     default:
       guard text.hasPrefix("state:"), let every = Int(text.dropFirst(6)), every > 0 else {

@@ -82,6 +82,7 @@ package struct LayerRunner {
     }
     switch state {
     case .linear(var memory):
+      if ablation == .linear { return nil }
       var resets: Int?
       if case .state(let every) = ablation { resets = every }
       // Emptied first, or the buffer would be copied on its first write.

@@ -31,6 +31,7 @@ struct ParallelMixer {
     if ablation == .attention { return output }
     attended.normalizeHeads(
       byEach: branches.softmax, heads: model.heads, epsilon: model.branchNormEpsilon)
+    if ablation == .linear { return attended }
     output.add(attended)
     return output
   }

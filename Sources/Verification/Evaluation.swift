@@ -14,6 +14,8 @@ public struct Evaluation: Sendable {
   public private(set) var scored = 0
   /// Sum of the negative log-likelihoods in nats.
   public private(set) var totalNLL = 0.0
+  /// Sum and count of the negative log-likelihoods of each segment.
+  public private(set) var segments: [(sum: Double, count: Int)] = []
 
   /// Sum and count of the negative log-likelihoods by position in the segment; bucket b holds
   /// positions 2^b to 2^(b+1) - 1.
@@ -69,7 +71,9 @@ public struct Evaluation: Sendable {
       return try model.extend(&state, with: segment)
     }
     let own = try hidden(model), other = try teacher.map(hidden)
+    let before = totalNLL
     tokens += segment.count
+    defer { segments.append((totalNLL - before, segment.count - 1)) }
     for first in stride(from: 0, to: segment.count - 1, by: Self.rowsAtOnce) {
       let rows = first..<min(first + Self.rowsAtOnce, segment.count - 1)
       let logits = model.logits(own, rows: rows)

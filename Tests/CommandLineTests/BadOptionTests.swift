@@ -74,6 +74,17 @@ struct BadOptionTests {
       (["--ablate", "mind"], ["--ablate", "mind", "state:N"]),
       (["--tokens", "1"], ["--tokens", "1", "at least 2"]),
       (["--teacher", directory("t")], ["2048", "320"]),
+      (["--memory", "--context", "64"], [text, "at least 66"]),
+      (["--memory", "--ablate", "linear"], ["--ablate", "linear", "--memory"]),
+      (["--memory", "--recall", "2"], ["--recall", "2", "--memory"]),
+      (["--recall", "2", "--ablate", "state"], ["--ablate", "state", "--recall"]),
+      (["--recall", "2", "--teacher", directory("t")], ["--teacher", "--recall"]),
+      (["--recall", "1"], ["--recall", "1", "2 to"]),
+      (["--recall=-5"], ["--recall", "-5", "2 to"]),
+      (["--recall", "2", "--recall-span", "1"], ["--recall-span", "1", "2 to"]),
+      (["--recall", "2", "--recall-distance", "319"], ["--recall-distance", "at least 320"]),
+      (["--recall", "2", "--recall-distance", "9223372036854775807"], ["--recall-distance"]),
+      (["--recall", "2"], [text, "at least 1216"]),
     ] {
       try Program.run(["evaluate", Repository.tinyQwen2, "--text", text] + options)
         .refused(naming: words)

@@ -73,6 +73,44 @@ struct RunningTests {
     #expect((ablated["perplexity"]?.double ?? 0) > 2 * perplexity)
   }
 
+  @Test func `evaluate empties states, and says how far they reach`() throws {
+    let options = ["--text", text, "--context", "32", "--tokens", "96", "--memory"]
+    let report = try Program.run(["evaluate", converted, "--json"] + options).json()
+    let rows = try #require(report["memory"]?["emptied"]?.array)
+    #expect(rows.map { $0["every"]?.int } == [1, 16])
+    #expect(report["memory"]?["effective"] != nil)
+    let whole = try #require(report["perplexity"]?.double)
+    for row in rows {
+      let ratio = try #require(row["perplexity"]?.double) / whole
+      #expect(abs(try #require(row["difference"]?.double) - log(ratio)) < 1e-6)
+      #expect((row["standard_error"]?.double ?? 0) > 0)
+    }
+    // The source has no state to empty.
+    let source = try Program.run(["evaluate", Repository.tinyQwen2] + options).succeeded()
+    #expect(source.text.contains("effective memory: 1 tokens"))
+  }
+
+  @Test func `evaluate measures recall`() throws {
+    let options = [
+      "--text", text, "--recall", "2", "--recall-span", "8", "--recall-distance", "24",
+    ]
+    let results = try ["0", "0", "1"].map {
+      try Program.run(["evaluate", converted, "--json", "--seed", $0] + options)
+    }
+    let report = try results[0].json()
+    #expect(report["state_every"] == 16)
+    #expect(report["trials"] == 2)
+    #expect((report["log_probability"]?.double ?? 0) < -1)
+    let interval = try #require(report["gain"]?["interval"]?.array?.compactMap(\.double))
+    let mean = try #require(report["gain"]?["mean"]?.double)
+    #expect(interval[0] < mean && mean < interval[1])
+    #expect(report["control"]?["mean"]?.double != nil)
+    #expect(results[0].output == results[1].output)
+    #expect(results[0].output != results[2].output)
+    let text = try Program.run(["evaluate", converted] + options).succeeded().text
+    #expect(text.contains("gain over state:16"))
+  }
+
   @Test func `inspect describes, and exits 1 for what is not sound`() throws {
     let report = try Program.run("inspect", converted, "--json", "--tensors").json()
     #expect(report["architecture"] == "gla_swa")

@@ -47,20 +47,25 @@ struct AblationTests {
     #expect(every == 24 ? changes < 1e-5 : changes > 1e-3)
   }
 
-  @Test(arguments: ["gla_swa", "spikingbrain"])
-  func `attention removes the output of softmax layers`(_ name: String) throws {
+  @Test(
+    arguments: ["gla_swa", "spikingbrain"], [(Ablation.attention, true), (.linear, false)])
+  func `attention and linear remove the output of such layers`(
+    _ name: String, _ removal: (Ablation, Bool)
+  ) throws {
+    let (ablation, removesSoftmax) = removal
     var model = try synthesized(name, in: directory)
     let file = try ModelFile.open(directory(name))
     let layers = model.description.layers
     let weights = ReplacedWeights(base: file) { address, view in
-      guard address.role == .output, let layer = address.layer, layers[layer].mixer.isSoftmax
+      guard address.role == .output, let layer = address.layer,
+        layers[layer].mixer.isSoftmax == removesSoftmax
       else { return nil }
       let zeros = [Float](repeating: 0, count: view.shape.elementCount ?? 0)
       return MemoryStorage.view(zeros, shape: view.shape)
     }
     let expected = try Model(model.description, weights: weights).logits(tokens)
     let whole = try model.logits(tokens)
-    model.ablation = .attention
+    model.ablation = ablation
     #expect(difference(try model.logits(tokens), expected) < 1e-6)
     #expect(difference(expected, whole) > 1e-3)
   }
@@ -76,7 +81,9 @@ struct AblationTests {
     #expect(Ablation(parsing: "state") == .state(every: 1))
     #expect(Ablation(parsing: "state:64") == .state(every: 64))
     #expect(Ablation(parsing: "attention") == .attention)
-    for text in ["", "state:", "state:0", "state:-1", "state:x", "stat", "attention:1"] {
+    #expect(Ablation(parsing: "linear") == .linear)
+    for text in ["", "state:", "state:0", "state:-1", "state:x", "stat", "attention:1", "linear:1"]
+    {
       #expect(Ablation(parsing: text) == nil, "\(text)")
     }
   }

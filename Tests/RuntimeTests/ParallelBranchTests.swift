@@ -22,18 +22,16 @@ struct ParallelBranchTests {
     return try Model(file.description, weights: weights)
   }
 
-  @Test func `without the softmax branch's factor it is the ablated model`() throws {
+  @Test(arguments: [(Ablation.attention, [1, 0]), (.linear, [0, 1])] as [(Ablation, [Float])])
+  func `without one branch's factor it is the ablated model`(
+    _ ablation: Ablation, _ factors: [Float]
+  ) throws {
     var ablated = try synthesized("intra-layer", in: directory)
     let whole = try ablated.logits(tokens)
-    ablated.ablation = .attention
-    let silenced = try model(factors: [1, 0])
-    let file = try ModelFile.open(directory("intra-layer"))
-    var scaled = try Model(
-      file.description,
-      weights: ReplacedWeights(base: file) { address, _ in
-        address.role == .branchScale ? MemoryStorage.view([1, 1], shape: [2]) : nil
-      })
-    scaled.ablation = .attention
+    ablated.ablation = ablation
+    let silenced = try model(factors: factors)
+    var scaled = try model(factors: [1, 1])
+    scaled.ablation = ablation
     #expect(try scaled.logits(tokens) == silenced.logits(tokens))
     #expect(difference(try ablated.logits(tokens), whole) > 1e-2)
   }

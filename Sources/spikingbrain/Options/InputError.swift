@@ -8,6 +8,7 @@ enum InputError: ReportableError {
   case list(String, option: String)
   case unreadableText(file: String, reason: String)
   case textTooShort(file: String, tokens: Int, needed: Int)
+  case onlySpecial(file: String)
   case vocabularies(model: Int, teacher: Int)
   case option(String, value: String, expected: String)
 
@@ -19,6 +20,7 @@ enum InputError: ReportableError {
     case .unreadableText(_, let reason): "cannot be read: \(reason)"
     case .textTooShort(_, let tokens, let needed):
       "has \(tokens) tokens, at least \(needed) are needed"
+    case .onlySpecial: "holds nothing but special tokens"
     case .vocabularies(let model, let teacher):
       "model and teacher have different vocabularies (\(model) and \(teacher) tokens)"
     case .option(let name, let value, let expected): "\(name) is \(value), expected \(expected)"
@@ -27,7 +29,7 @@ enum InputError: ReportableError {
 
   var location: String? {
     switch self {
-    case .unreadableText(let file, _), .textTooShort(let file, _, _): file
+    case .unreadableText(let file, _), .textTooShort(let file, _, _), .onlySpecial(let file): file
     default: nil
     }
   }

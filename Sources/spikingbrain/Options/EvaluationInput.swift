@@ -1,0 +1,71 @@
+import Architectures
+import ModelFiles
+import Runtime
+import TensorTypes
+import Tokenization
+import Verification
+
+/// A checkpoint, opened, and the tokens it is evaluated on.
+struct EvaluationInput {
+  let model: Model
+  let teacher: Model?
+  let tokens: [Int]
+  /// The text's path, for messages.
+  let text: String
+  /// The ids that mean no text, such as the beginning of one.
+  let special: Set<Int>
+
+  /// Opens the checkpoint at `path` and encodes the first `limit` tokens of the file `text`.
+  init(
+    _ path: String, text: String, limit: Int?, teacher: String? = nil, ablate: String? = nil,
+    limits: LimitOptions
+  ) throws {
+    if let limit, limit < 2 {
+      throw InputError.option("--tokens", value: "\(limit)", expected: "at least 2")
+    }
+    var runnable = try RunnableModel(path, limits: limits)
+    if let ablate {
+      guard let ablation = Ablation(parsing: ablate) else {
+        throw InputError.option(
+          "--ablate", value: ablate, expected: "state, state:N, attention or linear")
+      }
+      runnable.model.ablation = ablation
+    }
+    let reference = try teacher.map { try RunnableModel($0, limits: limits) }
+    let description = runnable.model.description
+    if let other = reference?.model.description.vocabularySize, other != description.vocabularySize
+    {
+      throw InputError.vocabularies(model: description.vocabularySize, teacher: other)
+    }
+    let bytes = try InputError.text(at: text)
+    let tokenizer = try runnable.file.tokenizer.load()
+    let ids = tokenizer.encode(bytes: bytes)
+    let named = description.specialTokens
+    model = runnable.model
+    self.teacher = reference?.model
+    tokens = limit.map { Array(ids.prefix($0)) } ?? ids
+    self.text = text
+    special = Set(
+      tokenizer.specialTokens.map(\.id) + named.end
+        + [named.beginning, named.padding].compactMap(\.self))
+    try require(2)
+  }
+
+  /// Throws when there are fewer than `count` tokens.
+  func require(_ count: Int) throws {
+    guard tokens.count >= count else {
+      throw InputError.textTooShort(file: text, tokens: tokens.count, needed: count)
+    }
+  }
+
+  /// Evaluates the model in segments of `context` tokens, against the teacher if there is one.
+  func evaluate(context: Int, quiet: Bool) throws -> Evaluation {
+    let progress = Progress("evaluating", quiet: quiet)
+    defer { progress.finish() }
+    return try Evaluation(of: model, on: tokens, context: context, teacher: teacher) {
+      progress.update(done: Int($0 * Double(tokens.count)), total: tokens.count) {
+        "\($0) tokens"
+      }
+    }
+  }
+}

@@ -1,0 +1,49 @@
+import Runtime
+import StrictJSON
+import TensorTypes
+import Verification
+
+extension EvaluationInput {
+  /// Evaluates with states emptied, beside `whole`, the evaluation as it is.
+  func memory(beside whole: Evaluation, context: Int, quiet: Bool) throws -> EffectiveMemory {
+    var progress: (every: Int, line: Progress)?
+    defer { progress?.line.finish() }
+    return try EffectiveMemory(of: model, on: tokens, context: context, beside: whole) {
+      every, share in
+      if progress?.every != every {
+        progress = (every, Progress("evaluating state:\(every)", quiet: quiet))
+      }
+      progress?.line.update(done: Int(share * Double(tokens.count)), total: tokens.count) {
+        "\($0) tokens"
+      }
+    }
+  }
+}
+
+extension EffectiveMemory {
+  /// The result as the command line prints it with `--json`.
+  var json: JSONValue {
+    let rows: [JSONValue] = rows.map { row in
+      [
+        "every": .int(row.every), "perplexity": .double(row.perplexity),
+        "difference": .double(row.difference.mean),
+        "standard_error": .double(row.difference.standardError),
+      ]
+    }
+    return ["emptied": .array(rows), "effective": tokens.map { .int($0) } ?? .null]
+  }
+
+  /// The result in words.
+  var text: String {
+    var table = Table(rightAligned: [0, 1, 2, 3])
+    table.add("state emptied each", "perplexity", "NLL difference", "error")
+    for row in rows {
+      table.add(
+        "\(row.every)", fixed(row.perplexity, 3), fixed(row.difference.mean, 5),
+        fixed(row.difference.standardError, 5))
+    }
+    let memory =
+      tokens.map { "\($0) tokens" } ?? "more than \(rows.last?.every ?? 0) tokens"
+    return table.text + "\n\neffective memory: \(memory)"
+  }
+}
