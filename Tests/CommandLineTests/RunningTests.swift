@@ -82,7 +82,8 @@ struct RunningTests {
     let whole = try #require(report["perplexity"]?.double)
     for row in rows {
       let ratio = try #require(row["perplexity"]?.double) / whole
-      #expect(abs(try #require(row["difference"]?.double) - log(ratio)) < 1e-6)
+      let difference = try #require(row["difference"]?.double)
+      #expect(abs(difference - log(ratio)) < 1e-6)
       #expect((row["standard_error"]?.double ?? 0) > 0)
     }
     // The source has no state to empty.
