@@ -82,7 +82,8 @@ struct RunningTests {
     let whole = try #require(report["perplexity"]?.double)
     for row in rows {
       let ratio = try #require(row["perplexity"]?.double) / whole
-      #expect(abs(try #require(row["difference"]?.double) - log(ratio)) < 1e-6)
+      let difference = try #require(row["difference"]?.double)
+      #expect(abs(difference - log(ratio)) < 1e-6)
       #expect((row["standard_error"]?.double ?? 0) > 0)
     }
     // The source has no state to empty.
@@ -101,7 +102,9 @@ struct RunningTests {
     #expect(report["state_every"] == 16)
     #expect(report["trials"] == 2)
     #expect((report["log_probability"]?.double ?? 0) < -1)
-    let interval = try #require(report["gain"]?["interval"]?.array?.compactMap(\.double))
+    let bounds = try #require(report["gain"]?["interval"]?.array)
+    let interval = bounds.compactMap(\.double)
+    try #require(interval.count == 2)
     let mean = try #require(report["gain"]?["mean"]?.double)
     #expect(interval[0] < mean && mean < interval[1])
     #expect(report["control"]?["mean"]?.double != nil)
