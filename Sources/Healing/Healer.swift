@@ -183,11 +183,14 @@ public final class Healer {
     return (healed, report)
   }
 
-  /// Whether a layer is fitted to the source: linear layers, and windows that are shorter than the
-  /// segments.
-  public func refits(_ layer: Int) -> Bool {
-    let mixer = model.layers[layer].mixer
-    return !mixer.isSoftmax || (mixer.windowKeys ?? .max) < segments.length
+  /// Whether layers of this kind are fitted to the source: linear layers, and windows that are
+  /// shorter than the segments.
+  public static func refits(_ mixer: Mixer, context: Int) -> Bool {
+    !mixer.isSoftmax || (mixer.windowKeys ?? .max) < context
+  }
+
+  func refits(_ layer: Int) -> Bool {
+    Healer.refits(model.layers[layer].mixer, context: segments.length)
   }
 
   private func passTeacher(

@@ -45,9 +45,12 @@ import Testing
     try Program.run(
       "heal", Repository.tinyQwen2, "--teacher", Repository.tinyQwen2, "--text", "/dev/null",
       "--output", directory("out")
-    ).refused(naming: "no linear layers")
+    ).refused(naming: "neither linear layers")
+    try Program.run(heal(to: "out", "--method", "none")).refused(naming: "method")
     let prediction = try Program.run(heal(to: "out", "--dry-run")).succeeded()
-    #expect(prediction.text.contains("predicted"))
+    #expect(prediction.text.contains("predicted") && !prediction.text.contains("second stage"))
+    let both = try Program.run(heal(to: "out", "--dry-run", "--distill-steps", "5")).succeeded()
+    #expect(both.text.contains("second stage"))
     #expect(directory.names == ["copied"])
   }
 }

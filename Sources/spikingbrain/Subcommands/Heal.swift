@@ -122,13 +122,14 @@ struct HealRunner {
     let file = try ModelFile.open(path), source = try ModelFile.open(teacher)
     try file.requireSound()
     try source.requireSound()
+    let mixers = file.description.layers.map(\.mixer)
+    guard mixers.contains(where: { Healer.refits($0, context: settings.context) }) else {
+      throw HealingError.nothingToHeal(path: path)
+    }
     let tokens = try file.tokens(of: settings.text, limit: settings.tokens)
     // Nothing is touched before the inputs have been found to fit.
     let temporary = FileManager.default.temporaryDirectory.path
     let rehearsal = try healer(file, source, tokens: tokens, directory: temporary)
-    guard file.description.layers.indices.contains(where: rehearsal.refits) else {
-      throw HealingError.nothingToHeal(path: path)
-    }
     if let limit = output.limits.maxRam, rehearsal.distillationBytes > limit.bytes {
       throw HealingError.memory(
         needed: ByteSize(rehearsal.distillationBytes), limit: limit)
