@@ -38,8 +38,7 @@ struct DistillProbe {
     let trace = layer(hidden, segments: healer.together)
     guard factor != nil else { return }
     if healer.recomputes { _ = layer(hidden, segments: healer.together) }
-    let below = FloatMatrix(rows: hidden.rows, columns: hidden.columns)
-    below.elements.update(repeating: 0)
+    let below = hidden.zeros
     trace.pullback(trace.value, below)
   }
 }

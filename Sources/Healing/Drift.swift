@@ -10,13 +10,14 @@ struct Drift {
     _ hidden: FloatMatrix, source: FloatMatrix, first: Int, massive: MassiveTokens
   ) {
     let distances = RowDistances(hidden, from: source)
-    let norms = RowDistances(source, from: hidden).squaredNorms
     for row in 0..<hidden.rows {
       ratios.append(
         (distances.squaredDistances[row] / max(distances.squaredNorms[row], 1e-30)).squareRoot())
     }
     for row in 0..<hidden.rows where massive.indices.contains(first + row) {
-      sinkRatios.append((norms[row] / max(distances.squaredNorms[row], 1e-30)).squareRoot())
+      let own = hidden.rows(row..<row + 1)
+      let norm = RowDistances(own, from: own).squaredNorms[0]
+      sinkRatios.append((norm / max(distances.squaredNorms[row], 1e-30)).squareRoot())
     }
   }
 

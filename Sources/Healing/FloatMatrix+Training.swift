@@ -4,6 +4,16 @@ import Runtime
 
 /// Matrix operations of training, on matrices that they keep alive.
 extension FloatMatrix {
+  /// A matrix of the same size whose elements are not yet set.
+  var unset: FloatMatrix { FloatMatrix(rows: rows, columns: columns) }
+
+  /// A matrix of zeros of the same size: where a gradient is summed up.
+  var zeros: FloatMatrix {
+    let zeros = unset
+    zeros.elements.update(repeating: 0)
+    return zeros
+  }
+
   /// a · bᵀ: [m, k] and [n, k] give [m, n].
   static func product(_ a: FloatMatrix, transposed b: FloatMatrix) -> FloatMatrix {
     let c = FloatMatrix(rows: a.rows, columns: b.rows)

@@ -92,11 +92,8 @@ struct GLASequences {
     _ query: FloatMatrix, _ key: FloatMatrix, _ value: FloatMatrix, _ decay: FloatMatrix,
     outputGradient: FloatMatrix
   ) -> (Projections, decay: FloatMatrix) {
-    func like(_ matrix: FloatMatrix) -> FloatMatrix {
-      FloatMatrix(rows: matrix.rows, columns: matrix.columns)
-    }
-    let gradients = Projections(query: like(query), key: like(key), value: like(value))
-    let decayGradient = like(decay)
+    let gradients = Projections(query: query.unset, key: key.unset, value: value.unset)
+    let decayGradient = decay.unset
     withExtendedLifetime((query, key, value, decay, outputGradient, gradients, decayGradient)) {
       GatedLinearAttention.backward(
         queries: query.pointer, keys: key.pointer, values: value.pointer, logDecay: decay.pointer,

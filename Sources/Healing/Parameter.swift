@@ -16,11 +16,7 @@ final class Parameter {
   /// Whether gradients are summed up; a frozen parameter ignores them and takes no memory for them.
   var isTrained = true
   /// The sum of the gradients since the last step.
-  private(set) lazy var gradient = {
-    let gradient = FloatMatrix(rows: value.rows, columns: value.columns)
-    gradient.elements.update(repeating: 0)
-    return gradient
-  }()
+  private(set) lazy var gradient = value.zeros
   private(set) lazy var optimiser = Adam(count: value.count)
 
   private init(

@@ -41,12 +41,9 @@ struct SoftmaxCore: MixingCore {
         layout: model.headLayout, window: window, output: features.pointer)
     }
     return MixedHeads(features: features) { [model, window] gradient, _ in
-      func like(_ matrix: FloatMatrix) -> FloatMatrix {
-        FloatMatrix(rows: matrix.rows, columns: matrix.columns)
-      }
       let result = Projections(
-        query: like(projections.query), key: like(projections.key),
-        value: like(projections.value))
+        query: projections.query.unset, key: projections.key.unset,
+        value: projections.value.unset)
       withExtendedLifetime((projections, features, gradient, result)) {
         WindowAttention.backward(
           queries: projections.query.pointer, keys: projections.key.pointer,

@@ -67,8 +67,7 @@ final class TrainableModel {
     let result = head.divergence(hidden, source: source, factor: factor)
     var gradient = result.gradient
     while let trace = traces.popLast() {
-      let below = FloatMatrix(rows: gradient.rows, columns: gradient.columns)
-      below.elements.update(repeating: 0)
+      let below = gradient.zeros
       trace.pullback(gradient, below)
       gradient = below
     }
@@ -113,8 +112,7 @@ struct TrainableLayer {
     return Traced(value: output) { [weights, model] gradient, inputGradient in
       let middleGradient = gradient.copy
       fed.pullback(gradient, middleGradient)
-      let normGradient = FloatMatrix(rows: gradient.rows, columns: gradient.columns)
-      normGradient.elements.update(repeating: 0)
+      let normGradient = gradient.zeros
       mixed.pullback(middleGradient, inputGradient == nil ? nil : normGradient)
       guard let inputGradient else { return }
       hidden.normBackward(

@@ -89,3 +89,12 @@ struct RecipeReader {
     .init(file: file, line: node.mark?.line ?? line)
   }
 }
+
+extension RecipeReader {
+  /// A reader of recorded settings, as a manifest holds them.
+  init(recorded fields: [String: String], file: String) throws(RecipeError) {
+    let node = Node.mapping(
+      .init(fields.sorted { $0.key < $1.key }.map { (Node($0.key), Node($0.value)) }))
+    try self.init(node, describing: "the recorded settings", file: file)
+  }
+}

@@ -1,5 +1,4 @@
 public import TensorTypes
-import Yams
 
 /// What `upcycle` may be told, by a recipe or on the command line.
 public struct UpcycleSettings: Sendable, Equatable {
@@ -102,9 +101,7 @@ extension UpcycleSettings {
 
   /// The settings that `fields` recorded, for example in a manifest.
   public init(fields: [String: String], file: String) throws(RecipeError) {
-    let node = Node.mapping(
-      .init(fields.sorted { $0.key < $1.key }.map { (Node($0.key), Node($0.value)) }))
-    var reader = try RecipeReader(node, describing: "the recorded settings", file: file)
+    var reader = try RecipeReader(recorded: fields, file: file)
     try self.init(&reader)
     try reader.finish()
   }
