@@ -16,8 +16,8 @@ struct Distiller {
   let settings: HealSettings
   /// Segments that pass through the model together.
   let together: Int
-  /// Seconds between saved states.
-  var saveInterval = 120.0
+  /// Saving takes at most one part in this many of the time.
+  var timePerSave = 50.0
 
   /// Trains from where `state` stands up to `steps` steps.
   ///
@@ -31,7 +31,8 @@ struct Distiller {
     state.before = before
     var generator = SplitMix64(seed: settings.seed, label: "distill")
     var order = Shuffle(count: segments.training.count)
-    var saved = Date()
+    // The first step is saved, which tells what saving costs.
+    var nextSave = Date()
     for step in 0..<steps {
       let chosen = (0..<settings.batch).map { _ in
         segments.training[segments.training.startIndex + order.next(&generator)]
@@ -46,9 +47,10 @@ struct Distiller {
       else { throw HealingError.distillationDiverged(step: step) }
       state.step = step + 1
       state.running = step == 0 ? loss : 0.9 * state.running + 0.1 * loss
-      if Date().timeIntervalSince(saved) > saveInterval {
+      if Date() >= nextSave {
+        let began = Date()
         try save(state)
-        saved = Date()
+        nextSave = Date(timeIntervalSinceNow: timePerSave * -began.timeIntervalSinceNow)
       }
       try progress(Double(step + 1) / Double(steps), state.running)
     }

@@ -50,6 +50,19 @@ extension Healer {
   /// About the most memory that the second stage takes, mapped weights included; 0 without one.
   public var distillationBytes: Int {
     guard settings.distillSteps > 0 else { return 0 }
+    let layer = together * segmentBytes / model.layers.count
+    return distilledBytes + layer + (recomputes ? streamBytes : together * segmentBytes)
+  }
+
+  /// Whether layers are computed again on the way back, because their activations do not fit.
+  var recomputes: Bool { distilledBytes + together * segmentBytes > memory }
+
+  /// Segments that pass through the whole model together; whatever the memory is, so that it does
+  /// not change the result.
+  var together: Int { min(settings.batch, max(1, (768 << 20) / segmentBytes)) }
+
+  /// Weights, gradients and moments.
+  private var distilledBytes: Int {
     let attention = model.hiddenSize * 2 * (model.queryWidth + model.keyValueWidth)
     let trained = model.layers.count { settings.distillScope == .attention || !$0.mixer.isSoftmax }
     // The value; and for what is trained a gradient and two moments.
@@ -57,17 +70,13 @@ extension Healer {
     let head = model.vocabularySize * (model.hiddenSize + 2 * Predictions.rowsAtOnce)
     let mapped = 3 * model.hiddenSize * model.feedForwardSize * model.layers.count
     return MemoryLayout<Float>.stride * (mixers + head + mapped)
-      + min(Healer.traceLimit, together * segmentBytes) + segmentBytes / model.layers.count
   }
 
-  /// Whether layers are computed again on the way back, because their activations take too much.
-  var recomputes: Bool { segmentBytes > Healer.traceLimit }
-
-  /// Segments that pass through the whole model together.
-  var together: Int { min(settings.batch, max(1, Healer.traceLimit / segmentBytes)) }
-
+  /// Activations of a segment in all layers.
   private var segmentBytes: Int { segments.length * TrainableModel.traceBytes(model) }
 
-  /// Most bytes of activations kept for the way back; above, layers are computed twice.
-  private static let traceLimit = 768 << 20
+  /// The streams that enter the layers.
+  private var streamBytes: Int {
+    together * segments.length * model.hiddenSize * model.layers.count * MemoryLayout<Float>.stride
+  }
 }

@@ -22,6 +22,8 @@ public final class Healer {
   let tokens: [Int]
   let segments: Segments
   let workspace: Workspace
+  /// Bytes that the second stage may take before it computes layers twice.
+  let memory: Int
   /// The estimate, once it was made.
   var measured: Estimate?
 
@@ -49,11 +51,14 @@ public final class Healer {
 
   /// A healer of `model` against `teacher` on `tokens`.
   ///
-  /// - Parameter directory: an existing directory for the streams, which may hold those of an
-  ///   interrupted run of the same healing.
+  /// - Parameters:
+  ///   - directory: an existing directory for the streams, which may hold those of an interrupted
+  ///     run of the same healing.
+  ///   - memory: bytes that may be used; nil for a quarter of the machine's.
   public init(
     model: ModelDescription, weights: any WeightSource, teacher: ModelDescription,
-    teacherWeights: any WeightSource, tokens: [Int], settings: HealSettings, directory: String
+    teacherWeights: any WeightSource, tokens: [Int], settings: HealSettings, directory: String,
+    memory: Int? = nil
   ) throws {
     try Healer.check(model, against: teacher)
     let context = settings.context
@@ -66,6 +71,7 @@ public final class Healer {
     studentWeights = weights
     self.teacherWeights = teacherWeights
     self.settings = settings
+    self.memory = memory ?? Int(ProcessInfo.processInfo.physicalMemory / 4)
     self.tokens = Array(tokens.prefix(count * context))
     segments = Segments(length: context, count: count)
     workspace = Workspace(directory: directory, columns: model.hiddenSize)

@@ -5,6 +5,7 @@ public import TensorTypes
 public enum HealingError: ReportableError, Equatable {
   case file(String, operation: String, errno: Int32)
   case nothingToHeal(path: String)
+  case noWindow(path: String)
   case differentModels(String)
   case unsupported(String)
   case tooFewTokens(Int, needed: Int)
@@ -18,6 +19,7 @@ public enum HealingError: ReportableError, Equatable {
       "cannot \(operation) the file: \(String(cString: strerror(code)))"
     case .nothingToHeal:
       "has neither linear layers nor windows shorter than a segment: there is nothing to heal"
+    case .noWindow: "has no sliding window that could be changed"
     case .differentModels(let reason): "the teacher is not the source of this checkpoint: \(reason)"
     case .unsupported(let part):
       "the model has \(part), which healing does not know: it takes layers in turn with dense "
@@ -34,7 +36,7 @@ public enum HealingError: ReportableError, Equatable {
 
   public var location: String? {
     switch self {
-    case .file(let path, _, _), .nothingToHeal(let path): path
+    case .file(let path, _, _), .nothingToHeal(let path), .noWindow(let path): path
     default: nil
     }
   }

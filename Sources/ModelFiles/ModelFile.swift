@@ -14,11 +14,11 @@ public struct ModelFile: WeightSource {
   /// The stored tensors.
   public let reader: any CheckpointReader
   /// The configuration, in the terms of a Hugging Face config.json.
-  public let configuration: Configuration
+  public private(set) var configuration: Configuration
   /// The architecture that read the configuration.
   public let architecture: any Architecture.Type
   /// What the model is.
-  public let description: ModelDescription
+  public private(set) var description: ModelDescription
   /// Where each tensor of the model is stored.
   public let tensors: [TensorAddress: StoredTensor]
   /// Names in the files that the model does not need.
@@ -74,6 +74,16 @@ public struct ModelFile: WeightSource {
     return TensorView(
       bytes: view.bytes, type: view.type, shape: view.shape, rowOrder: order,
       storage: view.storage)
+  }
+
+  /// The same file, read as a model whose sliding windows are `size` tokens long; nil when it has
+  /// none.
+  public func withWindow(_ size: Int) -> ModelFile? {
+    var copy = self
+    var object = configuration.object
+    guard copy.description.setWindow(size, in: &object) else { return nil }
+    copy.configuration = Configuration(object, file: configuration.file)
+    return copy
   }
 
   /// Token ids that end a generation: those of the configuration and of generation_config.json.

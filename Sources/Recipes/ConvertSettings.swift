@@ -66,6 +66,9 @@ extension ConvertSettings {
   /// The range of the decay gates' bias: beyond it the decay no longer changes.
   public static let gateBiases = -1000.0...1000.0
 
+  /// The range of sliding windows.
+  static let windows = 1...Configuration.largestDimension
+
   /// Throws when a value is out of range; `place` says where each key was given.
   public func validate(at place: (String) -> RecipeError.Place) throws(RecipeError) {
     func check(
@@ -75,9 +78,8 @@ extension ConvertSettings {
         throw .wrongValue(key: key, value: value, expected: expected, place: place(key))
       }
     }
-    let windows = 1...Configuration.largestDimension
     try check(
-      windows.contains(window), "window", "\(window)", "1 to \(Configuration.largestDimension)")
+      Self.windows.contains(window), "window", "\(window)", "1 to \(Self.windows.upperBound)")
     try check(
       Self.gateBiases.contains(gateBias), "gate-bias", "\(gateBias)", "-1000 to 1000")
     try check(shardSize.bytes > 0, "shard-size", "\(shardSize.bytes)", "a size like 5GB")

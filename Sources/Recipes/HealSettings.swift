@@ -6,6 +6,8 @@ public struct HealSettings: Sendable, Equatable {
   public var tokens = 131_072
   /// Tokens per segment; each starts from an empty state.
   public var context = 512
+  /// The sliding window of the healed model; nil keeps that of the checkpoint.
+  public var window: Int?
   /// Which parts of the refit are run.
   public var method = Method.both
   /// Gradient steps per layer.
@@ -71,6 +73,10 @@ extension HealSettings {
     let limits: [(isValid: Bool, key: String, value: String, expected: String)] = [
       ((1...1 << 32).contains(tokens), "tokens", "\(tokens)", "1 or more"),
       ((2...1 << 20).contains(context), "context", "\(context)", "2 to 1048576"),
+      (
+        ConvertSettings.windows.contains(window ?? 1), "window", "\(window ?? 0)",
+        "1 to \(ConvertSettings.windows.upperBound)"
+      ),
       ((0...1 << 24).contains(steps), "steps", "\(steps)", "0 or more"),
       ((1...1 << 16).contains(batch), "batch", "\(batch)", "1 to 65536"),
       (learningRate > 0 && learningRate <= 1, "learning-rate", "\(learningRate)", "0 to 1"),
@@ -101,7 +107,8 @@ extension HealSettings {
   /// Every setting that determines the result, in a fixed order.
   public var fields: [(key: String, value: String)] {
     [
-      ("tokens", "\(tokens)"), ("context", "\(context)"), ("method", method.rawValue),
+      ("tokens", "\(tokens)"), ("context", "\(context)"),
+      ("window", window.map { "\($0)" } ?? "keep"), ("method", method.rawValue),
       ("steps", "\(steps)"), ("batch", "\(batch)"), ("learning-rate", "\(learningRate)"),
       ("gate-bias", "\(gateBias)"), ("sink-weight", "\(sinkWeight)"), ("seed", "\(seed)"),
       ("distill-steps", "\(distillSteps)"),
@@ -118,6 +125,7 @@ extension HealSettings: RecipeStep {
     text = try reader.texts("text") ?? []
     tokens = try reader.positive("tokens", default: tokens)
     context = try reader.positive("context", default: context)
+    window = try reader.value("window", default: window, expected: "an integer") { Int($0) }
     method = try reader.value("method", default: method, expected: Method.choices) {
       Method(rawValue: $0)
     }

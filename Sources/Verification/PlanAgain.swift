@@ -18,7 +18,11 @@ struct PlanAgain {
       return try ConversionPlan.make(
         from: source, settings: ConvertSettings(fields: fields, file: manifestPath))
     case "heal":
-      return try plan(recipe?["of"])
+      guard var plan = try plan(recipe?["of"]) else { return nil }
+      if let window = fields(recipe)?["window"].flatMap({ Int($0) }) {
+        _ = plan.description.setWindow(window, in: &plan.configuration)
+      }
+      return plan
     case "upcycle":
       guard let fields = fields(recipe) else { return nil }
       let settings = try UpcycleSettings(fields: fields, file: manifestPath)

@@ -39,6 +39,34 @@ import Testing
     #expect(report.text.contains("44 tensors healed"))
   }
 
+  @Test func `a killed second stage resumes to the same bytes, with the window it was given`()
+    throws
+  {
+    let options = [
+      "--method", "none", "--distill-steps", "24", "--window", "64", "--distill-learning-rate",
+      "2e-3",
+    ]
+    try Program.run(heal(to: "first")).succeeded()
+    var arguments = heal(to: "whole")
+    arguments[1] = directory("first")
+    arguments += options
+    try Program.run(arguments).succeeded()
+    arguments[arguments.firstIndex(of: directory("whole")) ?? 0] = directory("out")
+    let running = try RunningProgram(Program.path, arguments)
+    let mark = directory("out.partial/.work/distill.json")
+    while !running.hasEnded && !Files.exist(mark) { usleep(200) }
+    let killed = try #require(running.kill())
+    #expect(killed.code == -9, "the run was over before it was killed")
+    try Program.run(arguments + ["--resume"]).succeeded()
+    #expect(try Files.tree(directory("out")) == Files.tree(directory("whole")))
+    let report = try Program.run(
+      "verify", directory("out"), "--source", Repository.tinyQwen2
+    ).succeeded()
+    #expect(report.text.contains("tensors healed"))
+    let summary = try Program.run("inspect", directory("out")).succeeded()
+    #expect(summary.text.contains("window 64") && summary.text.contains("end to end, 24 steps"))
+  }
+
   @Test func `bad input is refused before anything is written`() throws {
     try Program.run(heal(to: "out", "--context", "2048")).refused(naming: "tokens")
     try Program.run(heal(to: "out", "--batch", "0")).refused(naming: "--batch")
@@ -47,6 +75,7 @@ import Testing
       "--output", directory("out")
     ).refused(naming: "neither linear layers")
     try Program.run(heal(to: "out", "--method", "none")).refused(naming: "method")
+    try Program.run(heal(to: "out", "--window", "0")).refused(naming: "--window")
     let prediction = try Program.run(heal(to: "out", "--dry-run")).succeeded()
     #expect(prediction.text.contains("predicted") && !prediction.text.contains("second stage"))
     let both = try Program.run(heal(to: "out", "--dry-run", "--distill-steps", "5")).succeeded()

@@ -119,7 +119,7 @@ import Testing
     {
       let distiller = Distiller(
         model: model, tokens: problem.tokens, segments: Segments(length: Self.length, count: 2),
-        source: stream, settings: settings, together: 1, saveInterval: 0)
+        source: stream, settings: settings, together: 1, timePerSave: 0)
       return try distiller.run(
         steps: 20, state: &state, save: { try workspace.save($0, of: model) }
       ) { share, _ in

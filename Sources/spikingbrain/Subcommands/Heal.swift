@@ -41,6 +41,11 @@ struct Heal: ParsableCommand {
   @Option(help: "Tokens per segment.")
   var context = HealSettings().context
 
+  @Option(
+    help: ArgumentHelp(
+      "Sliding window of the healed model; default: the checkpoint's.", valueName: "tokens"))
+  var window: Int?
+
   @Option(help: "How each layer is refitted.")
   var method = HealSettings().method
 
@@ -89,6 +94,7 @@ struct Heal: ParsableCommand {
     settings.text = text
     settings.tokens = tokens
     settings.context = context
+    settings.window = window
     settings.method = method
     settings.steps = steps
     settings.batch = batch
@@ -119,8 +125,15 @@ struct HealRunner {
   func run(_ path: String, teacher: String, to out: String) throws -> Report {
     try settings.validate { _ in .commandLine }
     try output.limits.apply()
-    let file = try ModelFile.open(path), source = try ModelFile.open(teacher)
+    let source = try ModelFile.open(teacher)
+    var file = try ModelFile.open(path)
     try file.requireSound()
+    if let window = settings.window {
+      guard let changed = file.withWindow(window) else {
+        throw HealingError.noWindow(path: path)
+      }
+      file = changed
+    }
     try source.requireSound()
     let mixers = file.description.layers.map(\.mixer)
     guard mixers.contains(where: { Healer.refits($0, context: settings.context) }) else {
@@ -197,7 +210,9 @@ struct HealRunner {
         "predicted_seconds": .double(estimate.seconds),
         "layers": .array(reports.map(\.json)),
       ],
-      text: "wrote \(out): healed \(reports.count { $0.after != nil }) layers in "
+      text: "wrote \(out): healed "
+        + (settings.method == .none
+          ? "end to end" : "\(reports.count { $0.after != nil }) layers") + " in "
         + duration(seconds))
   }
 
@@ -206,7 +221,8 @@ struct HealRunner {
   ) throws -> Healer {
     try Healer(
       model: file.description, weights: file, teacher: source.description, teacherWeights: source,
-      tokens: tokens, settings: settings, directory: directory)
+      tokens: tokens, settings: settings, directory: directory,
+      memory: output.limits.maxRam?.bytes)
   }
 
   /// What the healing would take, without doing it.
@@ -221,8 +237,7 @@ struct HealRunner {
     guard FileManager.default.fileExists(atPath: file.path + "/" + Manifest.fileName) else {
       return .null
     }
-    let recipe = try Manifest(directory: file.path).recipe
-    return recipe["step"]?.string == "heal" ? recipe["of"] ?? .null : recipe
+    return try Manifest(directory: file.path).recipe
   }
 
   /// What determines the result: a run is resumed only when all of it is the same.

@@ -85,7 +85,7 @@ struct Inspection {
     table.add(
       "heads", "\(model.heads) query, \(model.keyValueHeads) key/value, d \(model.headDim)")
     table.add("extras", extras)
-    if let healing = HealingSummary(of: file) { table.add("healed", healing.text) }
+    for line in HealingSummary.lines(of: file) { table.add("healed", line) }
     table.add("convertible", convertible)
     var lines = table.lines
     if !file.ignored.isEmpty {
@@ -151,37 +151,6 @@ struct Inspection {
         })
     }
     return .object(object)
-  }
-}
-
-/// What the manifest of a healed checkpoint says of its healing.
-struct HealingSummary {
-  /// Held-out relative errors of the refitted layers, by layer.
-  private var errors: [(layer: Int, error: Double)] = []
-  /// The massive tokens' norms relative to the source's after each layer.
-  private var sinks: [(layer: Int, ratio: Double)] = []
-  private var lastDrift = 0.0
-
-  init?(of file: ModelFile) {
-    guard let recipe = try? Manifest(directory: file.path).recipe,
-      recipe["step"]?.string == "heal", let layers = recipe["layers"]?.array
-    else { return nil }
-    for entry in layers {
-      guard let layer = entry["layer"]?.int else { continue }
-      if let error = entry["error_after"]?.double { errors.append((layer, error)) }
-      if let sink = entry["sink"]?.double { sinks.append((layer, sink)) }
-      lastDrift = entry["drift"]?.double ?? lastDrift
-    }
-    if errors.isEmpty || sinks.isEmpty { return nil }
-  }
-
-  var text: String {
-    let worst = errors.max { $0.error < $1.error } ?? (0, 0)
-    let sink = sinks.max { abs($0.ratio - 1) < abs($1.ratio - 1) } ?? (0, 1)
-    let mean = errors.reduce(0) { $0 + $1.error } / Double(errors.count)
-    return "\(errors.count) layers, error \(fixed(mean, 3)) (layer \(worst.layer): "
-      + "\(fixed(worst.error, 3))), drift \(fixed(lastDrift, 3)) at the end, attention sink "
-      + "\(fixed(sink.ratio, 3)) of the source's at worst (after layer \(sink.layer))"
   }
 }
 
