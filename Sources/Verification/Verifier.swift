@@ -29,7 +29,7 @@ public struct Verifier {
     self.file = file
     self.source = source
     self.residency = residency
-    manifest = Manifest.exists(in: file.path) ? try Manifest(directory: file.path) : nil
+    manifest = try Manifest(ifIn: file.path)
   }
 
   /// Runs the checks up to `level`, calling `report` after each; stops after the first level with
@@ -195,12 +195,5 @@ extension Verifier {
     return try UpcycleCheck(
       file: file, dense: dense, residency: residency, manifest: manifest
     ).run()
-  }
-}
-
-extension Manifest {
-  /// Whether `directory` has a manifest.
-  static func exists(in directory: String) -> Bool {
-    FileManager.default.fileExists(atPath: directory + "/" + fileName)
   }
 }

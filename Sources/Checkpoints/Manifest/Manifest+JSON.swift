@@ -38,6 +38,12 @@ extension Manifest {
     try self.init(path: RelativeName.join(directory, Manifest.fileName))
   }
 
+  /// Reads and checks `manifest.json` of `directory`; nil when there is none.
+  public init?(ifIn directory: String) throws(CheckpointError) {
+    guard FileStatus.exists(RelativeName.join(directory, Manifest.fileName)) else { return nil }
+    try self.init(directory: directory)
+  }
+
   /// Reads and checks the manifest at `path`.
   public init(path: String) throws(CheckpointError) {
     let document = try JSONFile.read(path, what: "manifest", limit: Manifest.byteLimit)

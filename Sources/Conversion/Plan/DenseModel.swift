@@ -40,9 +40,7 @@ public struct DenseModel: Sendable {
     self.parts = parts
     companions = try file.companionFiles()
     summary = file.summary
-    let hasManifest = FileManager.default.fileExists(
-      atPath: file.path + "/" + Manifest.fileName)
-    let recipe = hasManifest ? try Manifest(directory: file.path).recipe : .null
+    let recipe = try Manifest(ifIn: file.path)?.recipe ?? .null
     self.recipe = recipe["step"]?.string == "synthesize" ? .null : recipe
   }
 

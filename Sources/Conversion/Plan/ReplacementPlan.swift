@@ -23,6 +23,7 @@ public enum ReplacementPlan {
     recipe: JSONObject, shardSize: ByteSize, notes: [String], reports: [(String, JSONValue)]
   ) throws -> CheckpointPlan {
     try file.requireSound()
+    let replacedBefore = try replacedTensors(of: file, summary: summary)
     let tensors = try file.description.requirements.map { requirement in
       guard let stored = file.tensors[requirement.address] else {
         throw ModelFileError.noTensor(path: file.path, address: requirement.address)
@@ -30,6 +31,9 @@ public enum ReplacementPlan {
       let transform: any TensorTransform
       if let view = replacements[requirement.address] {
         transform = ReplacementTransform(view, as: stored.type, summary: summary)
+      } else if replacedBefore.contains(stored.name) {
+        transform = ReplacementTransform(
+          try file.view(requirement.address), as: stored.type, summary: summary)
       } else {
         transform = CopyTransform(
           try file.view(requirement.address), named: stored.name, as: stored.type)
@@ -42,5 +46,15 @@ public enum ReplacementPlan {
       companions: try file.companionFiles()
         + reports.map { .init(name: $0.0, content: .text($0.1.pretty)) },
       shardSize: shardSize, recipe: recipe, source: file.summary, notes: notes)
+  }
+
+  /// The tensors that an earlier step of the same kind replaced: a copy of one is as far from the
+  /// source as it was.
+  private static func replacedTensors(
+    of file: ModelFile, summary: String
+  ) throws -> Set<String> {
+    Set(
+      try Manifest(ifIn: file.path)?.tensors.filter { $0.origin.transform == summary }
+        .map(\.stored.name) ?? [])
   }
 }

@@ -196,7 +196,8 @@ struct HealRunner {
         ("step", "heal"),
         ("settings", .object(JSONObject(settings.fields.map { ($0.key, .string($0.value)) }))),
         ("tokens", .int(tokens.count)),
-        ("of", try Self.recipe(of: file)),
+        // So that `verify` can still tell where the other tensors are from.
+        ("of", try Manifest(ifIn: file.path)?.recipe ?? .null),
         ("layers", .array(reports.map(\.json))),
         ("distillation", distilled?.json ?? .null),
       ]), shardSize: ByteSize(5_000_000_000), notes: [], reports: [])
@@ -230,14 +231,6 @@ struct HealRunner {
     Report(
       json: ["predicted_seconds": .double(estimate.seconds), "steps": .int(estimate.steps)],
       text: estimate.text)
-  }
-
-  /// The recipe that made `file`, so that `verify` can still tell where its other tensors are from.
-  private static func recipe(of file: ModelFile) throws -> JSONValue {
-    guard FileManager.default.fileExists(atPath: file.path + "/" + Manifest.fileName) else {
-      return .null
-    }
-    return try Manifest(directory: file.path).recipe
   }
 
   /// What determines the result: a run is resumed only when all of it is the same.
