@@ -57,6 +57,13 @@ extension CheckpointError {
     case .notWritable(let tensor, let type):
       "tensor \(tensor) has type \(type.storedName), which safetensors files cannot hold"
 
+    case .malformed(_, let format, let offset, let reason):
+      "is no sound \(format) at byte \(offset): \(reason)"
+    case .pickledCode(_, let name, let offset):
+      "names \(name) (byte \(offset) of its pickle), which is not among the few things a checkpoint "
+        + "may name: nothing was run"
+    case .checksum(_, let part): "\(part) has another checksum than the archive says: it is damaged"
+
     case .notGGUF(_, let magic): "is not a GGUF file: it starts with bytes \(magic)"
     case .ggufVersion(_, let got):
       got.byteSwapped == 2 || got.byteSwapped == 3
@@ -96,6 +103,7 @@ extension CheckpointError {
       .sizeOverflow(let file, _, _, _), .overlap(let file, _, _, _, _),
       .limitExceeded(let file, _, _, _), .headerStart(let file, _), .notJSON(let file, _),
       .headerField(let file, _, _), .sizeMismatch(let file, _, _, _, _, _),
+      .malformed(let file, _, _, _), .pickledCode(let file, _, _), .checksum(let file, _),
       .gap(let file, _, _, _), .notGGUF(let file, _), .ggufVersion(let file, _),
       .ggufValue(let file, _, _, _), .ggufText(let file, _, _), .ggufAlignment(let file, _),
       .misaligned(let file, _, _, _), .splitFile(let file, _), .journal(let file, _, _),
@@ -117,12 +125,14 @@ extension CheckpointError {
 
   public var advice: String? {
     switch self {
-    case .truncated: "download or copy the file again"
+    case .truncated, .checksum: "download or copy the file again"
     case .missingShards: "download the missing files"
     case .writeFailed(_, ENOSPC, _), .writeFailed(_, EDQUOT, _):
       "free some space, then run the same command with --resume"
     case .writeFailed(_, EFBIG, _):
       "raise the file size limit (ulimit -f) or choose a smaller --shard-size, then use --resume"
+    case .pickledCode:
+      "do not load this file with anything else; if it is yours, save its state_dict() alone"
     case .checkpointNotFound(_, _, let found) where !found.isEmpty:
       "give the path of one of these files"
     case .ambiguousCheckpoint: "give the path of one of them"

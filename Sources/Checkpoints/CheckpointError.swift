@@ -40,6 +40,11 @@ public enum CheckpointError: ReportableError, Equatable {
   case missingFromIndex(index: String, tensor: String, file: String)
   case notWritable(tensor: String, type: ScalarType)
 
+  // PyTorch.
+  case malformed(file: String, format: String, offset: Int, reason: String)
+  case pickledCode(file: String, name: String, offset: Int)
+  case checksum(file: String, part: String)
+
   // GGUF.
   case notGGUF(file: String, magic: [UInt8])
   case ggufVersion(file: String, got: UInt32)

@@ -6,6 +6,10 @@ public enum CheckpointLocation: Sendable, Equatable {
   case safetensorsDirectory(String)
   /// A single safetensors file or an index.
   case safetensorsFile(String)
+  /// A directory with `pytorch_model.bin` or `pytorch_model.bin.index.json`.
+  case pyTorchDirectory(String)
+  /// A single PyTorch file or an index.
+  case pyTorchFile(String)
   /// A GGUF file.
   case gguf(String)
 
@@ -17,11 +21,12 @@ public enum CheckpointLocation: Sendable, Equatable {
     return FileStatus.isDirectory(path) ? try directory(path) : try file(path)
   }
 
-  /// Opens the checkpoint at `path`, of whatever format it is.
-  public static func open(_ path: String) throws(CheckpointError) -> any CheckpointReader {
-    switch try detect(path) {
+  /// Opens the checkpoint.
+  public func open() throws(CheckpointError) -> any CheckpointReader {
+    switch self {
     case .safetensorsDirectory(let path), .safetensorsFile(let path):
       try SafetensorsCheckpoint(path: path)
+    case .pyTorchDirectory(let path), .pyTorchFile(let path): try PyTorchCheckpoint(path: path)
     case .gguf(let path): try GGUFFile(path: path)
     }
   }
@@ -33,6 +38,10 @@ public enum CheckpointLocation: Sendable, Equatable {
     {
       return .safetensorsDirectory(path)
     }
+    // Where both are, they hold the same model and loaders prefer safetensors.
+    if names.contains(PyTorchCheckpoint.indexName) || names.contains(PyTorchCheckpoint.singleName) {
+      return .pyTorchDirectory(path)
+    }
     let ggufs = names.filter { $0.hasSuffix(".gguf") }
     if ggufs.count > 1 { throw .ambiguousCheckpoint(path: path, candidates: ggufs) }
     if let gguf = ggufs.first { return .gguf(RelativeName.join(path, gguf)) }
@@ -41,15 +50,18 @@ public enum CheckpointLocation: Sendable, Equatable {
     }
     throw .checkpointNotFound(
       path: path,
-      lookedFor: [SafetensorsCheckpoint.singleName, SafetensorsCheckpoint.indexName, "*.gguf"],
-      found: names.filter { $0.hasSuffix(".safetensors") })
+      lookedFor: [
+        SafetensorsCheckpoint.singleName, SafetensorsCheckpoint.indexName,
+        PyTorchCheckpoint.singleName, PyTorchCheckpoint.indexName, "*.gguf",
+      ],
+      found: names.filter { name in
+        [".safetensors", ".bin", ".pt", ".pth"].contains { name.hasSuffix($0) }
+      })
   }
 
   /// Directories whose format is known, by the names of the files they hold.
   private static let recognisedDirectories:
     [(format: String, belongs: @Sendable (String) -> Bool)] = [
-      ("PyTorch .bin", { $0.hasPrefix("pytorch_model") && $0.contains(".bin") }),
-      ("PyTorch .pt/.pth", { $0.hasSuffix(".pt") || $0.hasSuffix(".pth") }),
       ("Megatron", { $0 == "latest_checkpointed_iteration.txt" || $0.hasPrefix("mp_rank_") }),
       ("torch distributed", { $0.hasSuffix(".distcp") }),
       ("HDF5 weights", { $0.hasSuffix(".h5") || $0.hasSuffix(".hdf5") }),
@@ -58,8 +70,10 @@ public enum CheckpointLocation: Sendable, Equatable {
 
   private static func file(_ path: String) throws(CheckpointError) -> CheckpointLocation {
     let file = try MappedFile(path: path)
+    if file.bytes.starts(with: GGUFFile.magic) { return .gguf(path) }
+    let isPyTorch = PyTorchFile.magics.contains { file.bytes.starts(with: $0) }
+    if isPyTorch || path.hasSuffix(PyTorchCheckpoint.indexName) { return .pyTorchFile(path) }
     for (format, magic) in magics where file.bytes.starts(with: magic) {
-      guard let format else { return .gguf(path) }
       throw .formatNotSupported(path: path, format: format)
     }
     let isHeader = file.bytes.count > 8 && file.bytes[8] == UInt8(ascii: "{")
@@ -70,11 +84,8 @@ public enum CheckpointLocation: Sendable, Equatable {
     throw .unrecognisedFile(path: path)
   }
 
-  /// First bytes of known formats; nil marks GGUF, the one that is read.
-  private static let magics: [(format: String?, magic: [UInt8])] = [
-    (nil, GGUFFile.magic),
-    ("PyTorch (zip)", [0x50, 0x4b, 0x03, 0x04]),
-    ("PyTorch (pickle)", [0x80, 0x02]),
+  /// First bytes of known formats that are not read.
+  private static let magics: [(format: String, magic: [UInt8])] = [
     ("HDF5", [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a]),
     ("zstd", [0x28, 0xb5, 0x2f, 0xfd]),
     ("GGML before GGUF", Array("tjgg".utf8)),

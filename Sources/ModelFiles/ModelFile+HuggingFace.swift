@@ -5,15 +5,15 @@ public import StrictJSON
 import TensorTypes
 
 extension ModelFile {
-  /// Opens a Hugging Face style directory: config.json, and the safetensors at `tensors`.
-  init(directory path: String, tensors: String) throws {
+  /// Opens a Hugging Face style directory: config.json, and what `open` finds of tensors.
+  init(directory path: String, open: () throws -> any CheckpointReader) throws {
     let file = path + "/config.json"
     guard FileManager.default.fileExists(atPath: file) else {
       throw ModelFileError.noConfiguration(path: path)
     }
     let configuration = try Configuration(JSONFile.object(file), file: file)
     let architecture = try Architectures.of(configuration)
-    let reader = try SafetensorsCheckpoint(path: tensors)
+    let reader = try open()
     var description = try architecture.describe(configuration)
     description.adoptMergedGates {
       reader.tensor(named: architecture.names.name(of: $0) ?? "") != nil

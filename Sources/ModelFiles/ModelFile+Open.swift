@@ -2,16 +2,17 @@ import Checkpoints
 import Foundation
 
 extension ModelFile {
-  /// Opens whatever is at `path`: a directory, a safetensors file with its config.json beside it,
-  /// or a GGUF file.
+  /// Opens whatever is at `path`: a directory, a safetensors or PyTorch file with its config.json
+  /// beside it, or a GGUF file.
   public static func open(_ path: String) throws -> ModelFile {
-    switch try CheckpointLocation.detect(path) {
-    case .gguf(let file): try ModelFile(gguf: file)
-    case .safetensorsDirectory(let directory):
-      try ModelFile(directory: directory, tensors: directory)
-    case .safetensorsFile(let file):
-      try ModelFile(
-        directory: URL(fileURLWithPath: file).deletingLastPathComponent().path, tensors: file)
+    let location = try CheckpointLocation.detect(path)
+    switch location {
+    case .gguf(let file): return try ModelFile(gguf: file)
+    case .safetensorsDirectory(let directory), .pyTorchDirectory(let directory):
+      return try ModelFile(directory: directory) { try location.open() }
+    case .safetensorsFile(let file), .pyTorchFile(let file):
+      let directory = URL(fileURLWithPath: file).deletingLastPathComponent().path
+      return try ModelFile(directory: directory) { try location.open() }
     }
   }
 }

@@ -22,8 +22,9 @@ public enum TokenizerSource: Sendable {
     switch try CheckpointLocation.detect(path) {
     case .gguf(let file):
       .gguf(GGUFTokenizerMetadata(try GGUFFile(path: file).metadata), file: file)
-    case .safetensorsDirectory(let directory): .directory(directory)
-    case .safetensorsFile(let file):
+    case .safetensorsDirectory(let directory), .pyTorchDirectory(let directory):
+      .directory(directory)
+    case .safetensorsFile(let file), .pyTorchFile(let file):
       .directory(URL(fileURLWithPath: file).deletingLastPathComponent().path)
     }
   }

@@ -24,6 +24,14 @@ import Testing
     expect(vector) { _ = try GGUFFile(path: vector.path) }
   }
 
+  @Test(arguments: vectors("pytorch"))
+  func pyTorch(_ vector: Vector) throws {
+    expect(vector) {
+      let file = try PyTorchFile(path: vector.path)
+      for tensor in file.tensors { _ = try file.view(tensor.name) }
+    }
+  }
+
   @Test(arguments: vectors("manifest"))
   func manifest(_ vector: Vector) throws {
     expect(vector) { _ = try Manifest(path: vector.path) }

@@ -20,8 +20,8 @@ import Testing
     #expect(try CheckpointLocation.detect(sharded) == .safetensorsDirectory(sharded))
     #expect(try CheckpointLocation.detect(file) == .safetensorsFile(file))
     #expect(try CheckpointLocation.detect(gguf) == .gguf(gguf))
-    #expect(try CheckpointLocation.open(sharded).tensors.count == 3)
-    #expect(try CheckpointLocation.open(gguf).formatName == "gguf")
+    #expect(try CheckpointLocation.detect(sharded).open().tensors.count == 3)
+    #expect(try CheckpointLocation.detect(gguf).open().formatName == "gguf")
   }
 
   @Test func directoryWithOneGGUF() throws {
@@ -42,8 +42,19 @@ import Testing
     let error = error(directory.path)
     #expect(
       error?.what
-        == "holds no checkpoint: looked for model.safetensors, model.safetensors.index.json, *.gguf"
-    )
+        == "holds no checkpoint: looked for model.safetensors, model.safetensors.index.json, "
+        + "pytorch_model.bin, pytorch_model.bin.index.json, *.gguf")
+  }
+
+  @Test func pyTorchFilesAreFoundWhereThereAreNoSafetensors() throws {
+    try directory.write("pytorch_model.bin.index.json", "{}")
+    #expect(
+      try CheckpointLocation.detect(directory.path) == .pyTorchDirectory(directory.path))
+    try directory.write("model.safetensors", "x")
+    #expect(
+      try CheckpointLocation.detect(directory.path) == .safetensorsDirectory(directory.path))
+    let path = try directory.write("model.pt", [0x50, 0x4b, 0x03, 0x04])
+    #expect(try CheckpointLocation.detect(path) == .pyTorchFile(path))
   }
 
   @Test func directoryWithOtherSafetensors() throws {
@@ -54,9 +65,7 @@ import Testing
   }
 
   @Test(arguments: [
-    ("pytorch_model.bin", "PyTorch .bin"), ("pytorch_model.bin.index.json", "PyTorch .bin"),
-    ("pytorch_model-00001-of-00002.bin", "PyTorch .bin"), ("model.pt", "PyTorch .pt/.pth"),
-    ("consolidated.00.pth", "PyTorch .pt/.pth"), ("tf_model.h5", "HDF5 weights"),
+    ("tf_model.h5", "HDF5 weights"),
     ("flax_model.msgpack", "Flax"), ("latest_checkpointed_iteration.txt", "Megatron"),
     ("__0_0.distcp", "torch distributed"),
   ])
@@ -66,7 +75,6 @@ import Testing
   }
 
   @Test(arguments: [
-    ([0x50, 0x4b, 0x03, 0x04], "PyTorch (zip)"), ([0x80, 0x02, 0x8a], "PyTorch (pickle)"),
     ([0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a], "HDF5"),
     ([0x28, 0xb5, 0x2f, 0xfd], "zstd"),
   ])

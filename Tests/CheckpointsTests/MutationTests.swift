@@ -1,8 +1,9 @@
-import Checkpoints
 import Foundation
 import StrictJSON
 import TensorTypes
 import Testing
+
+@testable import Checkpoints
 
 /// Damaged copies of valid files give an error or a consistent checkpoint, never a crash.
 @Suite struct MutationTests {
@@ -21,6 +22,27 @@ import Testing
     let accepted = try mutate("gguf/valid/types.gguf") { path in
       let file = try GGUFFile(path: path)
       try readEverything(file)
+    }
+    #expect(accepted < count)
+  }
+
+  @Test func pyTorch() throws {
+    let accepted = try mutate("pytorch/valid/types.pt") { path in
+      try readEverything(PyTorchFile(path: path))
+    }
+    #expect(accepted < count)
+  }
+
+  /// The pickle alone: in a file its checksum would stop most of the damage.
+  @Test func pickle() throws {
+    let path = formatsPath("pytorch/valid/types.pt")
+    let archive = try contents(path)
+    let pickle = try archive.withUnsafeBytes { bytes in
+      let entry = try ZipDirectory(bytes, file: path).entries.first { $0.name.hasSuffix(".pkl") }
+      return Array(bytes[try #require(entry).range])
+    }
+    let accepted = try mutate(pickle) { path in
+      _ = try contents(path).withUnsafeBytes { try PickleMachine.run($0, file: path) }
     }
     #expect(accepted < count)
   }
@@ -51,8 +73,11 @@ import Testing
 
   /// Opens damaged copies of a vector; returns how many were accepted.
   private func mutate(_ vector: String, _ open: (String) throws -> Void) throws -> Int {
+    try mutate(contents(formatsPath(vector)), open)
+  }
+
+  private func mutate(_ original: [UInt8], _ open: (String) throws -> Void) throws -> Int {
     let directory = try TemporaryDirectory()
-    let original = try contents(formatsPath(vector))
     var random = SplitMix(state: 42)
     var accepted = 0
     for _ in 0..<count {

@@ -1,7 +1,8 @@
-import Checkpoints
 import Foundation
 import TensorTypes
 import Testing
+
+@testable import Checkpoints
 
 /// Files written by the reference libraries (`Tests/Reference/checkpoints/make_valid.py`).
 @Suite struct ValidFileTests {
@@ -35,6 +36,39 @@ import Testing
     #expect(model.tensors.map(\.name) == ["a.weight", "b.weight", "c.weight"])
     #expect(elements(try model.view("a.weight"), as: Float.self) == ramp)
     #expect(try model.view("c.weight").type == .bfloat16)
+  }
+
+  @Test(arguments: ["types.pt", "wrapped.pt", "protocol-4.pt"])
+  func pyTorchFileWithEveryType(_ name: String) throws {
+    let file = try PyTorchFile(path: formatsPath("pytorch/valid/\(name)"))
+    for type in ["f64", "f32", "f16", "bf16", "i64", "i32", "i16", "i8", "u8", "bool"] {
+      let tensor = try #require(file.tensor(named: type))
+      #expect(tensor.type.storedName == type.uppercased())
+      #expect(tensor.shape == [2, 3])
+    }
+    #expect(elements(try file.view("f32"), as: Float.self) == ramp)
+    #expect(elements(try file.view("f64"), as: Double.self) == ramp.map(Double.init))
+    #expect(elements(try file.view("i16"), as: Int16.self) == [0, 1, 2, 3, 4, 5])
+    #expect(elements(try file.view("scalar"), as: Float.self) == [7])
+    #expect(try file.view("empty").shape == [0, 4])
+    #expect(elements(try file.view("transposed"), as: Float.self) == [0, 3, 1, 4, 2, 5])
+    #expect(elements(try file.view("column"), as: Float.self) == [1, 4])
+    #expect(elements(try file.view("second row"), as: Float.self) == [3, 4, 5])
+    #expect(elements(try file.view("parameter"), as: Float.self) == ramp)
+    #expect(file.tensor(named: "not a tensor") == nil)
+  }
+
+  @Test func shardedPyTorchDirectory() throws {
+    let model = try PyTorchCheckpoint(path: formatsPath("pytorch/valid/sharded"))
+    #expect(model.tensors.map(\.name) == ["a.weight", "b.weight", "c.weight"])
+    #expect(elements(try model.view("a.weight"), as: Float.self) == ramp)
+    #expect(try model.view("c.weight").type == .bfloat16)
+  }
+
+  @Test func checksums() {
+    // The published check value, and that of the empty text.
+    #expect(Array("123456789".utf8).withUnsafeBytes(CRC32.checksum) == 0xcbf4_3926)
+    #expect([UInt8]().withUnsafeBytes(CRC32.checksum) == 0)
   }
 
   @Test func ggufFileWithEveryType() throws {

@@ -4,7 +4,9 @@ public import TensorTypes
 ///
 /// Layout: a little-endian u64 with the header's length, the header (JSON, starting with `{`,
 /// padded with spaces), and the tensors' bytes without gap or overlap up to the end of the file.
-public struct SafetensorsFile: CheckpointReader {
+public struct SafetensorsFile: ShardFile {
+  public static let singleName = "model.safetensors"
+
   /// The longest header that is read, in bytes: room for 100,000 tensors in one file. It bounds
   /// the memory a hostile file can make a reader allocate, which is some twenty times as much.
   public static let headerLimit = 16_000_000

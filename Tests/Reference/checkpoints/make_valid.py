@@ -4,6 +4,8 @@ Run from the repository root with `safetensors`, `gguf`, `numpy` and `torch` ins
 are a formula of the element's index, so that the tests can state them without reading this file.
 """
 
+import argparse
+import collections
 import json
 from pathlib import Path
 
@@ -21,8 +23,7 @@ def ramp(*shape):
     return (np.arange(count, dtype=np.float32) / 8).reshape(shape)
 
 
-def write_safetensors(folder):
-    folder.mkdir(parents=True, exist_ok=True)
+def every_type():
     values = torch.from_numpy(ramp(2, 3))
     types = {
         "f64": torch.float64, "f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16,
@@ -33,7 +34,46 @@ def write_safetensors(folder):
                for name, t in types.items()}
     tensors["scalar"] = torch.tensor(7.0)
     tensors["empty"] = torch.zeros(0, 4)
-    save_file(tensors, folder / "types.safetensors", metadata={"format": "pt", "note": "é\n"})
+    return tensors
+
+
+def write_pytorch(folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    whole = torch.arange(6, dtype=torch.float32).view(2, 3)
+    state = collections.OrderedDict(every_type())
+    state._metadata = collections.OrderedDict({"": {"version": 1}})
+    state["transposed"] = whole.t()
+    state["column"] = whole[:, 1]
+    state["second row"] = whole[1]
+    state["parameter"] = torch.nn.Parameter(torch.from_numpy(ramp(2, 3)))
+    state["not a tensor"] = ["text", 1, -1, 2**40, 2**80, 1.5, None, True, b"bytes", (1, 2, 3, 4)]
+    torch.save(state, folder / "types.pt")
+    torch.save(dict(state), folder / "protocol-4.pt", pickle_protocol=4)
+    wrapped = {"args": argparse.Namespace(lr=0.1), "iteration": 3, "model": state,
+               "size": whole.shape, "device": torch.device("cpu"), "dtype": torch.bfloat16}
+    torch.save(wrapped, folder / "wrapped.pt")
+
+    sharded = folder / "sharded"
+    sharded.mkdir(exist_ok=True)
+    values = torch.from_numpy(ramp(2, 3))
+    parts = {
+        "pytorch_model-00001-of-00002.bin": {"a.weight": values, "b.weight": values.half()},
+        "pytorch_model-00002-of-00002.bin": {"c.weight": values.bfloat16()},
+    }
+    for name, part in parts.items():
+        torch.save(part, sharded / name)
+    index = {
+        "metadata": {"total_size": 24 + 12 + 12},
+        "weight_map": {tensor: name for name, part in parts.items() for tensor in part},
+    }
+    text = json.dumps(index, indent=2, sort_keys=True) + "\n"
+    (sharded / "pytorch_model.bin.index.json").write_text(text)
+
+
+def write_safetensors(folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    values = torch.from_numpy(ramp(2, 3))
+    save_file(every_type(), folder / "types.safetensors", metadata={"format": "pt", "note": "é\n"})
 
     sharded = folder / "sharded"
     sharded.mkdir(exist_ok=True)
@@ -92,3 +132,4 @@ def write_gguf(folder):
 
 write_safetensors(ROOT / "safetensors" / "valid")
 write_gguf(ROOT / "gguf" / "valid")
+write_pytorch(ROOT / "pytorch" / "valid")

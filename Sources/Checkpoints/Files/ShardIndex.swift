@@ -1,7 +1,7 @@
 import StrictJSON
 
-/// `model.safetensors.index.json`: which tensor lies in which shard.
-struct SafetensorsIndex {
+/// `model.safetensors.index.json`, or that of another format: which tensor lies in which shard.
+struct ShardIndex {
   /// The longest index that is read, in bytes; an index names no more than the headers do.
   static let byteLimit = SafetensorsFile.headerLimit
 
@@ -16,7 +16,7 @@ struct SafetensorsIndex {
   /// Reads and checks the index at `path`; does not look at the shards.
   init(path: String) throws(CheckpointError) {
     self.path = path
-    let document = try JSONFile.read(path, what: "index", limit: SafetensorsIndex.byteLimit)
+    let document = try JSONFile.read(path, what: "index", limit: ShardIndex.byteLimit)
     guard let map = document["weight_map"]?.object else {
       throw .headerField(file: path, field: "weight_map", expected: "an object of file names")
     }

@@ -1,30 +1,45 @@
 import Glibc
 public import TensorTypes
 
-/// A model of one or more safetensors files, checked against its index.
-public struct SafetensorsCheckpoint: CheckpointReader {
+/// A file that holds a model, or one shard of it.
+public protocol ShardFile: CheckpointReader {
   /// The file name of an unsharded model.
-  public static let singleName = "model.safetensors"
-  /// The file name of the index of a sharded model.
-  public static let indexName = "model.safetensors.index.json"
+  static var singleName: String { get }
 
-  public let formatName = "safetensors"
+  /// Opens the file at `path`.
+  init(path: String) throws(CheckpointError)
+}
+
+/// A model of one or more safetensors files.
+public typealias SafetensorsCheckpoint = ShardedCheckpoint<SafetensorsFile>
+
+/// A model of one or more PyTorch files.
+public typealias PyTorchCheckpoint = ShardedCheckpoint<PyTorchFile>
+
+/// A model of one or more files of the same format, checked against its index.
+public struct ShardedCheckpoint<File: ShardFile>: CheckpointReader {
+  /// The file name of an unsharded model.
+  public static var singleName: String { File.singleName }
+  /// The file name of the index of a sharded model.
+  public static var indexName: String { File.singleName + ".index.json" }
+
   public let tensors: [StoredTensor]
-  /// The shards in the order of their names.
-  public let shards: [SafetensorsFile]
+  /// The shards in the order of their names; at least one.
+  public let shards: [File]
 
   private let placeOfName: [String: (shard: Int, tensor: Int)]
 
+  public var formatName: String { shards.first?.formatName ?? "" }
   public var files: [String] { shards.flatMap(\.files) }
 
   /// Opens a model directory, an index, or a single file.
   ///
-  /// A directory holds either `model.safetensors.index.json` and the shards it names or
-  /// `model.safetensors`; when it holds both and the index does not name the file, loaders
-  /// disagree on which one counts, so the directory is refused.
+  /// A directory holds either an index and the shards it names or a single file; when it holds both
+  /// and the index does not name the file, loaders disagree on which one counts, so the directory
+  /// is refused.
   public init(path: String) throws(CheckpointError) {
     switch try Self.contents(of: path) {
-    case .file(let file): try self.init(shards: [SafetensorsFile(path: file)])
+    case .file(let file): try self.init(shards: [File(path: file)])
     case .index(let index): try self.init(index: index)
     }
   }
@@ -46,7 +61,7 @@ public struct SafetensorsCheckpoint: CheckpointReader {
     case (true, false): return .file(single)
     case (false, true): return .index(index)
     case (true, true):
-      let files = try SafetensorsIndex(path: index).files
+      let files = try ShardIndex(path: index).files
       if files.contains(singleName) { return .index(index) }
       throw .ambiguousCheckpoint(path: path, candidates: [singleName, indexName])
     case (false, false):
@@ -55,14 +70,14 @@ public struct SafetensorsCheckpoint: CheckpointReader {
   }
 
   private init(index path: String) throws(CheckpointError) {
-    let index = try SafetensorsIndex(path: path)
+    let index = try ShardIndex(path: path)
     let directory = RelativeName.directory(path)
     let missing = index.files.filter { !FileStatus.exists(RelativeName.join(directory, $0)) }
     guard missing.isEmpty else { throw .missingShards(index: path, files: missing) }
-    var shards: [SafetensorsFile] = []
+    var shards: [File] = []
     var shardOfName: [String: Int] = [:]
     for (number, file) in index.files.enumerated() {
-      shards.append(try SafetensorsFile(path: RelativeName.join(directory, file)))
+      shards.append(try File(path: RelativeName.join(directory, file)))
       shardOfName[file] = number
     }
     try self.init(shards: shards)
@@ -78,7 +93,7 @@ public struct SafetensorsCheckpoint: CheckpointReader {
     }
   }
 
-  private init(shards: [SafetensorsFile]) throws(CheckpointError) {
+  private init(shards: [File]) throws(CheckpointError) {
     self.shards = shards
     self.tensors = shards.flatMap(\.tensors)
     var placeOfName: [String: (shard: Int, tensor: Int)] = [:]

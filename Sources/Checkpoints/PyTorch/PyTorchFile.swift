@@ -1,0 +1,211 @@
+import Synchronization
+public import TensorTypes
+
+/// One PyTorch checkpoint file (`.bin`, `.pt`, `.pth`): a zip archive with a pickle that describes
+/// tensors, and their storages.
+///
+/// Specified in `formats/pytorch/README.md`. The pickle is read by a machine that knows the few names
+/// checkpoints need and runs nothing; checksums are compared, that of a storage when it is first
+/// looked at.
+public struct PyTorchFile: ShardFile {
+  public static let singleName = "pytorch_model.bin"
+
+  /// First bytes of such files: a zip archive, or a bare pickle of old times.
+  static let magics: [[UInt8]] = [[0x50, 0x4b, 0x03, 0x04], [0x80, 0x02]]
+
+  public let formatName = "PyTorch"
+  public let tensors: [StoredTensor]
+
+  private let file: MappedFile
+  private let places: [String: Place]
+  private let checked = CheckedEntries()
+
+  /// Where a tensor lies.
+  private struct Place {
+    var index: Int
+    var entry: ZipDirectory.Entry
+    /// Bytes from one index to the next, for each dimension; nil when it is contiguous.
+    var strides: [Int]?
+  }
+
+  public var files: [String] { [file.path] }
+
+  /// Maps the file at `path` and reads all of its description.
+  public init(path: String) throws(CheckpointError) {
+    let file = try MappedFile(path: path)
+    if file.bytes.starts(with: PyTorchFile.magics[1]) {
+      throw .formatNotSupported(path: path, format: "PyTorch (before 1.6) or bare pickle")
+    }
+    let entries = try ZipDirectory(file.bytes, file: path).entries
+    guard let first = entries.first, let slash = first.name.firstIndex(of: "/") else {
+      throw .malformed(file: path, format: "zip", offset: 0, reason: "it holds no PyTorch folder")
+    }
+    let folder = String(first.name[...slash])
+    let byName = Dictionary(uniqueKeysWithValues: entries.map { ($0.name, $0) })
+    func content(_ name: String) throws(CheckpointError) -> UnsafeRawBufferPointer? {
+      guard let entry = byName[folder + name] else { return nil }
+      let bytes = UnsafeRawBufferPointer(rebasing: file.bytes[entry.range])
+      try entry.check(bytes, file: path)
+      return bytes
+    }
+    if let order = try content("byteorder"), !order.elementsEqual("little".utf8) {
+      throw .formatNotSupported(path: path, format: "big-endian PyTorch")
+    }
+    guard let pickle = try content("data.pkl") else {
+      throw .malformed(
+        file: path, format: "zip", offset: 0, reason: "\(folder)data.pkl is missing")
+    }
+    let (value, heap) = try PickleMachine.run(pickle, file: path)
+    var tensors: [(tensor: StoredTensor, place: Place)] = []
+    for (name, tensor) in try PyTorchFile.parameters(value, heap, file: path) {
+      guard let entry = byName["\(folder)data/\(tensor.storage.key)"] else {
+        throw .malformed(
+          file: path, format: "zip", offset: 0,
+          reason: "tensor \(name) lies in \(folder)data/\(tensor.storage.key), which is missing")
+      }
+      tensors.append(try PyTorchFile.place(tensor, named: name, in: entry, file: path))
+    }
+    tensors.sort {
+      ($0.tensor.offset, $0.tensor.name) < ($1.tensor.offset, $1.tensor.name)
+    }
+    var places: [String: Place] = [:]
+    for (index, item) in tensors.enumerated() {
+      var place = item.place
+      place.index = index
+      guard places.updateValue(place, forKey: item.tensor.name) == nil else {
+        throw .duplicateTensor(tensor: item.tensor.name, first: path, second: path)
+      }
+    }
+    self.file = file
+    self.tensors = tensors.map(\.tensor)
+    self.places = places
+  }
+
+  /// Keys under which trainers put the parameters.
+  private static let wrappers = ["state_dict", "model_state_dict", "model", "module"]
+
+  /// The named tensors of a state dictionary, or of the one inside it.
+  private static func parameters(
+    _ value: PickleHeap.Reference, _ heap: PickleHeap, file: String
+  ) throws(CheckpointError) -> [(name: String, tensor: PickleHeap.Tensor)] {
+    func tensors(
+      _ reference: PickleHeap.Reference
+    ) -> [(name: String, tensor: PickleHeap.Tensor)]? {
+      guard let members = heap.members(reference) else { return nil }
+      let found = members.compactMap { key, value -> (name: String, tensor: PickleHeap.Tensor)? in
+        guard case .tensor(let tensor) = heap[value] else { return nil }
+        return (key, tensor)
+      }
+      return found.isEmpty ? nil : found
+    }
+    if let found = tensors(value) { return found }
+    let members = heap.members(value) ?? []
+    for wrapper in wrappers {
+      if let inner = members.last(where: { $0.key == wrapper }), let found = tensors(inner.value) {
+        return found
+      }
+    }
+    throw .malformed(
+      file: file, format: "pickle", offset: 0, reason: "it holds no dictionary of tensors")
+  }
+
+  /// `tensor` as stored, after checking that all of it lies in `entry`.
+  private static func place(
+    _ tensor: PickleHeap.Tensor, named name: String, in entry: ZipDirectory.Entry, file: String
+  ) throws(CheckpointError) -> (tensor: StoredTensor, place: Place) {
+    let shape = Shape(tensor.shape), type = tensor.type
+    guard let byteCount = shape.byteCount(type) else {
+      throw .sizeOverflow(file: file, tensor: name, shape: shape, type: type)
+    }
+    func outside() -> CheckpointError {
+      .malformed(
+        file: file, format: "pickle", offset: 0,
+        reason: "tensor \(name) reaches outside its storage \(entry.name)")
+    }
+    guard tensor.strides.count == tensor.shape.count, tensor.offset >= 0,
+      tensor.strides.allSatisfy({ $0 >= 0 })
+    else { throw outside() }
+    // The last element, and what is stored in front of it.
+    var last = tensor.offset
+    for (size, stride) in zip(tensor.shape, tensor.strides) where size > 0 {
+      let (step, overflow) = (size - 1).multipliedReportingOverflow(by: stride)
+      let (next, over) = last.addingReportingOverflow(step)
+      guard !overflow, !over else { throw outside() }
+      last = next
+    }
+    let capacity = entry.range.count / type.blockBytes
+    let isEmpty = tensor.shape.contains(0)
+    guard isEmpty ? tensor.offset <= capacity : last < capacity else { throw outside() }
+    // A tensor that repeats its storage would be larger than the file.
+    guard byteCount <= entry.range.count else { throw outside() }
+    let stored = StoredTensor(
+      name: name, type: type, shape: shape, file: file,
+      offset: entry.range.lowerBound + tensor.offset * type.blockBytes, byteCount: byteCount)
+    let strides = isContiguous(tensor) ? nil : tensor.strides.map { $0 * type.blockBytes }
+    return (stored, Place(index: 0, entry: entry, strides: strides))
+  }
+
+  private static func isContiguous(_ tensor: PickleHeap.Tensor) -> Bool {
+    var expected = 1
+    for (size, stride) in zip(tensor.shape, tensor.strides).reversed() {
+      if size == 0 { return true }
+      if size != 1, stride != expected { return false }
+      expected *= size
+    }
+    return true
+  }
+
+  public func tensor(named name: String) -> StoredTensor? {
+    places[name].map { tensors[$0.index] }
+  }
+
+  public func view(_ name: String) throws(CheckpointError) -> TensorView {
+    guard let place = places[name] else { throw .noSuchTensor(file: file.path, tensor: name) }
+    let tensor = tensors[place.index]
+    if checked.isNew(place.entry.range.lowerBound) {
+      let bytes = UnsafeRawBufferPointer(rebasing: file.bytes[place.entry.range])
+      try place.entry.check(bytes, file: file.path)
+      file.discard(bytes)
+      checked.insert(place.entry.range.lowerBound)
+    }
+    guard let strides = place.strides else { return file.view(of: tensor) }
+    return gathered(tensor, strides: strides)
+  }
+
+  /// A strided tensor put in order in memory.
+  private func gathered(_ tensor: StoredTensor, strides: [Int]) -> TensorView {
+    let storage = MemoryStorage(count: tensor.byteCount), size = tensor.type.blockBytes
+    let dimensions = tensor.shape.dimensions
+    var index = [Int](repeating: 0, count: dimensions.count), source = tensor.offset
+    for target in stride(from: 0, to: tensor.byteCount, by: size) {
+      storage.bytes[target..<target + size].copyBytes(from: file.bytes[source..<source + size])
+      var dimension = dimensions.count - 1
+      while dimension >= 0 {
+        index[dimension] += 1
+        source += strides[dimension]
+        if index[dimension] < dimensions[dimension] { break }
+        source -= strides[dimension] * dimensions[dimension]
+        index[dimension] = 0
+        dimension -= 1
+      }
+    }
+    return TensorView(
+      bytes: UnsafeRawBufferPointer(rebasing: storage.bytes[..<tensor.byteCount]),
+      type: tensor.type, shape: tensor.shape, storage: storage)
+  }
+}
+
+extension ZipDirectory.Entry {
+  /// Refuses bytes that are not those that were written.
+  func check(_ bytes: UnsafeRawBufferPointer, file: String) throws(CheckpointError) {
+    guard CRC32.checksum(bytes) == checksum else { throw .checksum(file: file, part: name) }
+  }
+}
+
+/// The entries whose checksum was found right, by their first byte.
+private final class CheckedEntries: Sendable {
+  private let places = Mutex<Set<Int>>([])
+
+  func isNew(_ place: Int) -> Bool { places.withLock { !$0.contains(place) } }
+  func insert(_ place: Int) { places.withLock { _ = $0.insert(place) } }
+}
