@@ -51,7 +51,7 @@ extension Healer {
   public var distillationBytes: Int {
     guard settings.distillSteps > 0 else { return 0 }
     let attention = model.hiddenSize * 2 * (model.queryWidth + model.keyValueWidth)
-    let trained = model.layers.count { settings.distillScope == .attention || !$0.mixer.isSoftmax }
+    let trained = model.layers.count { settings.distillScope == .attention || $0.mixer.isLinear }
     // The value; and for what is trained a gradient and two moments.
     let mixers = attention * (model.layers.count + 3 * trained)
     let head = model.vocabularySize * (model.hiddenSize + 2 * Predictions.rowsAtOnce)
@@ -66,7 +66,9 @@ extension Healer {
   /// Segments that pass through the whole model together.
   var together: Int { min(settings.batch, max(1, Healer.traceLimit / segmentBytes)) }
 
-  private var segmentBytes: Int { segments.length * TrainableModel.traceBytes(model) }
+  private var segmentBytes: Int {
+    (model.sinkCount + segments.length) * TrainableModel.traceBytes(model)
+  }
 
   /// Most bytes of activations kept for the way back; above, layers are computed twice.
   private static let traceLimit = 768 << 20

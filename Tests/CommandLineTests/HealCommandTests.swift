@@ -1,4 +1,5 @@
 import Foundation
+import StrictJSON
 import TestSupport
 import Testing
 
@@ -37,6 +38,25 @@ import Testing
       "verify", directory("out"), "--source", Repository.tinyQwen2
     ).succeeded()
     #expect(report.text.contains("44 tensors healed"))
+  }
+
+  @Test func `an intra-layer model is healed in both stages`() throws {
+    try Program.run(
+      "convert", Repository.tinyQwen2, directory("intra"), "--layout", "intra-layer", "--window",
+      "32", "--sinks", "1", "--quiet"
+    ).succeeded()
+    let healed = try Program.run(
+      "heal", directory("intra"), "--teacher", Repository.tinyQwen2, "--text",
+      Repository.root + "/demo/war-and-peace-begin.txt", "--output", directory("out"), "--tokens",
+      "1280", "--context", "128", "--steps", "4", "--distill-steps", "2", "--json"
+    ).succeeded()
+    let layers = try #require(try healed.json()["layers"]?.array)
+    #expect(layers.count == 8)
+    #expect(layers.allSatisfy { (0...1).contains($0["linear_share"]?.double ?? -1) })
+    let report = try Program.run(
+      "verify", directory("out"), "--source", Repository.tinyQwen2
+    ).succeeded()
+    #expect(report.text.contains("80 tensors healed"))
   }
 
   @Test func `bad input is refused before anything is written`() throws {
