@@ -222,6 +222,9 @@ public enum Mixer: Sendable, Equatable {
     if case .gatedLinear = self { return false }
     return true
   }
+
+  /// Whether linear attention takes part, alone or beside softmax attention.
+  public var isLinear: Bool { isParallel || !isSoftmax }
 }
 
 /// Rotary position embeddings, half-split (`rotate_half`).

@@ -17,15 +17,16 @@ struct DistillProbe {
   /// forward only without.
   func seconds(factor: Float?) throws -> Double {
     let model = healer.model
-    let hidden = try EmbeddingRows(healer.studentWeights, model: model).rows(tokens)
+    let hidden = try EmbeddingRows(healer.studentWeights, model: model)
+      .rows(tokens, segments: healer.together)
     let head = DistilledHead(
       student: try Predictions(model, weights: healer.studentWeights),
       teacher: try Predictions(healer.teacher, weights: healer.teacherWeights))
     var total = Healer.seconds {
       _ = head.divergence(hidden, source: hidden, factor: factor)
     }
-    for isSoftmax in [false, true] {
-      let layers = model.layers.indices.filter { model.layers[$0].mixer.isSoftmax == isSoftmax }
+    let kinds = Dictionary(grouping: model.layers.indices) { model.layers[$0].mixer.kind }
+    for layers in kinds.values {
       guard let first = layers.first else { continue }
       let layer = try TrainableLayer(
         first, model: model, weights: healer.studentWeights, scope: healer.settings.distillScope)

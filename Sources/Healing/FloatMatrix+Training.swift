@@ -53,6 +53,11 @@ extension FloatMatrix {
     }
   }
 
+  /// The sum of the squares of all elements.
+  var squaredNorm: Double {
+    withExtendedLifetime(self) { Vector.sumOfSquares(pointer, count: count) }
+  }
+
   /// Adds the sum of the rows of `matrix`: the gradient of a bias.
   func addColumnSums(of matrix: FloatMatrix) {
     withExtendedLifetime((self, matrix)) {
@@ -65,6 +70,34 @@ extension FloatMatrix {
   func addToRows(_ row: FloatMatrix) {
     withExtendedLifetime((self, row)) {
       for index in 0..<rows { Vector.add(row.pointer, count: columns, to: self.row(index)) }
+    }
+  }
+
+  /// Adds `factor` times a matrix of the same size.
+  func add(_ other: FloatMatrix, times factor: Float) {
+    withExtendedLifetime((self, other)) {
+      Vector.addScaled(other.pointer, by: factor, count: count, to: pointer)
+    }
+  }
+
+  /// Subtracts a · b, elementwise.
+  func subtractProduct(_ a: FloatMatrix, _ b: FloatMatrix) {
+    withExtendedLifetime((self, a, b)) {
+      for index in 0..<count { pointer[index] -= a.pointer[index] * b.pointer[index] }
+    }
+  }
+
+  /// 1 / (1 + exp(-x)) in place.
+  func becomeSigmoid() {
+    withExtendedLifetime(self) { Sigmoid.applyInPlace(pointer, count: count) }
+  }
+
+  /// The gradient of sigmoids becomes that of their logits.
+  func becomeSigmoidGradient(of sigmoids: FloatMatrix) {
+    withExtendedLifetime((self, sigmoids)) {
+      for index in 0..<count {
+        pointer[index] *= sigmoids.pointer[index] * (1 - sigmoids.pointer[index])
+      }
     }
   }
 
@@ -82,8 +115,10 @@ extension FloatMatrix {
   }
 
   /// Gate logits become log-decays.
-  func becomeLogDecay() {
-    withExtendedLifetime(self) { DecayGate.logDecayInPlace(pointer, count: count) }
+  func becomeLogDecay(normalizer: Float = 16) {
+    withExtendedLifetime(self) {
+      DecayGate.logDecayInPlace(pointer, count: count, normalizer: normalizer)
+    }
   }
 
   /// The gradient of log-decays becomes that of their logits.
@@ -96,14 +131,16 @@ extension FloatMatrix {
 
   /// The gradient of norms of this matrix, one per run of `weight.count` elements; adds that of
   /// their weight.
+  ///
+  /// - Parameter heads: how many weights of as many runs in turn `weight` holds.
   func normBackward(
-    weight: [Float], epsilon: Double, gradient: FloatMatrix, into output: FloatMatrix,
-    weightGradient: FloatMatrix?
+    weight: [Float], heads: Int = 1, epsilon: Double, gradient: FloatMatrix,
+    into output: FloatMatrix, weightGradient: FloatMatrix?
   ) {
     withExtendedLifetime((self, gradient, output, weightGradient)) {
       RMSNorm.backward(
-        pointer, outputGradient: gradient.pointer, rows: count / weight.count,
-        count: weight.count, weight: weight, epsilon: Float(epsilon),
+        pointer, outputGradient: gradient.pointer, rows: count / weight.count * heads,
+        count: weight.count / heads, weight: weight, weightRows: heads, epsilon: Float(epsilon),
         inputGradient: output.pointer, addingWeightGradient: weightGradient?.pointer)
     }
   }

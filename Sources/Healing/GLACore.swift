@@ -12,24 +12,20 @@ struct GLACore: MixingCore {
   let gateBias: Parameter
   let outputNorm: Parameter
 
-  /// How much faster gates and norms learn than projections: their gradients are small and a few
-  /// numbers decide how long a head remembers.
-  private static let gateRate = 4.0
-
   /// - Parameter gateBias: where the gates' biases start; nil keeps the stored ones.
   init(_ weights: LayerWeights, model: ModelDescription, gateBias: Double?) throws {
     guard let gate = weights.gate, let low = gate.low, let norm = weights.outputNorm else {
       throw HealingError.differentModels("a layer has no low-rank gate")
     }
     self.model = model
-    gateLow = Parameter(.gateLow, low, rate: Self.gateRate)
-    gateHigh = Parameter(.gateHigh, gate.high, rate: Self.gateRate)
+    gateLow = Parameter(.gateLow, low, rate: Parameter.normRate)
+    gateHigh = Parameter(.gateHigh, gate.high, rate: Parameter.normRate)
     let width = model.keyValueWidth
     self.gateBias = Parameter(
       .gateHigh, .bias,
       gateBias.map { [Float](repeating: Float($0), count: width) }
-        ?? gate.high.bias ?? [Float](repeating: 0, count: width), rate: Self.gateRate)
-    outputNorm = Parameter(.outputNorm, .weight, norm, rate: Self.gateRate)
+        ?? gate.high.bias ?? [Float](repeating: 0, count: width), rate: Parameter.normRate)
+    outputNorm = Parameter(.outputNorm, .weight, norm, rate: Parameter.normRate)
   }
 
   var parameters: [Parameter] { [gateLow, gateHigh, gateBias, outputNorm] }

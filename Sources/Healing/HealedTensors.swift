@@ -40,10 +40,23 @@ public struct Overlay: WeightSource {
 struct EmbeddingRows {
   private let view: TensorView
   private let columns: Int
+  /// The sinks before every text [n, H].
+  let sinks: FloatMatrix
 
   init(_ source: any WeightSource, model: ModelDescription) throws {
     view = try source.view(TensorAddress(.embedding))
     columns = model.hiddenSize
+    sinks = FloatMatrix(rows: model.sinkCount, columns: columns)
+    guard model.sinkCount > 0 else { return }
+    let tokens = try source.view(TensorAddress(.sinkTokens))
+    withExtendedLifetime(sinks) {
+      RowDecoder.decode(tokens, rows: 0..<sinks.rows, into: sinks.pointer)
+    }
+  }
+
+  /// The rows of whole segments, the sinks before each.
+  func rows(_ ids: some Collection<Int>, segments: Int) -> FloatMatrix {
+    rows(ids).withSinks(sinks, segments: segments)
   }
 
   func rows(_ ids: some Collection<Int>) -> FloatMatrix {

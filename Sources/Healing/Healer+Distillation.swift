@@ -64,7 +64,7 @@ extension Healer {
   /// Weights, gradients and moments.
   private var distilledBytes: Int {
     let attention = model.hiddenSize * 2 * (model.queryWidth + model.keyValueWidth)
-    let trained = model.layers.count { settings.distillScope == .attention || !$0.mixer.isSoftmax }
+    let trained = model.layers.count { settings.distillScope == .attention || $0.mixer.isLinear }
     // The value; and for what is trained a gradient and two moments.
     let mixers = attention * (model.layers.count + 3 * trained)
     let head = model.vocabularySize * (model.hiddenSize + 2 * Predictions.rowsAtOnce)
@@ -73,7 +73,9 @@ extension Healer {
   }
 
   /// Activations of a segment in all layers.
-  private var segmentBytes: Int { segments.length * TrainableModel.traceBytes(model) }
+  private var segmentBytes: Int {
+    (model.sinkCount + segments.length) * TrainableModel.traceBytes(model)
+  }
 
   /// The streams that enter the layers.
   private var streamBytes: Int {

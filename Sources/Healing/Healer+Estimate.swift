@@ -106,7 +106,7 @@ extension Healer {
         student.weights, of: healer.model.layers[index].mixer, model: healer.model,
         gateBias: healer.settings.gateBias)
       let hidden = try EmbeddingRows(healer.studentWeights, model: healer.model)
-        .rows(healer.tokens[..<(count * length)])
+        .rows(healer.tokens[..<(count * length)], segments: count)
       batch = LayerData.Batch(
         input: student.normed(hidden), target: hidden,
         weights: [Float](repeating: 1, count: hidden.rows))

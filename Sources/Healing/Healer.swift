@@ -38,6 +38,10 @@ public final class Healer {
     public var after: Double?
     /// Gradient steps taken.
     public var steps: Int
+    /// The share of linear attention, beside softmax attention in the same layer: the mean squared
+    /// norm of what it gives to the output of o_proj, of the sum of both such means. Nil without
+    /// parallel branches.
+    public var linearShare: Double?
     /// Median over tokens of |source - healed| / |source| of the stream leaving the layer.
     public var drift: Double?
     /// The norm of the massive tokens' stream relative to the source's, the first token of every
@@ -81,11 +85,10 @@ public final class Healer {
     func require(_ same: Bool, _ what: String) throws {
       if !same { throw HealingError.differentModels(what) }
     }
-    for layer in model.layers {
-      if layer.feedForward != .dense { throw HealingError.unsupported("experts") }
-      if layer.mixer.isParallel { throw HealingError.unsupported("parallel branches") }
+    for layer in model.layers where layer.feedForward != .dense {
+      throw HealingError.unsupported("experts")
     }
-    if model.sinkCount > 0 { throw HealingError.unsupported("sink tokens") }
+    try require(teacher.sinkCount == 0, "it has sink tokens")
     try require(model.layers.count == teacher.layers.count, "another number of layers")
     try require(model.hiddenSize == teacher.hiddenSize, "another hidden size")
     try require(
@@ -140,6 +143,7 @@ public final class Healer {
       try source.write(teacherModel.rows(ids), at: first)
       try student.write(studentModel.rows(ids), at: first)
     }
+    try workspace.stream(.sinks, entering: 0).write(studentModel.sinks, at: 0)
   }
 
   /// Takes both streams through one layer, refitting it when it is linear.
@@ -153,12 +157,11 @@ public final class Healer {
     let refits = refits(layer) && settings.method != .none
     let massive = try passTeacher(
       layer, from: source, to: nextSource, target: refits ? target : nil)
-    var report = LayerReport(
-      layer: layer, before: nil, afterRidge: nil, after: nil, steps: 0, drift: nil, sink: nil,
-      massiveTokens: nil, seconds: 0)
+    var report = LayerReport(layer: layer, steps: 0, seconds: 0)
     // The second stage alone needs the source's stream only.
     if settings.method == .none { return (nil, report) }
 
+    let sinks = try workspace.stream(.sinks, entering: layer).read(0, count: model.sinkCount)
     var weights = try LayerWeights(layer, of: model, from: studentWeights)
     var healed: HealedTensors?
     if refits {
@@ -168,7 +171,7 @@ public final class Healer {
         layer: trainable,
         data: LayerData(
           index: layer, model: model, runner: LayerRunner(weights: weights, model: model),
-          student: student, target: target, segments: segments,
+          student: student, sinks: sinks, target: target, segments: segments,
           massive: massive, sinkWeight: Float(settings.sinkWeight)), settings: settings)
       let result = try trainer.run(steps: steps) { share, error in
         try progress(layer, share, error)
@@ -176,6 +179,7 @@ public final class Healer {
       (report.before, report.afterRidge, report.after) =
         (result.before, result.afterRidge, result.after)
       report.steps = result.steps
+      report.linearShare = result.linearShare
       let tensors = try workspace.keep(
         trainable.parameters.tensors(ofLayer: layer), ofLayer: layer)
       weights = try LayerWeights(
@@ -184,7 +188,7 @@ public final class Healer {
     }
     let next = try workspace.stream(.student, entering: layer + 1)
     (report.drift, report.sink) = try passStudent(
-      layer, weights, from: student, to: next, source: nextSource, massive: massive)
+      layer, weights, sinks: sinks, from: student, to: next, source: nextSource, massive: massive)
     report.massiveTokens = massive.others
     return (healed, report)
   }
@@ -192,56 +196,11 @@ public final class Healer {
   /// Whether layers of this kind are fitted to the source: linear layers, and windows that are
   /// shorter than the segments.
   public static func refits(_ mixer: Mixer, context: Int) -> Bool {
-    !mixer.isSoftmax || (mixer.windowKeys ?? .max) < context
+    mixer.isLinear || (mixer.windowKeys ?? .max) < context
   }
 
   func refits(_ layer: Int) -> Bool {
     Healer.refits(model.layers[layer].mixer, context: segments.length)
-  }
-
-  private func passTeacher(
-    _ layer: Int, from source: HiddenStream, to next: HiddenStream, target: HiddenStream?
-  ) throws -> MassiveTokens {
-    var massive = MassiveTokens(segments)
-    let weights = try LayerWeights(layer, of: teacher, from: teacherWeights)
-    let runner = LayerRunner(weights: weights, model: teacher)
-    let angles = RotaryEmbedding(teacher).table(first: 0, count: segments.length)
-    for segment in 0..<segments.count {
-      let first = segments.firstToken(of: segment)
-      let hidden = try source.read(first, count: segments.length)
-      var state = DecodingState(for: teacher).layers[layer]
-      if let output = runner.attention(hidden, state: &state, position: 0, angles: angles) {
-        try target?.write(output, at: first)
-        hidden.add(output)
-      }
-      runner.feedForward(hidden)
-      massive.add(hidden, at: first)
-      try next.write(hidden, at: first)
-    }
-    weights.discard()
-    return massive
-  }
-
-  /// Takes the healed stream through a layer and measures how far it is from the source's.
-  private func passStudent(
-    _ layer: Int, _ weights: LayerWeights, from stream: HiddenStream, to next: HiddenStream,
-    source: HiddenStream, massive: MassiveTokens
-  ) throws -> (drift: Double, sink: Double) {
-    let runner = LayerRunner(weights: weights, model: model)
-    let angles = RotaryEmbedding(model).table(first: 0, count: segments.length)
-    var drift = Drift()
-    for segment in 0..<segments.count {
-      let first = segments.firstToken(of: segment)
-      let hidden = try stream.read(first, count: segments.length)
-      var state = DecodingState(for: model).layers[layer]
-      runner.run(hidden, state: &state, position: 0, angles: angles)
-      try next.write(hidden, at: first)
-      drift.add(
-        hidden, source: try source.read(first, count: segments.length), first: first,
-        massive: massive)
-    }
-    weights.discard()
-    return (drift.median, drift.sink)
   }
 }
 

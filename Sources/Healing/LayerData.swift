@@ -12,6 +12,8 @@ struct LayerData {
   let runner: LayerRunner
   /// The student's residual stream entering the layer [N, H].
   let student: HiddenStream
+  /// The stream of the sinks entering the layer [n, H], the same before every segment.
+  let sinks: FloatMatrix
   /// The source's attention output [N, H].
   let target: HiddenStream
   let segments: Segments
@@ -23,7 +25,8 @@ struct LayerData {
   var trainingSegments: Range<Int> { segments.training }
   var heldOutSegments: Range<Int> { segments.heldOut }
 
-  /// Inputs, targets and weights of some segments.
+  /// Inputs, targets and weights of some segments, the sinks before each; they have no targets, and
+  /// weigh nothing.
   struct Batch {
     /// x = norm(h) [T, H].
     let input: FloatMatrix
@@ -63,16 +66,17 @@ struct LayerData {
     let length = segments.length
     let hidden = FloatMatrix(rows: chosen.count * length, columns: model.hiddenSize)
     let goal = FloatMatrix(rows: hidden.rows, columns: hidden.columns)
-    var weights = [Float](repeating: 1, count: hidden.rows)
+    var weights: [Float] = []
     for (index, segment) in chosen.enumerated() {
       let first = segments.firstToken(of: segment)
       hidden.copyRows(of: try student.read(first, count: length), to: index * length)
       goal.copyRows(of: try target.read(first, count: length), to: index * length)
-      for row in 0..<length where massive.indices.contains(first + row) {
-        weights[index * length + row] = sinkWeight
-      }
+      weights += [Float](repeating: 0, count: sinks.rows)
+      weights += (first..<first + length).map { massive.indices.contains($0) ? sinkWeight : 1 }
     }
-    return Batch(input: runner.normed(hidden), target: goal, weights: weights)
+    return Batch(
+      input: runner.normed(hidden.withSinks(sinks, segments: chosen.count)),
+      target: goal.withSinks(sinks.zeros, segments: chosen.count), weights: weights)
   }
 }
 

@@ -19,12 +19,22 @@ struct LayerTrainer {
     var after: Double
     /// Gradient steps taken.
     var steps: Int
+    /// The share of linear attention in the output, beside softmax attention; see `linearShare`.
+    var linearShare: Double?
   }
 
   /// Runs the refit; the layer holds the best parameters found.
   ///
   /// - Parameter progress: called with the share done and the held-out error so far.
   func run(steps: Int, progress: (Double, Double) throws -> Void) throws -> Result {
+    var result = try refit(steps: steps, progress: progress)
+    result.linearShare = try linearShare()
+    return result
+  }
+
+  private func refit(
+    steps: Int, progress: (Double, Double) throws -> Void
+  ) throws -> Result {
     let before = try heldOutError()
     var best = before
     var afterRidge = before
@@ -85,6 +95,20 @@ struct LayerTrainer {
       scale += s
     }
     return scale > 0 ? error / scale : 0
+  }
+
+  /// The mean squared norm of what linear attention gives to the output of o_proj, divided by the
+  /// sum of that and the same of softmax attention, over the held-out tokens; nil when the layer has
+  /// not both.
+  private func linearShare() throws -> Double? {
+    var linear = 0.0, softmax = 0.0
+    for segment in data.heldOutSegments {
+      let input = try data.batch([segment]).input
+      guard let branches = layer.branches(input, segments: 1) else { return nil }
+      linear += branches.linear.withoutSinks(data.sinks.rows, segments: 1).squaredNorm
+      softmax += branches.softmax.withoutSinks(data.sinks.rows, segments: 1).squaredNorm
+    }
+    return linear + softmax > 0 ? linear / (linear + softmax) : 0
   }
 
   /// Solves o_proj in closed form on all training segments, towards what it is now; the ridge is

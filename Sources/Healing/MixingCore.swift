@@ -18,7 +18,8 @@ struct Projections {
 
 /// What happens between the projections of an attention layer and its o_proj.
 ///
-/// Every call takes whole segments, each starting from nothing: T = segments · length.
+/// Every call takes whole segments, each starting from nothing and beginning with the model's sinks,
+/// if it has any: T = segments · (sinks + length).
 protocol MixingCore {
   /// The parameters of this part.
   var parameters: [Parameter] { get }
@@ -34,5 +35,7 @@ protocol MixingCore {
 /// The features of a mixing core with their pullback.
 struct MixedHeads {
   let features: FloatMatrix
+  /// What linear attention gave to the features, when softmax attention gave the rest.
+  var linearPart: FloatMatrix?
   let pullback: (_ gradient: FloatMatrix, _ inputGradient: FloatMatrix?) -> Projections
 }

@@ -36,13 +36,18 @@ final class Parameter {
     self.init(role, .weight, shape: [value.rows, value.columns], value, rate: rate)
   }
 
-  /// A bias or the weight of a norm.
+  /// A bias or the weight of a norm; one for each head has two dimensions.
   convenience init(
     _ role: TensorAddress.Role, _ kind: TensorAddress.Parameter, _ values: [Float],
-    rate: Double = 1
+    shape: Shape? = nil, rate: Double = 1
   ) {
-    self.init(role, kind, shape: [values.count], FloatMatrix(values, rows: 1), rate: rate)
+    self.init(
+      role, kind, shape: shape ?? [values.count], FloatMatrix(values, rows: 1), rate: rate)
   }
+
+  /// How much faster gates and norms learn than projections: their gradients are small and a few
+  /// numbers decide how long a head remembers.
+  static let normRate = 4.0
 
   /// Adds the gradient of a weight [out, in] from that of its outputs [T, out] and its inputs
   /// [T, in].
@@ -66,11 +71,7 @@ final class Parameter {
   }
 
   /// Sum of the squared gradient.
-  var squaredGradient: Double {
-    withExtendedLifetime(gradient) {
-      Vector.sumOfSquares(gradient.pointer, count: gradient.count)
-    }
-  }
+  var squaredGradient: Double { gradient.squaredNorm }
 
   /// The value as a plain array.
   var values: [Float] { withExtendedLifetime(value) { Array(value.elements) } }

@@ -56,8 +56,9 @@ struct RankedLayer {
       linearWeights(), of: .gatedLinear(.lowRank(1)), model: ranking.model,
       gateBias: settings.gateBias)
     let data = LayerData(
-      index: index, model: ranking.model, runner: runner, student: source, target: target,
-      segments: segments, massive: MassiveTokens(segments), sinkWeight: Float(settings.sinkWeight))
+      index: index, model: ranking.model, runner: runner, student: source,
+      sinks: FloatMatrix(rows: 0, columns: source.columns), target: target, segments: segments,
+      massive: MassiveTokens(segments), sinkWeight: Float(settings.sinkWeight))
     let fit = try LayerTrainer(layer: layer, data: data, settings: settings)
       .run(steps: 0) { _, _ in }
     for segment in segments.heldOut {

@@ -38,7 +38,8 @@ struct SoftmaxCore: MixingCore {
       WindowAttention.applySegments(
         queries: projections.query.pointer, keys: projections.key.pointer,
         values: projections.value.pointer, segments: segments, tokens: tokens,
-        layout: model.headLayout, window: window, output: features.pointer)
+        layout: model.headLayout, window: window, sinks: model.sinkCount,
+        output: features.pointer)
     }
     return MixedHeads(features: features) { [model, window] gradient, _ in
       let result = Projections(
@@ -49,7 +50,7 @@ struct SoftmaxCore: MixingCore {
           queries: projections.query.pointer, keys: projections.key.pointer,
           values: projections.value.pointer, output: features.pointer,
           outputGradient: gradient.pointer, segments: segments, tokens: tokens,
-          layout: model.headLayout, window: window,
+          layout: model.headLayout, window: window, sinks: model.sinkCount,
           queryGradient: result.query.pointer, keyGradient: result.key.pointer,
           valueGradient: result.value.pointer)
       }

@@ -6,7 +6,8 @@ import TensorTypes
 /// An attention layer whose parameters can be trained, from the normed inputs to the output of
 /// o_proj: projections around a mixing core.
 ///
-/// Every call takes whole segments, each starting from nothing: x [segments · length, H].
+/// Every call takes whole segments, each starting from nothing and beginning with the model's sinks,
+/// if it has any: x [segments · (sinks + length), H].
 final class TrainableMixer {
   let model: ModelDescription
   /// o_proj [H, heads·d].
@@ -35,9 +36,11 @@ final class TrainableMixer {
     output = Parameter(.output, weights.output)
     outputBias = weights.output.bias
     core =
-      mixer.isSoftmax
-      ? SoftmaxCore(model: model, window: mixer.windowKeys)
-      : try GLACore(weights, model: model, gateBias: gateBias)
+      switch mixer {
+      case .full, .window: SoftmaxCore(model: model, window: mixer.windowKeys)
+      case .gatedLinear: try GLACore(weights, model: model, gateBias: gateBias)
+      case .parallel: try ParallelCore(weights, model: model, window: mixer.windowKeys)
+      }
     for parameter in all { parameter.isTrained = isTrained }
   }
 
@@ -51,19 +54,38 @@ final class TrainableMixer {
 
   /// The features that o_proj reads [T, heads·d].
   func features(_ input: FloatMatrix, segments: Int) -> Traced {
-    let maps = [query, key, value]
-    let epsilon = model.normEpsilon
-    let projected = maps.map { $0.forward(input, epsilon: epsilon) }
-    let mixed = core.mix(
-      Projections(
-        query: projected[0].value, key: projected[1].value, value: projected[2].value),
-      input: input, segments: segments)
+    let (mixed, projected) = mix(input, segments: segments)
+    let pullback = mixed.pullback
     return Traced(value: mixed.features) { gradient, inputGradient in
-      let gradients = mixed.pullback(gradient, inputGradient)
+      let gradients = pullback(gradient, inputGradient)
       projected[0].pullback(gradients.query, inputGradient)
       projected[1].pullback(gradients.key, inputGradient)
       projected[2].pullback(gradients.value, inputGradient)
     }
+  }
+
+  /// What each branch gives to the output of o_proj [T, H], its bias apart; nil when there are no
+  /// two branches.
+  func branches(
+    _ input: FloatMatrix, segments: Int
+  ) -> (linear: FloatMatrix, softmax: FloatMatrix)? {
+    guard core is ParallelCore else { return nil }
+    let mixed = mix(input, segments: segments).heads
+    guard let linear = mixed.linearPart else { return nil }
+    mixed.features.add(linear, times: -1)
+    return (
+      FloatMatrix.product(linear, transposed: output.value),
+      FloatMatrix.product(mixed.features, transposed: output.value)
+    )
+  }
+
+  private func mix(
+    _ input: FloatMatrix, segments: Int
+  ) -> (heads: MixedHeads, projected: [Traced]) {
+    let projected = [query, key, value].map { $0.forward(input, epsilon: model.normEpsilon) }
+    let projections = Projections(
+      query: projected[0].value, key: projected[1].value, value: projected[2].value)
+    return (core.mix(projections, input: input, segments: segments), projected)
   }
 
   /// The output of o_proj [T, H] for features.

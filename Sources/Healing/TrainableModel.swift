@@ -46,10 +46,11 @@ final class TrainableModel {
   func divergence(
     _ tokens: [Int], segments: Int, source: FloatMatrix, factor: Float?
   ) -> Double {
-    var hidden = embedding.rows(tokens)
+    var hidden = embedding.rows(tokens, segments: segments)
     guard let factor else {
       for layer in layers { hidden = layer(hidden, segments: segments).value }
-      return head.divergence(hidden, source: source, factor: nil).sum
+      let text = hidden.withoutSinks(model.sinkCount, segments: segments)
+      return head.divergence(text, source: source, factor: nil).sum
     }
     // Nothing below the first trained layer needs a gradient.
     let first = layers.firstIndex { !$0.mixer.parameters.isEmpty } ?? 0
@@ -64,8 +65,9 @@ final class TrainableModel {
           ? Traced(value: hidden) { layer(input, segments: segments).pullback($0, $1) }
           : trace)
     }
-    let result = head.divergence(hidden, source: source, factor: factor)
-    var gradient = result.gradient
+    let text = hidden.withoutSinks(model.sinkCount, segments: segments)
+    let result = head.divergence(text, source: source, factor: factor)
+    var gradient = result.gradient.withSinks(embedding.sinks.zeros, segments: segments)
     while let trace = traces.popLast() {
       let below = gradient.zeros
       trace.pullback(gradient, below)
@@ -76,7 +78,8 @@ final class TrainableModel {
 
   /// Bytes kept per token on the way forward when layers are not recomputed.
   static func traceBytes(_ model: ModelDescription) -> Int {
-    let mixer = 4 * model.hiddenSize + 4 * model.queryWidth + 6 * model.keyValueWidth
+    let branches = model.layers.contains { $0.mixer.isParallel } ? 2 : 1
+    let mixer = 4 * model.hiddenSize + 4 * branches * model.queryWidth + 6 * model.keyValueWidth
     return (mixer + 3 * model.feedForwardSize) * model.layers.count * MemoryLayout<Float>.stride
   }
 }
@@ -96,7 +99,7 @@ struct TrainableLayer {
     let kind = model.layers[index].mixer
     mixer = try TrainableMixer(
       self.weights, of: kind, model: model, gateBias: nil,
-      isTrained: scope == .attention || !kind.isSoftmax)
+      isTrained: scope == .attention || kind.isLinear)
   }
 
   /// The stream [T, H] after the layer, for whole segments.

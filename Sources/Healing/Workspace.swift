@@ -13,6 +13,8 @@ struct Workspace {
   /// Which stream a file holds.
   enum Kind: String {
     case teacher, student, target
+    /// That of the sinks before every segment.
+    case sinks
   }
 
   func stream(_ kind: Kind, entering layer: Int) throws(HealingError) -> HiddenStream {
@@ -54,9 +56,9 @@ struct Workspace {
     let layer = report.layer
     let text = String(decoding: try JSONEncoder().encode(report), as: UTF8.self)
     try LayerFile.replace(reportPath(layer), with: text)
-    for kind in [Kind.teacher, .student] { try stream(kind, entering: layer + 1).sync() }
+    for kind in [Kind.teacher, .student, .sinks] { try stream(kind, entering: layer + 1).sync() }
     try LayerFile.replace(directory + "/finished", with: "\(layer + 1)")
-    for kind in [Kind.teacher, .student, .target] { unlink(path(kind, layer)) }
+    for kind in [Kind.teacher, .student, .sinks, .target] { unlink(path(kind, layer)) }
   }
 
   /// The number of gradient steps per layer: decided once, since a time limit depends on how busy

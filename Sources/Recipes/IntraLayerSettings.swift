@@ -1,8 +1,8 @@
 /// What `convert --layout intra-layer` may be told beyond the common settings.
 public struct IntraLayerSettings: Sendable, Equatable {
-  /// Sink tokens before every text; 0 for none.
-  public var sinks = 128
-  /// The token whose embedding sinks start from; nil for the one that begins a text.
+  /// Sink tokens before every text; 0 for none. One starts closest to the source.
+  public var sinks = 1
+  /// The token whose embedding the first sink starts from; nil for the one that begins a text.
   public var sinkToken: Int?
   /// Seeded noise on the sinks' embeddings, relative to their root mean square.
   public var sinkNoise = 0.01

@@ -1,6 +1,7 @@
 /// A part of the model switched off, to measure what it is worth.
 public enum Ablation: Sendable, Equatable {
-  /// Linear layers forget everything each `every` tokens; 1 leaves them no memory at all.
+  /// Linear layers forget every `every` tokens what they have read; 1 leaves them no memory of the
+  /// text at all. Sinks before the text are not forgotten.
   case state(every: Int)
   /// Softmax attention layers contribute nothing; their feed-forward parts stay.
   case attention

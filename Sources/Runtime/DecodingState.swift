@@ -16,6 +16,14 @@ public struct DecodingState: Sendable {
     case linear([Float])
     /// Both, of a layer with parallel branches.
     case parallel(KeyValueCache, [Float])
+
+    /// What linear attention remembers; nil without it.
+    var memory: [Float]? {
+      switch self {
+      case .attention: nil
+      case .linear(let memory), .parallel(_, let memory): memory
+      }
+    }
   }
 
   /// The empty state of `model`.

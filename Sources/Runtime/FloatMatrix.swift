@@ -92,7 +92,7 @@ extension FloatMatrix {
   }
 
   /// RMSNorm of every head of every row, in place, by a weight for each head [heads, d].
-  func normalizeHeads(byEach weight: [Float], heads: Int, epsilon: Double) {
+  package func normalizeHeads(byEach weight: [Float], heads: Int, epsilon: Double) {
     withExtendedLifetime(self) {
       RMSNorm.apply(
         pointer, rows: rows * heads, count: columns / heads, weight: weight, weightRows: heads,

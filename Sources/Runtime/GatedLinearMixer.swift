@@ -14,17 +14,16 @@ struct GatedLinearMixer {
   ///
   /// - Parameters:
   ///   - state: [kv, d, d], updated.
-  ///   - resets: empties the state before every token whose position is a multiple of it, to
-  ///     measure what the memory is worth; nil never.
+  ///   - resets: when the state is emptied; nil never.
   func callAsFunction(
-    _ input: FloatMatrix, state: inout [Float], position: Int, resets: Int?
+    _ input: FloatMatrix, state: inout [Float], resets: StateResets?
   ) -> FloatMatrix {
     let projected = ProjectedHeads(input, weights: weights, model: model)
     Vector.reluInPlace(projected.query.pointer, count: projected.query.count)
     Vector.reluInPlace(projected.key.pointer, count: projected.key.count)
     let output = LinearRecurrence(
       query: projected.query, key: projected.key, value: projected.value, logDecay: gate(input)
-    ).run(model, state: &state, position: position, resets: resets)
+    ).run(model, state: &state, resets: resets)
     if let norm = weights.outputNorm {
       output.normalizeHeads(by: norm, epsilon: model.normEpsilon)
     }

@@ -80,16 +80,15 @@ package struct LayerRunner {
         weights: weights, model: model, rotary: angles, windowKeys: cache.windowKeys,
         areSinks: passage.areSinks)
     }
+    let resets = StateResets(ablation, passage: passage)
     switch state {
     case .linear(var memory):
       if ablation == .linear { return nil }
-      var resets: Int?
-      if case .state(let every) = ablation { resets = every }
       // Emptied first, or the buffer would be copied on its first write.
       state = .linear([])
       defer { state = .linear(memory) }
       return GatedLinearMixer(weights: weights, model: model)(
-        input, state: &memory, position: passage.position, resets: resets)
+        input, state: &memory, resets: resets)
     case .attention(var cache):
       state = .linear([])
       defer { state = .attention(cache) }
@@ -102,7 +101,7 @@ package struct LayerRunner {
       state = .linear([])
       defer { state = .parallel(cache, memory) }
       return ParallelMixer(softmax: softmax(cache), branches: branches)(
-        input, cache: &cache, state: &memory, position: passage.position, ablation: ablation)
+        input, cache: &cache, state: &memory, resets: resets, ablation: ablation)
     }
   }
 }

@@ -16,11 +16,9 @@ struct LinearRecurrence {
   ///
   /// - Parameters:
   ///   - state: [kv, d, d], updated.
-  ///   - position: the first token's position.
-  ///   - resets: empties the state before every token whose position is a multiple of it, to
-  ///     measure what the memory is worth; nil never.
+  ///   - resets: when the state is emptied; nil never.
   func run(
-    _ model: ModelDescription, state: inout [Float], position: Int, resets: Int?
+    _ model: ModelDescription, state: inout [Float], resets: StateResets?
   ) -> FloatMatrix {
     let tokens = query.rows
     let output = FloatMatrix(rows: tokens, columns: model.queryWidth)
@@ -31,8 +29,8 @@ struct LinearRecurrence {
       while done < tokens {
         var run = tokens - done
         if let resets {
-          if (position + done) % resets == 0 { state.update(repeating: 0) }
-          run = min(run, resets - (position + done) % resets)
+          resets.apply(to: state, before: done)
+          run = min(run, resets.run(from: done))
         }
         let queries = done * model.queryWidth, keys = done * model.keyValueWidth
         GatedLinearAttention.apply(

@@ -80,6 +80,7 @@ public struct Model: Sendable {
       let count = min(Model.segment, tokens.count - done)
       let hidden = try embed(tokens[done..<done + count])
       if state.position == 0, description.sinkCount > 0 { state.layers = try sinkStates() }
+      let emptied = try emptiedStates()
       let first = description.sinkCount + state.position
       let angles = rotary.table(first: first, count: count)
       for layer in description.layers.indices {
@@ -87,6 +88,7 @@ public struct Model: Sendable {
         let weights = try weights(ofLayer: layer)
         let runner = LayerRunner(weights: weights, model: description, ablation: ablation)
         var passage = Passage(position: state.position)
+        passage.emptyState = emptied?[layer].memory
         if let observeRouting { passage.observeRouting = { observeRouting(layer, $0) } }
         if stepwise {
           for row in 0..<count {
@@ -111,8 +113,14 @@ public struct Model: Sendable {
     return result
   }
 
+  /// What `Ablation.state` makes of the layers' states; nil for zeros.
+  private func emptiedStates() throws -> [DecodingState.MixerState]? {
+    guard case .state = ablation, description.sinkCount > 0 else { return nil }
+    return try sinkStates()
+  }
+
   /// The layers' states after the sinks, which see nothing but each other.
-  private func sinkStates() throws -> [DecodingState.MixerState] {
+  func sinkStates() throws -> [DecodingState.MixerState] {
     try sinks.states(under: ablation) {
       let view = try source.view(TensorAddress(.sinkTokens))
       let hidden = FloatMatrix(rows: description.sinkCount, columns: description.hiddenSize)

@@ -13,18 +13,15 @@ struct ParallelMixer {
   ///
   /// - Parameters:
   ///   - state: [kv, d, d], updated.
-  ///   - position: the first token's position, for `ablation`.
+  ///   - resets: when the state is emptied; nil never.
   func callAsFunction(
-    _ input: FloatMatrix, cache: inout KeyValueCache, state: inout [Float], position: Int,
+    _ input: FloatMatrix, cache: inout KeyValueCache, state: inout [Float], resets: StateResets?,
     ablation: Ablation?
   ) -> FloatMatrix {
     let model = softmax.model
     let projected = ProjectedHeads(input, weights: softmax.weights, model: model)
-    var resets: Int?
-    if case .state(let every) = ablation { resets = every }
     // Softmax attention rotates q and k in place: the linear branch reads them before.
-    let output = features(of: projected)
-      .run(model, state: &state, position: position, resets: resets)
+    let output = features(of: projected).run(model, state: &state, resets: resets)
     output.normalizeHeads(
       byEach: branches.linear, heads: model.heads, epsilon: model.branchNormEpsilon)
     let attended = softmax.attend(projected, cache: &cache)

@@ -6,11 +6,16 @@ package struct Passage {
   package var position: Int
   /// Whether they are the sinks before the text.
   package var areSinks = false
+  /// What `Ablation.state` puts in the place of a linear state: that after the sinks; nil for zeros.
+  var emptyState: [Float]?
   /// Told which experts the tokens are sent to.
   package var observeRouting: ((Routing) -> Void)?
 
-  /// Tokens from `position` on.
-  package init(position: Int) { self.position = position }
+  /// Tokens from `position` on, or the sinks before them.
+  package init(position: Int, areSinks: Bool = false) {
+    self.position = position
+    self.areSinks = areSinks
+  }
 
   /// Token id + position of `count` tokens, sinks counted as positions.
   func offsets(count: Int, sinkCount: Int) -> [Int] {

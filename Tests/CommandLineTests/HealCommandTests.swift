@@ -1,4 +1,5 @@
 import Foundation
+import StrictJSON
 import TestSupport
 import Testing
 
@@ -66,6 +67,25 @@ import Testing
     let summary = try Program.run("inspect", directory("out")).succeeded()
     #expect(summary.text.contains("window 64") && summary.text.contains("end to end, 12 steps"))
     #expect(!summary.text.contains("left out"))
+  }
+
+  @Test func `an intra-layer model is healed in both stages`() throws {
+    try Program.run(
+      "convert", Repository.tinyQwen2, directory("intra"), "--layout", "intra-layer", "--window",
+      "32", "--sinks", "1", "--quiet"
+    ).succeeded()
+    let healed = try Program.run(
+      "heal", directory("intra"), "--teacher", Repository.tinyQwen2, "--text",
+      Repository.root + "/demo/war-and-peace-begin.txt", "--output", directory("out"), "--tokens",
+      "1280", "--context", "128", "--steps", "4", "--distill-steps", "2", "--json"
+    ).succeeded()
+    let layers = try #require(try healed.json()["layers"]?.array)
+    #expect(layers.count == 8)
+    #expect(layers.allSatisfy { (0...1).contains($0["linear_share"]?.double ?? -1) })
+    let report = try Program.run(
+      "verify", directory("out"), "--source", Repository.tinyQwen2
+    ).succeeded()
+    #expect(report.text.contains("80 tensors healed"))
   }
 
   @Test func `bad input is refused before anything is written`() throws {

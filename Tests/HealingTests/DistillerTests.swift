@@ -21,10 +21,12 @@ import Testing
     let tokens: [Int]
     let target: FloatMatrix
 
-    init(_ kind: TinyModel) throws {
+    init(
+      _ kind: TinyModel, change: (inout ConvertSettings) -> Void = { $0.window = 9 }
+    ) throws {
       let directory = try TemporaryDirectory()
       try kind.synthesize(to: directory("source"))
-      try TinyModel.convert(directory("source"), to: directory("converted")) { $0.window = 9 }
+      try TinyModel.convert(directory("source"), to: directory("converted"), change: change)
       source = try ModelFile.open(directory("source"))
       converted = try ModelFile.open(directory("converted"))
       let model = source.description
@@ -59,7 +61,48 @@ import Testing
 
   @Test(arguments: [TinyModel.qwen2Tied, .qwen3, .llamaBias])
   func gradientsThroughTheModelEqualCentralDifferences(_ kind: TinyModel) throws {
-    let problem = try Problem(kind)
+    try checkGradients(Problem(kind))
+  }
+
+  @Test func gradientsPassParallelBranchesAndSinks() throws {
+    let problem = try Problem(.qwen3, change: Self.intraLayer)
+    try checkGradients(problem)
+    // All layers have a linear branch.
+    #expect(try problem.trainable(.linear).parameters.count == 3)
+  }
+
+  private static func intraLayer(_ settings: inout ConvertSettings) {
+    settings.layout = .intraLayer
+    settings.window = 5
+    settings.fullAttentionLayers = .list([1])
+    settings.intraLayer.sinks = 2
+    settings.intraLayer.branchScale = [0.5, 1]
+  }
+
+  /// What the untrained model's divergence is according to the runtime.
+  @Test func theDivergenceIsTheRuntimes() throws {
+    let problem = try Problem(.qwen3, change: Self.intraLayer)
+    let model = problem.converted.description
+    let predictions = try Predictions(model, weights: problem.converted)
+    let reference = try Predictions(problem.source.description, weights: problem.source)
+    let runtime = try Model(model, weights: problem.converted)
+    var expected = 0.0
+    for first in [0, Self.length] {
+      var state = DecodingState(for: model)
+      _ = try runtime.extend(
+        &state, with: Array(problem.tokens[first..<first + Self.length])
+      ) { layer, _, hidden in
+        guard layer == model.layers.count else { return }
+        expected += Predictions.divergence(
+          of: predictions.logits(hidden),
+          from: reference.logits(problem.target.rows(first..<first + Self.length)))
+      }
+    }
+    let divergence = problem.divergence(try problem.trainable())
+    #expect(expected > 0.01 && abs(divergence - expected) <= 1e-4 * expected)
+  }
+
+  private func checkGradients(_ problem: Problem) throws {
     let model = try problem.trainable()
     var generator = SplitMix64(seed: 3)
     for parameter in model.parameters.flatMap(\.parameters) {
@@ -71,7 +114,7 @@ import Testing
     #expect(divergence > 0.01)
     #expect(abs(divergence - problem.divergence(model)) <= 1e-4 * divergence)
     for (layer, parameters) in model.parameters {
-      for parameter in parameters {
+      for parameter in parameters where parameter.role != .branchScale {
         GradientCheck.expect(
           "layer \(layer) \(parameter.role) \(parameter.kind)", parameter.value,
           gradient: parameter.gradient, seed: 5, step: 4e-3, tolerance: 0.05

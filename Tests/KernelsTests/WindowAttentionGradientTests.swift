@@ -8,13 +8,17 @@ struct AttentionGradientCase: CustomTestStringConvertible, Sendable {
   var segments = 1
   var tokens: Int
   var window: Int?
+  var sinks = 0
   var q, k, v, dO: [Float]
 
-  init(_ layout: HeadLayout, segments: Int = 1, tokens: Int, window: Int?, seed: UInt64) {
+  init(
+    _ layout: HeadLayout, segments: Int = 1, tokens: Int, window: Int?, sinks: Int = 0, seed: UInt64
+  ) {
     self.layout = layout
     self.segments = segments
     self.tokens = tokens
     self.window = window
+    self.sinks = sinks
     var random = Random(seed)
     let total = segments * tokens
     // Large queries make the softmax sharp, so that wrong maxima show.
@@ -26,7 +30,7 @@ struct AttentionGradientCase: CustomTestStringConvertible, Sendable {
 
   var testDescription: String {
     "\(layout.heads)/\(layout.kvHeads)x\(layout.keyDimension),\(layout.valueDimension) "
-      + "\(segments) of \(tokens), window \(window.map(String.init) ?? "none")"
+      + "\(segments) of \(tokens), window \(window.map(String.init) ?? "none"), sinks \(sinks)"
   }
 
   typealias Gradients = (q: [Float], k: [Float], v: [Float])
@@ -35,7 +39,7 @@ struct AttentionGradientCase: CustomTestStringConvertible, Sendable {
     var output = poisoned(dO.count)
     WindowAttention.applySegments(
       queries: q, keys: k, values: v, segments: segments, tokens: tokens, layout: layout,
-      window: window, output: &output)
+      window: window, sinks: sinks, output: &output)
     return output
   }
 
@@ -56,7 +60,11 @@ struct AttentionGradientCase: CustomTestStringConvertible, Sendable {
                 segments: [
                   KeyValueSegment(
                     keys: k + first * layout.keyWidth, values: v + first * layout.valueWidth,
-                    firstPosition: 0, count: tokens)
+                    firstPosition: 0, count: sinks, isAlwaysVisible: true),
+                  KeyValueSegment(
+                    keys: k + (first + sinks) * layout.keyWidth,
+                    values: v + (first + sinks) * layout.valueWidth, firstPosition: sinks,
+                    count: tokens - sinks),
                 ], window: window ?? .max, output: output + first * layout.outputWidth)
             }
           }
@@ -70,8 +78,8 @@ struct AttentionGradientCase: CustomTestStringConvertible, Sendable {
     var dq = poisoned(q.count), dk = poisoned(k.count), dv = poisoned(v.count)
     WindowAttention.backward(
       queries: q, keys: k, values: v, output: forward(), outputGradient: dO, segments: segments,
-      tokens: tokens, layout: layout, window: window, queryGradient: &dq, keyGradient: &dk,
-      valueGradient: &dv)
+      tokens: tokens, layout: layout, window: window, sinks: sinks, queryGradient: &dq,
+      keyGradient: &dk, valueGradient: &dv)
     return (dq, dk, dv)
   }
 
@@ -79,7 +87,8 @@ struct AttentionGradientCase: CustomTestStringConvertible, Sendable {
     var dq = poisoned(q.count), dk = poisoned(k.count), dv = poisoned(v.count)
     WindowAttention.backwardReference(
       queries: q, keys: k, values: v, outputGradient: dO, segments: segments, tokens: tokens,
-      layout: layout, window: window, queryGradient: &dq, keyGradient: &dk, valueGradient: &dv)
+      layout: layout, window: window, sinks: sinks, queryGradient: &dq, keyGradient: &dk,
+      valueGradient: &dv)
     return (dq, dk, dv)
   }
 
@@ -115,6 +124,14 @@ extension KernelTests {
           AttentionGradientCase(uneven, segments: 2, tokens: 150, window: window, seed: 33))
         cases.append(
           AttentionGradientCase(single, segments: 2, tokens: 530, window: window, seed: 34))
+      }
+      // Sinks of one block and of several; a text of sinks alone.
+      for (sinks, tokens) in [(1, 70), (3, 131), (70, 401), (300, 401), (5, 5)] {
+        for window in [2, 129, nil] {
+          cases.append(
+            AttentionGradientCase(
+              small, segments: 2, tokens: tokens, window: window, sinks: sinks, seed: 38))
+        }
       }
       return cases
     }()

@@ -50,6 +50,29 @@ struct ParallelBranchTests {
     #expect(try both.logits(tokens) == reference, "sinks are computed for each ablation")
   }
 
+  @Test(arguments: [1, 2, 5, 16, 24])
+  func `state:N puts every linear state back to what the sinks left`(_ every: Int) throws {
+    _ = try synthesized("intra-layer", in: directory)
+    let model = try model(factors: [1, 1])
+    let sinks = try model.sinkStates()
+    var state = DecodingState(for: model.description), expected: [Float] = []
+    for (position, token) in tokens.enumerated() {
+      if position > 0, position % every == 0 {
+        for layer in state.layers.indices {
+          guard case .parallel(let cache, _) = state.layers[layer] else { continue }
+          state.layers[layer] = .parallel(cache, try #require(sinks[layer].memory))
+        }
+      }
+      expected += try model.logits([token], on: &state)
+    }
+    var ablated = model
+    ablated.ablation = .state(every: every)
+    #expect(difference(try ablated.logits(tokens), expected) < 1e-5)
+    #expect(difference(try ablated.logits(tokens, stepwise: true), expected) < 1e-5)
+    let changes = difference(expected, try model.logits(tokens))
+    #expect(every == 24 ? changes < 1e-5 : changes > 1e-3)
+  }
+
   @Test func `sinks are seen from beyond the window`() throws {
     let model = try synthesized("intra-layer", in: directory)
     let file = try ModelFile.open(directory("intra-layer"))

@@ -1,8 +1,11 @@
 import Kernels
 public import TensorTypes
 
-/// Sink tokens: one row of the source's embedding, repeated, with small seeded noise so that
-/// training can tell them apart.
+/// Sink tokens: the first is the row of the source's embedding whose token attention goes to when
+/// there is nothing to attend to, the others are rows drawn at random, all with small seeded noise.
+///
+/// n copies of the first would count n times in every softmax, which adds log n to its score; other
+/// tokens see it, as those of a text do, and take little attention themselves.
 public struct SinkTransform: TensorTransform {
   let embedding: TensorView
   let source: String
@@ -12,7 +15,7 @@ public struct SinkTransform: TensorTransform {
   let seed: UInt64
   let type: ScalarType
 
-  /// `count` sinks from row `token` of `embedding`.
+  /// `count` sinks, the first from row `token` of `embedding`.
   ///
   /// - Parameter noise: half the width of the uniform noise, relative to the row's root mean
   ///   square. Fewer sinks of the same seed are the first ones of more.
@@ -30,18 +33,21 @@ public struct SinkTransform: TensorTransform {
   }
 
   public var sources: [String] { [source] }
-  public var summary: String { "row \(token), \(count) times, noise \(noise), seed \(seed)" }
+  public var summary: String {
+    "row \(token) and \(max(0, count - 1)) random ones, noise \(noise), seed \(seed)"
+  }
 
   public func produce(block: Int, into sink: (UnsafeRawBufferPointer) throws -> Void) throws {
     let width = embedding.columns
     var row = [Float](repeating: 0, count: width)
-    RowDecoder.decode(embedding, rows: token..<token + 1, into: &row)
-    let square = row.reduce(0.0) { $0 + Double($1) * Double($1) }
-    let bound = noise * (square / Double(max(width, 1))).squareRoot()
     var generator = SplitMix64(seed: seed, label: "sinks")
     let encoded = MemoryStorage(count: width * type.blockBytes)
     guard let target = encoded.bytes.baseAddress else { return }
-    for _ in 0..<count {
+    for index in 0..<count {
+      let token = index == 0 ? token : Int(generator.unit() * Double(embedding.rows))
+      RowDecoder.decode(embedding, rows: token..<token + 1, into: &row)
+      let square = row.reduce(0.0) { $0 + Double($1) * Double($1) }
+      let bound = noise * (square / Double(max(width, 1))).squareRoot()
       let noisy = row.map { $0 + generator.symmetric(bound) }
       FloatCast.encode(noisy, count: width, as: type, into: target)
       try sink(UnsafeRawBufferPointer(rebasing: encoded.bytes[..<(width * type.blockBytes)]))

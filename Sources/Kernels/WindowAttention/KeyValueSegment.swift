@@ -25,6 +25,21 @@ public struct KeyValueSegment {
     self.isAlwaysVisible = isAlwaysVisible
   }
 
+  /// The keys and values of a whole text: its first `sinks` tokens, which every token sees, and the
+  /// others. A sink comes before the others, so it sees the sinks only.
+  static func text(
+    keys: UnsafePointer<Float>, values: UnsafePointer<Float>, tokens: Int, sinks: Int,
+    layout: HeadLayout
+  ) -> [KeyValueSegment] {
+    let others = KeyValueSegment(
+      keys: keys + sinks * layout.keyWidth, values: values + sinks * layout.valueWidth,
+      firstPosition: sinks, count: tokens - sinks)
+    guard sinks > 0 else { return [others] }
+    let first = KeyValueSegment(
+      keys: keys, values: values, firstPosition: 0, count: sinks, isAlwaysVisible: true)
+    return [first, others]
+  }
+
   /// The keys of this segment a query at `position` sees, as indices into the segment.
   ///
   /// Visible: key position <= position and > position - window.

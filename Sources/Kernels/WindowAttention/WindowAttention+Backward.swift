@@ -21,6 +21,7 @@ extension WindowAttention {
   ///   - segments: independent sequences, one after another.
   ///   - tokens: tokens of each.
   ///   - window: visible keys including the query's own position, at least 1; nil for all.
+  ///   - sinks: as in `applySegments`.
   ///   - queryGradient: dq, shaped as q, by the rotated queries; overwritten, like all that follow.
   ///     May be q itself; other gradients may not overlap any input.
   ///   - keyGradient: dk, shaped as k.
@@ -28,7 +29,7 @@ extension WindowAttention {
   public static func backward(
     queries: UnsafePointer<Float>, keys: UnsafePointer<Float>, values: UnsafePointer<Float>,
     output: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>, segments: Int = 1,
-    tokens: Int, layout: HeadLayout, window: Int? = nil,
+    tokens: Int, layout: HeadLayout, window: Int? = nil, sinks: Int = 0,
     queryGradient: UnsafeMutablePointer<Float>, keyGradient: UnsafeMutablePointer<Float>,
     valueGradient: UnsafeMutablePointer<Float>
   ) {
@@ -42,8 +43,8 @@ extension WindowAttention {
       let result = first * layout.outputWidth + kv * layout.groupSize * layout.valueDimension
       let head = AttentionHeadBackward(
         layout: layout, tokens: tokens, window: window ?? .max,
-        keys: KeyValueSegment(
-          keys: keys + key, values: values + value, firstPosition: 0, count: tokens),
+        keys: KeyValueSegment.text(
+          keys: keys + key, values: values + value, tokens: tokens, sinks: sinks, layout: layout),
         queries: queries + query, output: output + result,
         outputGradient: outputGradient + result, queryGradient: queryGradient + query,
         keyGradient: keyGradient + key, valueGradient: valueGradient + value)
@@ -58,7 +59,8 @@ private struct AttentionHeadBackward {
   let layout: HeadLayout
   let tokens: Int
   let window: Int
-  let keys: KeyValueSegment
+  /// The sinks, if there are any, and the other tokens.
+  let keys: [KeyValueSegment]
   let queries, output, outputGradient: UnsafePointer<Float>
   let queryGradient, keyGradient, valueGradient: UnsafeMutablePointer<Float>
 
@@ -110,13 +112,13 @@ private struct AttentionHeadBackward {
     load(range, block)
     block.maxima.update(repeating: -.infinity, count: rows)
     block.sums.update(repeating: 0, count: rows)
-    forEachTile(range, block) { _, count, low, high in
+    forEachTile(range, block) { tile, low, high in
       ck_softmax_tile(
-        block.p, rows, count, block.tile, low, high, block.maxima, block.sums, nil, 0, 0)
+        block.p, rows, tile.count, block.tile, low, high, block.maxima, block.sums, nil, 0, 0)
     }
     for row in 0..<rows { block.sums[row] = block.sums[row] > 0 ? 1 / block.sums[row] : 0 }
-    forEachTile(range, block) { first, count, low, high in
-      addGradients(first..<first + count, rows: rows, block, low, high)
+    forEachTile(range, block) { tile, low, high in
+      addGradients(tile, rows: rows, block, low, high)
     }
     store(range, block)
   }
@@ -134,47 +136,60 @@ private struct AttentionHeadBackward {
     block.dq.update(repeating: 0, count: range.count * group * dk)
   }
 
-  /// Computes the scores of each tile of keys that the block sees and calls `body` with its first
-  /// key, its size and the columns each row sees.
+  /// Keys of one segment whose scores are computed together.
+  private struct Tile {
+    let segment: KeyValueSegment
+    /// The first one, as index into the segment.
+    let first: Int
+    let count: Int
+  }
+
+  /// Computes the scores of each tile of keys that the block sees and calls `body` with it and the
+  /// columns each row sees.
   private func forEachTile(
-    _ range: Range<Int>, _ block: Block, _ body: (Int, Int, [Int32], [Int32]) -> Void
+    _ range: Range<Int>, _ block: Block, _ body: (Tile, [Int32], [Int32]) -> Void
   ) {
     let dk = layout.keyDimension, rows = range.count * layout.groupSize
     let positions = range.lowerBound...range.upperBound - 1
-    let union = keys.visible(from: positions, window: window)
     var low = [Int32](repeating: 0, count: rows), high = low
-    for first in stride(from: union.lowerBound, to: union.upperBound, by: block.tile) {
-      let count = min(block.tile, union.upperBound - first)
-      keys.setColumns(
-        of: first..<first + count, from: positions, window: window, group: layout.groupSize,
-        low: &low, high: &high)
-      BLAS.multiplyTransposed(
-        block.q, stride: dk, keys.keys + first * layout.keyWidth, stride: layout.keyWidth, m: rows,
-        n: count, k: dk, into: block.p, stride: block.tile)
-      body(first, count, low, high)
+    for segment in keys {
+      let union = segment.visible(from: positions, window: window)
+      for first in stride(from: union.lowerBound, to: union.upperBound, by: block.tile) {
+        let count = min(block.tile, union.upperBound - first)
+        segment.setColumns(
+          of: first..<first + count, from: positions, window: window, group: layout.groupSize,
+          low: &low, high: &high)
+        BLAS.multiplyTransposed(
+          block.q, stride: dk, segment.keys + first * layout.keyWidth, stride: layout.keyWidth,
+          m: rows, n: count, k: dk, into: block.p, stride: block.tile)
+        body(Tile(segment: segment, first: first, count: count), low, high)
+      }
     }
   }
 
   private func addGradients(
-    _ tile: Range<Int>, rows: Int, _ block: Block, _ low: [Int32], _ high: [Int32]
+    _ tile: Tile, rows: Int, _ block: Block, _ low: [Int32], _ high: [Int32]
   ) {
     let dk = layout.keyDimension, dv = layout.valueDimension, count = tile.count
-    let key = tile.lowerBound * layout.keyWidth, value = tile.lowerBound * layout.valueWidth
+    let keys = tile.segment.keys + tile.first * layout.keyWidth
+    let values = tile.segment.values + tile.first * layout.valueWidth
+    // The first key's row in the text.
+    let row = tile.segment.firstPosition + tile.first
     BLAS.multiplyTransposed(
-      block.dO, stride: dv, keys.values + value, stride: layout.valueWidth, m: rows, n: count,
-      k: dv, into: block.dp, stride: block.tile)
+      block.dO, stride: dv, values, stride: layout.valueWidth, m: rows, n: count, k: dv,
+      into: block.dp, stride: block.tile)
     ck_softmax_backward_tile(
       block.p, block.dp, rows, count, block.tile, low, high, block.maxima, block.sums, block.means)
     BLAS.multiply(
       .transposedLeft, block.p, stride: block.tile, block.dO, stride: dv, m: count, n: dv, k: rows,
-      adding: true, into: valueGradient + value, stride: layout.valueWidth)
+      adding: true, into: valueGradient + row * layout.valueWidth, stride: layout.valueWidth)
     // q is scaled already, so dk needs no factor.
     BLAS.multiply(
       .transposedLeft, block.dp, stride: block.tile, block.q, stride: dk, m: count, n: dk, k: rows,
-      adding: true, into: keyGradient + key, stride: layout.keyWidth)
+      adding: true, into: keyGradient + row * layout.keyWidth, stride: layout.keyWidth)
     BLAS.multiplyAdding(
-      block.dp, stride: block.tile, keys.keys + key, stride: layout.keyWidth, m: rows, n: dk,
-      k: count, into: block.dq, stride: dk)
+      block.dp, stride: block.tile, keys, stride: layout.keyWidth, m: rows, n: dk, k: count,
+      into: block.dq, stride: dk)
   }
 
   private func store(_ range: Range<Int>, _ block: Block) {

@@ -6,7 +6,7 @@ extension WindowAttention {
   public static func backwardReference(
     queries: UnsafePointer<Float>, keys: UnsafePointer<Float>, values: UnsafePointer<Float>,
     outputGradient: UnsafePointer<Float>, segments: Int = 1, tokens: Int, layout: HeadLayout,
-    window: Int? = nil, queryGradient: UnsafeMutablePointer<Float>,
+    window: Int? = nil, sinks: Int = 0, queryGradient: UnsafeMutablePointer<Float>,
     keyGradient: UnsafeMutablePointer<Float>, valueGradient: UnsafeMutablePointer<Float>
   ) {
     let dk = layout.keyDimension, dv = layout.valueDimension, total = segments * tokens
@@ -14,12 +14,14 @@ extension WindowAttention {
     var keySums = [Double](repeating: 0, count: total * layout.keyWidth)
     var valueSums = [Double](repeating: 0, count: total * layout.valueWidth)
     for t in 0..<total {
-      // The segment's first token, or the first inside the window.
-      let first = max(t / tokens * tokens, t - min(window ?? tokens, tokens) + 1)
+      let start = t / tokens * tokens, text = start + sinks
+      // The sinks, and for others the tokens inside the window.
+      let visible =
+        Array(start..<text)
+        + (t < text ? [] : Array(max(text, t - min(window ?? tokens, tokens) + 1)...t))
       for h in 0..<layout.heads {
         let q = queries + t * layout.queryWidth + h * dk, kv = h / layout.groupSize
         let dO = outputGradient + t * layout.outputWidth + h * dv
-        let visible = Array(first..<t + 1)
         let scores = visible.map { j in
           scale * dot(q, keys + j * layout.keyWidth + kv * dk, dk)
         }

@@ -9,21 +9,23 @@ extension WindowAttention {
   ///   - keys: k [segments · tokens, kvHeads, keyDimension], rotated.
   ///   - values: v [segments · tokens, kvHeads, valueDimension].
   ///   - window: visible keys including the query's own position, at least 1; nil for all.
+  ///   - sinks: the first so many tokens of each sequence see each other and nothing else, and are
+  ///     seen by every token besides its window; at most `tokens`.
   ///   - output: o [segments · tokens, heads, valueDimension].
   public static func applySegments(
     queries: UnsafePointer<Float>, keys: UnsafePointer<Float>, values: UnsafePointer<Float>,
-    segments: Int, tokens: Int, layout: HeadLayout, window: Int? = nil,
+    segments: Int, tokens: Int, layout: HeadLayout, window: Int? = nil, sinks: Int = 0,
     output: UnsafeMutablePointer<Float>
   ) {
     guard segments > 0, tokens > 0 else { return }
     let call = { (segment: Int) in
       let first = segment * tokens
-      let context = KeyValueSegment(
+      let context = KeyValueSegment.text(
         keys: keys + first * layout.keyWidth, values: values + first * layout.valueWidth,
-        firstPosition: 0, count: tokens)
+        tokens: tokens, sinks: sinks, layout: layout)
       return WindowAttentionCall(
         queries: queries + first * layout.queryWidth, tokens: tokens, firstPosition: 0,
-        layout: layout, segments: [context], window: window ?? .max,
+        layout: layout, segments: context, window: window ?? .max,
         output: output + first * layout.outputWidth)
     }
     let pieces = call(0).pieces

@@ -6,7 +6,7 @@ struct IntraLayerOptions: ParsableArguments {
   @Option(parsing: .unconditional, help: "Sink tokens before every text; 0 for none.")
   var sinks = IntraLayerSettings().sinks
 
-  @Option(help: "The token that sinks start from; auto: the one that begins a text.")
+  @Option(help: "The token that the first sink starts from; auto: the one that begins a text.")
   var sinkToken = "auto"
 
   @Option(parsing: .unconditional, help: "Noise on the sinks, relative to their embedding.")

@@ -254,6 +254,7 @@ extension Healer.LayerReport {
     if let before, let afterRidge, let after {
       text += "error \(fixed(before, 3)) -> \(fixed(afterRidge, 3)) -> \(fixed(after, 3)), "
     }
+    if let linearShare { text += "linear branch \(fixed(100 * linearShare, 1)) %, " }
     if let drift, let sink {
       text += "drift \(fixed(drift, 4)), sink \(fixed(sink, 3)), "
       if let massiveTokens, massiveTokens > 0 { text += "\(massiveTokens) more massive tokens, " }
@@ -272,6 +273,7 @@ extension Healer.LayerReport {
       object["error_after"] = .double(after)
       object["steps"] = .int(steps)
     }
+    if let linearShare { object["linear_share"] = .double(linearShare) }
     if let drift, let sink {
       object["drift"] = .double(drift)
       object["sink"] = .double(sink)

@@ -57,21 +57,23 @@ for gradient in gradients:
 write("adam", start, prior, gradients, torch.stack(steps))
 
 # Attention: 2 segments of T 23, heads 6/2, d 8: q, k, v, dO; then o, dq, dk, dv for window 6 and
-# for none.
+# for none; then the same where the first 4 tokens are sinks.
 S, T, H, KV, D = 2, 23, 6, 2, 8
 shapes = [(S, T, H, D), (S, T, KV, D), (S, T, KV, D)]
 inputs, do = [torch.randn(shape) * 1.5 for shape in shapes], torch.randn(S, T, H, D)
-results = []
-for window in [6, T]:
-    q, k, v = (leaf(x) for x in inputs)
-    i, j = torch.arange(T)[:, None], torch.arange(T)[None]
-    o = F.scaled_dot_product_attention(
-        q.transpose(1, 2), k.transpose(1, 2).repeat_interleave(H // KV, 1),
-        v.transpose(1, 2).repeat_interleave(H // KV, 1), attn_mask=(j <= i) & (j > i - window))
-    o = o.transpose(1, 2)
-    (o * do.double()).sum().backward()
-    results += [o, q.grad, k.grad, v.grad]
-write("attention_gradients", *inputs, do, *results)
+i, j = torch.arange(T)[:, None], torch.arange(T)[None]
+for name, sinks in [("attention_gradients", 0), ("sink_gradients", 4)]:
+    results = []
+    for window in [6, T]:
+        q, k, v = (leaf(x) for x in inputs)
+        o = F.scaled_dot_product_attention(
+            q.transpose(1, 2), k.transpose(1, 2).repeat_interleave(H // KV, 1),
+            v.transpose(1, 2).repeat_interleave(H // KV, 1),
+            attn_mask=(j < sinks) | (j <= i) & (j > i - window))
+        o = o.transpose(1, 2)
+        (o * do.double()).sum().backward()
+        results += [o, q.grad, k.grad, v.grad]
+    write(name, *inputs, do, *results)
 
 # Rotary, theta 1e4: dy [5, 3, 16] at positions 11...15; then dx.
 x, dy = leaf(torch.randn(5, 3, 16)), torch.randn(5, 3, 16)

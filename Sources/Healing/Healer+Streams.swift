@@ -1,0 +1,59 @@
+import Architectures
+import Kernels
+import Runtime
+
+extension Healer {
+  /// Takes the source's stream through a layer and writes what its attention adds to `target`.
+  func passTeacher(
+    _ layer: Int, from source: HiddenStream, to next: HiddenStream, target: HiddenStream?
+  ) throws -> MassiveTokens {
+    var massive = MassiveTokens(segments)
+    let weights = try LayerWeights(layer, of: teacher, from: teacherWeights)
+    let runner = LayerRunner(weights: weights, model: teacher)
+    let angles = RotaryEmbedding(teacher).table(first: 0, count: segments.length)
+    for segment in 0..<segments.count {
+      let first = segments.firstToken(of: segment)
+      let hidden = try source.read(first, count: segments.length)
+      var state = DecodingState(for: teacher).layers[layer]
+      if let output = runner.attention(hidden, state: &state, position: 0, angles: angles) {
+        try target?.write(output, at: first)
+        hidden.add(output)
+      }
+      runner.feedForward(hidden)
+      massive.add(hidden, at: first)
+      try next.write(hidden, at: first)
+    }
+    weights.discard()
+    return massive
+  }
+
+  /// Takes the sinks and the healed stream through a layer and measures how far it is from the
+  /// source's.
+  func passStudent(
+    _ layer: Int, _ weights: LayerWeights, sinks: FloatMatrix, from stream: HiddenStream,
+    to next: HiddenStream, source: HiddenStream, massive: MassiveTokens
+  ) throws -> (drift: Double, sink: Double) {
+    let runner = LayerRunner(weights: weights, model: model), rotary = RotaryEmbedding(model)
+    var start = DecodingState(for: model).layers[layer]
+    if sinks.rows > 0 {
+      runner.run(
+        sinks, state: &start, passage: Passage(position: 0, areSinks: true),
+        angles: rotary.table(first: 0, count: sinks.rows))
+    }
+    try workspace.stream(.sinks, entering: layer + 1).write(sinks, at: 0)
+    let angles = rotary.table(first: sinks.rows, count: segments.length)
+    var drift = Drift()
+    for segment in 0..<segments.count {
+      let first = segments.firstToken(of: segment)
+      let hidden = try stream.read(first, count: segments.length)
+      var state = start
+      runner.run(hidden, state: &state, position: 0, angles: angles)
+      try next.write(hidden, at: first)
+      drift.add(
+        hidden, source: try source.read(first, count: segments.length), first: first,
+        massive: massive)
+    }
+    weights.discard()
+    return (drift.median, drift.sink)
+  }
+}
