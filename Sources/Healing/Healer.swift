@@ -72,14 +72,19 @@ public final class Healer {
   }
 
   private static func check(_ model: ModelDescription, against teacher: ModelDescription) throws {
-    func require(_ same: Bool, _ what: String) throws {
-      if !same { throw HealingError.differentModels(what) }
-    }
     for layer in model.layers {
       if layer.feedForward != .dense { throw HealingError.unsupported("experts") }
       if layer.mixer.isParallel { throw HealingError.unsupported("parallel branches") }
     }
     if model.sinkCount > 0 { throw HealingError.unsupported("sink tokens") }
+    try requireSameStreams(model, teacher)
+  }
+
+  /// Throws when the residual streams of two models cannot be compared.
+  static func requireSameStreams(_ model: ModelDescription, _ teacher: ModelDescription) throws {
+    func require(_ same: Bool, _ what: String) throws {
+      if !same { throw HealingError.differentModels(what) }
+    }
     try require(model.layers.count == teacher.layers.count, "another number of layers")
     try require(model.hiddenSize == teacher.hiddenSize, "another hidden size")
     try require(
@@ -116,7 +121,7 @@ public final class Healer {
       if let tensors { healed.merge(tensors) }
       var result = found
       result.seconds = Date().timeIntervalSince(began)
-      try workspace.finish(result)
+      try workspace.finish(layer, result)
       try report(result)
     }
     return healed
@@ -145,8 +150,10 @@ public final class Healer {
     let source = try workspace.stream(.teacher, entering: layer)
     let student = try workspace.stream(.student, entering: layer)
     let refits = refits(layer) && settings.method != .none
-    let massive = try passTeacher(
-      layer, from: source, to: nextSource, target: refits ? target : nil)
+    let passage = LayerPass(
+      layer, of: teacher, weights: try LayerWeights(layer, of: teacher, from: teacherWeights),
+      segments: segments)
+    let massive = try passage.advance(source, to: nextSource, attention: refits ? target : nil)
     var report = LayerReport(
       layer: layer, before: nil, afterRidge: nil, after: nil, steps: 0, drift: nil, sink: nil,
       massiveTokens: nil, seconds: 0)
@@ -191,29 +198,6 @@ public final class Healer {
 
   func refits(_ layer: Int) -> Bool {
     Healer.refits(model.layers[layer].mixer, context: segments.length)
-  }
-
-  private func passTeacher(
-    _ layer: Int, from source: HiddenStream, to next: HiddenStream, target: HiddenStream?
-  ) throws -> MassiveTokens {
-    var massive = MassiveTokens(segments)
-    let weights = try LayerWeights(layer, of: teacher, from: teacherWeights)
-    let runner = LayerRunner(weights: weights, model: teacher)
-    let angles = RotaryEmbedding(teacher).table(first: 0, count: segments.length)
-    for segment in 0..<segments.count {
-      let first = segments.firstToken(of: segment)
-      let hidden = try source.read(first, count: segments.length)
-      var state = DecodingState(for: teacher).layers[layer]
-      if let output = runner.attention(hidden, state: &state, position: 0, angles: angles) {
-        try target?.write(output, at: first)
-        hidden.add(output)
-      }
-      runner.feedForward(hidden)
-      massive.add(hidden, at: first)
-      try next.write(hidden, at: first)
-    }
-    weights.discard()
-    return massive
   }
 
   /// Takes the healed stream through a layer and measures how far it is from the source's.

@@ -131,10 +131,17 @@ public struct Verifier {
           ? "there is no manifest.json that says how it was made from --source"
           : "the manifest does not record how it was made from --source")
     }
-    let replaced = manifest?.tensors.filter { $0.origin.transform == HealedOrigin.transform } ?? []
-    return try ProvenanceCheck(
-      converted: file, plan: plan, replaced: Set(replaced.map(\.stored.name))
-    ).run()
+    return try ProvenanceCheck(converted: file, plan: plan, replaced: replaced).run()
+  }
+
+  /// The tensors that were computed on a text, and how: no plan makes them again.
+  private var replaced: [String: String] {
+    let computed = [
+      HealedOrigin.transform, UpcyclePlan.Fitted.router, UpcyclePlan.Fitted.expert,
+    ]
+    return (manifest?.tensors ?? []).reduce(into: [:]) {
+      if computed.contains($1.origin.transform) { $0[$1.stored.name] = $1.origin.transform }
+    }
   }
 
   private func logits() throws -> [CheckResult] {
