@@ -25,9 +25,11 @@ extension ExpertFitter {
     var tensors: HealedTensors?
     if let experts = model.layers[layer].feedForward.experts {
       let runner = LayerRunner(weights: weights, model: model)
-      let router = ClusteredRouter(
-        inputs: runner.ffnInput(try middle.rows(sample(leavingOut: massive))),
-        experts: experts.routed, seed: settings.seed, layer: layer)
+      let inputs = runner.ffnInput(try middle.rows(sample(leavingOut: massive)))
+      let router = MatrixProduct.Precision.$current.withValue(.float32) {
+        ClusteredRouter(
+          inputs: inputs, experts: experts.routed, seed: settings.seed, layer: layer)
+      }
       let address = TensorAddress(.router, layer: layer)
       let type = try upcycled.weights.view(address).type
       var fitted = HealedTensors()
@@ -61,11 +63,13 @@ extension ExpertFitter {
     try copies.advance(
       segments.heldOut, of: workspace.stream(.copy, entering: layer),
       to: workspace.stream(.copy, entering: layer + 1))
-    return try LayerPass(
+    copies.discardWeights()
+    let aims = LayerPass(
       layer, of: teacher.description,
-      weights: LayerWeights(layer, of: teacher.description, from: teacher.weights),
-      segments: segments
-    ).advance(
+      weights: try LayerWeights(layer, of: teacher.description, from: teacher.weights),
+      segments: segments)
+    defer { aims.discardWeights() }
+    return try aims.advance(
       workspace.stream(.teacher, entering: layer),
       to: workspace.stream(.teacher, entering: layer + 1))
   }

@@ -150,10 +150,12 @@ public final class Healer {
     let source = try workspace.stream(.teacher, entering: layer)
     let student = try workspace.stream(.student, entering: layer)
     let refits = refits(layer) && settings.method != .none
-    let passage = LayerPass(
+    let teacherLayer = LayerPass(
       layer, of: teacher, weights: try LayerWeights(layer, of: teacher, from: teacherWeights),
       segments: segments)
-    let massive = try passage.advance(source, to: nextSource, attention: refits ? target : nil)
+    let massive = try teacherLayer.advance(
+      source, to: nextSource, attention: refits ? target : nil)
+    teacherLayer.discardWeights()
     var report = LayerReport(
       layer: layer, before: nil, afterRidge: nil, after: nil, steps: 0, drift: nil, sink: nil,
       massiveTokens: nil, seconds: 0)

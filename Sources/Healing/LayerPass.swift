@@ -24,7 +24,7 @@ struct LayerPass {
     return runner.attention(hidden, state: &state, position: 0, angles: angles)
   }
 
-  /// Takes some segments of a stream through the layer, whose weights are dropped.
+  /// Takes some segments of a stream through the layer.
   func advance(_ chosen: Range<Int>, of stream: HiddenStream, to next: HiddenStream) throws {
     for segment in chosen {
       let first = segments.firstToken(of: segment)
@@ -33,12 +33,11 @@ struct LayerPass {
       runner.feedForward(hidden)
       try next.write(hidden, at: first)
     }
-    runner.weights.discard()
   }
 
   /// Takes a source's stream through the layer, keeping its attention output in `attention`.
   ///
-  /// Returns the massive tokens of what leaves the layer, whose weights are dropped.
+  /// Returns the massive tokens of what leaves the layer.
   func advance(
     _ stream: HiddenStream, to next: HiddenStream, attention target: HiddenStream? = nil
   ) throws -> MassiveTokens {
@@ -54,7 +53,9 @@ struct LayerPass {
       massive.add(hidden, at: first)
       try next.write(hidden, at: first)
     }
-    runner.weights.discard()
     return massive
   }
+
+  /// Drops the mapped pages of the layer's weights.
+  func discardWeights() { runner.weights.discard() }
 }

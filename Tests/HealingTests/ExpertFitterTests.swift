@@ -139,6 +139,31 @@ struct ExpertFitterTests {
     #expect(try fitter.divergences() == nil)
   }
 
+  @Test func `parallel branches work, sink tokens are refused`() throws {
+    for (sinks, name) in [(0, "parallel"), (2, "sinks")] {
+      try TinyModel.convert(Repository.tinyQwen2, to: directory(name)) {
+        $0.layout = .intraLayer
+        $0.intraLayer.sinks = sinks
+        $0.window = 4
+        $0.dtype = .float32
+      }
+      let file = try ModelFile.open(directory(name))
+      let plan = try UpcyclePlan.make(from: DenseModel(file), settings: Self.settings)
+      func fit() throws -> HealedTensors {
+        try ExpertFitter(
+          DescribedModel(plan.description, weights: PlannedWeights(plan)),
+          from: DescribedModel(file.description, weights: file), teacher: nil,
+          tokens: Array(tokens.prefix(512)), settings: Self.settings, directory: directory(name)
+        ).run(progress: { _ in }, report: { _ in })
+      }
+      if sinks == 0 {
+        #expect(try fit().views.count == 3)
+      } else {
+        #expect(throws: HealingError.cannotCluster("sink tokens")) { try fit() }
+      }
+    }
+  }
+
   @Test func `another model is no teacher, and a short text no calibration`() throws {
     try TinyModel.llama.synthesize(to: directory("other"))
     let other = try ModelFile.open(directory("other")), plan = try plan()

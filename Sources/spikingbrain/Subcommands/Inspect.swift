@@ -36,7 +36,7 @@ struct Inspect: ParsableCommand {
 
   func run() throws {
     let inspection = Inspection(try ModelFile.open(ckpt))
-    let load = try text.flatMap { try load(of: inspection.file, on: $0) }
+    let load = try text.map { try expertLoad(of: inspection.file, on: $0) }
     var json = inspection.json(tensors: tensors)
     if let load { json["expert_load"] = load.json }
     reporting.report(
@@ -46,7 +46,7 @@ struct Inspect: ParsableCommand {
   }
 
   /// How the experts of the checkpoint are used on the file `text`.
-  private func load(of file: ModelFile, on text: String) throws -> ExpertLoad {
+  private func expertLoad(of file: ModelFile, on text: String) throws -> ExpertLoad {
     guard file.description.layers.contains(where: { $0.feedForward != .dense }) else {
       throw InputError.option(
         "--text", value: text, expected: "nothing: the checkpoint has no experts to load")
