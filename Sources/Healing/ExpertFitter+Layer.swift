@@ -8,7 +8,7 @@ extension ExpertFitter {
   /// Bytes of inputs that clusters are found on.
   private static let sampleBytes = 64 << 20
   /// Candidates for the ridge of a refit: experts see few tokens for their width.
-  private static let ridges = [1e-3, 1e-2, 1e-1, 1]
+  private static let ridges = [1e-2, 1e-1, 1, 10, 100]
   /// Fewest held-out tokens that can tell whether a refit is better.
   private static let fewestHeldOut = 32
 

@@ -6,6 +6,7 @@ public import ModelFiles
 public import Recipes
 public import Runtime
 import StrictJSON
+import TensorTypes
 
 /// Everything a bad checkpoint can hide, checked level by level.
 public struct Verifier {
@@ -136,11 +137,18 @@ public struct Verifier {
 
   /// The tensors that were computed on a text, and how: no plan makes them again.
   private var replaced: [String: String] {
-    let computed = [
-      HealedOrigin.transform, UpcyclePlan.Fitted.router, UpcyclePlan.Fitted.expert,
-    ]
-    return (manifest?.tensors ?? []).reduce(into: [:]) {
-      if computed.contains($1.origin.transform) { $0[$1.stored.name] = $1.origin.transform }
+    let origins = (manifest?.tensors ?? []).map { ($0.stored.name, $0.origin.transform) }
+    let transforms = Dictionary(origins, uniquingKeysWith: { first, _ in first })
+    return file.tensors.reduce(into: [:]) { replaced, tensor in
+      guard let transform = transforms[tensor.value.name] else { return }
+      let isComputed =
+        switch transform {
+        case HealedOrigin.transform: true
+        case UpcyclePlan.Fitted.router: tensor.key.role == .router
+        case UpcyclePlan.Fitted.expert: tensor.key.role == .ffnDown && tensor.key.expert != nil
+        default: false
+        }
+      if isComputed { replaced[tensor.value.name] = transform }
     }
   }
 

@@ -51,9 +51,9 @@ struct SphericalClustersTests {
   @Test func `equal vectors`() {
     let vectors = FloatMatrix([Float](repeating: 1, count: 5 * 4), rows: 5)
     let directions = Self.clusters(vectors, 3).directions
-    #expect(directions.elements.allSatisfy(\.isFinite))
+    #expect(directions.elements.allSatisfy { $0.isFinite })
     let router = ClusteredRouter(inputs: vectors, experts: 3, seed: 0, layer: 0)
-    #expect(router.weight.elements.allSatisfy(\.isFinite))
+    #expect(router.weight.elements.allSatisfy { $0.isFinite })
   }
 
   @Test func `a router sends every vector to the nearest centre, and is sure of it`() {

@@ -18,7 +18,7 @@ from checkpoint_io import load_source
 from perplexity import encode, read_text
 from spikingbrain_reference import SpikingBrain, rms_norm
 
-LAYER, EXPERTS, SINK, RIDGES = 2, 3, 32.0, (1e-3, 1e-2, 1e-1, 1.0)
+LAYER, EXPERTS, SINK, RIDGES = 2, 3, 32.0, (1e-2, 1e-1, 1.0, 10.0, 100.0)
 
 
 class Recorded(SpikingBrain):
@@ -99,7 +99,8 @@ def main():
         gram = (phi[part] * weights[part, None]).T @ phi[part]
         cross = (target[part] * weights[part, None]).T @ phi[part]
         fits = [(((phi[unseen] @ prior.T - target[unseen]) ** 2).sum(1) @ weights[unseen], None, prior)]
-        for ridge in RIDGES:
+        enough = part.sum() >= phi.shape[1] and unseen.sum() >= 32
+        for ridge in RIDGES if enough else ():
             pull = ridge * gram.diagonal() + 1e-10 * gram.diagonal().mean()
             fit = torch.linalg.solve(gram + pull.diag(), (cross + prior * pull).T).T
             fits.append((((phi[unseen] @ fit.T - target[unseen]) ** 2).sum(1) @ weights[unseen], ridge, fit))

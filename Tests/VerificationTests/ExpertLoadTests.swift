@@ -1,4 +1,5 @@
 import ModelFiles
+import Recipes
 import Runtime
 import TensorTypes
 import TestSupport
