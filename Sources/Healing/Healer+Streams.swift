@@ -3,30 +3,6 @@ import Kernels
 import Runtime
 
 extension Healer {
-  /// Takes the source's stream through a layer and writes what its attention adds to `target`.
-  func passTeacher(
-    _ layer: Int, from source: HiddenStream, to next: HiddenStream, target: HiddenStream?
-  ) throws -> MassiveTokens {
-    var massive = MassiveTokens(segments)
-    let weights = try LayerWeights(layer, of: teacher, from: teacherWeights)
-    let runner = LayerRunner(weights: weights, model: teacher)
-    let angles = RotaryEmbedding(teacher).table(first: 0, count: segments.length)
-    for segment in 0..<segments.count {
-      let first = segments.firstToken(of: segment)
-      let hidden = try source.read(first, count: segments.length)
-      var state = DecodingState(for: teacher).layers[layer]
-      if let output = runner.attention(hidden, state: &state, position: 0, angles: angles) {
-        try target?.write(output, at: first)
-        hidden.add(output)
-      }
-      runner.feedForward(hidden)
-      massive.add(hidden, at: first)
-      try next.write(hidden, at: first)
-    }
-    weights.discard()
-    return massive
-  }
-
   /// Takes the sinks and the healed stream through a layer and measures how far it is from the
   /// source's.
   func passStudent(

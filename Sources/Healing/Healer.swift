@@ -82,11 +82,16 @@ public final class Healer {
   }
 
   private static func check(_ model: ModelDescription, against teacher: ModelDescription) throws {
-    func require(_ same: Bool, _ what: String) throws {
-      if !same { throw HealingError.differentModels(what) }
-    }
     for layer in model.layers where layer.feedForward != .dense {
       throw HealingError.unsupported("experts")
+    }
+    try requireSameStreams(model, teacher)
+  }
+
+  /// Throws when the residual streams of two models cannot be compared.
+  static func requireSameStreams(_ model: ModelDescription, _ teacher: ModelDescription) throws {
+    func require(_ same: Bool, _ what: String) throws {
+      if !same { throw HealingError.differentModels(what) }
     }
     try require(teacher.sinkCount == 0, "it has sink tokens")
     try require(model.layers.count == teacher.layers.count, "another number of layers")
@@ -125,7 +130,7 @@ public final class Healer {
       if let tensors { healed.merge(tensors) }
       var result = found
       result.seconds = Date().timeIntervalSince(began)
-      try workspace.finish(result)
+      try workspace.finish(layer, result)
       try report(result)
     }
     return healed
@@ -155,8 +160,12 @@ public final class Healer {
     let source = try workspace.stream(.teacher, entering: layer)
     let student = try workspace.stream(.student, entering: layer)
     let refits = refits(layer) && settings.method != .none
-    let massive = try passTeacher(
-      layer, from: source, to: nextSource, target: refits ? target : nil)
+    let teacherLayer = LayerPass(
+      layer, of: teacher, weights: try LayerWeights(layer, of: teacher, from: teacherWeights),
+      segments: segments)
+    let massive = try teacherLayer.advance(
+      source, to: nextSource, attention: refits ? target : nil)
+    teacherLayer.discardWeights()
     var report = LayerReport(layer: layer, steps: 0, seconds: 0)
     // The second stage alone needs the source's stream only.
     if settings.method == .none { return (nil, report) }

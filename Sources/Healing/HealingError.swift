@@ -10,6 +10,8 @@ public enum HealingError: ReportableError, Equatable {
   case unsupported(String)
   case tooFewTokens(Int, needed: Int)
   case memory(needed: ByteSize, limit: ByteSize)
+  case cannotCluster(String)
+  case refitMemory(needed: ByteSize, limit: ByteSize)
   case diverged(layer: Int)
   case distillationDiverged(step: Int)
 
@@ -27,6 +29,10 @@ public enum HealingError: ReportableError, Equatable {
       "the texts have \(tokens) tokens, at least \(needed) are needed"
     case .memory(let needed, let limit):
       "the second stage takes about \(needed), more than the \(limit) allowed"
+    case .cannotCluster(let part):
+      "the model has \(part), which the refit of experts does not know"
+    case .refitMemory(let needed, let limit):
+      "the refit of experts takes about \(needed), more than the \(limit) allowed"
     case .diverged(let layer): "the refit of layer \(layer) gave numbers that are not finite"
     case .distillationDiverged(let step):
       "step \(step) of the second stage gave numbers that are not finite"
@@ -44,6 +50,8 @@ public enum HealingError: ReportableError, Equatable {
     switch self {
     case .unsupported: "heal before `upcycle`"
     case .tooFewTokens: "give more --text, or a smaller --context"
+    case .cannotCluster: "use --router zero or random:STD"
+    case .refitMemory: "leave out --teacher, or allow more with --max-ram"
     case .memory: "leave out --distill-steps, or allow more with --max-ram"
     case .diverged: "give a smaller --learning-rate"
     case .distillationDiverged: "give a smaller --distill-learning-rate"

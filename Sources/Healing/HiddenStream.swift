@@ -26,6 +26,20 @@ final class HiddenStream {
     return matrix
   }
 
+  /// The rows of `tokens`, in their order; neighbours are read together.
+  func rows(_ tokens: some RandomAccessCollection<Int>) throws(HealingError) -> FloatMatrix {
+    let matrix = FloatMatrix(rows: tokens.count, columns: columns)
+    var row = 0
+    var rest = tokens[...]
+    while let first = rest.first {
+      let run = zip(rest, first...).prefix { $0 == $1 }.count
+      try transfer(matrix.rows(row..<row + run), at: first) { pread(descriptor, $0, $1, $2) }
+      row += run
+      rest = rest.dropFirst(run)
+    }
+    return matrix
+  }
+
   /// Stores the rows of `matrix` as those of tokens `first` and following.
   func write(_ matrix: FloatMatrix, at first: Int) throws(HealingError) {
     try transfer(matrix, at: first) { pwrite(descriptor, $0, $1, $2) }

@@ -128,17 +128,9 @@ struct LayerTrainer {
       }
       return gram
     }
-    let training = try sums(data.trainingSegments), heldOut = try sums(data.heldOutSegments)
-    let prior = layer.output.value
-    var best = (error: heldOut.squaredError(of: prior), weight: prior)
-    for ridge in Self.ridges {
-      guard let weight = training.solution(ridge: ridge, towards: prior) else { continue }
-      let error = heldOut.squaredError(of: weight)
-      if error < best.error { best = (error, weight) }
-    }
-    layer.output.value.copyRows(of: best.weight, to: 0)
+    let fit = RidgeFit(
+      training: try sums(data.trainingSegments), heldOut: try sums(data.heldOutSegments),
+      prior: layer.output.value)
+    layer.output.value.copyRows(of: fit.weight, to: 0)
   }
-
-  /// Candidates for the ridge, relative to the diagonal of the Gram matrix.
-  private static let ridges = [1e-5, 1e-4, 1e-3, 1e-2, 1e-1]
 }

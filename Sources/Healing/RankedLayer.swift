@@ -8,31 +8,21 @@ import TensorTypes
 struct RankedLayer {
   private let index: Int
   private let ranking: LayerRanking
-  private let runner: LayerRunner
-  private let angles: RotaryTable
+  private let pass: LayerPass
+  private var runner: LayerRunner { pass.runner }
 
   init(_ index: Int, of ranking: LayerRanking) throws {
     self.index = index
     self.ranking = ranking
-    runner = LayerRunner(
+    pass = LayerPass(
+      index, of: ranking.model,
       weights: try LayerWeights(index, of: ranking.model, from: ranking.weights),
-      model: ranking.model)
-    angles = RotaryEmbedding(ranking.model).table(first: 0, count: ranking.segments.length)
+      segments: ranking.segments)
   }
 
   /// Takes the source's stream through the layer and keeps its attention output.
   func advance(_ source: HiddenStream, to next: HiddenStream, target: HiddenStream) throws {
-    let segments = ranking.segments
-    for segment in 0..<segments.count {
-      let first = segments.firstToken(of: segment)
-      let hidden = try source.read(first, count: segments.length)
-      if let output = attention(hidden) {
-        try target.write(output, at: first)
-        hidden.add(output)
-      }
-      runner.feedForward(hidden)
-      try next.write(hidden, at: first)
-    }
+    _ = try pass.advance(source, to: next, attention: target)
   }
 
   /// Takes a variant through the layer, in place.
@@ -40,7 +30,7 @@ struct RankedLayer {
     for segment in ranking.segments.heldOut {
       let row = ranking.row(of: segment)
       let hidden = try variant.read(row, count: ranking.segments.length)
-      if let output = attention(hidden) { hidden.add(output) }
+      if let output = pass.attention(hidden) { hidden.add(output) }
       runner.feedForward(hidden)
       try variant.write(hidden, at: row)
     }
@@ -71,12 +61,7 @@ struct RankedLayer {
   }
 
   /// Drops the layer's mapped pages.
-  func finish() { runner.weights.discard() }
-
-  private func attention(_ hidden: FloatMatrix) -> FloatMatrix? {
-    var state = DecodingState(for: ranking.model).layers[index]
-    return runner.attention(hidden, state: &state, position: 0, angles: angles)
-  }
+  func finish() { pass.discardWeights() }
 
   /// The layer's weights with a gate of rank 1 that is zero, so that the decay is its bias.
   private func linearWeights() throws -> LayerWeights {

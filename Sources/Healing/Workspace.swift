@@ -11,10 +11,14 @@ struct Workspace {
   let columns: Int
 
   /// Which stream a file holds.
-  enum Kind: String {
+  enum Kind: String, CaseIterable {
     case teacher, student, target
     /// That of the sinks before every segment.
     case sinks
+    /// The stream between a layer's attention and its feed-forward part.
+    case middle
+    /// Held-out segments of the model whose experts are copies.
+    case copy
   }
 
   func stream(_ kind: Kind, entering layer: Int) throws(HealingError) -> HiddenStream {
@@ -43,22 +47,23 @@ struct Workspace {
   private func reportPath(_ layer: Int) -> String { "\(directory)/layer.\(layer).json" }
 
   /// What was found of a finished layer.
-  func report(ofLayer layer: Int) throws -> Healer.LayerReport {
+  func report<Report: Decodable>(ofLayer layer: Int) throws -> Report {
     let path = reportPath(layer)
     guard let data = FileManager.default.contents(atPath: path),
-      let report = try? JSONDecoder().decode(Healer.LayerReport.self, from: data)
+      let report = try? JSONDecoder().decode(Report.self, from: data)
     else { throw HealingError.file(path, operation: "read", errno: EINVAL) }
     return report
   }
 
   /// Records that a layer is done and removes what it read.
-  func finish(_ report: Healer.LayerReport) throws {
-    let layer = report.layer
+  func finish(_ layer: Int, _ report: some Encodable) throws {
     let text = String(decoding: try JSONEncoder().encode(report), as: UTF8.self)
     try LayerFile.replace(reportPath(layer), with: text)
-    for kind in [Kind.teacher, .student, .sinks] { try stream(kind, entering: layer + 1).sync() }
+    for kind in Kind.allCases where FileManager.default.fileExists(atPath: path(kind, layer + 1)) {
+      try stream(kind, entering: layer + 1).sync()
+    }
     try LayerFile.replace(directory + "/finished", with: "\(layer + 1)")
-    for kind in [Kind.teacher, .student, .sinks, .target] { unlink(path(kind, layer)) }
+    for kind in Kind.allCases { unlink(path(kind, layer)) }
   }
 
   /// The number of gradient steps per layer: decided once, since a time limit depends on how busy
@@ -87,14 +92,13 @@ struct Workspace {
   }
 }
 
-/// The refitted tensors of one layer in a safetensors file, named `role.parameter`, f32.
+/// The refitted tensors of one layer in a safetensors file, named `role.parameter` or, of an expert,
+/// `role.parameter.expert`, f32.
 ///
 /// They are read back mapped, so that the results of a large model need no memory.
 enum LayerFile {
   static func write(_ tensors: HealedTensors, to path: String) throws {
-    let named = tensors.views.map {
-      ("\($0.key.role.rawValue).\($0.key.parameter.rawValue)", $0.value)
-    }
+    let named = tensors.views.map { (name(of: $0.key), $0.value) }
     try write(Dictionary(uniqueKeysWithValues: named), to: path)
   }
 
@@ -120,13 +124,33 @@ enum LayerFile {
     let file = try SafetensorsFile(path: path)
     var tensors = HealedTensors()
     for tensor in file.tensors {
-      let parts = tensor.name.split(separator: ".").map(String.init)
-      guard parts.count == 2, let role = TensorAddress.Role(rawValue: parts[0]),
-        let parameter = TensorAddress.Parameter(rawValue: parts[1])
-      else { throw HealingError.file(path, operation: "read", errno: EINVAL) }
-      tensors.set(TensorAddress(role, parameter, layer: layer), to: try file.view(tensor.name))
+      guard let address = address(named: tensor.name, layer: layer) else {
+        throw HealingError.file(path, operation: "read", errno: EINVAL)
+      }
+      tensors.set(address, to: try file.view(tensor.name))
     }
     return tensors
+  }
+
+  private static func name(of address: TensorAddress) -> String {
+    let name = "\(address.role.rawValue).\(address.parameter.rawValue)"
+    switch address.expert {
+    case nil: return name
+    case .shared: return name + ".shared"
+    case .routed(let expert): return name + ".\(expert)"
+    }
+  }
+
+  private static func address(named name: String, layer: Int) -> TensorAddress? {
+    let parts = name.split(separator: ".").map(String.init)
+    guard parts.count == 2 || parts.count == 3, let role = TensorAddress.Role(rawValue: parts[0]),
+      let parameter = TensorAddress.Parameter(rawValue: parts[1])
+    else { return nil }
+    guard parts.count == 3 else { return TensorAddress(role, parameter, layer: layer) }
+    if parts[2] == "shared" {
+      return TensorAddress(role, parameter, layer: layer, expert: .shared)
+    }
+    return Int(parts[2]).map { TensorAddress(role, parameter, layer: layer, expert: .routed($0)) }
   }
 
   /// Writes a small text so that it is there whole or not at all, even after a crash.

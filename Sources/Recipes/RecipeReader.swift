@@ -6,6 +6,8 @@ struct RecipeReader {
   let file: String
   private let mapping: Node.Mapping
   private let line: Int?
+  /// Whether the mapping is what a manifest recorded: settings, without the files they were used on.
+  private(set) var isRecorded = false
   private var known: [String] = []
 
   init(_ node: Node, describing what: String, file: String) throws(RecipeError) {
@@ -96,5 +98,6 @@ extension RecipeReader {
     let node = Node.mapping(
       .init(fields.sorted { $0.key < $1.key }.map { (Node($0.key), Node($0.value)) }))
     try self.init(node, describing: "the recorded settings", file: file)
+    isRecorded = true
   }
 }

@@ -20,8 +20,14 @@ public struct UpcycleSettings: Sendable, Equatable {
   public var shardSize = ByteSize(5_000_000_000)
   /// Largest difference of logits that the router may cause, relative to the largest logit.
   public var tolerance = 1e-4
-  /// Seed of random routers.
+  /// Seed of random routers and of clusters.
   public var seed: UInt64 = 0
+  /// Texts on which clusters are found and experts refitted; empty for other routers.
+  public var text: [String] = []
+  /// Tokens of the texts that are used.
+  public var tokens = 65_536
+  /// Tokens per segment of the texts; each starts from an empty state.
+  public var context = 512
 
   /// The defaults: 16 + 1 experts as in SpikingBrain-76B, function-preserving.
   public init() {}
@@ -43,23 +49,30 @@ public struct UpcycleSettings: Sendable, Equatable {
     case zero
     /// Seeded random weights of this standard deviation.
     case random(Double)
+    /// Each expert gets a region of what its layer reads in a text.
+    case clustered
 
-    /// Parses `zero` or `random:STD`; nil for anything else.
+    /// Parses `zero`, `clustered` or `random:STD`; nil for anything else.
     public init?(parsing text: String) {
-      if text == "zero" {
-        self = .zero
-        return
+      switch text {
+      case "zero": self = .zero
+      case "clustered": self = .clustered
+      default: self.init(random: text)
       }
+    }
+
+    private init?(random text: String) {
       guard text.hasPrefix("random:"), let deviation = Double(text.dropFirst(7)),
         deviation > 0, deviation <= 1000
       else { return nil }
       self = .random(deviation)
     }
 
-    /// `zero` or `random:0.02`.
+    /// `zero`, `clustered` or `random:0.02`.
     public var description: String {
       switch self {
       case .zero: "zero"
+      case .clustered: "clustered"
       case .random(let deviation): "random:\(deviation)"
       }
     }
@@ -72,7 +85,13 @@ public struct UpcycleSettings: Sendable, Equatable {
       ("dense-layers", denseLayers.map { "\($0)" } ?? "report"), ("scale", scale.rawValue),
       ("router", "\(router)"), ("dtype", dtype.rawValue), ("shard-size", "\(shardSize.bytes)"),
       ("seed", "\(seed)"),
-    ]
+    ] + (router == .clustered ? [("tokens", "\(tokens)"), ("context", "\(context)")] : [])
+  }
+
+  /// The sum of the routed experts' weights of a token: k/N with even routers, and nearly 1 when
+  /// the router is sure of its choice.
+  public var routedWeight: Double {
+    router == .clustered ? 1 : Double(topK) / Double(max(experts, 1))
   }
 
   /// Parses `report` (nil) or a selection of layers; nil for anything else.
@@ -92,11 +111,29 @@ extension UpcycleSettings {
       ((1...max(experts, 1)).contains(topK), "top-k", "\(topK)", "1 to \(experts), the experts"),
       (shardSize.bytes > 0, "shard-size", "\(shardSize.bytes)", "a size like 5GB"),
       (tolerance >= 0 && tolerance.isFinite, "tolerance", "\(tolerance)", "0 or more"),
+      (
+        router != .clustered || topK == 1, "top-k", "\(topK)",
+        "1 with router clustered, which sends a token to one region"
+      ),
+      ((1...1 << 32).contains(tokens), "tokens", "\(tokens)", "1 or more"),
+      ((2...1 << 20).contains(context), "context", "\(context)", "2 to 1048576"),
+      (
+        router == .clustered || text.isEmpty, "text", text.joined(separator: ","),
+        "none: only router clustered reads a text"
+      ),
     ]
     for limit in limits where !limit.isValid {
       throw .wrongValue(
         key: limit.key, value: limit.value, expected: limit.expected, place: place(limit.key))
     }
+  }
+
+  /// Throws when files are missing that the settings need.
+  public func validateFiles(at place: (String) -> RecipeError.Place) throws(RecipeError) {
+    guard router == .clustered, text.isEmpty else { return }
+    throw .wrongValue(
+      key: "text", value: "missing",
+      expected: "at least one file: router clustered finds its regions on it", place: place("text"))
   }
 
   /// The settings that `fields` recorded, for example in a manifest.
@@ -122,7 +159,8 @@ extension UpcycleSettings: RecipeStep {
       Scale(rawValue: $0)
     }
     router = try reader.value(
-      "router", default: router, expected: "zero or random:STD", parse: Router.init(parsing:))
+      "router", default: router, expected: "zero, clustered or random:STD",
+      parse: Router.init(parsing:))
     dtype = try reader.value(
       "dtype", default: dtype, expected: ConvertSettings.OutputType.choices
     ) { ConvertSettings.OutputType(rawValue: $0) }
@@ -133,7 +171,11 @@ extension UpcycleSettings: RecipeStep {
       Double($0)
     }
     seed = try reader.value("seed", default: seed, expected: "a whole number") { UInt64($0) }
+    text = try reader.texts("text") ?? []
+    tokens = try reader.positive("tokens", default: tokens)
+    context = try reader.positive("context", default: context)
     let places = reader
     try validate(at: places.place)
+    if !reader.isRecorded { try validateFiles(at: places.place) }
   }
 }

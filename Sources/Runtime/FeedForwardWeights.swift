@@ -23,10 +23,13 @@ package struct SwiGLUWeights {
   var maps: [LinearMap] { [gate, up, down] }
 
   /// Applies it to every row of `input` [T, H].
-  func callAsFunction(_ input: FloatMatrix) -> FloatMatrix {
+  package func callAsFunction(_ input: FloatMatrix) -> FloatMatrix { down(neurons(input)) }
+
+  /// silu(gate x) · up x [T, F]: what `down` reads.
+  package func neurons(_ input: FloatMatrix) -> FloatMatrix {
     let gated = gate(input)
     gated.gateUp(up(input))
-    return down(gated)
+    return gated
   }
 }
 

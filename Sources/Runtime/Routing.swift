@@ -17,7 +17,7 @@ public struct Routing: Sendable {
   ///
   /// - Parameters:
   ///   - offsets: token id + position of each token, which orders equal scores.
-  init(scores: FloatMatrix, chosen: Int, offsets: [Int]) {
+  package init(scores: FloatMatrix, chosen: Int, offsets: [Int]) {
     self.chosen = chosen
     let probabilities = scores.copy()
     defer { withExtendedLifetime((scores, probabilities)) {} }

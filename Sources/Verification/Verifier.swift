@@ -6,6 +6,7 @@ public import ModelFiles
 public import Recipes
 public import Runtime
 import StrictJSON
+import TensorTypes
 
 /// Everything a bad checkpoint can hide, checked level by level.
 public struct Verifier {
@@ -131,10 +132,24 @@ public struct Verifier {
           ? "there is no manifest.json that says how it was made from --source"
           : "the manifest does not record how it was made from --source")
     }
-    let replaced = manifest?.tensors.filter { $0.origin.transform == HealedOrigin.transform } ?? []
-    return try ProvenanceCheck(
-      converted: file, plan: plan, replaced: Set(replaced.map(\.stored.name))
-    ).run()
+    return try ProvenanceCheck(converted: file, plan: plan, replaced: replaced).run()
+  }
+
+  /// The tensors that were computed on a text, and how: no plan makes them again.
+  private var replaced: [String: String] {
+    let origins = (manifest?.tensors ?? []).map { ($0.stored.name, $0.origin.transform) }
+    let transforms = Dictionary(origins, uniquingKeysWith: { first, _ in first })
+    return file.tensors.reduce(into: [:]) { replaced, tensor in
+      guard let transform = transforms[tensor.value.name] else { return }
+      let isComputed =
+        switch transform {
+        case HealedOrigin.transform: true
+        case UpcyclePlan.Fitted.router: tensor.key.role == .router
+        case UpcyclePlan.Fitted.expert: tensor.key.role == .ffnDown && tensor.key.expert != nil
+        default: false
+        }
+      if isComputed { replaced[tensor.value.name] = transform }
+    }
   }
 
   private func logits() throws -> [CheckResult] {

@@ -60,6 +60,34 @@ struct UpcyclePlanTests {
         == source("model.layers.0.mlp.down_proj.weight"))
   }
 
+  @Test func `a clustered router is sure, and fitted tensors take the place of copies`() throws {
+    let plan = try plan { $0.router = .clustered }
+    let down = try source("model.layers.1.mlp.down_proj.weight")
+    // 1 / (1 + 1)
+    #expect(
+      try values("model.layers.1.mlp.experts.2.down_proj.weight", of: plan)
+        == down.map { $0 / 2 })
+    let file = try ModelFile.open(directory("llama-0"))
+    var settings = UpcycleSettings()
+    settings.experts = 4
+    settings.denseLayers = .list([0])
+    settings.router = .clustered
+    let address = TensorAddress(.ffnDown, layer: 1, expert: .routed(2))
+    let fitted = try UpcyclePlan.make(
+      from: DenseModel(file), settings: settings,
+      fitted: [
+        address: MemoryStorage.view([Float](repeating: 7, count: 64 * 112), shape: [64, 112])
+      ])
+    let name = "model.layers.1.mlp.experts.2.down_proj.weight"
+    #expect(try values(name, of: fitted) == [Float](repeating: 7, count: 64 * 112))
+    #expect(
+      fitted.tensors.first { $0.name == name }?.transform.summary == UpcyclePlan.Fitted.expert)
+    #expect(
+      try values("model.layers.1.mlp.experts.1.down_proj.weight", of: fitted)
+        == down.map { $0 / 2 })
+    #expect(fitted.notes.contains { $0.contains("refitted to the regions") })
+  }
+
   @Test func `shared experts are one, wide enough for all`() throws {
     let plan = try plan(.llamaBias) {
       $0.shared = 3

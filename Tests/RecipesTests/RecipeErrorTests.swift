@@ -53,6 +53,12 @@ struct RecipeErrorTests {
       "settings that are a value", "steps:\n  - convert: odd\n", at: "r.yaml:2",
       "the settings of convert must be a mapping"),
     Fault(
+      "clusters without a text", "steps:\n  - upcycle:\n      router: clustered\n", at: "r.yaml:3",
+      "\"text\" is missing", "router clustered"),
+    Fault(
+      "a text that nothing reads", "steps:\n  - upcycle:\n      text: a\n", at: "r.yaml:3",
+      "\"text\" is a", "only router clustered"),
+    Fault(
       "evaluate without a text", "steps:\n  - evaluate:\n      context: 5\n", at: "r.yaml:3",
       "\"text\" is missing"),
     Fault(

@@ -40,6 +40,15 @@ struct RecordedSettingsTests {
     #expect(try again(settings) == settings)
   }
 
+  @Test(arguments: [UpcycleSettings.Router.zero, .clustered, .random(0.02)])
+  func `of every router, without the texts it read`(_ router: UpcycleSettings.Router) throws {
+    var settings = UpcycleSettings()
+    settings.router = router
+    if router == .clustered { (settings.tokens, settings.context) = (1234, 56) }
+    let fields = Dictionary(uniqueKeysWithValues: settings.fields.map { ($0.key, $0.value) })
+    #expect(try UpcycleSettings(fields: fields, file: "manifest.json") == settings)
+  }
+
   @Test func `an unknown field is refused with the file`() throws {
     #expect {
       try ConvertSettings(fields: ["windoww": "5"], file: "manifest.json")

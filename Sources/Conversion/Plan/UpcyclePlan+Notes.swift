@@ -9,17 +9,18 @@ extension UpcyclePlan {
     _ target: ModelDescription, _ settings: UpcycleSettings,
     _ tensors: [CheckpointPlan.PlannedTensor]
   ) -> [String] {
-    var notes: [String] = []
     let beginning =
       switch settings.router {
       case .zero:
-        "The routers are zero and carry no knowledge: tokens are spread evenly by id and position"
-      case .random:
-        "The routers are random and carry no knowledge"
+        "The routers are zero and carry no knowledge: tokens are spread evenly by id and position, "
+          + copies
+      case .random: "The routers are random and carry no knowledge, " + copies
+      case .clustered:
+        tensors.contains { $0.transform.summary == Fitted.expert }
+          ? "The experts are refitted to the regions that the routers send them."
+          : "The routers know regions of the text, " + copies
       }
-    notes.append(
-      "\(beginning), and the experts are copies of each other. Until it is trained the model is "
-        + "worth no more than the dense one.")
+    var notes = [beginning]
     if settings.scale == .cuberoot {
       notes.append(
         "gate, up and down are scaled by the cube root, as in the report: SiLU makes the result "
@@ -32,6 +33,10 @@ extension UpcyclePlan {
     }
     return notes
   }
+
+  private static let copies =
+    "and the experts are copies of each other. Until it is trained the model is worth no more than "
+    + "the dense one."
 
   /// The real cube root.
   static func cubeRoot(_ value: Double) -> Double { cbrt(value) }

@@ -2,14 +2,26 @@ import Architectures
 import ModelFiles
 public import Recipes
 import StrictJSON
-import TensorTypes
+public import TensorTypes
 
 /// Dense feed-forward parts turned into experts that are scaled copies of them (report, section
 /// 3.2): N routed ones of which a token passes through k, and S shared ones.
 public enum UpcyclePlan {
+  /// How the manifest records tensors that were computed on a text.
+  public enum Fitted {
+    /// The transform of routers whose rows are the directions of clusters.
+    public static let router = "clustered"
+    /// The transform of down projections refitted on the tokens of a region.
+    public static let expert = "refitted"
+  }
+
   /// The plan of upcycling `source` as `settings` ask.
+  ///
+  /// - Parameter fitted: tensors computed on a text, which take the place of copies; a clustered
+  ///   router that is not among them is zero.
   public static func make(
-    from source: DenseModel, settings: UpcycleSettings
+    from source: DenseModel, settings: UpcycleSettings,
+    fitted: [TensorAddress: TensorView] = [:]
   ) throws -> CheckpointPlan {
     let target = try upcycled(source.description, settings: settings)
     let tensors = try target.requirements.map { requirement in
@@ -17,10 +29,17 @@ public enum UpcyclePlan {
         throw ConversionError.noName("\(requirement.address)")
       }
       let type = try outputType(of: requirement.address, source, settings)
+      let transform: any TensorTransform
+      if let view = fitted[requirement.address] {
+        transform = ReplacementTransform(
+          view, as: type,
+          summary: requirement.address.role == .router ? Fitted.router : Fitted.expert)
+      } else {
+        transform = try self.transform(
+          for: requirement, named: name, as: type, from: source, to: target, settings)
+      }
       return CheckpointPlan.PlannedTensor(
-        name: name, shape: requirement.shape, type: type,
-        transform: try transform(
-          for: requirement, named: name, as: type, from: source, to: target, settings))
+        name: name, shape: requirement.shape, type: type, transform: transform)
     }
     var configuration = SpikingBrainLayout.configuration(of: target)
     configuration["torch_dtype"] = .string(tensors.first?.type.rawValue ?? "float32")
@@ -92,7 +111,7 @@ public enum UpcyclePlan {
     else { return copy(view, part, as: type) }
     let copies = address.expert == .shared ? experts.shared : 1
     let isDown = address.role == .ffnDown, isBias = address.parameter == .bias
-    let factor = factor(address, experts, settings.scale) * (isDown && isBias ? Float(copies) : 1)
+    let factor = factor(address, settings) * (isDown && isBias ? Float(copies) : 1)
     if factor == 1, copies == 1 { return copy(view, part, as: type) }
     return ScaledTransform(
       view, named: part.name, by: factor, rowRepeats: isDown ? 1 : copies,
@@ -109,12 +128,10 @@ public enum UpcyclePlan {
     return ScaledTransform(view, named: part.name, by: 1, as: type)
   }
 
-  /// What makes the sum of equally likely copies the dense part again.
-  private static func factor(
-    _ address: TensorAddress, _ experts: FeedForward.Experts, _ scale: UpcycleSettings.Scale
-  ) -> Float {
-    let all = 1 / experts.evenWeight
-    switch (scale, address.role, address.parameter) {
+  /// What makes the sum of copies the dense part again.
+  private static func factor(_ address: TensorAddress, _ settings: UpcycleSettings) -> Float {
+    let all = 1 / (Double(settings.shared) + settings.routedWeight)
+    switch (settings.scale, address.role, address.parameter) {
     case (_, .ffnDown, .bias), (.exact, .ffnDown, _): return Float(all)
     case (.exact, _, _): return 1
     case (.cuberoot, _, _): return Float(cubeRoot(all))

@@ -17,15 +17,15 @@ struct ProvenanceCheck {
 
   let converted: ModelFile
   let plan: CheckpointPlan
-  /// Tensors that a later step replaced; everything else must be as the conversion made it.
-  var replaced: Set<String> = []
+  /// Tensors that were computed on a text, and how; everything else must be as planned.
+  var replaced: [String: String] = [:]
 
   func run() throws -> CheckResult {
     if let difference = try configurationDifference() {
       return .failed("provenance", difference)
     }
     var copied = 0, cast = 0, made = 0
-    for planned in plan.tensors where !replaced.contains(planned.name) {
+    for planned in plan.tensors where replaced[planned.name] == nil {
       guard let stored = converted.reader.tensor(named: planned.name) else {
         return .failed("provenance", "\(planned.name) is missing")
       }
@@ -50,10 +50,10 @@ struct ProvenanceCheck {
         copied += 1
       }
     }
-    let parts = [
-      (copied, "copied byte for byte"), (cast, "cast exactly"), (made, "new as recorded"),
-      (replaced.count, "healed"),
-    ]
+    let computed = Dictionary(grouping: replaced.values, by: \.self).mapValues(\.count)
+    let parts =
+      [(copied, "copied byte for byte"), (cast, "cast exactly"), (made, "new as recorded")]
+      + computed.sorted { $0.key < $1.key }.map { ($0.value, $0.key) }
     return .passed(
       "provenance",
       parts.filter { $0.0 > 0 }.map { "\($0.0) tensors \($0.1)" }.joined(separator: ", "))

@@ -23,7 +23,11 @@ struct UpcycleOptions: ParsableArguments {
     help: "exact: down_proj alone, changes nothing; cuberoot: gate, up and down, as the report.")
   var scale = UpcycleSettings.Scale.exact
 
-  @Option(help: "How routers start: zero, or random:STD.", transform: router)
+  @Option(
+    help: """
+      How routers start: zero, random:STD, or clustered, which sends regions of --text to \
+      their experts.
+      """, transform: router)
   var router = UpcycleSettings.Router.zero
 
   @Option(help: "Element type of the output: keep, bfloat16, float16 or float32.")
@@ -39,8 +43,19 @@ struct UpcycleOptions: ParsableArguments {
     help: "Largest difference of logits that the router may cause, relative to the largest logit.")
   var tolerance = UpcycleSettings().tolerance
 
-  @Option(help: "Seed of random routers.")
+  @Option(help: "Seed of random routers and of clusters.")
   var seed: UInt64 = 0
+
+  @Option(
+    parsing: .upToNextOption,
+    help: ArgumentHelp("Texts on which --router clustered finds regions.", valueName: "file"))
+  var text: [String] = []
+
+  @Option(help: "Tokens of the texts to use.")
+  var tokens = UpcycleSettings().tokens
+
+  @Option(help: "Tokens per segment of the texts.")
+  var context = UpcycleSettings().context
 
   /// The options as settings; values out of range are bad input, worded as for a recipe.
   func settings() throws -> UpcycleSettings {
@@ -59,13 +74,18 @@ struct UpcycleOptions: ParsableArguments {
     settings.shardSize = shardSize
     settings.tolerance = tolerance
     settings.seed = seed
+    settings.text = text
+    settings.tokens = tokens
+    settings.context = context
     try settings.validate { _ in .commandLine }
+    try settings.validateFiles { _ in .commandLine }
     return settings
   }
 
   @Sendable private static func router(_ text: String) throws -> UpcycleSettings.Router {
     guard let router = UpcycleSettings.Router(parsing: text) else {
-      throw ValidationError("\"\(text)\" is not zero or random:STD with STD above 0, to 1000.")
+      throw ValidationError(
+        "\"\(text)\" is not zero, clustered, or random:STD with STD above 0, to 1000.")
     }
     return router
   }

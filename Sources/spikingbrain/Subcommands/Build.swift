@@ -77,7 +77,8 @@ struct Build: ParsableCommand {
         report(
           "heal", target,
           try HealRunner(settings: settings, output: output).run(from, teacher: source, to: target))
-      case .upcycle(let settings):
+      case .upcycle(var settings):
+        settings.text = settings.text.map(recipe.path)
         let from = stages.latest ?? source, target = stages.next()
         if Stages.isComplete(from) { compared = from }
         if output.resume && Stages.isComplete(target) { continue }
@@ -91,7 +92,10 @@ struct Build: ParsableCommand {
           report(
             "upcycle", target,
             try UpcycleRunner(settings: settings, output: output)
-              .run(ModelFile.open(from), to: target))
+              .run(
+                ModelFile.open(from),
+                teacher: from == source || settings.router != .clustered
+                  ? nil : ModelFile.open(source), to: target))
         }
       case .verify(let settings):
         if output.dryRun { continue }

@@ -6,6 +6,7 @@ import ModelFiles
 import Recipes
 import StrictJSON
 import TensorTypes
+import Verification
 
 /// `inspect`: what a checkpoint is and what can be done with it.
 struct Inspect: ParsableCommand {
@@ -18,12 +19,49 @@ struct Inspect: ParsableCommand {
   @Flag(help: "List every tensor.")
   var tensors = false
 
+  @Option(
+    help: ArgumentHelp(
+      "Run the model on this text and show how its tokens spread over the experts.",
+      valueName: "file"))
+  var text: String?
+
+  @Option(parsing: .unconditional, help: "Tokens of the text to use.")
+  var tokens = 4096
+
+  @Option(parsing: .unconditional, help: "Tokens per segment of the text.")
+  var context = 1024
+
+  @OptionGroup var limits: LimitOptions
   @OptionGroup var reporting: ReportOptions
 
   func run() throws {
     let inspection = Inspection(try ModelFile.open(ckpt))
-    reporting.report(inspection.json(tensors: tensors), text: inspection.text(tensors: tensors))
+    let load = try text.map { try expertLoad(of: inspection.file, on: $0) }
+    var json = inspection.json(tensors: tensors)
+    if let load { json["expert_load"] = load.json }
+    reporting.report(
+      .object(json),
+      text: inspection.text(tensors: tensors) + (load.map { "\n\n" + $0.text } ?? ""))
     if !inspection.file.problems.isEmpty { throw ExitCode(1) }
+  }
+
+  /// How the experts of the checkpoint are used on the file `text`.
+  private func expertLoad(of file: ModelFile, on text: String) throws -> ExpertLoad {
+    guard file.description.layers.contains(where: { $0.feedForward != .dense }) else {
+      throw InputError.option(
+        "--text", value: text, expected: "nothing: the checkpoint has no experts to load")
+    }
+    guard context >= 1 else {
+      throw InputError.option("--context", value: "\(context)", expected: "at least 1")
+    }
+    let input = try EvaluationInput(ckpt, text: text, limit: tokens, limits: limits)
+    let progress = Progress("reading", quiet: reporting.quiet)
+    defer { progress.finish() }
+    return try ExpertLoad(of: input.model, on: input.tokens, context: context) {
+      progress.update(done: Int($0 * Double(input.tokens.count)), total: input.tokens.count) {
+        "\($0) tokens"
+      }
+    }
   }
 }
 
@@ -120,7 +158,7 @@ struct Inspection {
     return extras.joined(separator: ", ")
   }
 
-  func json(tensors: Bool) -> JSONValue {
+  func json(tensors: Bool) -> JSONObject {
     var object = JSONObject([
       ("format", .string(file.reader.formatName)),
       ("files", .array(file.reader.files.map { .string($0) })),
@@ -150,7 +188,7 @@ struct Inspection {
           ]
         })
     }
-    return .object(object)
+    return object
   }
 }
 

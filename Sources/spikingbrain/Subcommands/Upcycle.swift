@@ -1,4 +1,5 @@
 import ArgumentParser
+import Checkpoints
 import Conversion
 import ModelFiles
 import Recipes
@@ -13,7 +14,9 @@ struct Upcycle: ParsableCommand {
     abstract: "Turns dense feed-forward parts into experts that are copies of them.",
     discussion: """
       Every expert is a scaled copy, so that the model computes what it did; how far it is from \
-      that is measured before anything is written. The copies have to be trained to be worth more.
+      that is measured before anything is written. Copies have to be trained to be worth more; \
+      --router clustered with --teacher refits them to regions of a text instead, so that they \
+      repair some of what a conversion lost.
       """)
 
   @Argument(help: "A dense checkpoint: a source or a converted one.")
@@ -22,15 +25,25 @@ struct Upcycle: ParsableCommand {
   @Argument(help: "The directory to write.")
   var out: String
 
+  @Option(
+    help: ArgumentHelp(
+      "With --router clustered: refit each expert on its region towards this model, usually the "
+        + "source of the conversion.", valueName: "ckpt"))
+  var teacher: String?
+
   @OptionGroup var options: UpcycleOptions
   @OptionGroup var output: OutputOptions
 
   func run() throws {
     try output.limits.apply()
     let settings = try options.settings()
+    if let teacher, settings.router != .clustered {
+      throw InputError.option("--teacher", value: teacher, expected: "only with --router clustered")
+    }
     let file = try ModelFile.open(ckpt)
     output.reporting.report(
-      try UpcycleRunner(settings: settings, output: output).run(file, to: out))
+      try UpcycleRunner(settings: settings, output: output)
+        .run(file, teacher: teacher.map { try ModelFile.open($0) }, to: out))
   }
 }
 
@@ -43,14 +56,38 @@ struct UpcycleRunner {
   private static let measuringMemory = 1 << 30
 
   /// Writes the upcycled `file` to the directory `out`, or describes it.
-  func run(_ file: ModelFile, to out: String) throws -> Report {
-    var plan = try UpcyclePlan.make(from: DenseModel(file), settings: settings)
+  ///
+  /// - Parameter teacher: what experts are refitted towards when the router is clustered.
+  func run(_ file: ModelFile, teacher: ModelFile?, to out: String) throws -> Report {
+    let plan = try UpcyclePlan.make(from: DenseModel(file), settings: settings)
+    guard settings.router == .clustered else { return try write(plan, of: file, to: out) }
+    let fitting = try ExpertFitting(
+      file, teacher: teacher, settings: settings, output: output, plan: plan)
+    guard !output.dryRun else {
+      return try PlanRunner(output: output).run(plan, from: fitting.inputs, to: out)
+    }
+    let directory = try fitting.begin(out)
+    do {
+      return try write(
+        fitting.fitted(plan, in: directory), of: file, to: out, into: directory)
+    } catch {
+      directory.abandon()
+      throw error
+    }
+  }
+
+  private func write(
+    _ plan: CheckpointPlan, of file: ModelFile, to out: String,
+    into directory: OutputDirectory? = nil
+  ) throws -> Report {
     guard !output.dryRun else {
       return try PlanRunner(output: output).run(plan, from: file.inputs, to: out)
     }
+    var plan = plan
     let measured = try measure(plan, file)
     plan.measurements = measured.json
-    let report = try PlanRunner(output: output).run(plan, from: file.inputs, to: out)
+    let report = try PlanRunner(output: output).run(
+      plan, from: file.inputs, to: out, into: directory)
     var json = report.json.object ?? JSONObject()
     json["measured"] = .object(measured.json)
     return Report(json: .object(json), text: report.text + "\n" + measured.text)
@@ -101,7 +138,7 @@ struct UpcycleRunner {
     let upcycled = try model(plan)
     let distance = try LogitDistance(of: upcycled, from: dense, on: tokens)
     var byRouter = 0.0
-    if settings.router != .zero {
+    if case .random = settings.router {
       var even = settings
       even.router = .zero
       let reference = try model(UpcyclePlan.make(from: DenseModel(file), settings: even))

@@ -1,0 +1,69 @@
+import Architectures
+import Kernels
+import Runtime
+import TensorTypes
+
+/// What the experts of one layer are fitted on: the student's stream before the feed-forward part,
+/// the source's stream after it, and where the tokens are sent.
+struct ExpertData {
+  let weights: ExpertWeights
+  /// The layer up to its feed-forward part: its norm makes the inputs.
+  let runner: LayerRunner
+  /// The student's stream after attention [tokens, H].
+  let middle: HiddenStream
+  /// The source's stream after the layer [tokens, H].
+  let goal: HiddenStream
+  let regions: Regions
+  let massive: MassiveTokens
+  /// Weight of massive tokens.
+  let sinkWeight: Float
+
+  /// Tokens that pass through an expert together.
+  private static let rowsAtOnce = 1024
+
+  /// The least-squares problem of an expert's down projection on some of its tokens: neurons times
+  /// routing probability to what the layer lacks without the expert.
+  func sums(_ expert: Int, _ tokens: [Int]) throws -> Gram {
+    let maps = weights.routed[expert]
+    let gram = Gram(features: maps.down.weight.columns, targets: middle.columns)
+    for start in stride(from: 0, to: tokens.count, by: Self.rowsAtOnce) {
+      let part = tokens[start..<min(start + Self.rowsAtOnce, tokens.count)]
+      let hidden = try middle.rows(part)
+      let input = runner.ffnInput(hidden)
+      let neurons = maps.neurons(input)
+      let target = try goal.rows(part)
+      target.subtract(hidden)
+      if let shared = weights.shared { target.subtract(shared(input)) }
+      withExtendedLifetime((neurons, target)) {
+        for (row, token) in part.enumerated() {
+          let probability = regions.probabilities[token]
+          for column in 0..<neurons.columns { neurons.row(row)[column] *= probability }
+          if let bias = maps.down.bias {
+            Vector.addScaled(bias, by: -probability, count: bias.count, to: target.row(row))
+          }
+        }
+      }
+      gram.add(
+        neurons, target, weights: part.map { massive.indices.contains($0) ? sinkWeight : 1 })
+    }
+    return gram
+  }
+}
+
+extension LayerRunner {
+  /// What the feed-forward part reads: the stream after its norm [T, H].
+  func ffnInput(_ hidden: FloatMatrix) -> FloatMatrix {
+    let normed = hidden.unset
+    hidden.normalizeRows(by: weights.ffnNorm, epsilon: model.normEpsilon, into: normed)
+    return normed
+  }
+}
+
+extension FloatMatrix {
+  /// Subtracts another matrix of the same size.
+  fileprivate func subtract(_ other: FloatMatrix) {
+    withExtendedLifetime((self, other)) {
+      Vector.addScaled(other.pointer, by: -1, count: count, to: pointer)
+    }
+  }
+}

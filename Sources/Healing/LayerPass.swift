@@ -1,0 +1,61 @@
+import Architectures
+import Kernels
+import Runtime
+
+/// A layer applied to the stream of a whole text, a segment at a time, each from an empty state.
+struct LayerPass {
+  let layer: Int
+  let segments: Segments
+  let runner: LayerRunner
+  private let angles: RotaryTable
+
+  init(
+    _ layer: Int, of model: ModelDescription, weights: LayerWeights, segments: Segments
+  ) {
+    self.layer = layer
+    self.segments = segments
+    runner = LayerRunner(weights: weights, model: model)
+    angles = RotaryEmbedding(model).table(first: 0, count: segments.length)
+  }
+
+  /// The attention output of a segment [T, H]; nil when the layer has none.
+  func attention(_ hidden: FloatMatrix) -> FloatMatrix? {
+    var state = DecodingState(for: runner.model).layers[layer]
+    return runner.attention(hidden, state: &state, position: 0, angles: angles)
+  }
+
+  /// Takes some segments of a stream through the layer.
+  func advance(_ chosen: Range<Int>, of stream: HiddenStream, to next: HiddenStream) throws {
+    for segment in chosen {
+      let first = segments.firstToken(of: segment)
+      let hidden = try stream.read(first, count: segments.length)
+      if let output = attention(hidden) { hidden.add(output) }
+      runner.feedForward(hidden)
+      try next.write(hidden, at: first)
+    }
+  }
+
+  /// Takes a source's stream through the layer, keeping its attention output in `attention`.
+  ///
+  /// Returns the massive tokens of what leaves the layer.
+  func advance(
+    _ stream: HiddenStream, to next: HiddenStream, attention target: HiddenStream? = nil
+  ) throws -> MassiveTokens {
+    var massive = MassiveTokens(segments)
+    for segment in 0..<segments.count {
+      let first = segments.firstToken(of: segment)
+      let hidden = try stream.read(first, count: segments.length)
+      if let output = attention(hidden) {
+        try target?.write(output, at: first)
+        hidden.add(output)
+      }
+      runner.feedForward(hidden)
+      massive.add(hidden, at: first)
+      try next.write(hidden, at: first)
+    }
+    return massive
+  }
+
+  /// Drops the mapped pages of the layer's weights.
+  func discardWeights() { runner.weights.discard() }
+}

@@ -1,0 +1,127 @@
+import Architectures
+import Checkpoints
+import Conversion
+import Foundation
+import Healing
+import ModelFiles
+import Recipes
+import StrictJSON
+import TensorTypes
+
+/// Routers made from a text, and experts refitted on it, for `upcycle --router clustered`.
+struct ExpertFitting {
+  let settings: UpcycleSettings
+  let output: OutputOptions
+  let file: ModelFile
+  let teacher: ModelFile?
+  private let tokens: [Int]
+
+  /// Throws what the fit would, before anything is written.
+  init(
+    _ file: ModelFile, teacher: ModelFile?, settings: UpcycleSettings, output: OutputOptions,
+    plan: CheckpointPlan
+  ) throws {
+    try settings.validateFiles { _ in .commandLine }
+    try teacher?.requireSound()
+    self.settings = settings
+    self.output = output
+    self.file = file
+    self.teacher = teacher
+    tokens = try file.tokens(of: settings.text, limit: settings.tokens)
+    let rehearsal = try fitter(plan, in: FileManager.default.temporaryDirectory.path)
+    if let limit = output.limits.maxRam, rehearsal.refitBytes > limit.bytes {
+      throw HealingError.refitMemory(needed: ByteSize(rehearsal.refitBytes), limit: limit)
+    }
+  }
+
+  /// Files that the fit reads.
+  var inputs: [String] { file.inputs + (teacher?.inputs ?? []) + settings.text }
+
+  /// Begins the directory `out`, with what determines the result: a run is resumed only when all of
+  /// it is the same.
+  func begin(_ out: String) throws -> OutputDirectory {
+    func identity(_ file: ModelFile?) -> String {
+      file.map { Fingerprint.of("\($0.description) \(FileIdentity.of($0.inputs))") } ?? ""
+    }
+    return try OutputDirectory(
+      begin: out,
+      fingerprint: [
+        "version": ProgramVersion.current, "checkpoint": identity(file),
+        "teacher": identity(teacher), "text": Fingerprint.of(tokens),
+        "settings": Fingerprint.of("\(settings.fields)"),
+      ], resume: output.resume, force: output.force, inputs: inputs)
+  }
+
+  /// The plan with routers and refitted experts in the place of those of `plan`.
+  func fitted(_ plan: CheckpointPlan, in directory: OutputDirectory) throws -> CheckpointPlan {
+    let fitter = try fitter(plan, in: directory.workspace())
+    var reports = try fitter.finishedReports()
+    let progress = Progress("fitting experts", quiet: output.reporting.quiet)
+    let tensors = try fitter.run { share in
+      progress.update(done: Int(share * 1000), total: 1000) { "\($0 / 10)%" }
+    } report: { report in
+      progress.finish()
+      reports.append(report)
+      if let line = report.line { output.reporting.note(line) }
+    }
+    var record = JSONObject([
+      ("tokens", .int(tokens.count)), ("layers", .array(reports.map(\.json))),
+    ])
+    if let (before, after) = try fitter.divergences() {
+      record["kl_before"] = .double(before)
+      record["kl_after"] = .double(after)
+      output.reporting.note(
+        "held-out divergence from the teacher \(fixed(before, 4)) -> \(fixed(after, 4))")
+    }
+    var plan = try UpcyclePlan.make(
+      from: DenseModel(file), settings: settings, fitted: tensors.views)
+    plan.recipe["fit"] = .object(record)
+    return plan
+  }
+
+  private func fitter(_ plan: CheckpointPlan, in directory: String) throws -> ExpertFitter {
+    try ExpertFitter(
+      DescribedModel(plan.description, weights: PlannedWeights(plan)),
+      from: DescribedModel(file.description, weights: file),
+      teacher: teacher.map { DescribedModel($0.description, weights: $0) }, tokens: tokens,
+      settings: settings, directory: directory)
+  }
+}
+
+extension ExpertFitter.LayerReport {
+  /// One line for people; nil for a dense layer.
+  var line: String? {
+    guard let probability, let least = tokens.min(), let most = tokens.max() else { return nil }
+    var text =
+      "layer \(layer): \(least) to \(most) tokens per expert, probability \(fixed(probability, 3))"
+    if let before, let after { text += ", error \(fixed(before, 4)) -> \(fixed(after, 4))" }
+    if let drift, let sink { text += ", drift \(fixed(drift, 4)), sink \(fixed(sink, 3))" }
+    if !few.isEmpty { text += ", too few tokens for expert \(Self.list(few))" }
+    if !kept.isEmpty { text += ", no better than the copy: expert \(Self.list(kept))" }
+    return text + ", " + duration(seconds)
+  }
+
+  /// The report as the manifest records it.
+  var json: JSONValue {
+    var object = JSONObject([("layer", .int(layer))])
+    if let probability {
+      object["tokens_per_expert"] = .ints(tokens)
+      object["probability"] = .double(probability)
+    }
+    if let before, let after {
+      object["error_before"] = .double(before)
+      object["error_after"] = .double(after)
+    }
+    if !few.isEmpty { object["too_few_tokens"] = .ints(few) }
+    if !kept.isEmpty { object["not_better"] = .ints(kept) }
+    if let drift, let sink {
+      object["drift"] = .double(drift)
+      object["sink"] = .double(sink)
+    }
+    return .object(object)
+  }
+
+  private static func list(_ experts: [Int]) -> String {
+    experts.map(String.init).joined(separator: ", ")
+  }
+}
