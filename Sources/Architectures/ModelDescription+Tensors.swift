@@ -131,6 +131,7 @@ extension ModelDescription {
   public func withAllLayers(_ mixer: Mixer) -> ModelDescription {
     var copy = self
     copy.sinkCount = 0
+    copy.spiking = nil
     copy.layers = layers.map { layer in
       var layer = layer
       layer.mixer = mixer

@@ -25,6 +25,9 @@ struct SoftmaxMixer {
     defer { withExtendedLifetime((projected, cache)) {} }
     rotary.apply(to: projected.query.pointer, tokens: tokens, heads: model.heads)
     rotary.apply(to: projected.key.pointer, tokens: tokens, heads: model.keyValueHeads)
+    if let spiked = weights.rotatedQuery?(projected.query, heads: model.heads) {
+      projected.query.copyRows(of: spiked, to: 0)
+    }
     let new = KeyValueSegment(
       keys: projected.key.pointer, values: projected.value.pointer, firstPosition: start,
       count: tokens, isAlwaysVisible: areSinks)
