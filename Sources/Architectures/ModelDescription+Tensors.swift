@@ -123,6 +123,13 @@ extension ModelDescription {
     return Requirement.parts.compactMap { name in counted[name].map { (name, $0) } }
   }
 
+  /// The same model with all activations left as they are.
+  public var unspiked: ModelDescription {
+    var copy = self
+    copy.spiking = nil
+    return copy
+  }
+
   /// The same model with every layer's mixer replaced by softmax attention over the last
   /// `window` tokens: what a conversion computes when its linear layers are switched off.
   ///

@@ -15,7 +15,7 @@ extension SpikingSettings {
   }
 
   /// Reads the settings of a model whose layers are known.
-  init(_ config: Configuration, of model: ModelDescription) throws(ConfigurationError) {
+  public init(_ config: Configuration, of model: ModelDescription) throws(ConfigurationError) {
     try config.check(keys: ["coding", "kv_cache", "layers"], of: "spiking")
     coding = try config.choice("coding", default: .bitwise)
     cache = try config.choice("kv_cache", default: .float32)
@@ -79,7 +79,8 @@ extension SpikingSettings.Layer {
 extension SpikingSettings.Thresholds {
   var configuration: JSONObject {
     JSONObject(
-      spiked.map { projection in (projection.rawValue, self[projection].map { .double($0) } ?? .null)
+      spiked.map { projection in
+        (projection.rawValue, self[projection].map { .double($0) } ?? .null)
       })
   }
 

@@ -68,6 +68,13 @@ public struct CalibrateSettings: Sendable, Equatable {
 }
 
 extension CalibrateSettings {
+  /// The settings that `fields` recorded, for example in a manifest.
+  public init(fields: [String: String], file: String) throws(RecipeError) {
+    var reader = try RecipeReader(recorded: fields, file: file)
+    try self.init(&reader)
+    try reader.finish()
+  }
+
   /// Throws when a value is out of range; `place` says where each key was given.
   public func validate(at place: (String) -> RecipeError.Place) throws(RecipeError) {
     let range = SpikingSettings.thresholdRange
@@ -75,7 +82,6 @@ extension CalibrateSettings {
     var fixed: Double?
     if case .fixed(let k) = k { fixed = k }
     let limits: [(isValid: Bool, key: String, value: String, expected: String)] = [
-      (!text.isEmpty, "text", "missing", "at least one file"),
       ((1...1 << 20).contains(samples), "samples", "\(samples)", "1 to 1048576"),
       ((2...1 << 20).contains(context), "context", "\(context)", "2 to 1048576"),
       (isK(fixed), "k", "\(k)", "auto or 1/1024 to 1024"),
@@ -102,5 +108,45 @@ extension CalibrateSettings {
       throw .wrongValue(
         key: limit.key, value: limit.value, expected: limit.expected, place: place(limit.key))
     }
+  }
+}
+
+extension CalibrateSettings: RecipeStep {
+  static let key = "calibrate"
+
+  init(_ reader: inout RecipeReader) throws(RecipeError) {
+    func number(_ text: String) -> Double?? {
+      if text == "none" { return .some(nil) }
+      return Double(text).flatMap { $0.isFinite ? .some($0) : nil }
+    }
+    text = try reader.texts("text") ?? []
+    samples = try reader.positive("samples", default: samples)
+    context = try reader.positive("context", default: context)
+    k = try reader.value("k", default: k, expected: "auto or a number") { Threshold(parsing: $0) }
+    targetSparsity = try reader.value(
+      "target-sparsity", default: targetSparsity, expected: "none or a share", parse: number)
+    maxPerplexityIncrease = try reader.value(
+      "max-ppl-increase", default: maxPerplexityIncrease, expected: "none or percent", parse: number
+    )
+    coding = try reader.value(
+      "coding", default: coding, expected: SpikingSettings.Coding.choices
+    ) { SpikingSettings.Coding(rawValue: $0) }
+    queryK = try reader.value(
+      "query-k", default: queryK, expected: "none or a number", parse: number)
+    cache = try reader.value("kv", default: cache, expected: "none or int8") {
+      switch $0 {
+      case "none", "float32": .float32
+      case "int8": .int8
+      default: nil
+      }
+    }
+    dtype = try reader.value(
+      "dtype", default: dtype, expected: ConvertSettings.OutputType.choices
+    ) { ConvertSettings.OutputType(rawValue: $0) }
+    shardSize = try reader.value("shard-size", default: shardSize, expected: "a size like 5GB") {
+      ByteSize(parsing: $0)
+    }
+    let places = reader
+    try validate(at: places.place)
   }
 }

@@ -6,12 +6,10 @@
 
 static inline hid_t ch5_default(void) { return H5P_DEFAULT; }
 static inline hid_t ch5_all(void) { return H5S_ALL; }
-static inline hid_t ch5_float32(void) { return H5T_IEEE_F32LE; }
 static inline hid_t ch5_float64(void) { return H5T_IEEE_F64LE; }
+static inline hid_t ch5_native_double(void) { return H5T_NATIVE_DOUBLE; }
 static inline hid_t ch5_int64(void) { return H5T_STD_I64LE; }
 static inline hid_t ch5_c_string(void) { return H5T_C_S1; }
-static inline hid_t ch5_file_creation(void) { return H5P_FILE_CREATE; }
-static inline hid_t ch5_file_access(void) { return H5P_FILE_ACCESS; }
 static inline hid_t ch5_group_creation(void) { return H5P_GROUP_CREATE; }
 static inline hid_t ch5_dataset_creation(void) { return H5P_DATASET_CREATE; }
 static inline unsigned ch5_truncate(void) { return H5F_ACC_TRUNC; }

@@ -54,7 +54,9 @@ final class CalibrationObserver: SpikingObserver, @unchecked Sendable {
     let reference = map.map { $0.plain(some) }
     if measurement.trials.isEmpty { measurement.trials = task.trials.map { .init(k: $0) } }
     for (index, k) in task.trials.enumerated() {
-      if isFirst { _ = count(self.parts(of: some, at: site), k: k, into: &measurement.trials[index].statistics) }
+      if isFirst {
+        _ = count(self.parts(of: some, at: site), k: k, into: &measurement.trials[index].statistics)
+      }
       guard let map, let reference else { continue }
       let spiked = map.plain(some.spiked(k: Float(k)))
       measurement.trials[index].errors[site.projection, default: .init()]
@@ -66,7 +68,8 @@ final class CalibrationObserver: SpikingObserver, @unchecked Sendable {
     (input, site.projection == .rotatedQuery ? headDim : input.columns)
   }
 
-  private func measureMeans(_ parts: (FloatMatrix, columns: Int), _ result: inout GroupMeasurement) {
+  private func measureMeans(_ parts: (FloatMatrix, columns: Int), _ result: inout GroupMeasurement)
+  {
     let (matrix, columns) = parts
     withExtendedLifetime(matrix) {
       for start in stride(from: 0, to: matrix.count, by: columns) {

@@ -41,7 +41,8 @@ struct SpikingProbe {
         withExtendedLifetime(logits) {
           for row in rows {
             let scores = logits.row(row - first)
-            sum += Softmax.logSumExp(scores, count: logits.columns) - Double(scores[sample[row + 1]])
+            sum +=
+              Softmax.logSumExp(scores, count: logits.columns) - Double(scores[sample[row + 1]])
             scored += 1
           }
         }

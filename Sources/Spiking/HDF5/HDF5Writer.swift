@@ -13,7 +13,7 @@ final class HDF5Writer {
 
   /// Elements per chunk.
   private static let chunk = 4096
-  private static let lock = Mutex(())
+  static let lock = Mutex(())
 
   /// Creates the file `path`, passes it to `body` and closes it.
   static func write(_ path: String, _ body: (HDF5Writer) throws -> Void) throws {
@@ -46,25 +46,48 @@ final class HDF5Writer {
   enum Values {
     case integers([Int64])
     case doubles([Double])
+    /// UTF-8, padded with zero bytes to the longest.
+    case texts([String])
 
     var count: Int {
       switch self {
+      case .texts(let values): values.count
       case .integers(let values): values.count
       case .doubles(let values): values.count
       }
     }
 
-    fileprivate var type: hid_t {
+    /// Bytes per text.
+    private var width: Int {
+      guard case .texts(let values) = self else { return 0 }
+      return max(1, values.map(\.utf8.count).max() ?? 1)
+    }
+
+    /// A copy of the element type, to be closed.
+    fileprivate func type() -> hid_t {
       switch self {
-      case .integers: ch5_int64()
-      case .doubles: ch5_float64()
+      case .integers: return H5Tcopy(ch5_int64())
+      case .doubles: return H5Tcopy(ch5_float64())
+      case .texts:
+        let type = H5Tcopy(ch5_c_string())
+        H5Tset_size(type, width)
+        H5Tset_strpad(type, H5T_STR_NULLPAD)
+        H5Tset_cset(type, H5T_CSET_UTF8)
+        return type
       }
     }
 
     fileprivate func withBytes<Result>(_ body: (UnsafeRawPointer?) -> Result) -> Result {
       switch self {
-      case .integers(let values): values.withUnsafeBytes { body($0.baseAddress) }
-      case .doubles(let values): values.withUnsafeBytes { body($0.baseAddress) }
+      case .texts(let values):
+        let width = width
+        let bytes = values.flatMap { text -> [UInt8] in
+          let utf8 = Array(text.utf8)
+          return utf8 + [UInt8](repeating: 0, count: width - utf8.count)
+        }
+        return bytes.withUnsafeBytes { body($0.baseAddress) }
+      case .integers(let values): return values.withUnsafeBytes { body($0.baseAddress) }
+      case .doubles(let values): return values.withUnsafeBytes { body($0.baseAddress) }
       }
     }
   }
@@ -86,9 +109,11 @@ final class HDF5Writer {
     let sizes = shape.map { hsize_t($0) }
     let space = H5Screate_simple(Int32(sizes.count), sizes, nil)
     let properties = untimed(ch5_dataset_creation())
+    let type = values.type()
     defer {
       H5Sclose(space)
       H5Pclose(properties)
+      H5Tclose(type)
     }
     if values.count > 0 {
       var chunk = sizes
@@ -99,11 +124,11 @@ final class HDF5Writer {
       H5Pset_fletcher32(properties)
     }
     let set = H5Dcreate2(
-      file, name, values.type, space, ch5_default(), properties, ch5_default())
+      file, name, type, space, ch5_default(), properties, ch5_default())
     guard set >= 0 else { throw .last("cannot make dataset \(name)", path) }
     defer { H5Dclose(set) }
     let written = values.withBytes {
-      H5Dwrite(set, values.type, ch5_all(), ch5_all(), ch5_default(), $0)
+      H5Dwrite(set, type, ch5_all(), ch5_all(), ch5_default(), $0)
     }
     guard written >= 0 else { throw .last("cannot write dataset \(name)", path) }
     for (key, text) in attributes { try attribute(key, text, of: set) }
@@ -146,7 +171,8 @@ extension HDF5Error {
   static func last(_ operation: String, _ file: String) -> HDF5Error {
     var text = [CChar](repeating: 0, count: 256)
     ch5_reason(&text, text.count)
-    let reason = String(decoding: text.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+    let reason = String(
+      decoding: text.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
     return .failed(file: file, operation: operation, reason: reason)
   }
 }
