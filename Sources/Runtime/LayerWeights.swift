@@ -92,9 +92,10 @@ package struct LayerWeights {
 
   /// The weights of layer `layer` of `model`.
   ///
-  /// - Parameter dropsPages: drop mapped pages after each single use, for layers that are larger
-  ///   than the memory allowed.
-  /// - Parameter observer: shown what every projection reads.
+  /// - Parameters:
+  ///   - dropsPages: drop mapped pages after each single use, for layers that are larger than the
+  ///     memory allowed.
+  ///   - observer: shown what every projection reads.
   package init(
     _ layer: Int, of model: ModelDescription, from source: any WeightSource,
     dropsPages: Bool = false, observer: (any SpikingObserver)? = nil
