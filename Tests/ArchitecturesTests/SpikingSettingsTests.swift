@@ -1,5 +1,6 @@
 import Architectures
 import StrictJSON
+import TensorTypes
 import TestSupport
 import Testing
 

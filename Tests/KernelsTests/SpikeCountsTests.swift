@@ -100,7 +100,7 @@ extension KernelTests {
         #expect(missing.threshold.isNaN)
         #expect(missing.counts == [.min, .min, .min], "\(set)")
         #expect(missing.outside == 3)
-        #expect(missing.values.allSatisfy(\.isNaN))
+        #expect(missing.values.allSatisfy { $0.isNaN })
       }
     }
 

@@ -2,6 +2,7 @@ import Architectures
 import Foundation
 import ModelFiles
 import Recipes
+import Runtime
 import TensorTypes
 import TestSupport
 import Testing
@@ -124,7 +125,8 @@ struct CalibrationTests {
     let budget = allocation.uniform(3).spikes
     let chosen = allocation.least { $0.spikes <= budget }
     let ks = try (0..<2).map { layer in
-      try #require(chosen[try #require(SpikeGroupSite(SpikingSite(layer: layer, .output)))])
+      let site = try #require(SpikeGroupSite(SpikingSite(layer: layer, .output)))
+      return try #require(chosen[site])
     }
     #expect(ks[0] > 3 && ks[1] < 3)
     let all = allocation.least { _ in true }

@@ -11,7 +11,7 @@ struct CodingTests {
     var generator = SplitMix64(seed: 4)
     let edges: [Int32] = [.min, .min + 1, .max, .max - 1, 0x5555_5555, -0x5555_5555, 0x2aaa_aaaa]
     return small + edges
-      + (0..<500).map { _ in Int32.random(in: .min ... .max, using: &generator) >> ($0 % 31) }
+      + (0..<500).map { Int32.random(in: .min ... .max, using: &generator) >> ($0 % 31) }
   }()
 
   @Test(arguments: SpikeCoding.allCases)

@@ -19,17 +19,17 @@ struct StatisticsTests {
     #expect(some.share(upTo: 7) == 5.0 / 8)
     #expect(some.maximum == 300)
     #expect(some.meanMagnitude == 619.0 / 8)
-    // 300 = 100101100.
-    #expect(some.spikesPerChannel(.bitwise) == Double(0 + 0 + 1 + 2 + 3 + 1 + 4 + 4) / 8)
-    #expect(some.stepsPerChannel(.bitwise) == Double(1 + 2 + 3 + 4 + 9 + 9) / 8)
+    // 0 + 0 + 1 + 2 + 3 + 1 + 4 + 4; 300 = 100101100.
+    #expect(some.spikesPerChannel(.bitwise) == 15.0 / 8)
+    #expect(some.stepsPerChannel(.bitwise) == 28.0 / 8)
     #expect(some.spikesPerChannel(.ternary) == 619.0 / 8)
     // 1, -3 = 4-1, 7 = 8-1, -8, 300 = 256+64-16-4.
-    #expect(some.spikesPerChannel(.signedDigit) == Double(1 + 2 + 2 + 1 + 4 + 4) / 8)
+    #expect(some.spikesPerChannel(.signedDigit) == 14.0 / 8)
     // 001, 101, 0111, 11000, 0100101100, 1011010100.
-    #expect(some.spikesPerChannel(.twosComplement) == Double(1 + 2 + 3 + 2 + 4 + 5) / 8)
+    #expect(some.spikesPerChannel(.twosComplement) == 17.0 / 8)
     #expect(some.sparsity(.threeSteps) == 1 - 6.0 / 15)
-    #expect(some.sparsity(.ownLength) == 1 - 15.0 / (5 * 3 + 4 + 9 + 9))
-    #expect(some.sparsity(.fixed) == 1 - 15.0 / (8 * 9))
+    #expect(some.sparsity(.ownLength) == 1 - 15.0 / 37)
+    #expect(some.sparsity(.fixed) == 1 - 15.0 / 72)
   }
 
   @Test func `nothing counted divides nothing by zero`() {
