@@ -59,8 +59,9 @@ struct SpikingProbe {
   ) throws -> [Double] {
     let unspiked = try model(nil)
     let models = try parts.map { part in
+      // Keys and values stay float32, or their error would be every group's.
       try model(
-        calibration.spiking { site in
+        calibration.model.spikingSettings { site in
           site.layer == part.layer && site.group == part.group ? k(part.group) : nil
         })
     }
