@@ -1,3 +1,4 @@
+import Architectures
 public import Runtime
 
 /// The quick check that comes before any speed figure.
