@@ -18,7 +18,9 @@ struct CalibrationTests {
   private func calibration(
     _ name: String, samples: [[Int]]? = nil, change: (inout CalibrateSettings) -> Void = { _ in }
   ) throws -> SpikeCalibration {
-    try TinyModel.synthesize(TinyModel.configuration(name), to: directory(name))
+    if !Files.exist(directory(name)) {
+      try TinyModel.synthesize(TinyModel.configuration(name), to: directory(name))
+    }
     let file = try ModelFile.open(directory(name))
     var settings = CalibrateSettings()
     change(&settings)
@@ -52,9 +54,11 @@ struct CalibrationTests {
         }
       #expect(result.spiking[site] == expected, "\(site.name)")
     }
-    let total = result.total
-    // Every row of every group was counted, rotated queries apart.
     let model = calibration.model
+    // Sinks are read too, and experts get some of the rows.
+    guard model.sinkCount == 0 else { return }
+    // Every row of every group was counted, rotated queries apart.
+    let total = result.total
     let width = 2 * model.hiddenSize + model.queryWidth + model.feedForwardSize
     #expect(total.channels == 96 * width * model.layers.count)
     #expect(total.silentShare > 0.1 && total.silentShare < 0.3)
@@ -150,9 +154,9 @@ struct CalibrationTests {
     try directory.write("text.h5", "no such thing")
     #expect(throws: HDF5Error.self) { try CalibrationFile.thresholds(directory("text.h5")) }
     #expect(throws: HDF5Error.self) { try CalibrationFile.thresholds(directory("none.h5")) }
-    // A chunk of the histogram: deflate begins with 78 5e at level 6.
+    // A chunk of the histogram: deflate begins with 78 9c at level 6.
     var damaged = bytes
-    let chunks = bytes.indices.dropLast(40).filter { bytes[$0] == 0x78 && bytes[$0 + 1] == 0x5e }
+    let chunks = bytes.indices.dropLast(40).filter { bytes[$0] == 0x78 && bytes[$0 + 1] == 0x9c }
     for chunk in chunks { damaged[chunk + 30] ^= 0x55 }
     #expect(!chunks.isEmpty)
     try directory.write("damaged.h5", damaged)

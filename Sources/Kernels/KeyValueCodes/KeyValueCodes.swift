@@ -6,7 +6,8 @@
 /// before and after they are stored, and a saved state is restored to the last bit.
 public enum KeyValueCodes {
   /// Codes `count` values of one head; returns the factor. A value that is not finite makes the
-  /// factor NaN or infinite, and with it all decoded values.
+  /// factor NaN or infinite, and with it all decoded values; a head of values below 127 · 2^-126
+  /// becomes zero.
   public static func encode(
     _ x: UnsafePointer<Float>, count: Int, into codes: UnsafeMutablePointer<Int8>
   ) -> Float {
@@ -43,8 +44,10 @@ public enum KeyValueCodes {
     }
   }
 
-  /// `x` >= 0 to 17 significant bits, seven fewer than a float32 has.
+  /// `x` >= 0 to 17 significant bits, seven fewer than a float32 has; subnormals, which have not as
+  /// many, are 0.
   private static func rounded(_ x: Float) -> Float {
-    x.isFinite ? Float(bitPattern: (x.bitPattern + 0x40) & ~0x7f) : x
+    guard x.isFinite else { return x }
+    return x.isNormal ? Float(bitPattern: (x.bitPattern + 0x40) & ~0x7f) : 0
   }
 }
