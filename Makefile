@@ -3,9 +3,9 @@ SHELL := /bin/bash
 SWIFT ?= swift
 PROGRAM = .build/release/spikingbrain
 DEMO = .build/demo
-PACKAGES = libopenblas-dev libssl-dev pkg-config
+PACKAGES = libopenblas-dev libssl-dev libhdf5-dev pkg-config
 
-.PHONY: setup build test demo lint bench heal-study check-all clean
+.PHONY: setup build test demo lint bench heal-study spiking-study check-all clean
 
 # Installs what is missing; asks for root only when something is.
 setup:
@@ -42,6 +42,11 @@ bench: build
 heal-study: export PROGRAM := $(PROGRAM)
 heal-study: build
 	@Tests/Benchmarks/heal-study
+
+# What spiking costs, by k; the same variables, described in docs/spiking.md.
+spiking-study: export PROGRAM := $(PROGRAM)
+spiking-study: build
+	@Tests/Benchmarks/spiking-study
 
 # Long checks against PyTorch and transformers; needs Python and network, see Tests/Reference.
 check-all: build

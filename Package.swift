@@ -46,6 +46,11 @@ let modules: [Module] = [
     imports: ["TensorTypes", "Checkpoints", "Architectures", "Recipes", "Kernels", "Runtime"],
     usesModels: true),
   Module(
+    name: "Spiking",
+    imports: [
+      "TensorTypes", "Architectures", "Recipes", "Kernels", "Runtime", "CHDF5", "CHDF5Shim",
+    ], usesModels: true),
+  Module(
     name: "Verification",
     imports: [
       "TensorTypes", "StrictJSON", "Checkpoints", "Architectures", "ModelFiles", "Tokenization",
@@ -56,6 +61,8 @@ let modules: [Module] = [
 let systemLibraries: [Target] = [
   .systemLibrary(
     name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+  .systemLibrary(
+    name: "CHDF5", pkgConfig: "hdf5-serial", providers: [.apt(["libhdf5-dev"])]),
   .systemLibrary(name: "CLibCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
 ]
 
@@ -76,6 +83,8 @@ let package = Package(
       .target(name: "CKernels", cSettings: [.unsafeFlags(["-O2"])]),
       // Linux calls that Swift's Glibc module does not export.
       .target(name: "CFileSystem"),
+      // Constants that HDF5 defines by macros.
+      .target(name: "CHDF5Shim", dependencies: ["CHDF5"]),
       .executableTarget(
         name: "spikingbrain",
         dependencies: modules.map { .target(name: $0.name) } + [

@@ -74,6 +74,7 @@ public enum GLASwa: ConvertedLayout {
     if model.layers.contains(where: { $0.feedForward != .dense }) { reasons.append("experts") }
     if model.sinkCount > 0 { reasons.append("sink tokens") }
     if model.tiesEmbeddings { reasons.append("tied embeddings") }
+    if model.spiking != nil { reasons.append("spiking thresholds") }
     return reasons
   }
 }

@@ -123,6 +123,13 @@ extension ModelDescription {
     return Requirement.parts.compactMap { name in counted[name].map { (name, $0) } }
   }
 
+  /// The same model with all activations left as they are.
+  public var unspiked: ModelDescription {
+    var copy = self
+    copy.spiking = nil
+    return copy
+  }
+
   /// The same model with every layer's mixer replaced by softmax attention over the last
   /// `window` tokens: what a conversion computes when its linear layers are switched off.
   ///
@@ -131,6 +138,7 @@ extension ModelDescription {
   public func withAllLayers(_ mixer: Mixer) -> ModelDescription {
     var copy = self
     copy.sinkCount = 0
+    copy.spiking = nil
     copy.layers = layers.map { layer in
       var layer = layer
       layer.mixer = mixer

@@ -35,6 +35,8 @@ public struct ModelDescription: Sendable, Equatable {
   public var sinkCount = 0
   /// Epsilon of the norms that merge parallel branches.
   public var branchNormEpsilon = 1e-6
+  /// Which activations become spike counts before they are used; nil when none do.
+  public var spiking: SpikingSettings?
 
   /// Rows of q and columns of o: heads · d.
   public var queryWidth: Int { heads * headDim }

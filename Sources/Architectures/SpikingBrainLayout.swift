@@ -42,6 +42,9 @@ public enum SpikingBrainLayout: ConvertedLayout {
       try config.count("num_sink_tokens", in: 0...Configuration.mostSinks, default: 0)
     model.branchNormEpsilon = try config.positive(
       "branch_norm_eps", default: model.normEpsilon)
+    model.spiking = try config.nested("spiking").map { (nested) throws(ConfigurationError) in
+      try SpikingSettings(nested, of: model)
+    }
     return model
   }
 
@@ -76,6 +79,7 @@ public enum SpikingBrainLayout: ConvertedLayout {
     if model.layers.contains(where: { $0.mixer.isParallel }) {
       config["branch_norm_eps"] = .double(model.branchNormEpsilon)
     }
+    if let spiking = model.spiking { config["spiking"] = spiking.configuration }
     return config
   }
 

@@ -19,6 +19,7 @@ public struct Recipe: Sendable, Equatable {
     case convert(ConvertSettings)
     case heal(HealSettings)
     case upcycle(UpcycleSettings)
+    case calibrate(CalibrateSettings)
     case verify(VerifySettings)
     case evaluate(EvaluateSettings)
   }
@@ -60,8 +61,8 @@ public struct Recipe: Sendable, Equatable {
   /// A step is a mapping of its name to its settings, or just its name.
   private static func step(_ node: Node, file: String) throws(RecipeError) -> Step {
     let names = [
-      ConvertSettings.key, HealSettings.key, UpcycleSettings.key, VerifySettings.key,
-      EvaluateSettings.key,
+      ConvertSettings.key, HealSettings.key, UpcycleSettings.key, CalibrateSettings.key,
+      VerifySettings.key, EvaluateSettings.key,
     ]
     let place = RecipeError.Place(file: file, line: node.mark?.line)
     let name: String
@@ -84,6 +85,7 @@ public struct Recipe: Sendable, Equatable {
     case ConvertSettings.key: return .convert(try read())
     case HealSettings.key: return .heal(try read())
     case UpcycleSettings.key: return .upcycle(try read())
+    case CalibrateSettings.key: return .calibrate(try read())
     case VerifySettings.key: return .verify(try read())
     case EvaluateSettings.key: return .evaluate(try read())
     default:

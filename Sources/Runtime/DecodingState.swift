@@ -33,7 +33,8 @@ public struct DecodingState: Sendable {
     layers = model.layers.map { layer in
       let cache = KeyValueCache(
         windowKeys: layer.mixer.windowKeys, width: model.keyValueWidth,
-        sinkCount: model.sinkCount)
+        sinkCount: model.sinkCount,
+        codedHeads: model.spiking?.cache == .int8 ? model.keyValueHeads : nil)
       return switch layer.mixer {
       case .full, .window: .attention(cache)
       case .gatedLinear: .linear(memory)

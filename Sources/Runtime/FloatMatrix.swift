@@ -85,7 +85,7 @@ extension FloatMatrix {
   }
 
   /// A copy in memory of its own.
-  func copy() -> FloatMatrix {
+  package func copy() -> FloatMatrix {
     let copy = FloatMatrix(rows: rows, columns: columns)
     copy.copyRows(of: self, to: 0)
     return copy

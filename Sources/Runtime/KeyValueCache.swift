@@ -11,8 +11,10 @@ package struct KeyValueCache {
   let width: Int
   /// Positions stored so far, from 0.
   private(set) var position = 0
-  private var keys: FloatMatrix
-  private var values: FloatMatrix
+  private var keys: CacheRows
+  private var values: CacheRows
+  /// The heads that are coded each by itself; nil when keys and values stay float32.
+  let codedHeads: Int?
   /// Sink tokens before position 0, which every token sees.
   private let sinkCount: Int
   /// Keys and values of the sinks, once they were read.
@@ -20,13 +22,14 @@ package struct KeyValueCache {
 
   private static let firstCapacity = 64
 
-  init(windowKeys: Int?, width: Int, sinkCount: Int = 0) {
+  init(windowKeys: Int?, width: Int, sinkCount: Int = 0, codedHeads: Int? = nil) {
     self.windowKeys = windowKeys
     self.width = width
     self.sinkCount = sinkCount
+    self.codedHeads = codedHeads
     let capacity = min(KeyValueCache.firstCapacity, windowKeys ?? .max)
-    keys = FloatMatrix(rows: capacity, columns: width)
-    values = FloatMatrix(rows: capacity, columns: width)
+    keys = CacheRows(rows: capacity, width: width, heads: codedHeads)
+    values = CacheRows(rows: capacity, width: width, heads: codedHeads)
   }
 
   /// The keys still held: the last `held` positions before `position`.
@@ -34,36 +37,49 @@ package struct KeyValueCache {
 
   /// Stored bytes.
   var byteCount: Int {
-    2 * (keys.count + (sinks?.keys.count ?? 0)) * MemoryLayout<Float>.stride
+    2 * (keys.byteCount + (sinks?.keys.count ?? 0) * MemoryLayout<Float>.stride)
   }
 
   /// Takes the keys and values of all sinks.
   mutating func setSinks(keys: FloatMatrix, values: FloatMatrix) { sinks = (keys, values) }
 
-  /// What the next tokens may see: the sinks, and the held keys and values in order of position as
-  /// one or two contiguous runs.
-  var segments: [KeyValueSegment] {
-    guard let sinks else { return textSegments }
-    let segment = KeyValueSegment(
-      keys: sinks.keys.pointer, values: sinks.values.pointer, firstPosition: 0,
-      count: sinks.keys.rows, isAlwaysVisible: true)
-    return [segment] + textSegments
+  /// Calls `body` with what the next tokens may see: the sinks, and the held keys and values in
+  /// order of position as one or two contiguous runs.
+  func withSegments<Result>(_ body: ([KeyValueSegment]) -> Result) -> Result {
+    let runs = runs
+    let segments = runs.map { run in
+      KeyValueSegment(
+        keys: run.keys.pointer, values: run.values.pointer, firstPosition: run.first,
+        count: run.keys.rows, isAlwaysVisible: run.areSinks)
+    }
+    return withExtendedLifetime(runs) { body(segments) }
   }
 
-  private var textSegments: [KeyValueSegment] {
-    guard held > 0 else { return [] }
-    let first = position - held
-    let slot = first % keys.rows
+  /// Keys and values of consecutive positions.
+  private struct Run {
+    var keys: FloatMatrix
+    var values: FloatMatrix
+    var first: Int
+    var areSinks = false
+  }
+
+  private var runs: [Run] {
+    var runs: [Run] = []
+    if let sinks {
+      runs.append(Run(keys: sinks.keys, values: sinks.values, first: 0, areSinks: true))
+    }
+    func append(slot: Int, first: Int, count: Int) {
+      guard count > 0 else { return }
+      runs.append(
+        Run(
+          keys: keys.values(from: slot, count: count),
+          values: values.values(from: slot, count: count), first: first))
+    }
+    let first = position - held, slot = first % keys.rows
     let run = min(held, keys.rows - slot)
-    var segments = [segment(slot: slot, first: first, count: run)]
-    if run < held { segments.append(segment(slot: 0, first: first + run, count: held - run)) }
-    return segments
-  }
-
-  private func segment(slot: Int, first: Int, count: Int) -> KeyValueSegment {
-    KeyValueSegment(
-      keys: keys.pointer + slot * width, values: values.pointer + slot * width,
-      firstPosition: first, count: count)
+    append(slot: slot, first: first, count: run)
+    append(slot: 0, first: first + run, count: held - run)
+    return runs
   }
 
   /// Appends the keys and values of the next tokens; of those only the last W are kept.
@@ -71,17 +87,15 @@ package struct KeyValueCache {
     let count = newKeys.rows
     reserve(position + count)
     // Copies of the cache share its buffers until one of them is written.
-    if !isKnownUniquelyReferenced(&keys) { keys = grown(keys, keys.rows) }
-    if !isKnownUniquelyReferenced(&values) { values = grown(values, values.rows) }
+    if !isKnownUniquelyReferenced(&keys) { keys = resized(keys, keys.rows) }
+    if !isKnownUniquelyReferenced(&values) { values = resized(values, values.rows) }
     let kept = min(count, windowKeys ?? count)
     var source = count - kept
     while source < count {
       let slot = (position + source) % keys.rows
       let run = min(count - source, keys.rows - slot)
-      (keys.pointer + slot * width).update(
-        from: newKeys.pointer + source * width, count: run * width)
-      (values.pointer + slot * width).update(
-        from: newValues.pointer + source * width, count: run * width)
+      keys.store(newKeys, from: source, in: slot, count: run)
+      values.store(newValues, from: source, in: slot, count: run)
       source += run
     }
     position += count
@@ -96,22 +110,21 @@ package struct KeyValueCache {
     var capacity = keys.rows
     while capacity < wanted { capacity *= 2 }
     capacity = min(capacity, windowKeys ?? capacity)
-    keys = grown(keys, capacity)
-    values = grown(values, capacity)
+    keys = resized(keys, capacity)
+    values = resized(values, capacity)
   }
 
-  private func grown(_ old: FloatMatrix, _ capacity: Int) -> FloatMatrix {
-    let new = FloatMatrix(rows: capacity, columns: width)
-    new.pointer.update(from: old.pointer, count: min(held, old.rows) * width)
-    return new
+  private func resized(_ old: CacheRows, _ capacity: Int) -> CacheRows {
+    old.resized(to: capacity, keeping: min(held, old.rows))
   }
 
   /// The keys of the sinks and the held keys, then the values, in order of position:
   /// 2 · (sinks + held) · width numbers.
   var saved: [Float] {
-    let segments = segments
-    return segments.flatMap { UnsafeBufferPointer(start: $0.keys, count: $0.count * width) }
-      + segments.flatMap { UnsafeBufferPointer(start: $0.values, count: $0.count * width) }
+    withSegments { segments in
+      segments.flatMap { UnsafeBufferPointer(start: $0.keys, count: $0.count * width) }
+        + segments.flatMap { UnsafeBufferPointer(start: $0.values, count: $0.count * width) }
+    }
   }
 
   /// How many numbers `saved` has at `position`: sinks are read with the first token.
@@ -123,7 +136,8 @@ package struct KeyValueCache {
   mutating func restore(_ saved: [Float], position: Int) -> Bool {
     let held = min(position, windowKeys ?? position), sinkCount = sinkCount
     guard position >= 0, saved.count == savedCount(position: position) else { return false }
-    self = KeyValueCache(windowKeys: windowKeys, width: width, sinkCount: sinkCount)
+    self = KeyValueCache(
+      windowKeys: windowKeys, width: width, sinkCount: sinkCount, codedHeads: codedHeads)
     guard held > 0 else { return true }
     self.position = position - held
     reserve(position)

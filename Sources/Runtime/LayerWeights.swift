@@ -8,18 +8,28 @@ package struct LinearMap {
   package let bias: [Float]?
   /// Whether the mapped pages of the weight are dropped after each use, a block of rows at a time.
   let dropsPages: Bool
+  /// What happens to the input first; nil for nothing.
+  let input: SpikingInput?
 
-  package init(weight: TensorView, bias: [Float]?, dropsPages: Bool = false) {
+  package init(
+    weight: TensorView, bias: [Float]?, dropsPages: Bool = false, input: SpikingInput? = nil
+  ) {
     self.weight = weight
     self.bias = bias
     self.dropsPages = dropsPages
+    self.input = input
   }
 
   /// Weight bytes in memory at a time when pages are dropped.
   private static let block = 32 << 20
 
-  /// Applies the map to every row of `input`.
+  /// Applies the map to every row of `input`, spiked if the model says so.
   package func callAsFunction(_ input: FloatMatrix, into output: FloatMatrix) {
+    multiply(self.input?(input, for: self) ?? input, into: output)
+  }
+
+  /// Applies the map to every row of `input` as it is.
+  package func multiply(_ input: FloatMatrix, into output: FloatMatrix) {
     func apply(_ bias: UnsafePointer<Float>?) {
       for rows in blocks {
         let part = blocks.count == 1 ? weight : weight.slice(rows: rows)
@@ -57,6 +67,8 @@ package struct LayerWeights {
   package let key: LinearMap
   package let value: LinearMap
   package let output: LinearMap
+  /// What happens to rotated queries, each head by itself; nil for nothing.
+  package let rotatedQuery: SpikingInput?
   package let queryNorm: [Float]?
   package let keyNorm: [Float]?
   package let gate: Gate?
@@ -80,12 +92,22 @@ package struct LayerWeights {
 
   /// The weights of layer `layer` of `model`.
   ///
-  /// - Parameter dropsPages: drop mapped pages after each single use, for layers that are larger
-  ///   than the memory allowed.
+  /// - Parameters:
+  ///   - dropsPages: drop mapped pages after each single use, for layers that are larger than the
+  ///     memory allowed.
+  ///   - observer: shown what every projection reads.
   package init(
     _ layer: Int, of model: ModelDescription, from source: any WeightSource,
-    dropsPages: Bool = false
+    dropsPages: Bool = false, observer: (any SpikingObserver)? = nil
   ) throws {
+    func spiking(
+      _ projection: SpikingSettings.Projection?, expert: TensorAddress.Expert? = nil
+    ) -> SpikingInput? {
+      projection.flatMap {
+        SpikingInput(
+          at: SpikingSite(layer: layer, $0, expert: expert), of: model, observer: observer)
+      }
+    }
     func vector(
       _ role: TensorAddress.Role, _ parameter: TensorAddress.Parameter = .weight
     ) throws -> [Float] {
@@ -98,7 +120,7 @@ package struct LayerWeights {
         weight: try source.view(TensorAddress(role, layer: layer, expert: expert)),
         bias: bias
           ? try source.vector(TensorAddress(role, .bias, layer: layer, expert: expert)) : nil,
-        dropsPages: dropsPages)
+        dropsPages: dropsPages, input: spiking(.init(role), expert: expert))
     }
     func swiGLU(_ expert: TensorAddress.Expert? = nil) throws -> SwiGLUWeights {
       let bias = model.biases.feedForward
@@ -112,6 +134,7 @@ package struct LayerWeights {
     key = try linear(.key, bias: model.biases.queryKeyValue)
     value = try linear(.value, bias: model.biases.queryKeyValue)
     output = try linear(.output, bias: model.biases.output)
+    rotatedQuery = model.layers[layer].mixer.isSoftmax ? spiking(.rotatedQuery) : nil
     queryNorm = model.hasQueryKeyNorm ? try vector(.queryNorm) : nil
     keyNorm = model.hasQueryKeyNorm ? try vector(.keyNorm) : nil
     switch model.layers[layer].mixer {

@@ -27,6 +27,7 @@ public struct Model: Sendable {
   public var ablation: Ablation?
 
   private let residency: Residency
+  private let observer: (any SpikingObserver)?
   private let source: any WeightSource
   /// What the layers remember of the sinks, computed when it is first needed.
   private let sinks = SinkMemory()
@@ -42,8 +43,17 @@ public struct Model: Sendable {
     _ description: ModelDescription, weights source: any WeightSource,
     residency: Residency = .whole
   ) throws {
+    try self.init(description, weights: source, residency: residency, observer: nil)
+  }
+
+  /// The same; `observer` is shown what every projection reads.
+  package init(
+    _ description: ModelDescription, weights source: any WeightSource, residency: Residency,
+    observer: (any SpikingObserver)?
+  ) throws {
     self.description = description
     self.residency = residency
+    self.observer = observer
     self.source = source
     embedding = try source.view(TensorAddress(.embedding))
     var bounded = false
@@ -51,7 +61,9 @@ public struct Model: Sendable {
     loaded =
       bounded
       ? []
-      : try description.layers.indices.map { try LayerWeights($0, of: description, from: source) }
+      : try description.layers.indices.map {
+        try LayerWeights($0, of: description, from: source, observer: observer)
+      }
     finalNorm = try source.vector(TensorAddress(.finalNorm))
     head = LinearMap(
       weight: description.tiesEmbeddings ? embedding : try source.view(TensorAddress(.head)),
@@ -119,6 +131,40 @@ public struct Model: Sendable {
     return try sinkStates()
   }
 
+  /// Continues the first tokens of a text in layer `layer`, which `hidden` [T, H] enters and which
+  /// is changed; returns the final hidden states [T, H], normed and ready for the head.
+  ///
+  /// - Parameters:
+  ///   - tokens: their ids, at most `segment`.
+  ///   - last: the last layer to pass through, with its output then not normed; nil for all.
+  ///   - stepwise: passes the tokens through each layer one by one.
+  package func resume(
+    _ hidden: FloatMatrix, at layer: Int, through last: Int? = nil, tokens: [Int],
+    stepwise: Bool = false
+  ) throws -> FloatMatrix {
+    var layers = DecodingState(for: description).layers
+    if description.sinkCount > 0 { layers = try sinkStates() }
+    let depth = description.layers.count, sinkCount = description.sinkCount
+    let step = stepwise ? 1 : tokens.count
+    for layer in layer..<(last.map { $0 + 1 } ?? depth) {
+      let weights = try weights(ofLayer: layer)
+      let runner = LayerRunner(weights: weights, model: description, ablation: ablation)
+      for first in stride(from: 0, to: tokens.count, by: step) {
+        let rows = first..<min(first + step, tokens.count)
+        var passage = Passage(position: first)
+        passage.tokens = Array(tokens[rows])
+        runner.run(
+          hidden.rows(rows), state: &layers[layer], passage: passage,
+          angles: rotary.table(first: sinkCount + first, count: rows.count))
+      }
+      if case .bounded = residency { weights.discard() }
+    }
+    guard last == nil else { return hidden }
+    let result = FloatMatrix(rows: hidden.rows, columns: hidden.columns)
+    hidden.normalizeRows(by: finalNorm, epsilon: description.normEpsilon, into: result)
+    return result
+  }
+
   /// The layers' states after the sinks, which see nothing but each other.
   func sinkStates() throws -> [DecodingState.MixerState] {
     try sinks.states(under: ablation) {
@@ -162,9 +208,10 @@ public struct Model: Sendable {
 
   private func weights(ofLayer layer: Int) throws -> LayerWeights {
     guard case .bounded(let bytes) = residency else { return loaded[layer] }
-    let weights = try LayerWeights(layer, of: description, from: source)
+    let weights = try LayerWeights(layer, of: description, from: source, observer: observer)
     if weights.byteCount <= bytes / 2 { return weights }
-    return try LayerWeights(layer, of: description, from: source, dropsPages: true)
+    return try LayerWeights(
+      layer, of: description, from: source, dropsPages: true, observer: observer)
   }
 }
 

@@ -25,14 +25,25 @@ struct SoftmaxMixer {
     defer { withExtendedLifetime((projected, cache)) {} }
     rotary.apply(to: projected.query.pointer, tokens: tokens, heads: model.heads)
     rotary.apply(to: projected.key.pointer, tokens: tokens, heads: model.keyValueHeads)
+    if let spiked = weights.rotatedQuery?(projected.query, heads: model.heads) {
+      projected.query.copyRows(of: spiked, to: 0)
+    }
+    if let heads = cache.codedHeads {
+      for matrix in [projected.key, projected.value] {
+        KeyValueCodes.roundInPlace(
+          matrix.pointer, heads: tokens * heads, count: matrix.columns / heads)
+      }
+    }
     let new = KeyValueSegment(
       keys: projected.key.pointer, values: projected.value.pointer, firstPosition: start,
       count: tokens, isAlwaysVisible: areSinks)
     let output = FloatMatrix(rows: tokens, columns: model.queryWidth)
-    WindowAttention.apply(
-      queries: projected.query.pointer, tokens: tokens, firstPosition: start,
-      layout: model.headLayout, segments: cache.segments + [new], window: windowKeys ?? .max,
-      output: output.pointer)
+    cache.withSegments { segments in
+      WindowAttention.apply(
+        queries: projected.query.pointer, tokens: tokens, firstPosition: start,
+        layout: model.headLayout, segments: segments + [new], window: windowKeys ?? .max,
+        output: output.pointer)
+    }
     if areSinks {
       cache.setSinks(keys: projected.key, values: projected.value)
     } else {

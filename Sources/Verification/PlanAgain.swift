@@ -17,6 +17,11 @@ struct PlanAgain {
       guard let fields = fields(recipe) else { return nil }
       return try ConversionPlan.make(
         from: source, settings: ConvertSettings(fields: fields, file: manifestPath))
+    case SpikingPlan.step:
+      guard let fields = fields(recipe), PlanAgain.isDirect(source, of: recipe) else { return nil }
+      return try SpikingPlan.make(
+        from: DenseModel(source), recorded: recipe?["spiking"]?.object,
+        settings: CalibrateSettings(fields: fields, file: manifestPath), file: manifestPath)
     case "heal":
       guard var plan = try plan(recipe?["of"]) else { return nil }
       if let window = fields(recipe)?["window"].flatMap({ Int($0) }) {

@@ -110,6 +110,11 @@ public struct Verifier {
   /// Whether its last step was `upcycle`.
   private var isUpcycled: Bool { manifest?.recipe["step"]?.string == "upcycle" }
 
+  /// Whether its last step was `calibrate`.
+  private var isCalibrated: Bool { manifest?.recipe["step"]?.string == SpikingPlan.step }
+
+  private static let needsCalibrated = "give the checkpoint that was calibrated as --source"
+
   /// What made the checkpoint of `source`, decided again.
   private func plan(from source: ModelFile) throws -> CheckpointPlan? {
     try PlanAgain(manifestPath: file.path + "/" + Manifest.fileName, source: source)
@@ -123,6 +128,9 @@ public struct Verifier {
     if lacksHealedSource(source) {
       return .skipped(
         "provenance", "it was healed before: give the checkpoint that was upcycled as --source")
+    }
+    if isCalibrated, !PlanAgain.isDirect(source, of: manifest?.recipe) {
+      return .skipped("provenance", Self.needsCalibrated)
     }
     // Asked to compare and unable to: that is no success.
     guard let plan = try plan(from: source) else {
@@ -153,10 +161,15 @@ public struct Verifier {
   }
 
   private func logits() throws -> [CheckResult] {
-    let model = try Model(file.description, weights: file, residency: residency)
+    let model = try Model(file.description.unspiked, weights: file, residency: residency)
     let tokens = LogitsCheck.probe(for: file.description, count: Self.probeLength)
     let experts = ExpertsCheck(file: file)
-    return try LogitsCheck(model: model, tokens: tokens).run()
+    var results = try LogitsCheck(model: model, tokens: tokens).run()
+    if file.description.spiking != nil {
+      let spiked = try Model(file.description, weights: file, residency: residency)
+      results += try SpikingCheck(model: spiked, tokens: tokens).run()
+    }
+    return try results
       + (experts.applies ? [experts.routing(of: model, tokens: tokens)] : [])
   }
 
@@ -172,8 +185,15 @@ public struct Verifier {
     {
       length = min(length, window.size)
     }
+    var description = file.description.withAllLayers(.window(.init(size: length)))
+    if isCalibrated {
+      guard PlanAgain.isDirect(source, of: manifest?.recipe) else {
+        return .skipped(name, Self.needsCalibrated)
+      }
+      description = file.description.unspiked
+    }
     return try SourceCheck(
-      converted: file, source: source, residency: residency,
+      converted: file, description: description, source: source, residency: residency,
       tokens: LogitsCheck.probe(for: file.description, count: length)
     ).run()
   }

@@ -15,7 +15,8 @@ struct SpikingBrain: ParsableCommand {
       """,
     version: ProgramVersion.current,
     subcommands: [
-      Inspect.self, Convert.self, Heal.self, Upcycle.self, Verify.self, Generate.self, Logits.self,
+      Inspect.self, Convert.self, Heal.self, Upcycle.self, Calibrate.self, Verify.self,
+      Generate.self, Logits.self,
       Tokenize.self,
       Evaluate.self, Bench.self, Build.self, Synthesize.self,
     ])

@@ -71,7 +71,7 @@ struct DecodingStateTests {
     var state = DecodingState(for: model.description)
     func keys() -> UnsafePointer<Float>? {
       guard case .attention(let cache) = state.layers[1] else { return nil }
-      return cache.segments.map(\.keys).min()
+      return cache.withSegments { $0.map(\.keys).min() }
     }
     _ = try model.logits(tokens, on: &state)
     let before = keys()

@@ -29,18 +29,19 @@ struct KeyValueCacheTests {
     let held = min(position, window ?? position)
     #expect(cache.position == position)
     #expect(cache.held == held)
-    let segments = cache.segments
-    #expect(segments.count <= 2)
     var next = position - held
-    for segment in segments {
-      #expect(segment.firstPosition == next)
-      for index in 0..<segment.count {
-        for column in 0..<Self.width {
-          let expected = Float(next) + Float(column) / 4
-          #expect(segment.keys[index * Self.width + column] == expected)
-          #expect(segment.values[index * Self.width + column] == -expected)
+    cache.withSegments { segments in
+      #expect(segments.count <= 2)
+      for segment in segments {
+        #expect(segment.firstPosition == next)
+        for index in 0..<segment.count {
+          for column in 0..<Self.width {
+            let expected = Float(next) + Float(column) / 4
+            #expect(segment.keys[index * Self.width + column] == expected)
+            #expect(segment.values[index * Self.width + column] == -expected)
+          }
+          next += 1
         }
-        next += 1
       }
     }
     #expect(next == position)

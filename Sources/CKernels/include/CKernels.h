@@ -9,4 +9,5 @@
 #include "gla.h"
 #include "isa.h"
 #include "linear.h"
+#include "spikes.h"
 #include "training.h"

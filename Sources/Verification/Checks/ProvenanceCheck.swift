@@ -62,8 +62,15 @@ struct ProvenanceCheck {
   /// What config.json says differently from the recipe, if that makes it another model.
   private func configurationDifference() throws -> String? {
     let planned = Configuration(plan.configuration, file: "the planned config.json")
-    guard try Architectures.of(planned).describe(planned) != converted.description else {
-      return nil
+    let expected = try Architectures.of(planned).describe(planned)
+    guard expected != converted.description else { return nil }
+    func k(_ model: ModelDescription, _ site: SpikingSite) -> String {
+      model.spiking?[site].map { "\($0)" } ?? "none"
+    }
+    let sites = expected.spikingSites
+    if let site = sites.first(where: { k(expected, $0) != k(converted.description, $0) }) {
+      return "config.json gives \(site.name) a k of \(k(converted.description, site)), the recipe "
+        + "\(k(expected, site))"
     }
     let written = converted.configuration.object
     let keys = Set(planned.object.keys).union(written.keys).sorted()

@@ -16,14 +16,14 @@ struct SourceCheck {
   static let name = "source (in the output's types) = converted as all-window"
 
   let converted: ModelFile
+  /// What the converted weights are run as.
+  let description: ModelDescription
   let source: ModelFile
   let residency: Model.Residency
   let tokens: [Int]
 
   func run() throws -> CheckResult {
-    let span = tokens.count
-    let all = converted.description.withAllLayers(.window(.init(size: span)))
-    let target = try Model(all, weights: converted, residency: residency)
+    let target = try Model(description, weights: converted, residency: residency)
     // A source that attends to a shorter window than the probe is compared on equal terms.
     let reference = try Model(
       source.description, weights: CastSource(source: source, target: converted),

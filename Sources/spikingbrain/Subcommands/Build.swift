@@ -9,7 +9,7 @@ import TensorTypes
 /// `build`: a whole pipeline from one recipe.
 struct Build: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Runs the steps of a recipe: convert, heal, upcycle, verify, evaluate.",
+    abstract: "Runs the steps of a recipe: convert, heal, upcycle, calibrate, verify, evaluate.",
     discussion: """
       Paths in the recipe are relative to the recipe's directory; --source and --output override \
       what it says.
@@ -97,6 +97,16 @@ struct Build: ParsableCommand {
                 teacher: from == source || settings.router != .clustered
                   ? nil : ModelFile.open(source), to: target))
         }
+      case .calibrate(var settings):
+        let from = stages.latest ?? source, target = stages.next()
+        if Stages.isComplete(from) { compared = from }
+        // A dry run has nothing to measure; `calibrate --dry-run` plans on a real checkpoint.
+        if output.dryRun || output.resume && Stages.isComplete(target) { continue }
+        heading("calibrate \(from) -> \(target)")
+        settings.text = settings.text.map(recipe.path)
+        report(
+          "calibrate", target,
+          try CalibrateRunner(settings: settings, output: output).run(from, to: target))
       case .verify(let settings):
         if output.dryRun { continue }
         heading("verify \(stages.current)")
@@ -173,7 +183,7 @@ extension Recipe.Step {
   /// Whether the step makes a new checkpoint.
   var writes: Bool {
     switch self {
-    case .convert, .heal, .upcycle: true
+    case .convert, .heal, .upcycle, .calibrate: true
     case .verify, .evaluate: false
     }
   }

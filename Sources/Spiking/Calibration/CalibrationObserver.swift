@@ -1,0 +1,142 @@
+import Architectures
+import Foundation
+import Kernels
+import Runtime
+import TensorTypes
+
+/// Collects what the projections of an unspiked model read.
+///
+/// Not synchronised: a model shows one input after the other.
+final class CalibrationObserver: SpikingObserver, @unchecked Sendable {
+  /// What to do with the rows of a group.
+  struct Task {
+    /// The k whose counts are taken of every row; nil for none.
+    var k: Double?
+    /// The k that are tried on some rows.
+    var trials: [Double]
+    /// Which of the rows: every n-th.
+    var every: Int
+  }
+
+  private(set) var measurements: [SpikeGroupSite: GroupMeasurement] = [:]
+  private let task: (SpikeGroupSite) -> Task
+  /// Rows that each place has seen, to take every n-th.
+  private var seen: [SpikingSite: Int] = [:]
+
+  /// Channels of a head, by which rotated queries are split.
+  private let headDim: Int
+
+  init(headDim: Int, task: @escaping (SpikeGroupSite) -> Task) {
+    self.headDim = headDim
+    self.task = task
+  }
+
+  func observe(_ input: FloatMatrix, at site: SpikingSite, readBy map: LinearMap?) {
+    guard let group = SpikeGroupSite(site) else { return }
+    let task = task(group)
+    var measurement = measurements.removeValue(forKey: group) ?? GroupMeasurement()
+    defer { measurements[group] = measurement }
+    // The first projection of a group counts for all, which read the same.
+    let isFirst = site.projection == group.group.projections.first
+    // Rotated queries are spiked head by head; the map tells nothing of heads.
+    let parts = parts(of: input, at: site)
+    if isFirst {
+      measurement.rows += input.rows
+      measureMeans(parts, &measurement)
+      if let k = task.k {
+        measurement.k = k
+        measurement.unusable += count(parts, k: k, into: &measurement.statistics)
+      }
+    }
+    let rows = sampled(input.rows, at: site, every: task.every)
+    guard !rows.isEmpty, !task.trials.isEmpty else { return }
+    let some = input.gathered(rows)
+    let reference = map.map { $0.plain(some) }
+    if measurement.trials.isEmpty { measurement.trials = task.trials.map { .init(k: $0) } }
+    for (index, k) in task.trials.enumerated() {
+      if isFirst {
+        _ = count(self.parts(of: some, at: site), k: k, into: &measurement.trials[index].statistics)
+      }
+      guard let map, let reference else { continue }
+      let spiked = map.plain(some.spiked(k: Float(k)))
+      measurement.trials[index].errors[site.projection, default: .init()]
+        .add(spiked, against: reference)
+    }
+  }
+
+  private func parts(of input: FloatMatrix, at site: SpikingSite) -> (FloatMatrix, columns: Int) {
+    (input, site.projection == .rotatedQuery ? headDim : input.columns)
+  }
+
+  private func measureMeans(_ parts: (FloatMatrix, columns: Int), _ result: inout GroupMeasurement)
+  {
+    let (matrix, columns) = parts
+    withExtendedLifetime(matrix) {
+      for start in stride(from: 0, to: matrix.count, by: columns) {
+        let mean = Double(SpikeCounts.mean(matrix.pointer + start, count: columns))
+        let bin = mean > 0 && mean.isFinite ? Int(((log2(mean) + 24) * 4).rounded(.down)) : 0
+        result.means[min(max(bin, 0), GroupMeasurement.meanBins - 1)] += 1
+      }
+    }
+  }
+
+  private func count(
+    _ parts: (FloatMatrix, columns: Int), k: Double, into statistics: inout SpikeStatistics
+  ) -> Int {
+    let (matrix, columns) = parts
+    let rows = matrix.count / columns
+    return withUnsafeTemporaryAllocation(of: Int32.self, capacity: matrix.count) { counts in
+      withUnsafeTemporaryAllocation(of: Float.self, capacity: rows) { thresholds in
+        guard let start = counts.baseAddress, let first = thresholds.baseAddress else { return 0 }
+        let unusable = withExtendedLifetime(matrix) {
+          SpikeCounts.apply(
+            matrix.pointer, rows: rows, columns: columns, k: Float(k), into: start,
+            thresholds: first)
+        }
+        statistics.add(UnsafeBufferPointer(counts), rows: rows)
+        return unusable
+      }
+    }
+  }
+
+  /// The next rows of which every n-th is taken.
+  private func sampled(_ count: Int, at site: SpikingSite, every: Int) -> [Int] {
+    let before = seen[site, default: 0]
+    seen[site] = before + count
+    return (0..<count).filter { (before + $0) % every == 0 }
+  }
+}
+
+extension LinearMap {
+  /// W x without the bias, of which the input is not spiked.
+  fileprivate func plain(_ input: FloatMatrix) -> FloatMatrix {
+    let output = FloatMatrix(rows: input.rows, columns: weight.shape.rows)
+    LinearMap(weight: weight, bias: nil).multiply(input, into: output)
+    return output
+  }
+}
+
+extension FloatMatrix {
+  fileprivate func gathered(_ rows: [Int]) -> FloatMatrix {
+    let some = FloatMatrix(rows: rows.count, columns: columns)
+    for (index, row) in rows.enumerated() { some.copyRows(of: self.rows(row..<row + 1), to: index) }
+    return some
+  }
+}
+
+extension GroupMeasurement.RowMean {
+  /// Adds |a - b|² / |b|² of every row; rows of zeros have no relative error.
+  fileprivate mutating func add(_ output: FloatMatrix, against reference: FloatMatrix) {
+    for row in 0..<reference.rows {
+      var error = 0.0, power = 0.0
+      for (a, b) in zip(output[row], reference[row]) {
+        error += Double((a - b) * (a - b))
+        power += Double(b * b)
+      }
+      guard power > 0, error.isFinite, power.isFinite else { continue }
+      sum += error / power
+      rows += 1
+    }
+    withExtendedLifetime((output, reference)) {}
+  }
+}

@@ -1,0 +1,100 @@
+import Architectures
+import Foundation
+import Kernels
+import Recipes
+
+extension SpikeCalibration {
+  /// Measures what each group's spikes cost and gain, and distributes k.
+  func choose(_ progress: (String, Double) -> Void) throws -> Choice {
+    // Rounding to bfloat16 is far below what spiking does, and takes half of the time.
+    let observed = try MatrixProduct.Precision.$current.withValue(.bfloat16) {
+      try measure("trying thresholds", progress) { site in
+        .init(
+          k: nil, trials: site.group == .rotatedQuery ? [] : Self.trialThresholds, every: every)
+      }
+    }
+    var parts: [(layer: Int, group: SpikeGroup)] = []
+    for layer in model.layers.indices {
+      for group in SpikeGroup.allCases where group != .rotatedQuery {
+        parts.append((layer, group))
+      }
+    }
+    let probe = SpikingProbe(self)
+    let costs = try MatrixProduct.Precision.$current.withValue(.bfloat16) {
+      try probe.divergences(
+        of: parts, k: { _ in Self.reportThreshold },
+        progress: { progress("measuring sensitivity", $0) })
+    }
+    var sensitivities: [SpikeGroupSite: Double] = [:]
+    var items: [SpikeAllocation.Item] = []
+    for (part, cost) in zip(parts, costs) {
+      // The experts of a layer share the cost of their group by the rows that they get.
+      let sites = model.spikeGroups.filter { $0.layer == part.layer && $0.group == part.group }
+      let rows = sites.reduce(0) { $0 + (observed[$1]?.rows ?? 0) }
+      for site in sites {
+        guard let measurement = observed[site], measurement.rows > 0 else { continue }
+        let share = cost * Double(measurement.rows) / Double(rows)
+        sensitivities[site] = share
+        if let item = SpikeAllocation.Item(
+          site, cost: share, rows: measurement.rows, trials: measurement.trials)
+        {
+          items.append(item)
+        }
+      }
+    }
+    let allocation = SpikeAllocation(items: items)
+    let chosen = try distribute(allocation, probe, progress)
+    let fallback = layerMeans(chosen)
+    return Choice(
+      sensitivities: sensitivities, trials: observed.mapValues(\.trials)
+    ) { [queryK = settings.queryK] site in
+      if site.group == .rotatedQuery { return queryK }
+      var dense = site
+      dense.expert = nil
+      return chosen[site] ?? fallback[dense] ?? Self.reportThreshold
+    }
+  }
+
+  /// What experts without a token of their own use: the mean of their layer's.
+  private func layerMeans(_ chosen: [SpikeGroupSite: Double]) -> [SpikeGroupSite: Double] {
+    var sums: [SpikeGroupSite: (sum: Double, count: Int)] = [:]
+    // In the order of the model, so that sums do not depend on a hash.
+    for site in model.spikeGroups {
+      guard let k = chosen[site] else { continue }
+      var dense = site
+      dense.expert = nil
+      sums[dense, default: (0, 0)].sum += k
+      sums[dense, default: (0, 0)].count += 1
+    }
+    return sums.mapValues { ($0.sum / Double($0.count) * 16).rounded() / 16 }
+  }
+
+  private func distribute(
+    _ allocation: SpikeAllocation, _ probe: SpikingProbe, _ progress: (String, Double) -> Void
+  ) throws -> [SpikeGroupSite: Double] {
+    if let sparsity = settings.targetSparsity {
+      return allocation.least { $0.sparsity >= sparsity }
+    }
+    guard let percent = settings.maxPerplexityIncrease else {
+      let budget = allocation.uniform(Self.reportThreshold).spikes
+      return allocation.least { $0.spikes <= budget }
+    }
+    // Predicted first; then the prediction is corrected by what is measured.
+    let unspiked = try probe.perplexity(nil)
+    var limit = log(1 + percent / 100), best: [SpikeGroupSite: Double]?
+    for attempt in 0..<Self.attempts {
+      let chosen = allocation.sparsest { $0.cost <= limit }
+      let spiked = try probe.perplexity(
+        spiking { $0.group == .rotatedQuery ? settings.queryK : chosen[$0] })
+      progress("checking the perplexity", Double(attempt + 1) / Double(Self.attempts))
+      let increase = log(spiked / unspiked), wanted = log(1 + percent / 100)
+      if increase <= wanted { best = chosen }
+      // A little below, so that the next attempt is likely to hold.
+      limit *= increase > 0 ? min(max(0.97 * wanted / increase, 0.25), 2) : 2
+    }
+    return best ?? allocation.sparsest { $0.cost <= 0 }
+  }
+
+  /// How often the perplexity is measured for `--max-ppl-increase`.
+  private static let attempts = 5
+}

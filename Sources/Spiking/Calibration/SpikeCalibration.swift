@@ -1,0 +1,137 @@
+public import Architectures
+import Foundation
+import Kernels
+public import Recipes
+public import Runtime
+public import TensorTypes
+
+/// Measures a model's activations on samples of text, unspiked, and decides every k.
+public struct SpikeCalibration {
+  /// The model; its own spiking, if it has any, is left out.
+  public let model: ModelDescription
+  let weights: any WeightSource
+  let residency: Model.Residency
+  let settings: CalibrateSettings
+  /// Token ids of each sample.
+  let samples: [[Int]]
+
+  /// Rows of each group on which errors are measured, about.
+  static let trialRows = 2048
+  /// The k that `auto` tries.
+  static let trialThresholds = [1, 1.5, 2, 2.5, 3, 3.5, 4, 5, 6, 8]
+  /// The k that `auto` starts from, and whose spikes it keeps when no other goal is given.
+  static let reportThreshold = 3.0
+
+  /// A calibration on `samples`, of which there is at least one.
+  public init(
+    of model: ModelDescription, weights: any WeightSource, residency: Model.Residency,
+    settings: CalibrateSettings, samples: [[Int]]
+  ) {
+    var model = model
+    model.spiking = nil
+    self.model = model
+    self.weights = weights
+    self.residency = residency
+    self.settings = settings
+    self.samples = samples
+  }
+
+  /// `count` pieces of `context` tokens, spread evenly over `tokens`; fewer when there are not as
+  /// many, and one shorter piece when there is not even one.
+  public static func samples(of tokens: [Int], count: Int, context: Int) -> [[Int]] {
+    guard tokens.count > context else { return [tokens] }
+    let pieces = min(count, tokens.count / context)
+    guard pieces > 1 else { return [Array(tokens[..<context])] }
+    return (0..<pieces).map { index in
+      let start = (tokens.count - context) * index / (pieces - 1)
+      return Array(tokens[start..<start + context])
+    }
+  }
+
+  /// What came out.
+  public struct Result: Sendable {
+    /// The settings that the checkpoint gets.
+    public var spiking: SpikingSettings
+    /// What was measured, by group, in the order of `ModelDescription.spikeGroups`.
+    public var measurements: [(site: SpikeGroupSite, measurement: GroupMeasurement)]
+    /// What spiking a group alone costs, in nats; empty when k was fixed.
+    public var sensitivities: [SpikeGroupSite: Double]
+    /// Perplexities on some of the samples, unspiked and spiked.
+    public var perplexity: (unspiked: Double, spiked: Double)
+    /// Experts that no token of the samples was sent to.
+    public var idleExperts: [String]
+
+    /// The counts of all groups but rotated queries.
+    public var total: SpikeStatistics {
+      measurements.reduce(into: SpikeStatistics()) { total, entry in
+        if entry.site.group != .rotatedQuery { total.merge(entry.measurement.statistics) }
+      }
+    }
+  }
+
+  /// Measures and decides; `progress` is called with what is being done and its share done.
+  public func run(progress: (String, Double) -> Void = { _, _ in }) throws -> Result {
+    let chosen: Choice
+    switch settings.k {
+    case .fixed(let k):
+      chosen = Choice(sensitivities: [:], trials: nil) { site in
+        site.group == .rotatedQuery ? settings.queryK : k
+      }
+    case .auto: chosen = try choose(progress)
+    }
+    var observed = try measure("measuring", progress) { site in
+      let k = chosen.k(site)
+      let trials = chosen.trials == nil ? k.map { [$0] } ?? [] : []
+      return .init(k: k, trials: trials, every: every)
+    }
+    for (site, trials) in chosen.trials ?? [:] { observed[site]?.trials = trials }
+    let spiking = self.spiking(chosen.k)
+    let probe = SpikingProbe(self)
+    return Result(
+      spiking: spiking,
+      measurements: model.spikeGroups.map { ($0, observed[$0] ?? GroupMeasurement()) },
+      sensitivities: chosen.sensitivities,
+      perplexity: (try probe.perplexity(nil), try probe.perplexity(spiking)),
+      idleExperts: idle(observed))
+  }
+
+  /// What was decided before the last measurement.
+  struct Choice {
+    var sensitivities: [SpikeGroupSite: Double]
+    var trials: [SpikeGroupSite: [GroupMeasurement.Trial]]?
+    var k: (SpikeGroupSite) -> Double?
+  }
+
+  /// Every n-th row is tried.
+  var every: Int { max(1, samples.reduce(0) { $0 + $1.count } / Self.trialRows) }
+
+  /// The settings with the k that `value` gives.
+  func spiking(_ value: (SpikeGroupSite) -> Double?) -> SpikingSettings {
+    model.spikingSettings(coding: settings.coding, cache: settings.cache, value)
+  }
+
+  /// Reads all samples unspiked.
+  func measure(
+    _ what: String, _ progress: (String, Double) -> Void,
+    task: @escaping (SpikeGroupSite) -> CalibrationObserver.Task
+  ) throws -> [SpikeGroupSite: GroupMeasurement] {
+    let observer = CalibrationObserver(headDim: model.headDim, task: task)
+    let model = try Model(
+      self.model, weights: weights, residency: residency, observer: observer)
+    for (index, sample) in samples.enumerated() {
+      var state = DecodingState(for: self.model)
+      _ = try model.extend(&state, with: sample)
+      progress(what, Double(index + 1) / Double(samples.count))
+    }
+    return observer.measurements
+  }
+
+  private func idle(_ observed: [SpikeGroupSite: GroupMeasurement]) -> [String] {
+    model.spikeGroups.filter {
+      $0.group == .ffnInput && $0.expert != nil && (observed[$0]?.rows ?? 0) == 0
+    }.map { site in
+      guard case .routed(let index) = site.expert else { return "layer \(site.layer)" }
+      return "layer \(site.layer) expert \(index)"
+    }
+  }
+}

@@ -1,0 +1,95 @@
+import Architectures
+import Foundation
+import Kernels
+import Runtime
+
+/// Some of the samples, to measure what spiking does to predictions.
+struct SpikingProbe {
+  let calibration: SpikeCalibration
+  let samples: [[Int]]
+
+  /// Tokens of the probe, about.
+  static let tokens = 1024
+
+  init(_ calibration: SpikeCalibration) {
+    self.calibration = calibration
+    let all = calibration.samples
+    let wanted = max(1, Self.tokens / max(1, all[0].count))
+    let every = max(1, all.count / wanted)
+    samples = stride(from: 0, to: all.count, by: every).prefix(wanted).map {
+      Array(all[$0].prefix(Model.segment))
+    }
+  }
+
+  private func model(_ spiking: SpikingSettings?) throws -> Model {
+    var description = calibration.model
+    description.spiking = spiking
+    return try Model(
+      description, weights: calibration.weights, residency: calibration.residency)
+  }
+
+  /// The perplexity of the model spiked so, each sample read from an empty state.
+  func perplexity(_ spiking: SpikingSettings?) throws -> Double {
+    let model = try model(spiking)
+    var sum = 0.0, scored = 0
+    for sample in samples {
+      var state = DecodingState(for: model.description)
+      let hidden = try model.extend(&state, with: sample)
+      for first in stride(from: 0, to: sample.count - 1, by: 64) {
+        let rows = first..<min(first + 64, sample.count - 1)
+        let logits = model.logits(hidden, rows: rows)
+        withExtendedLifetime(logits) {
+          for row in rows {
+            let scores = logits.row(row - first)
+            sum +=
+              Softmax.logSumExp(scores, count: logits.columns) - Double(scores[sample[row + 1]])
+            scored += 1
+          }
+        }
+      }
+    }
+    return exp(sum / Double(max(scored, 1)))
+  }
+
+  /// KL(unspiked ‖ spiked) in nats per token when only `groups` of `layer` are spiked, for each of
+  /// the lists; layer by layer, so that what comes before a layer is computed once.
+  func divergences(
+    of parts: [(layer: Int, group: SpikeGroup)], k: (SpikeGroup) -> Double?,
+    progress: (Double) -> Void
+  ) throws -> [Double] {
+    let unspiked = try model(nil)
+    let models = try parts.map { part in
+      // Keys and values stay float32, or their error would be every group's.
+      try model(
+        calibration.model.spikingSettings { site in
+          site.layer == part.layer && site.group == part.group ? k(part.group) : nil
+        })
+    }
+    var sums = [Double](repeating: 0, count: parts.count), rows = 0
+    for (index, sample) in samples.enumerated() {
+      var state = DecodingState(for: unspiked.description)
+      var entering: [FloatMatrix] = []
+      let final = try unspiked.extend(&state, with: sample) { _, _, hidden in
+        entering.append(hidden.copy())
+      }
+      // The second half of a sample has context, and half of the logits is half of the work.
+      let scored = sample.count / 2..<sample.count
+      rows += scored.count
+      let reference = unspiked.logits(final, rows: scored)
+      for (number, part) in parts.enumerated() {
+        let hidden = try models[number].resume(
+          entering[part.layer].copy(), at: part.layer, tokens: sample)
+        let logits = models[number].logits(hidden, rows: scored)
+        var divergences = [Double](repeating: 0, count: scored.count)
+        sums[number] += withExtendedLifetime((logits, reference)) {
+          Distillation.backwardInPlace(
+            student: logits.pointer, teacher: reference.pointer, rows: scored.count,
+            count: logits.columns, factor: 0, divergences: &divergences)
+        }
+        progress(
+          (Double(index) + Double(number + 1) / Double(parts.count)) / Double(samples.count))
+      }
+    }
+    return sums.map { max(0, $0 / Double(max(rows, 1))) }
+  }
+}
