@@ -86,6 +86,7 @@ public final class Healer {
       if layer.mixer.isParallel { throw HealingError.unsupported("parallel branches") }
     }
     if model.sinkCount > 0 { throw HealingError.unsupported("sink tokens") }
+    if model.int8Weights != nil { throw HealingError.unsupported("INT8 weights") }
     try require(model.layers.count == teacher.layers.count, "another number of layers")
     try require(model.hiddenSize == teacher.hiddenSize, "another hidden size")
     try require(

@@ -43,7 +43,7 @@ public enum HealingError: ReportableError, Equatable {
 
   public var advice: String? {
     switch self {
-    case .unsupported: "heal before `upcycle`"
+    case .unsupported: "heal before `upcycle` and `calibrate`"
     case .tooFewTokens: "give more --text, or a smaller --context"
     case .memory: "leave out --distill-steps, or allow more with --max-ram"
     case .diverged: "give a smaller --learning-rate"
