@@ -139,7 +139,8 @@ public struct Verifier {
           ? "there is no manifest.json that says how it was made from --source"
           : "the manifest does not record how it was made from --source")
     }
-    let replaced = manifest?.tensors.filter { $0.origin.transform == HealedOrigin.transform } ?? []
+    let later = [HealedOrigin.transform, Int8Origin.transform]
+    let replaced = manifest?.tensors.filter { later.contains($0.origin.transform) } ?? []
     return try ProvenanceCheck(
       converted: file, plan: plan, replaced: Set(replaced.map(\.stored.name))
     ).run()
@@ -162,6 +163,9 @@ public struct Verifier {
     if isUpcycled { return try upcycling() }
     let name = SourceCheck.name
     guard let source else { return .skipped(name, "give --source to compare with it") }
+    if file.description.int8Weights != nil {
+      return .skipped(name, "INT8 weights differ from the source on purpose")
+    }
     if isHealed { return .skipped(name, "healed layers differ from the source on purpose") }
     // Where every window holds the whole probe, window attention is full attention.
     var length = Self.comparedLength
