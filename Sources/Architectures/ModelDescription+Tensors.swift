@@ -117,7 +117,8 @@ extension ModelDescription {
 
   /// The parameters by what they are, in a fixed order; parts the model does not have are left out.
   public var parameterParts: [(name: String, count: Int)] {
-    let counted = requirements.filter(\.isParameter).reduce(into: [String: Int]()) { parts, requirement in
+    let parameters = requirements.filter(\.isParameter)
+    let counted = parameters.reduce(into: [String: Int]()) { parts, requirement in
       parts[requirement.part, default: 0] += requirement.shape.elementCount ?? 0
     }
     return Requirement.parts.compactMap { name in counted[name].map { (name, $0) } }
