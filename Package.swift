@@ -51,6 +51,11 @@ let modules: [Module] = [
       "TensorTypes", "Architectures", "Recipes", "Kernels", "Runtime", "CHDF5", "CHDF5Shim",
     ], usesModels: true),
   Module(
+    name: "Quantization",
+    imports: [
+      "TensorTypes", "Checkpoints", "Architectures", "Recipes", "Kernels", "Runtime", "Healing",
+    ], usesModels: true),
+  Module(
     name: "Verification",
     imports: [
       "TensorTypes", "StrictJSON", "Checkpoints", "Architectures", "ModelFiles", "Tokenization",

@@ -75,6 +75,7 @@ public enum GLASwa: ConvertedLayout {
     if model.sinkCount > 0 { reasons.append("sink tokens") }
     if model.tiesEmbeddings { reasons.append("tied embeddings") }
     if model.spiking != nil { reasons.append("spiking thresholds") }
+    if model.int8Weights != nil { reasons.append("INT8 weights") }
     return reasons
   }
 }

@@ -24,7 +24,7 @@ enum HuggingFaceNames {
     ("gate_proj", .ffnGate), ("up_proj", .ffnUp), ("down_proj", .ffnDown),
   ]
 
-  /// A weight row and a bias row for each projection below `prefix`.
+  /// A weight row, a bias row and one for INT8 scales for each projection below `prefix`.
   static func projections(
     _ prefix: String, _ names: [(String, TensorAddress.Role)], sharedExpert: Bool = false
   ) -> [NameTable.Row] {
@@ -32,6 +32,7 @@ enum HuggingFaceNames {
       [
         NameTable.Row("\(prefix)\(name).weight", role, sharedExpert: sharedExpert),
         NameTable.Row("\(prefix)\(name).bias", role, .bias, sharedExpert: sharedExpert),
+        NameTable.Row("\(prefix)\(name).weight_scale", role, .scale, sharedExpert: sharedExpert),
       ]
     }
   }

@@ -7,6 +7,8 @@ extension ModelDescription {
     public var address: TensorAddress
     /// Its logical shape.
     public var shape: Shape
+    /// The one type it may be stored in; nil for any type of weights.
+    public var type: ScalarType?
   }
 
   /// Every tensor of the model with its shape, in the order checkpoints list them.
@@ -23,7 +25,7 @@ extension ModelDescription {
   public func requirements(ofLayer layer: Int) -> [Requirement] {
     var all = [Requirement(.mixerNorm, layer: layer, shape: [hiddenSize])]
     func linear(_ role: TensorAddress.Role, _ rows: Int, _ columns: Int, bias: Bool) {
-      all.append(Requirement(role, layer: layer, shape: [rows, columns]))
+      all += matrix(TensorAddress(role, layer: layer), [rows, columns])
       if bias { all.append(Requirement(role, .bias, layer: layer, shape: [rows])) }
     }
     linear(.query, queryWidth, hiddenSize, bias: biases.queryKeyValue)
@@ -76,20 +78,18 @@ extension ModelDescription {
       (.ffnGate, [size, hiddenSize]), (.ffnUp, [size, hiddenSize]), (.ffnDown, [hiddenSize, size]),
     ]
     return maps.flatMap { role, shape in
-      let weight = Requirement(
-        address: TensorAddress(role, layer: layer, expert: expert), shape: shape)
-      guard biases.feedForward else { return [weight] }
-      return [
-        weight,
+      let weight = matrix(TensorAddress(role, layer: layer, expert: expert), shape)
+      guard biases.feedForward else { return weight }
+      return weight + [
         Requirement(
-          address: TensorAddress(role, .bias, layer: layer, expert: expert), shape: [shape.rows]),
+          address: TensorAddress(role, .bias, layer: layer, expert: expert), shape: [shape.rows])
       ]
     }
   }
 
-  /// The number of parameters.
+  /// The number of parameters; scales of INT8 weights are part of these.
   public var parameterCount: Int {
-    requirements.reduce(0) { $0 + ($1.shape.elementCount ?? 0) }
+    requirements.reduce(0) { $0 + ($1.isParameter ? $1.shape.elementCount ?? 0 : 0) }
   }
 
   /// Takes the decay gates of linear layers as merged where `exists` finds a merged one: the form
@@ -117,7 +117,8 @@ extension ModelDescription {
 
   /// The parameters by what they are, in a fixed order; parts the model does not have are left out.
   public var parameterParts: [(name: String, count: Int)] {
-    let counted = requirements.reduce(into: [String: Int]()) { parts, requirement in
+    let parameters = requirements.filter(\.isParameter)
+    let counted = parameters.reduce(into: [String: Int]()) { parts, requirement in
       parts[requirement.part, default: 0] += requirement.shape.elementCount ?? 0
     }
     return Requirement.parts.compactMap { name in counted[name].map { (name, $0) } }
@@ -149,6 +150,9 @@ extension ModelDescription {
 }
 
 extension ModelDescription.Requirement {
+  /// Whether it counts among the parameters.
+  var isParameter: Bool { address.parameter != .scale }
+
   static let parts = [
     "feed-forward", "embeddings", "attention", "routers", "sinks", "norms", "biases",
     "decay gates", "branch factors",

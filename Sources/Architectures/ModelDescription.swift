@@ -1,3 +1,5 @@
+public import TensorTypes
+
 /// What a model is, layer by layer: everything the runtime and the converter need to know, and
 /// nothing about files.
 public struct ModelDescription: Sendable, Equatable {
@@ -35,6 +37,8 @@ public struct ModelDescription: Sendable, Equatable {
   public var sinkCount = 0
   /// Epsilon of the norms that merge parallel branches.
   public var branchNormEpsilon = 1e-6
+  /// How the projections' INT8 codes are scaled; nil when weights are floating-point numbers.
+  public var int8Weights: ScaleGranularity?
   /// Which activations become spike counts before they are used; nil when none do.
   public var spiking: SpikingSettings?
 

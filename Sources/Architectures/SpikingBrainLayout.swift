@@ -42,6 +42,9 @@ public enum SpikingBrainLayout: ConvertedLayout {
       try config.count("num_sink_tokens", in: 0...Configuration.mostSinks, default: 0)
     model.branchNormEpsilon = try config.positive(
       "branch_norm_eps", default: model.normEpsilon)
+    model.int8Weights = try config.nested("quantization").map {
+      (nested) throws(ConfigurationError) in try nested.int8Weights()
+    }
     model.spiking = try config.nested("spiking").map { (nested) throws(ConfigurationError) in
       try SpikingSettings(nested, of: model)
     }
@@ -79,6 +82,7 @@ public enum SpikingBrainLayout: ConvertedLayout {
     if model.layers.contains(where: { $0.mixer.isParallel }) {
       config["branch_norm_eps"] = .double(model.branchNormEpsilon)
     }
+    config["quantization"] = model.int8Weights?.configuration
     if let spiking = model.spiking { config["spiking"] = spiking.configuration }
     return config
   }

@@ -1,6 +1,6 @@
-import Architectures
+package import Architectures
 import Kernels
-import Runtime
+package import Runtime
 public import TensorTypes
 
 /// Refitted tensors, f32 in memory, by address.
@@ -37,13 +37,13 @@ public struct Overlay: WeightSource {
 }
 
 /// Rows of an embedding as f32.
-struct EmbeddingRows {
+package struct EmbeddingRows {
   private let view: TensorView
   private let columns: Int
   /// The sinks before every text [n, H].
   let sinks: FloatMatrix
 
-  init(_ source: any WeightSource, model: ModelDescription) throws {
+  package init(_ source: any WeightSource, model: ModelDescription) throws {
     view = try source.view(TensorAddress(.embedding))
     columns = model.hiddenSize
     sinks = FloatMatrix(rows: model.sinkCount, columns: columns)
@@ -59,7 +59,7 @@ struct EmbeddingRows {
     rows(ids).withSinks(sinks, segments: segments)
   }
 
-  func rows(_ ids: some Collection<Int>) -> FloatMatrix {
+  package func rows(_ ids: some Collection<Int>) -> FloatMatrix {
     let matrix = FloatMatrix(rows: ids.count, columns: columns)
     for (row, id) in ids.enumerated() {
       RowDecoder.decode(view, rows: id..<id + 1, into: matrix.row(row))

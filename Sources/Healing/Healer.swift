@@ -85,6 +85,7 @@ public final class Healer {
     for layer in model.layers where layer.feedForward != .dense {
       throw HealingError.unsupported("experts")
     }
+    if model.int8Weights != nil { throw HealingError.unsupported("INT8 weights") }
     try requireSameStreams(model, teacher)
   }
 

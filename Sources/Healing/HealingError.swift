@@ -48,7 +48,7 @@ public enum HealingError: ReportableError, Equatable {
 
   public var advice: String? {
     switch self {
-    case .unsupported: "heal before `upcycle`"
+    case .unsupported: "heal before `upcycle` and `calibrate`"
     case .tooFewTokens: "give more --text, or a smaller --context"
     case .cannotCluster: "use --router zero or random:STD"
     case .refitMemory: "leave out --teacher, or allow more with --max-ram"

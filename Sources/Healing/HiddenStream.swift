@@ -1,16 +1,16 @@
 import Glibc
-import Runtime
+package import Runtime
 import TensorTypes
 
 /// Residual streams or targets of all tokens [tokens, columns] in a file, read and written a
 /// segment at a time: memory does not depend on the number of tokens.
-final class HiddenStream {
-  let path: String
-  let columns: Int
+package final class HiddenStream {
+  package let path: String
+  package let columns: Int
   private let descriptor: Int32
 
   /// Opens or creates the file at `path`.
-  init(path: String, columns: Int) throws(HealingError) {
+  package init(path: String, columns: Int) throws(HealingError) {
     self.path = path
     self.columns = columns
     descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
@@ -20,7 +20,7 @@ final class HiddenStream {
   deinit { close(descriptor) }
 
   /// The rows of tokens `first` to `first + count - 1`.
-  func read(_ first: Int, count: Int) throws(HealingError) -> FloatMatrix {
+  package func read(_ first: Int, count: Int) throws(HealingError) -> FloatMatrix {
     let matrix = FloatMatrix(rows: count, columns: columns)
     try transfer(matrix, at: first) { pread(descriptor, $0, $1, $2) }
     return matrix
@@ -41,12 +41,12 @@ final class HiddenStream {
   }
 
   /// Stores the rows of `matrix` as those of tokens `first` and following.
-  func write(_ matrix: FloatMatrix, at first: Int) throws(HealingError) {
+  package func write(_ matrix: FloatMatrix, at first: Int) throws(HealingError) {
     try transfer(matrix, at: first) { pwrite(descriptor, $0, $1, $2) }
   }
 
   /// Makes what was written survive a crash.
-  func sync() throws(HealingError) {
+  package func sync() throws(HealingError) {
     guard fdatasync(descriptor) == 0 else { throw .file(path, operation: "sync", errno: errno) }
   }
 

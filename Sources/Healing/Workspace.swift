@@ -1,6 +1,6 @@
 import Checkpoints
 import Foundation
-import TensorTypes
+package import TensorTypes
 
 /// The files of a running healing: streams, and the tensors of finished layers.
 ///
@@ -96,18 +96,18 @@ struct Workspace {
 /// `role.parameter.expert`, f32.
 ///
 /// They are read back mapped, so that the results of a large model need no memory.
-enum LayerFile {
+package enum LayerFile {
   static func write(_ tensors: HealedTensors, to path: String) throws {
     let named = tensors.views.map { (name(of: $0.key), $0.value) }
     try write(Dictionary(uniqueKeysWithValues: named), to: path)
   }
 
-  /// Writes f32 tensors by name.
-  static func write(_ views: [String: TensorView], to path: String) throws {
+  /// Writes tensors by name.
+  package static func write(_ views: [String: TensorView], to path: String) throws {
     let header = try SafetensorsHeader(
       file: path,
       entries: views.sorted { $0.key < $1.key }.map {
-        .init(name: $0.key, type: .float32, shape: $0.value.shape)
+        .init(name: $0.key, type: $0.value.type, shape: $0.value.shape)
       })
     let stream = try FileStream(path: path + ".new")
     try stream.write(header.bytes)
@@ -154,7 +154,7 @@ enum LayerFile {
   }
 
   /// Writes a small text so that it is there whole or not at all, even after a crash.
-  static func replace(_ path: String, with text: String) throws {
+  package static func replace(_ path: String, with text: String) throws {
     let stream = try FileStream(path: path + ".new")
     try stream.write(Array(text.utf8))
     _ = try stream.finish()

@@ -36,7 +36,7 @@ public struct ModelFile: WeightSource {
     case missing(name: String, shape: Shape)
     case unexpected(name: String, file: String, nearest: String?)
     case shape(name: String, expected: Shape, got: Shape, file: String)
-    case type(name: String, type: ScalarType, file: String)
+    case type(name: String, type: ScalarType, expected: ScalarType?, file: String)
     case repeated(name: String, other: String, file: String)
   }
 

@@ -58,8 +58,11 @@ extension ModelFile.StructureProblem {
         + (nearest.map { "; did you mean \($0)?" } ?? "")
     case .shape(let name, let expected, let got, let file):
       "tensor \(name) in \(file) has shape \(got), the configuration calls for \(expected)"
-    case .type(let name, let type, let file):
+    case .type(let name, let type, nil, let file):
       "tensor \(name) in \(file) has type \(type.rawValue), which holds no weights"
+    case .type(let name, let type, let expected?, let file):
+      "tensor \(name) in \(file) has type \(type.rawValue), the configuration calls for "
+        + expected.rawValue
     case .repeated(let name, let other, let file):
       "tensors \(other) and \(name) in \(file) are the same part of the model"
     }

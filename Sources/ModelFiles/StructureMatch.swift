@@ -10,24 +10,24 @@ struct StructureMatch {
 
   init(of reader: any CheckpointReader, with model: ModelDescription, names: NameTable) {
     let requirements = model.requirements
-    let shapes = Dictionary(uniqueKeysWithValues: requirements.map { ($0.address, $0.shape) })
+    let expected = Dictionary(uniqueKeysWithValues: requirements.map { ($0.address, $0) })
     for tensor in reader.tensors {
       switch names.match(tensor.name) {
       case .ignored:
         ignored.append(tensor.name)
-      case .tensor(let address) where shapes[address] != nil:
-        place(tensor, at: address, shape: shapes[address] ?? [])
+      case .tensor(let address) where expected[address] != nil:
+        if let requirement = expected[address] { place(tensor, as: requirement) }
       // Tied checkpoints may store the head again; rotary divisors are part of the description.
       case .tensor(TensorAddress(.head)) where model.tiesEmbeddings:
         ignored.append(tensor.name)
       case .tensor(TensorAddress(.ropeFactors)):
         ignored.append(tensor.name)
       default:
-        let expected = requirements.compactMap { names.name(of: $0.address) }
+        let known = requirements.compactMap { names.name(of: $0.address) }
         problems.append(
           .unexpected(
             name: tensor.name, file: tensor.file,
-            nearest: NearestName.of(tensor.name, among: expected)))
+            nearest: NearestName.of(tensor.name, among: known)))
       }
     }
     let missing = requirements.filter { tensors[$0.address] == nil }.map {
@@ -40,7 +40,10 @@ struct StructureMatch {
       + problems.filter { !$0.concernsExpectedTensor }
   }
 
-  private mutating func place(_ tensor: StoredTensor, at address: TensorAddress, shape: Shape) {
+  private mutating func place(
+    _ tensor: StoredTensor, as requirement: ModelDescription.Requirement
+  ) {
+    let address = requirement.address, shape = requirement.shape
     if let other = tensors[address] {
       problems.append(.repeated(name: tensor.name, other: other.name, file: tensor.file))
     }
@@ -49,8 +52,11 @@ struct StructureMatch {
       problems.append(
         .shape(name: tensor.name, expected: shape, got: tensor.shape, file: tensor.file))
     }
-    if !tensor.type.isFloat && !tensor.type.isQuantised {
-      problems.append(.type(name: tensor.name, type: tensor.type, file: tensor.file))
+    let fits = requirement.type.map { $0 == tensor.type }
+    if !(fits ?? (tensor.type.isFloat || tensor.type.isQuantised)) {
+      problems.append(
+        .type(
+          name: tensor.name, type: tensor.type, expected: requirement.type, file: tensor.file))
     }
   }
 }

@@ -1,11 +1,13 @@
 package import Architectures
-import Kernels
+package import Kernels
 package import TensorTypes
 
 /// A linear map y = x Wᵀ + b, its weight seen in place.
 package struct LinearMap {
   package let weight: TensorView
   package let bias: [Float]?
+  /// The weight with its scales when it is in INT8.
+  package let int8: Int8Weight?
   /// Whether the mapped pages of the weight are dropped after each use, a block of rows at a time.
   let dropsPages: Bool
   /// What happens to the input first; nil for nothing.
@@ -16,6 +18,18 @@ package struct LinearMap {
   ) {
     self.weight = weight
     self.bias = bias
+    int8 = nil
+    self.dropsPages = dropsPages
+    self.input = input
+  }
+
+  /// A map with a weight in INT8.
+  package init(
+    int8 weight: Int8Weight, bias: [Float]?, dropsPages: Bool = false, input: SpikingInput? = nil
+  ) {
+    self.weight = weight.codes
+    self.bias = bias
+    int8 = weight
     self.dropsPages = dropsPages
     self.input = input
   }
@@ -25,23 +39,54 @@ package struct LinearMap {
 
   /// Applies the map to every row of `input`, spiked if the model says so.
   package func callAsFunction(_ input: FloatMatrix, into output: FloatMatrix) {
+    if int8 != nil, let spikes = self.input?.counts(of: input, for: self) {
+      return multiply(spikes, into: output)
+    }
     multiply(self.input?(input, for: self) ?? input, into: output)
   }
 
   /// Applies the map to every row of `input` as it is.
   package func multiply(_ input: FloatMatrix, into output: FloatMatrix) {
-    func apply(_ bias: UnsafePointer<Float>?) {
-      for rows in blocks {
-        let part = blocks.count == 1 ? weight : weight.slice(rows: rows)
-        Linear.apply(
-          weight: part, bias: bias.map { $0 + rows.lowerBound }, input: input.pointer,
-          tokens: input.rows, output: output.pointer + rows.lowerBound,
-          outputStride: weight.shape.rows)
-        if dropsPages { part.discard() }
+    withExtendedLifetime((input, output)) {
+      forEachBlock { rows, bias in
+        let target = output.pointer + rows.lowerBound, stride = weight.shape.rows
+        if let int8 {
+          Int8Linear.apply(
+            int8.slice(rows: rows), bias: bias, input: input.pointer, tokens: input.rows,
+            output: target, outputStride: stride)
+        } else {
+          Linear.apply(
+            weight: blocks.count == 1 ? weight : weight.slice(rows: rows), bias: bias,
+            input: input.pointer, tokens: input.rows, output: target, outputStride: stride)
+        }
       }
     }
-    withExtendedLifetime((input, output)) {
-      if let bias { bias.withUnsafeBufferPointer { apply($0.baseAddress) } } else { apply(nil) }
+  }
+
+  /// Applies a map in INT8 to spike counts, by integer arithmetic.
+  func multiply(_ spikes: SpikeMatrix, into output: FloatMatrix) {
+    guard let int8 else { preconditionFailure("counts need a weight in INT8") }
+    withExtendedLifetime(output) {
+      forEachBlock { rows, bias in
+        Int8Linear.applyCounts(
+          int8.slice(rows: rows), bias: bias, counts: spikes.counts,
+          thresholds: spikes.thresholds, tokens: spikes.thresholds.count,
+          output: output.pointer + rows.lowerBound, outputStride: weight.shape.rows)
+      }
+    }
+  }
+
+  /// Calls `body` with ranges of outputs and their biases; all at once unless pages are dropped.
+  private func forEachBlock(_ body: (Range<Int>, UnsafePointer<Float>?) -> Void) {
+    for rows in blocks {
+      if let bias {
+        bias.withUnsafeBufferPointer { bias in
+          body(rows, bias.baseAddress.map { $0 + rows.lowerBound })
+        }
+      } else {
+        body(rows, nil)
+      }
+      if dropsPages { (blocks.count == 1 ? weight : weight.slice(rows: rows)).discard() }
     }
   }
 
@@ -116,11 +161,18 @@ package struct LayerWeights {
     func linear(
       _ role: TensorAddress.Role, bias: Bool, expert: TensorAddress.Expert? = nil
     ) throws -> LinearMap {
-      LinearMap(
-        weight: try source.view(TensorAddress(role, layer: layer, expert: expert)),
-        bias: bias
-          ? try source.vector(TensorAddress(role, .bias, layer: layer, expert: expert)) : nil,
-        dropsPages: dropsPages, input: spiking(.init(role), expert: expert))
+      let address = TensorAddress(role, layer: layer, expert: expert)
+      let weight = try source.view(address)
+      let bias =
+        bias ? try source.vector(TensorAddress(role, .bias, layer: layer, expert: expert)) : nil
+      let input = spiking(.init(role), expert: expert)
+      guard let granularity = model.scales(of: address) else {
+        return LinearMap(weight: weight, bias: bias, dropsPages: dropsPages, input: input)
+      }
+      let scales = try source.vector(TensorAddress(role, .scale, layer: layer, expert: expert))
+      return LinearMap(
+        int8: Int8Weight(codes: weight, scales: scales, granularity: granularity), bias: bias,
+        dropsPages: dropsPages, input: input)
     }
     func swiGLU(_ expert: TensorAddress.Expert? = nil) throws -> SwiGLUWeights {
       let bias = model.biases.feedForward

@@ -31,6 +31,41 @@ package struct SpikingInput: Sendable {
   }
 }
 
+extension SpikingInput {
+  /// The spike counts of `input` and their thresholds, which `map` multiplies as integers; nil when
+  /// nothing is spiked, or when an activation has no count: then floats show the fault.
+  func counts(of input: FloatMatrix, for map: LinearMap) -> SpikeMatrix? {
+    guard let k else { return nil }
+    observer?.observe(input, at: site, readBy: map)
+    return SpikeMatrix(input, k: k)
+  }
+}
+
+/// Spike counts of some tokens.
+struct SpikeMatrix {
+  /// s [T, channels].
+  let counts: [Int32]
+  /// V_th [T].
+  let thresholds: [Float]
+
+  /// The counts of every row of `input`; nil when an activation has none.
+  init?(_ input: FloatMatrix, k: Float) {
+    var thresholds = [Float](repeating: 0, count: input.rows)
+    var outside = 0
+    counts = [Int32](unsafeUninitializedCapacity: input.count) { counts, initialized in
+      initialized = input.count
+      guard let counts = counts.baseAddress else { return }
+      withExtendedLifetime(input) {
+        outside = SpikeCounts.apply(
+          input.pointer, rows: input.rows, columns: input.columns, k: k, into: counts,
+          thresholds: &thresholds)
+      }
+    }
+    self.thresholds = thresholds
+    if outside > 0 { return nil }
+  }
+}
+
 /// Shown what the projections of a running model read.
 package protocol SpikingObserver: Sendable {
   /// Called before `map` reads `input` [T, channels]; without a map for rotated queries.

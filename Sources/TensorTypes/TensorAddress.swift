@@ -58,6 +58,8 @@ public struct TensorAddress: Sendable, Hashable {
   /// Which parameter of a role.
   public enum Parameter: String, Sendable, Hashable {
     case weight, bias
+    /// The scales of a weight in INT8 [out, scales per row].
+    case scale
   }
 }
 

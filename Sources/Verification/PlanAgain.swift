@@ -17,6 +17,10 @@ struct PlanAgain {
       guard let fields = fields(recipe) else { return nil }
       return try ConversionPlan.make(
         from: source, settings: ConvertSettings(fields: fields, file: manifestPath))
+    case SpikingPlan.step where recipe?["spiking"] == nil:
+      guard PlanAgain.isDirect(source, of: recipe) else { return nil }
+      return try LayoutPlan.make(
+        from: DenseModel(source), recipe: JSONObject(), shardSize: CalibrateSettings().shardSize)
     case SpikingPlan.step:
       guard let fields = fields(recipe), PlanAgain.isDirect(source, of: recipe) else { return nil }
       return try SpikingPlan.make(

@@ -151,7 +151,7 @@ public struct Verifier {
       guard let transform = transforms[tensor.value.name] else { return }
       let isComputed =
         switch transform {
-        case HealedOrigin.transform: true
+        case HealedOrigin.transform, Int8Origin.transform: true
         case UpcyclePlan.Fitted.router: tensor.key.role == .router
         case UpcyclePlan.Fitted.expert: tensor.key.role == .ffnDown && tensor.key.expert != nil
         default: false
@@ -177,6 +177,9 @@ public struct Verifier {
     if isUpcycled { return try upcycling() }
     let name = SourceCheck.name
     guard let source else { return .skipped(name, "give --source to compare with it") }
+    if file.description.int8Weights != nil {
+      return .skipped(name, "INT8 weights differ from the source on purpose")
+    }
     if isHealed { return .skipped(name, "healed layers differ from the source on purpose") }
     // Where every window holds the whole probe, window attention is full attention.
     var length = Self.comparedLength

@@ -53,7 +53,7 @@ struct StructureTests {
         tensors[index].entry.type = .int32
       }
     }
-    #expect(found == [.type(name: name, type: .int32, file: file)])
+    #expect(found == [.type(name: name, type: .int32, expected: nil, file: file)])
   }
 
   @Test func `what is missing comes before what is too much`() throws {

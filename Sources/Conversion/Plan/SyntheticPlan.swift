@@ -27,6 +27,11 @@ public enum SyntheticPlan {
   ) throws -> CheckpointPlan {
     let architecture = try Architectures.of(config)
     let model = try architecture.describe(config)
+    guard model.int8Weights == nil else {
+      throw ConfigurationError.unsupported(
+        key: "quantization", value: "int8", reason: "random weights are floating-point numbers",
+        file: config.file)
+    }
     var configuration = config.object
     configuration["torch_dtype"] = .string(type.rawValue)
     configuration["dtype"] = nil

@@ -93,3 +93,36 @@ extension Gram {
     }
   }
 }
+
+extension Gram {
+  /// G alone, of `rows` tokens φ [rows, features], rows `stride` floats apart (default: features).
+  public func add(_ phi: UnsafePointer<Float>, stride: Int? = nil, rows: Int) {
+    add(phi, stride: stride, targets: phi, targetStride: 0, rows: rows)
+  }
+
+  /// sum over rows w of w G wᵀ for weights [rows, features]: sum over tokens of |W φ|².
+  public func power(of weights: UnsafePointer<Float>, rows: Int) -> Double {
+    let size = features
+    return matrix.withUnsafeBufferPointer { matrix in
+      guard let matrix = matrix.baseAddress else { return 0 }
+      return withUnsafeTemporaryAllocation(of: Double.self, capacity: max(rows, 1)) { powers in
+        Parallel.ranges(rows, minimum: 1 + (1 << 21) / (size * size)) { range in
+          withUnsafeTemporaryAllocation(of: Double.self, capacity: 2 * range.count * size) {
+            guard let w = $0.baseAddress else { return }
+            let product = w + range.count * size
+            for i in 0..<range.count * size {
+              w[i] = Double(weights[range.lowerBound * size + i])
+            }
+            Cholesky.multiplySymmetric(matrix, size: size, rows: w, count: range.count, product)
+            for (r, row) in range.enumerated() {
+              powers[row] = (0..<size).reduce(0.0) {
+                $0 + w[r * size + $1] * product[r * size + $1]
+              }
+            }
+          }
+        }
+        return powers[..<rows].reduce(0, +)
+      }
+    }
+  }
+}

@@ -22,9 +22,9 @@ public final class Gram {
   /// The side of a tile of G or C, the unit of work of a thread.
   static let tileSide = 256
 
-  /// Empty sums for at least one feature and target.
+  /// Empty sums for at least one feature; without targets, G alone.
   public init(features: Int, targets: Int) {
-    precondition(features > 0 && targets > 0)
+    precondition(features > 0 && targets >= 0)
     self.features = features
     self.targets = targets
     matrix = [Double](repeating: 0, count: features * features)

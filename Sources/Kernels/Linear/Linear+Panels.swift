@@ -21,7 +21,7 @@ extension LinearCall {
         multiply(stored, rows)
       } else {
         withScratch(rows.count * columns) { scratch in
-          RowDecoder.decode(weight, rows: rows, into: scratch)
+          decode(rows, into: scratch)
           multiply(scratch, rows)
         }
       }

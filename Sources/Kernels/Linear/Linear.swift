@@ -45,6 +45,8 @@ public enum Linear {
 /// The arguments of one `Linear.apply`.
 struct LinearCall {
   let weight: TensorView
+  /// The same with its scales, when it is in INT8.
+  var int8: Int8Weight?
   let bias: UnsafePointer<Float>?
   let input: UnsafePointer<Float>
   let inputStride: Int
@@ -53,4 +55,13 @@ struct LinearCall {
   let outputStride: Int
   /// Whether weights and activations of many tokens are rounded to bfloat16.
   let rounding: Bool
+
+  /// Some rows of the weight as float32.
+  func decode(_ rows: Range<Int>, into output: UnsafeMutablePointer<Float>) {
+    if let int8 {
+      int8.decode(rows: rows, into: output)
+    } else {
+      RowDecoder.decode(weight, rows: rows, into: output)
+    }
+  }
 }

@@ -1,9 +1,10 @@
 import Checkpoints
 import Kernels
 import ModelFiles
+import Runtime
 import TensorTypes
 
-/// Every stored weight is a finite number.
+/// Every stored weight is a finite number, every scale more than 0, no INT8 code below -127.
 ///
 /// A matrix of zeros is what a download that was only allocated leaves; those that may be zero on
 /// purpose are the second gate matrix of a conversion and the router of an upcycled model.
@@ -15,10 +16,19 @@ struct ValuesCheck {
   func run() throws -> CheckResult {
     var elements = 0
     let reader = file.reader
+    let scales = Set(
+      file.tensors.filter { $0.key.parameter == .scale }.map(\.value.name))
     let startsAtZero = Set(
       file.tensors.filter { [.gateHigh, .router].contains($0.key.role) }.map(\.value.name))
-    for tensor in reader.tensors where RowDecoder.supports(tensor.type) {
+    for tensor in reader.tensors where RowDecoder.supports(tensor.type) || tensor.type == .int8 {
       let view = try reader.view(tensor.name)
+      elements += view.rows * view.columns
+      if tensor.type == .int8 {
+        if let wrong = wrongCodes(in: view) {
+          return .failed("values", "\(tensor.name) in \(tensor.file) \(wrong)")
+        }
+        continue
+      }
       if tensor.shape.dimensions.count > 1, !startsAtZero.contains(tensor.name), isZero(view) {
         return .failed("values", "\(tensor.name) in \(tensor.file) holds nothing but zeros")
       }
@@ -26,13 +36,24 @@ struct ValuesCheck {
         return .failed(
           "values", "\(tensor.name) in \(tensor.file) holds \(position.value) at \(position.index)")
       }
-      elements += view.rows * view.columns
+      if scales.contains(tensor.name), let least = view.floats.min(), least <= 0 {
+        return .failed(
+          "values", "\(tensor.name) in \(tensor.file) holds the scale \(least); scales are above 0")
+      }
     }
     return .passed("values", "\(elements) numbers in \(reader.tensors.count) tensors are finite")
   }
 
   /// Whether every stored byte is zero; stops at the first that is not.
   private func isZero(_ view: TensorView) -> Bool { view.bytes.allSatisfy { $0 == 0 } }
+
+  /// What is wrong with INT8 codes, if anything is.
+  private func wrongCodes(in view: TensorView) -> String? {
+    defer { view.discard() }
+    if isZero(view) { return "holds nothing but zeros" }
+    guard let place = view.bytes.firstIndex(of: 0x80) else { return nil }
+    return "holds -128 at [\(place / view.columns), \(place % view.columns)]; codes end at -127"
+  }
 
   private func firstNonFinite(in view: TensorView) -> (value: Float, index: String)? {
     let rowsAtOnce = max(1, Self.block / max(4 * view.columns, 1))

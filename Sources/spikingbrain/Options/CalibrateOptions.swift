@@ -17,7 +17,10 @@ struct CalibrateOptions: ParsableArguments {
 
   @Option(
     parsing: .unconditional,
-    help: "Spikes of a channel as large as the mean: a number for all projections, or auto.")
+    help: """
+      Spikes of a channel as large as the mean: a number for all projections, auto, or none with \
+      --weights int8.
+      """)
   var k = "\(CalibrateSettings().k)"
 
   @Option(
@@ -41,9 +44,6 @@ struct CalibrateOptions: ParsableArguments {
   @Option(help: "What softmax layers keep keys and values as: none (float32) or int8.")
   var kv = KeyValueForm.none
 
-  @Option(help: "What weights are quantised to; only none.")
-  var weights = WeightForm.none
-
   @Option(help: "Element type of the output: keep, bfloat16, float16 or float32.")
   var dtype = ConvertSettings.OutputType.keep
 
@@ -57,17 +57,13 @@ struct CalibrateOptions: ParsableArguments {
     case none, int8
   }
 
-  /// Forms of stored weights.
-  enum WeightForm: String, CaseIterable, ExpressibleByArgument {
-    case none
-  }
-
   /// The options as settings; values out of range are bad input, worded as for a recipe.
   func settings() throws -> CalibrateSettings {
-    guard let threshold = CalibrateSettings.Threshold(parsing: k) else {
-      throw InputError.option("--k", value: k, expected: "auto or a number such as 3")
-    }
     var settings = CalibrateSettings()
+    let threshold = k == "none" ? settings.k : CalibrateSettings.Threshold(parsing: k)
+    guard let threshold else {
+      throw InputError.option("--k", value: k, expected: "auto, none or a number such as 3")
+    }
     settings.text = text
     settings.samples = samples
     settings.context = context

@@ -9,6 +9,9 @@ struct Table {
   /// Adds a row.
   mutating func add(_ cells: String...) { rows.append(cells) }
 
+  /// Adds a row.
+  mutating func add(_ cells: [String]) { rows.append(cells) }
+
   /// The rows as lines, two spaces between columns.
   var lines: [String] {
     let columns = rows.map(\.count).max() ?? 0

@@ -26,11 +26,17 @@ struct Calibrate: ParsableCommand {
   var out: String
 
   @OptionGroup var options: CalibrateOptions
+  @OptionGroup var int8: Int8Options
   @OptionGroup var output: OutputOptions
 
   func run() throws {
     try output.limits.apply()
-    let runner = CalibrateRunner(settings: try options.settings(), output: output)
+    var runner = CalibrateRunner(settings: try options.settings(), output: output)
+    runner.int8 = try int8.settings()
+    runner.spikes = options.k != "none"
+    if !runner.spikes, runner.int8 == nil {
+      throw InputError.option("--k", value: "none", expected: "together with --weights int8")
+    }
     output.reporting.report(try runner.run(ckpt, to: out))
   }
 }
@@ -39,6 +45,10 @@ struct Calibrate: ParsableCommand {
 struct CalibrateRunner {
   let settings: CalibrateSettings
   let output: OutputOptions
+  /// How weights are rounded to INT8; nil when they stay as they are.
+  var int8: QuantizationSettings?
+  /// Whether activations are spiked.
+  var spikes = true
 
   /// Calibrates the checkpoint `path` into the directory `out`, or describes it.
   func run(_ path: String, to out: String) throws -> Report {
@@ -48,6 +58,7 @@ struct CalibrateRunner {
     }
     let file = try ModelFile.open(path)
     let source = try DenseModel(file)
+    if int8 != nil, file.description.int8Weights != nil { throw ConversionError.hasInt8Weights }
     let (samples, tokens) = try self.samples(file)
     let calibration = SpikeCalibration(
       of: file.description, weights: file,
@@ -57,8 +68,9 @@ struct CalibrateRunner {
     let runner = PlanRunner(output: output)
     if output.dryRun {
       let k = if case .fixed(let k) = settings.k { k } else { 3.0 }
-      let plan = try SpikingPlan.make(
+      var plan = try SpikingPlan.make(
         from: source, spiking: file.description.spikingSettings { _ in k }, settings: settings)
+      if !spikes { plan = try unspiked(source, fingerprint: [:]) }
       return try runner.run(plan, from: inputs, to: out)
     }
     let fingerprint = fingerprint(file, tokens)
@@ -70,21 +82,48 @@ struct CalibrateRunner {
       begin: out, fingerprint: fingerprint, resume: output.resume, force: output.force,
       inputs: inputs)
     do {
-      let result = try measure(calibration)
-      let calibrated = try directory.workspace() + "/" + CalibrationFile.name
-      try write(result, samples, to: calibrated)
-      var plan = try SpikingPlan.make(
-        from: source, spiking: result.spiking, settings: settings,
-        record: record(result, samples, fingerprint))
-      plan.companions.append(.init(name: CalibrationFile.name, content: .copy(of: calibrated)))
+      var plan = try unspiked(source, fingerprint: fingerprint)
+      var found: [(json: JSONObject, text: String)] = []
+      if spikes {
+        let result = try measure(calibration)
+        let calibrated = try directory.workspace() + "/" + CalibrationFile.name
+        try write(result, samples, to: calibrated)
+        plan = try SpikingPlan.make(
+          from: source, spiking: result.spiking, settings: settings,
+          record: record(result, samples, fingerprint))
+        plan.companions.append(.init(name: CalibrationFile.name, content: .copy(of: calibrated)))
+        found.append((result.json, result.text))
+      }
+      if let int8 {
+        let rounded = try QuantizeRunner(settings: int8, output: output)
+          .run(plan, samples: samples, in: directory.workspace())
+        plan = rounded.plan
+        found.append((JSONObject([("int8", .object(rounded.summary.json))]), rounded.summary.text))
+      }
       let written = try runner.run(plan, from: inputs, to: out, into: directory)
       var json = written.json.object ?? JSONObject()
-      for (key, value) in result.json.members { json[key] = value }
-      return Report(json: .object(json), text: result.text + "\n" + written.text)
+      for (key, value) in found.flatMap(\.json.members) { json[key] = value }
+      return Report(
+        json: .object(json), text: (found.map(\.text) + [written.text]).joined(separator: "\n"))
     } catch {
       directory.abandon()
       throw error
     }
+  }
+
+  /// The checkpoint as it is, in our own layout.
+  private func unspiked(
+    _ source: DenseModel, fingerprint: [String: String]
+  ) throws -> CheckpointPlan {
+    try LayoutPlan.make(
+      from: source,
+      recipe: JSONObject([
+        ("step", .string(SpikingPlan.step)), ("fingerprint", Self.json(fingerprint)),
+      ]), shardSize: settings.shardSize)
+  }
+
+  private static func json(_ fields: [String: String]) -> JSONValue {
+    .object(JSONObject(fields.sorted { $0.key < $1.key }.map { ($0.key, .string($0.value)) }))
   }
 
   /// The pieces of text, and all tokens that they are taken from.
@@ -133,11 +172,7 @@ struct CalibrateRunner {
   ) -> JSONObject {
     JSONObject([
       ("tokens", .int(samples.reduce(0) { $0 + $1.count })),
-      (
-        "fingerprint",
-        .object(
-          JSONObject(fingerprint.sorted { $0.key < $1.key }.map { ($0.key, .string($0.value)) }))
-      ),
+      ("fingerprint", Self.json(fingerprint)),
       ("measured", .object(result.json)),
     ])
   }
@@ -147,7 +182,8 @@ struct CalibrateRunner {
     [
       "version": ProgramVersion.current,
       "source": Fingerprint.of("\(file.description) \(FileIdentity.of(file.inputs))"),
-      "text": Fingerprint.of(tokens), "settings": Fingerprint.of("\(settings.fields)"),
+      "text": Fingerprint.of(tokens),
+      "settings": Fingerprint.of("\(settings.fields) \(spikes) \(int8?.fields ?? [])"),
     ]
   }
 

@@ -154,6 +154,7 @@ struct Inspection {
     if model.biases.output { extras.append("o bias") }
     if model.biases.feedForward { extras.append("MLP biases") }
     if model.hasQueryKeyNorm { extras.append("q/k norms") }
+    if let scales = model.int8Weights { extras.append("INT8 weights, \(scales.text)") }
     if model.sinkCount > 0 { extras.append("\(model.sinkCount) sink tokens") }
     return extras.joined(separator: ", ")
   }

@@ -6,7 +6,9 @@ let groups: [(String, @MainActor () -> Void)] = [
   ("tokens", benchmarkTokens),
   ("decoding", benchmarkDecoding), ("gla", benchmarkGatedLinearAttention),
   ("attention", benchmarkAttention), ("elementwise", benchmarkElementwise),
-  ("training", benchmarkAttentionTraining), ("threads", benchmarkThreads),
+  ("int8-vectors", benchmarkInt8Vectors), ("int8-products", benchmarkInt8Products),
+  ("events", benchmarkEvents), ("training", benchmarkAttentionTraining),
+  ("threads", benchmarkThreads),
 ]
 let wanted = CommandLine.arguments.dropFirst()
 let unknown = wanted.filter { name in !groups.contains { $0.0 == name } }

@@ -1,0 +1,21 @@
+#include "int8.h"
+
+// Codes must not depend on the instruction set.
+#pragma STDC FP_CONTRACT OFF
+
+#define CK_TEMPLATE "../int8/quantise_template.h"
+#include "../support/variants.h"
+
+void ck_int8_round(const float *w, size_t n, float scale, int8_t *codes) {
+  CK_DISPATCH(int8_round, w, n, scale, codes);
+}
+
+void ck_int8_residual(const float *w, const float *importance, size_t n, float scale,
+                      float sums[3]) {
+  CK_DISPATCH(int8_residual, w, importance, n, scale, sums);
+}
+
+void ck_int8_decode(const int8_t *codes, const float *scales, size_t columns, size_t group,
+                    float *output) {
+  CK_DISPATCH(int8_decode, codes, scales, columns, group, output);
+}

@@ -1,0 +1,31 @@
+import Architectures
+public import StrictJSON
+public import TensorTypes
+
+/// A model as it is, in our own layout.
+public enum LayoutPlan {
+  /// The plan of copying `source`; tensors in blocks of a GGUF file become bfloat16.
+  public static func make(
+    from source: DenseModel, recipe: JSONObject, shardSize: ByteSize
+  ) throws -> CheckpointPlan {
+    var target = source.description
+    target.modelType = SpikingBrainLayout.modelType
+    let tensors = try target.requirements.map { requirement in
+      guard let name = SpikingBrainLayout.names.name(of: requirement.address),
+        let part = source.parts[requirement.address], let view = part.view
+      else { throw ConversionError.noName("\(requirement.address)") }
+      let type = part.type.isQuantised ? .bfloat16 : part.type
+      return CheckpointPlan.PlannedTensor(
+        name: name, shape: requirement.shape, type: type,
+        transform: CopyTransform(view, named: part.name, as: type))
+    }
+    var configuration = SpikingBrainLayout.configuration(of: target)
+    configuration["torch_dtype"] = .string(tensors.first?.type.rawValue ?? "float32")
+    var recipe = recipe
+    recipe["of"] = source.recipe
+    return CheckpointPlan(
+      description: target, configuration: configuration, tensors: tensors,
+      companions: source.companions, shardSize: shardSize, recipe: recipe,
+      source: source.summary, notes: [])
+  }
+}

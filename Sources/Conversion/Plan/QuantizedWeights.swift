@@ -1,0 +1,43 @@
+import Architectures
+import StrictJSON
+public import TensorTypes
+
+/// How the manifest records weights in INT8.
+public enum Int8Origin {
+  /// The transform of their codes and scales.
+  public static let transform = "int8"
+}
+
+extension CheckpointPlan {
+  /// The same plan with projections replaced by their INT8 codes and scales, in our own layout.
+  ///
+  /// - Parameters:
+  ///   - tensors: codes and scales of every projection.
+  ///   - granularity: how the codes are scaled.
+  public func quantised(
+    _ tensors: [TensorAddress: TensorView], granularity: ScaleGranularity
+  ) throws -> CheckpointPlan {
+    var plan = self
+    plan.description.modelType = SpikingBrainLayout.modelType
+    plan.description.int8Weights = granularity
+    var planned: [String: PlannedTensor] = [:]
+    for tensor in self.tensors { planned[tensor.name] = tensor }
+    plan.tensors = try plan.description.requirements.map { requirement in
+      guard let name = SpikingBrainLayout.names.name(of: requirement.address) else {
+        throw ConversionError.noName("\(requirement.address)")
+      }
+      if let type = requirement.type {
+        guard let view = tensors[requirement.address] else { throw ConversionError.noName(name) }
+        return PlannedTensor(
+          name: name, shape: requirement.shape, type: type,
+          transform: ReplacementTransform(view, as: type, summary: Int8Origin.transform))
+      }
+      guard let kept = planned[name] else { throw ConversionError.noName(name) }
+      return kept
+    }
+    let type = configuration["torch_dtype"]
+    plan.configuration = SpikingBrainLayout.configuration(of: plan.description)
+    if let type { plan.configuration["torch_dtype"] = type }
+    return plan
+  }
+}

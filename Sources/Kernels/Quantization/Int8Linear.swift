@@ -1,0 +1,81 @@
+import CKernels
+import TensorTypes
+
+/// Linear layers with INT8 weights: y = x Wᵀ + b.
+public enum Int8Linear {
+  /// Writes y [tokens, out] for float32 activations x [tokens, in].
+  ///
+  /// - Parameters:
+  ///   - bias: b [out], or nil.
+  ///   - input: x; consecutive tokens are `inputStride` floats apart (default: in).
+  ///   - output: y; consecutive tokens are `outputStride` floats apart (default: out). Must not
+  ///     overlap x.
+  ///   - precision: What more than a few tokens and the weights are rounded to.
+  ///
+  /// Codes are widened and multiplied in float32; a few tokens read them once, in place, which is
+  /// what decoding costs. Many tokens multiply panels of decoded rows.
+  public static func apply(
+    _ weight: Int8Weight, bias: UnsafePointer<Float>? = nil, input: UnsafePointer<Float>,
+    inputStride: Int? = nil, tokens: Int, output: UnsafeMutablePointer<Float>,
+    outputStride: Int? = nil, precision: MatrixProduct.Precision = .current
+  ) {
+    guard tokens > 0, weight.rows > 0 else { return }
+    let inputStride = inputStride ?? weight.columns, outputStride = outputStride ?? weight.rows
+    guard tokens <= fewTokens else {
+      LinearCall(
+        weight: weight.codes, int8: weight, bias: bias, input: input, inputStride: inputStride,
+        tokens: tokens, output: output, outputStride: outputStride,
+        rounding: precision == .bfloat16
+          && BFloat16Product.pays(m: tokens, n: weight.rows, k: weight.columns)
+      ).runPanels()
+      return
+    }
+    parallel(weight, tokens: tokens) { rows in
+      weight.withMatrix(rows: rows) { matrix in
+        ck_int8_dots(
+          matrix, input, inputStride, tokens, bias.map { $0 + rows.lowerBound },
+          output + rows.lowerBound, outputStride)
+      }
+    }
+  }
+
+  /// The specification of `apply`: one dot product in float64 per output.
+  public static func reference(
+    _ weight: Int8Weight, bias: UnsafePointer<Float>? = nil, input: UnsafePointer<Float>,
+    inputStride: Int? = nil, tokens: Int, output: UnsafeMutablePointer<Float>,
+    outputStride: Int? = nil
+  ) {
+    let columns = weight.columns
+    withScratch(columns) { row in
+      for r in 0..<weight.rows {
+        weight.referenceDecode(rows: r..<r + 1, into: row)
+        for t in 0..<tokens {
+          let x = input + t * (inputStride ?? columns)
+          var sum = bias.map { Double($0[r]) } ?? 0
+          for c in 0..<columns { sum += Double(row[c]) * Double(x[c]) }
+          output[t * (outputStride ?? weight.rows) + r] = Float(sum)
+        }
+      }
+    }
+  }
+
+  /// Up to this many tokens, dot products beat decoding panels for OpenBLAS.
+  static var fewTokens: Int {
+    switch InstructionSet.current {
+    case .avx512: 32
+    case .avx2: 8
+    case .generic: 3
+    }
+  }
+
+  /// Multiply-adds per thread below which waking one costs more than it gives.
+  private static var productsWorthAThread: Int { 1 << 21 }
+
+  /// Calls `body` for ranges of rows, on several threads when that pays.
+  static func parallel(
+    _ weight: Int8Weight, tokens: Int, granularity: Int = 16, _ body: (Range<Int>) -> Void
+  ) {
+    let minimum = 1 + productsWorthAThread / max(1, weight.columns * tokens)
+    Parallel.ranges(weight.rows, granularity: granularity, minimum: minimum, body)
+  }
+}

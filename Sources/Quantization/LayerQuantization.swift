@@ -1,0 +1,113 @@
+import Architectures
+import Healing
+import Kernels
+import Recipes
+import Runtime
+import TensorTypes
+
+/// The projections of one layer on their way to INT8.
+struct LayerQuantization {
+  let layer: Int
+  let model: ModelDescription
+  let weights: any WeightSource
+  let observer: MomentsObserver
+  let settings: QuantizationSettings
+
+  /// Rounds every projection; returns codes and scales, and what was found.
+  func run() throws -> (tensors: HealedTensors, reports: [WeightQuantizer.ProjectionReport]) {
+    var tensors = HealedTensors()
+    var reports: [WeightQuantizer.ProjectionReport] = []
+    var feedbacks: [SpikingSite: RoundingFeedback] = [:]
+    for site in model.spikingSites(ofLayer: layer) {
+      guard let role = site.projection.int8Role else { continue }
+      let address = TensorAddress(role, layer: layer, expert: site.expert)
+      let weight = try weights.view(address)
+      try requireFinite(weight, address)
+      let (moments, isIdle) = observer.moments(at: site)
+      var method = Int8Weight.Method.search(importance: nil)
+      switch settings.rounding {
+      case .nearest: method = .nearest
+      case .search: method = .search(importance: moments?.meanSquares)
+      case .gptq:
+        if let moments {
+          let origin = observer.origin(of: site)
+          let known = isIdle ? nil : feedbacks[origin]
+          let feedback = try known ?? moments.feedback(damping: settings.damping)
+          if !isIdle { feedbacks[origin] = feedback }
+          method = .secondOrder(feedback)
+        }
+      }
+      let rounded = Int8Weight(
+        rounding: weight, granularity: settings.granularity, method: method)
+      var report = WeightQuantizer.ProjectionReport(
+        name: site.name, error: moments.map { error($0, weight, rounded) },
+        isIdle: isIdle, codeBytes: rounded.codes.bytes.count, scaleBytes: 4 * rounded.scales.count)
+      if settings.comparing, let moments {
+        report.compared = try compare(moments, weight)
+      }
+      reports.append(report)
+      tensors.set(address, to: rounded.codes)
+      var scale = address
+      scale.parameter = .scale
+      tensors.set(
+        scale, to: MemoryStorage.view(rounded.scales, shape: [rounded.rows, rounded.groups]))
+    }
+    return (tensors, reports)
+  }
+
+  /// The errors of all ways of rounding, for tables.
+  private func compare(
+    _ moments: InputMoments, _ weight: TensorView
+  ) throws -> [String: Double] {
+    let feedback = try moments.feedback(damping: settings.damping)
+    let ways: [(String, ScaleGranularity, Int8Weight.Method)] = [
+      ("channel nearest", .channel, .nearest),
+      ("channel search", .channel, .search(importance: moments.meanSquares)),
+      ("channel gptq", .channel, .secondOrder(feedback)),
+      ("group 128 nearest", .group(128), .nearest),
+      ("group 128 search", .group(128), .search(importance: moments.meanSquares)),
+      ("group 128 gptq", .group(128), .secondOrder(feedback)),
+    ]
+    return Dictionary(
+      uniqueKeysWithValues: ways.map { name, granularity, method in
+        let rounded = Int8Weight(rounding: weight, granularity: granularity, method: method)
+        return (name, error(moments, weight, rounded))
+      })
+  }
+
+  /// Rows compared at a time.
+  private static let blockRows = 64
+
+  /// |x (W - Ŵ)ᵀ| / |x Wᵀ| over the calibration text, root mean square.
+  private func error(
+    _ moments: InputMoments, _ weight: TensorView, _ rounded: Int8Weight
+  ) -> Double {
+    var error = 0.0, power = 0.0
+    let columns = weight.columns
+    for first in stride(from: 0, to: weight.rows, by: Self.blockRows) {
+      let rows = first..<min(first + Self.blockRows, weight.rows)
+      let original = FloatMatrix(rows: rows.count, columns: columns)
+      let difference = FloatMatrix(rows: rows.count, columns: columns)
+      withExtendedLifetime((original, difference)) {
+        RowDecoder.decode(weight, rows: rows, into: original.pointer)
+        rounded.decode(rows: rows, into: difference.pointer)
+        for i in 0..<original.count { difference.pointer[i] -= original.pointer[i] }
+        error += moments.power(of: difference.pointer, rows: rows.count)
+        power += moments.power(of: original.pointer, rows: rows.count)
+      }
+    }
+    return power > 0 ? (error / power).squareRoot() : 0
+  }
+
+  private func requireFinite(_ weight: TensorView, _ address: TensorAddress) throws {
+    let row = FloatMatrix(rows: 1, columns: weight.columns)
+    for index in 0..<weight.rows {
+      RowDecoder.decode(weight, rows: index..<index + 1, into: row.pointer)
+      // The exponent of infinities and NaNs is all ones.
+      for value in row.elements where value.bitPattern & 0x7f80_0000 == 0x7f80_0000 {
+        throw QuantizationError.notFinite(tensor: "\(address)")
+      }
+    }
+    withExtendedLifetime(row) {}
+  }
+}

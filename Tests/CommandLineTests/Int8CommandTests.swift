@@ -1,0 +1,67 @@
+import TestSupport
+import Testing
+
+/// `calibrate --weights int8` as a user runs it, and what `verify` finds in damaged results.
+struct Int8CommandTests {
+  private let directory: TemporaryDirectory
+  private static let text = Repository.root + "/demo/pride-and-prejudice-end.txt"
+  private static let weight = "model.layers.1.mlp.up_proj.weight"
+
+  init() throws { directory = try TemporaryDirectory() }
+
+  private func quantise(_ options: String...) throws {
+    try Program.run(
+      [
+        "calibrate", Repository.tinyQwen2, directory("q"), "--text", Self.text, "--samples", "2",
+        "--context", "64", "--weights", "int8", "--quiet",
+      ] + options
+    ).succeeded()
+  }
+
+  @Test func `INT8 weights verify, run and say what they are`() throws {
+    try quantise("--rounding", "search")
+    let report = try Program.run("verify", directory("q"), "--level", "logits").succeeded()
+    #expect(report.text.contains("ok    values"))
+    let shown = try Program.run("inspect", directory("q")).succeeded()
+    #expect(shown.text.contains("int8") && shown.text.contains("INT8 weights, group 128"))
+    try Program.run(
+      "generate", directory("q"), "--prompt", "It is", "--max-tokens", "3"
+    ).succeeded()
+    try Program.run("upcycle", directory("q"), directory("u")).refused(naming: "INT8")
+    try Program.run(
+      "calibrate", directory("q"), directory("again"), "--text", Self.text, "--weights", "int8"
+    ).refused(naming: "INT8")
+    #expect(directory.names == ["q"])
+  }
+
+  @Test func `bad options are refused`() throws {
+    for (option, value) in [("--group-size", "100"), ("--group-size", "row")] {
+      try Program.run(
+        "calibrate", Repository.tinyQwen2, directory("q"), "--text", Self.text, "--weights",
+        "int8", option, value
+      ).refused(naming: option, value)
+    }
+    #expect(directory.names.isEmpty)
+  }
+
+  @Test func `verify names bad codes and scales`() throws {
+    try quantise("--rounding", "nearest", "--group-size", "channel")
+    let edit = CheckpointEdit(directory("q"))
+    let codes = try edit.bytes(of: Self.weight)
+    try edit.overwrite(Self.weight, at: 3, with: [0x80])
+    try edit.remakeManifest()
+    try expectFailure("values", Self.weight, "-128", "[0, 3]")
+    try edit.overwrite(Self.weight, with: codes)
+    for (value, words) in [(Float(0), "scale 0.0"), (-1, "scale -1.0"), (.nan, "nan")] {
+      try edit.overwrite(Self.weight + "_scale", element: 2, with: [value])
+      try edit.remakeManifest()
+      try expectFailure("values", Self.weight + "_scale", words)
+    }
+  }
+
+  private func expectFailure(_ words: String...) throws {
+    let result = try Program.run("verify", directory("q"))
+    #expect(result.code == 1)
+    for word in words { #expect(result.text.contains(word), "\(word) in \(result.text)") }
+  }
+}

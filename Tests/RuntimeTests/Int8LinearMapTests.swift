@@ -1,0 +1,84 @@
+import Architectures
+import Kernels
+import TensorTypes
+import TestSupport
+import Testing
+
+@testable import Runtime
+
+/// Maps with INT8 weights against the same maps with decoded weights.
+@Suite struct Int8LinearMapTests {
+  private let rows = 70, columns = 300
+  private let weight: Int8Weight
+  private let decoded: TensorView
+  private let bias: [Float]
+
+  init() {
+    var random = SplitMix64(seed: 4)
+    let values = (0..<rows * columns).map { _ in random.symmetric(0.1) }
+    weight = Int8Weight(
+      rounding: MemoryStorage.view(values, shape: [rows, columns]), granularity: .group(128),
+      method: .search(importance: nil))
+    var floats = [Float](repeating: .nan, count: rows * columns)
+    weight.decode(rows: 0..<rows, into: &floats)
+    decoded = MemoryStorage.view(floats, shape: [rows, columns])
+    bias = (0..<rows).map { _ in random.symmetric(1) }
+  }
+
+  /// Activations of which a few are massive: counts beyond a byte.
+  private func input(tokens: Int) -> FloatMatrix {
+    var random = SplitMix64(seed: 5)
+    let input = FloatMatrix(rows: tokens, columns: columns)
+    for index in 0..<input.count { input.pointer[index] = random.symmetric(2) }
+    for token in stride(from: 0, to: tokens, by: 3) { input[token][7] = 4000 }
+    return input
+  }
+
+  private func difference(_ a: FloatMatrix, _ b: FloatMatrix) -> Float {
+    let scale = b.elements.reduce(0) { max($0, $1.magnitude) }
+    return zip(a.elements, b.elements).reduce(0) { max($0, ($1.0 - $1.1).magnitude) } / scale
+  }
+
+  @Test(arguments: [1, 5, 40])
+  func floatActivations(tokens: Int) {
+    let input = input(tokens: tokens)
+    let expected = LinearMap(weight: decoded, bias: bias)(input)
+    for drops in [false, true] {
+      let output = LinearMap(int8: weight, bias: bias, dropsPages: drops)(input)
+      #expect(difference(output, expected) < 1e-5)
+    }
+  }
+
+  /// The integer path is what floats simulate, per projection within 1e-5.
+  @Test(arguments: [1, 5, 40])
+  func spikeCounts(tokens: Int) throws {
+    var model = try SpikingBrainLayout.describe(TinyModel.configuration("spikingbrain"))
+    var thresholds = SpikingSettings.Thresholds()
+    thresholds[.query] = 3
+    model.spiking = SpikingSettings(
+      layers: model.layers.map { _ in SpikingSettings.Layer(thresholds) })
+    let spikes = try #require(
+      SpikingInput(at: SpikingSite(layer: 0, .query), of: model, observer: nil))
+    let input = input(tokens: tokens)
+    let counts = try #require(spikes.counts(of: input, for: LinearMap(weight: decoded, bias: nil)))
+    #expect(counts.counts.contains { $0 > 127 })
+    let expected = LinearMap(weight: decoded, bias: bias, input: spikes)(input)
+    let output = LinearMap(int8: weight, bias: bias, input: spikes)(input)
+    #expect(difference(output, expected) < 1e-5)
+    #expect(difference(output, LinearMap(weight: decoded, bias: bias)(input)) > 1e-3)
+  }
+
+  /// A fault in the activations is not hidden by counts.
+  @Test func faultsShow() throws {
+    var model = try SpikingBrainLayout.describe(TinyModel.configuration("spikingbrain"))
+    var thresholds = SpikingSettings.Thresholds()
+    thresholds[.query] = 3
+    model.spiking = SpikingSettings(
+      layers: model.layers.map { _ in SpikingSettings.Layer(thresholds) })
+    let spikes = SpikingInput(at: SpikingSite(layer: 0, .query), of: model, observer: nil)
+    let input = input(tokens: 2)
+    input[1][3] = .nan
+    let output = LinearMap(int8: weight, bias: nil, input: spikes)(input)
+    #expect(output[0].allSatisfy { $0.isFinite } && output[1].allSatisfy { $0.isNaN })
+  }
+}
