@@ -28,9 +28,11 @@ struct ParallelCore: MixingCore {
     let factor = Float(max(1, model.branchNormEpsilon.squareRoot()))
     self.factor = factor
     func norm(_ role: TensorAddress.Role, _ weight: [Float]) -> Parameter {
-      Parameter(
-        role, .weight, weight.map { $0 / factor }, shape: [model.heads, model.headDim],
-        rate: Parameter.normRate)
+      // A tensor of zeros is what a lost one looks like: a silent branch starts as a whisper.
+      let isSilent = weight.allSatisfy { $0 == 0 }
+      return Parameter(
+        role, .weight, weight.map { isSilent ? 0x1p-20 : $0 / factor },
+        shape: [model.heads, model.headDim], rate: Parameter.normRate)
     }
     linearNorm = norm(.linearNorm, branches.linear)
     softmaxNorm = norm(.softmaxNorm, branches.softmax)
