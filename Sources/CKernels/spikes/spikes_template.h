@@ -36,8 +36,12 @@ static size_t CK(spike_counts)(const float *x, float threshold, int32_t *s, size
   size_t i = 0;
   for (; i + CK_LANES <= n; i += CK_LANES)
     outside += 1 + CK(spike_lanes)(CK(load)(x + i), threshold, s + i, CK_LANES);
-  if (i < n) outside += 1 + CK(spike_lanes)(CK(load_some)(x + i, n - i, 0), threshold, s + i, n - i);
   size_t total = 0;
+  if (i < n) {
+    // With a threshold of NaN the lanes beyond the row have no count either.
+    vi fits = CK(spike_lanes)(CK(load_some)(x + i, n - i, 0), threshold, s + i, n - i);
+    for (size_t lane = 0; lane < n - i; lane++) total += fits[lane] == 0;
+  }
   for (int lane = 0; lane < CK_LANES; lane++) total += (size_t)outside[lane];
   return total;
 }
