@@ -10,9 +10,10 @@ struct ClusteredExpertsTests {
 
   init() throws {
     directory = try TemporaryDirectory()
-    // Attention that sees 4 tokens: a damage that experts can take up some of.
+    // Attention that sees 16 tokens: a damage that experts can take up some of.
     try Program.run(
-      "convert", Repository.tinyQwen2, directory("d"), "--attention-layers", "0-7", "--window", "4",
+      "convert", Repository.tinyQwen2, directory("d"), "--attention-layers", "0-7", "--window",
+      "16",
       "--dtype", "float32", "--quiet"
     ).succeeded()
   }

@@ -97,7 +97,7 @@ extension Damage {
     Damage("no tensors", naming: "s: holds no checkpoint", "*.gguf") {
       try Files.remove($0("s/model.safetensors"))
     },
-    Damage("a PyTorch file instead", naming: "PyTorch") {
+    Damage("a broken PyTorch file instead", naming: "pytorch_model.bin: is no sound zip") {
       try Files.remove($0("s/model.safetensors"))
       try $0.write("s/pytorch_model.bin", "PK")
     },

@@ -33,10 +33,10 @@ struct ExpertFitterTests {
   init() throws {
     directory = try TemporaryDirectory()
     source = try ModelFile.open(Repository.tinyQwen2)
-    // Full attention that sees 4 tokens: a damage that needs no healing first.
+    // Full attention that sees 16 tokens: a damage that needs no healing first.
     try TinyModel.convert(Repository.tinyQwen2, to: directory("damaged")) {
       $0.attentionLayers = .list(Array(0..<8))
-      $0.window = 4
+      $0.window = 16
       $0.dtype = .float32
     }
     damaged = try ModelFile.open(directory("damaged"))

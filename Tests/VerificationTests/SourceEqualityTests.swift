@@ -28,7 +28,8 @@ struct SourceEqualityTests {
   private func check(_ source: String = "s") throws -> CheckResult {
     let file = try ModelFile.open(directory("c"))
     return try SourceCheck(
-      converted: file, source: ModelFile.open(directory(source)), residency: .whole,
+      converted: file, description: file.description.withAllLayers(.window(.init(size: 32))),
+      source: ModelFile.open(directory(source)), residency: .whole,
       tokens: LogitsCheck.probe(for: file.description, count: 32)
     ).run()
   }

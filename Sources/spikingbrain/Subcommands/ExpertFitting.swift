@@ -67,14 +67,19 @@ struct ExpertFitting {
     var record = JSONObject([
       ("tokens", .int(tokens.count)), ("layers", .array(reports.map(\.json))),
     ])
+    var views = tensors.views
     if let (before, after) = try fitter.divergences() {
       record["kl_before"] = .double(before)
       record["kl_after"] = .double(after)
+      record["kept"] = .bool(after < before)
       output.reporting.note(
-        "held-out divergence from the teacher \(fixed(before, 4)) -> \(fixed(after, 4))")
+        "held-out divergence from the teacher \(fixed(before, 4)) -> \(fixed(after, 4))"
+          + (after < before ? "" : ", not better, so the experts stay copies"))
+      // Errors layer by layer may fall while the predictions get worse.
+      if !(after < before) { views = views.filter { $0.key.role == .router } }
     }
     var plan = try UpcyclePlan.make(
-      from: DenseModel(file), settings: settings, fitted: tensors.views)
+      from: DenseModel(file), settings: settings, fitted: views)
     plan.recipe["fit"] = .object(record)
     return plan
   }
