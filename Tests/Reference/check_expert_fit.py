@@ -18,7 +18,7 @@ from checkpoint_io import load_source
 from perplexity import encode, read_text
 from spikingbrain_reference import SpikingBrain, rms_norm
 
-LAYER, EXPERTS, SINK, RIDGES = 2, 3, 32.0, (1e-2, 1e-1, 1.0, 10.0, 100.0)
+LAYER, EXPERTS, SINK, RIDGES = 7, 3, 32.0, (1e-2, 1e-1, 1.0, 10.0, 100.0)
 
 
 class Recorded(SpikingBrain):
@@ -33,12 +33,15 @@ def streams(directory, source, ids):
     """The upcycled model's stream before, and the source's after, the feed-forward part of LAYER [N, H]."""
     model = Recorded(directory, torch.float64)
     middles, goals = [], []
+    # Not `hidden_states`, whose last entry has passed the final norm.
+    source.model.layers[LAYER].register_forward_hook(
+        lambda layer, inputs, output: goals.append(output[0] if isinstance(output, tuple) else output))
     for segment in ids:
         model.middles = []
         model.run(segment.tolist())
         middles.append(model.middles[LAYER])
-        goals.append(source(segment[None], output_hidden_states=True).hidden_states[LAYER + 1][0])
-    return model, torch.cat(middles), torch.cat(goals)
+        source(segment[None])
+    return model, torch.cat(middles), torch.cat([goal.view(-1, goal.shape[-1]) for goal in goals])
 
 
 def unit(x):
@@ -60,7 +63,7 @@ def main():
     # Streams in float32: bfloat16 products would hide what is compared.
     run = lambda *words: subprocess.run([args.program, *words, "--quiet", "--force"], check=True,
                                         env=dict(os.environ, SPIKINGBRAIN_ISA="avx2"))
-    run("convert", args.source, damaged, "--attention-layers", "0-7", "--window", "4", "--dtype", "float32")
+    run("convert", args.source, damaged, "--attention-layers", "0-7", "--window", "16", "--dtype", "float32")
     run("upcycle", damaged, out, "--experts", str(EXPERTS), "--shared", "1", "--dense-layers",
         ",".join(str(n) for n in range(8) if n != LAYER), "--router", "clustered", "--text", args.text,
         "--tokens", str(args.tokens), "--context", str(args.context), "--teacher", args.source)
