@@ -86,6 +86,7 @@ public final class Healer {
       throw HealingError.unsupported("experts")
     }
     if model.int8Weights != nil { throw HealingError.unsupported("INT8 weights") }
+    if model.spiking != nil { throw HealingError.unsupported("spiking thresholds") }
     try requireSameStreams(model, teacher)
   }
 

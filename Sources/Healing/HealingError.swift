@@ -24,7 +24,8 @@ public enum HealingError: ReportableError, Equatable {
     case .noWindow: "has no sliding window that could be changed"
     case .differentModels(let reason): "the teacher is not the source of this checkpoint: \(reason)"
     case .unsupported(let part):
-      "the model has \(part), which healing does not know: it takes dense feed-forward parts only"
+      "the model has \(part), which healing does not know: it takes unspiked models with dense "
+        + "feed-forward parts"
     case .tooFewTokens(let tokens, let needed):
       "the texts have \(tokens) tokens, at least \(needed) are needed"
     case .memory(let needed, let limit):

@@ -46,6 +46,15 @@ struct CalibrateCommandTests {
     try calibrate(source, []).refused(naming: directory("c"), "--force")
   }
 
+  @Test func `a calibrated conversion is no longer healed`() throws {
+    try Program.run("convert", Repository.tinyQwen2, directory("s"), "--quiet").succeeded()
+    try calibrate(directory("s"), []).succeeded()
+    try Program.run(
+      "heal", directory("c"), "--teacher", Repository.tinyQwen2, "--text", directory("t.txt"),
+      "--output", directory("h")
+    ).refused(naming: "spiking thresholds", "before `upcycle` and `calibrate`")
+  }
+
   @Test func `a k changed afterwards is found`() throws {
     try calibrate(Repository.tinyQwen2, []).succeeded()
     let path = directory("c/config.json")
