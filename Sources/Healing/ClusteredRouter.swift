@@ -6,9 +6,9 @@ import TensorTypes
 /// A router made from clusters of what it reads: it sends a token to the expert of the nearest
 /// direction, with a probability that is nearly one.
 struct ClusteredRouter {
-  /// The mean probability of the chosen expert. Nearer to 1 experts are closer to regions with hard
-  /// borders; further away later training gets more gradient.
-  static let confidence = 0.99
+  /// The mean probability of the chosen expert. Nearer to 1 the copies are closer to the dense part, and
+  /// regions have harder borders; further away later training gets more gradient.
+  static let confidence = 0.999
 
   /// The router's weight [N, H]: directions times their sharpness.
   let weight: FloatMatrix
