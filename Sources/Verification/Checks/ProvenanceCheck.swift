@@ -24,7 +24,7 @@ struct ProvenanceCheck {
     if let difference = try configurationDifference() {
       return .failed("provenance", difference)
     }
-    var copied = 0, cast = 0, made = 0
+    var copied = 0, cast = 0, scaled = 0, made = 0
     for planned in plan.tensors where replaced[planned.name] == nil {
       guard let stored = converted.reader.tensor(named: planned.name) else {
         return .failed("provenance", "\(planned.name) is missing")
@@ -46,13 +46,18 @@ struct ProvenanceCheck {
         made += 1
       } else if planned.transform.summary.hasPrefix("cast") {
         cast += 1
+      } else if planned.transform is ScaledTransform {
+        scaled += 1
       } else {
         copied += 1
       }
     }
     let computed = Dictionary(grouping: replaced.values, by: \.self).mapValues(\.count)
     let parts =
-      [(copied, "copied byte for byte"), (cast, "cast exactly"), (made, "new as recorded")]
+      [
+        (copied, "copied byte for byte"), (cast, "cast exactly"), (scaled, "scaled as recorded"),
+        (made, "new as recorded"),
+      ]
       + computed.sorted { $0.key < $1.key }.map { ($0.value, $0.key) }
     return .passed(
       "provenance",

@@ -237,7 +237,8 @@ extension SpikeCalibration.Result {
     let increase = perplexity.spiked / perplexity.unspiked - 1
     table.add(
       "perplexity", "\(fixed(perplexity.unspiked, 3)) -> \(fixed(perplexity.spiked, 3))",
-      "\(increase < 0 ? "" : "+")\(fixed(100 * increase, 2))% on some of the samples")
+      "\(increase < 0 ? "" : "+")\(fixed(100 * increase, 2))% from spikes alone, on a few of the samples"
+    )
     let ks = spiking.layers.flatMap { layer in
       layer.thresholds.spiked.filter { $0 != .rotatedQuery }.compactMap { layer.thresholds[$0] }
     }

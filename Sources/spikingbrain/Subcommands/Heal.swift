@@ -213,7 +213,8 @@ struct HealRunner {
       ],
       text: "wrote \(out): healed "
         + (settings.method == .none
-          ? "end to end" : "\(reports.count { $0.after != nil }) layers") + " in "
+          ? (tensors.views.isEmpty ? "nothing" : "end to end")
+          : "\(reports.count { $0.after != nil }) layers") + " in "
         + duration(seconds))
   }
 
@@ -287,7 +288,10 @@ extension Healer.DistillReport {
   /// One line for people.
   var line: String {
     "second stage: \(steps) steps, held-out divergence \(fixed(before, 4)) -> \(fixed(after, 4)), "
-      + (after < before ? duration(seconds) : "not better, so left out, \(duration(seconds))")
+      + (after < before
+        ? duration(seconds)
+        : "not better, so left out; a smaller --distill-learning-rate may help, "
+          + duration(seconds))
   }
 
   /// The report as the manifest records it.

@@ -86,7 +86,8 @@ struct Inspection {
   /// What the converter can do with the checkpoint, in words.
   private var convertible: String {
     guard file.architecture.isSource else {
-      return "no: already converted; verify, logits, generate and evaluate take it"
+      return
+        "no: already converted; heal, upcycle, calibrate, verify, generate and evaluate take it"
     }
     guard file.problems.isEmpty else { return "no: its structure is not sound (see below)" }
     do {
@@ -123,6 +124,8 @@ struct Inspection {
     table.add(
       "heads", "\(model.heads) query, \(model.keyValueHeads) key/value, d \(model.headDim)")
     table.add("extras", extras)
+    if let spiking = model.spiking { table.add("spiking", spiking.text) }
+    if let scales = model.int8Weights { table.add("weights", "INT8, a scale per \(scales.text)") }
     for line in HealingSummary.lines(of: file) { table.add("healed", line) }
     table.add("convertible", convertible)
     var lines = table.lines
@@ -213,4 +216,33 @@ func ranges(_ numbers: [Int]) -> String {
     return numbers.map(String.init).joined(separator: ",")
   }
   return step == 1 ? "\(first)-\(last)" : "\(first),\(first + step),...,\(last)"
+}
+
+extension SpikingSettings {
+  /// The settings in words: `k 3, rotated queries 3, INT8 keys and values`.
+  fileprivate var text: String {
+    func range(_ chosen: (Projection) -> Bool) -> String? {
+      let ks = layers.flatMap { layer in
+        layer.thresholds.spiked.filter(chosen).compactMap { layer.thresholds[$0] }
+      }
+      guard let least = ks.min(), let most = ks.max() else { return nil }
+      return least == most ? "\(least)" : "\(least) to \(most)"
+    }
+    let parts = [
+      range { $0 != .rotatedQuery }.map { "k \($0)" },
+      range { $0 == .rotatedQuery }.map { "rotated queries \($0)" },
+      cache == .int8 ? "INT8 keys and values" : nil,
+    ]
+    return parts.compactMap(\.self).joined(separator: ", ")
+  }
+}
+
+extension ScaleGranularity {
+  /// What one scale is for, in words.
+  fileprivate var text: String {
+    switch self {
+    case .group(let size): "\(size) inputs"
+    case .channel: "row"
+    }
+  }
 }
