@@ -125,7 +125,6 @@ struct Inspection {
       "heads", "\(model.heads) query, \(model.keyValueHeads) key/value, d \(model.headDim)")
     table.add("extras", extras)
     if let spiking = model.spiking { table.add("spiking", spiking.text) }
-    if let scales = model.int8Weights { table.add("weights", "INT8, a scale per \(scales.text)") }
     for line in HealingSummary.lines(of: file) { table.add("healed", line) }
     table.add("convertible", convertible)
     var lines = table.lines
@@ -234,15 +233,5 @@ extension SpikingSettings {
       cache == .int8 ? "INT8 keys and values" : nil,
     ]
     return parts.compactMap(\.self).joined(separator: ", ")
-  }
-}
-
-extension ScaleGranularity {
-  /// What one scale is for, in words.
-  fileprivate var text: String {
-    switch self {
-    case .group(let size): "\(size) inputs"
-    case .channel: "row"
-    }
   }
 }
