@@ -1,4 +1,4 @@
-import StrictJSON
+public import StrictJSON
 
 /// The `spiking` object of our own layout's configuration.
 extension SpikingSettings {
@@ -6,7 +6,7 @@ extension SpikingSettings {
   public static let thresholdRange: ClosedRange<Double> = 1.0 / 1024...1024
 
   /// The object that describes these settings.
-  var configuration: JSONValue {
+  public var configuration: JSONValue {
     .object(
       JSONObject([
         ("coding", .string(coding.rawValue)), ("kv_cache", .string(cache.rawValue)),

@@ -38,17 +38,12 @@ public final class ExpertFitter {
     if let teacher = teacher?.description {
       try Healer.requireSameStreams(model, teacher)
     }
-    let context = settings.context
-    let count = min(settings.tokens, tokens.count) / context
-    guard count >= 4 else {
-      throw HealingError.tooFewTokens(tokens.count, needed: 4 * context)
-    }
+    segments = try Segments(of: tokens, limit: settings.tokens, length: settings.context)
     self.upcycled = upcycled
     self.dense = dense
     self.teacher = teacher
     self.settings = settings
-    self.tokens = Array(tokens.prefix(count * context))
-    segments = Segments(length: context, count: count)
+    self.tokens = Array(tokens.prefix(segments.tokenCount))
     workspace = Workspace(directory: directory, columns: model.hiddenSize)
   }
 

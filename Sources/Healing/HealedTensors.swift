@@ -41,7 +41,7 @@ package struct EmbeddingRows {
   private let view: TensorView
   private let columns: Int
   /// The sinks before every text [n, H].
-  let sinks: FloatMatrix
+  package let sinks: FloatMatrix
 
   package init(_ source: any WeightSource, model: ModelDescription) throws {
     view = try source.view(TensorAddress(.embedding))

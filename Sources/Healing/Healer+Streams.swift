@@ -9,15 +9,10 @@ extension Healer {
     _ layer: Int, _ weights: LayerWeights, sinks: FloatMatrix, from stream: HiddenStream,
     to next: HiddenStream, source: HiddenStream, massive: MassiveTokens
   ) throws -> (drift: Double, sink: Double) {
-    let runner = LayerRunner(weights: weights, model: model), rotary = RotaryEmbedding(model)
-    var start = DecodingState(for: model).layers[layer]
-    if sinks.rows > 0 {
-      runner.run(
-        sinks, state: &start, passage: Passage(position: 0, areSinks: true),
-        angles: rotary.table(first: 0, count: sinks.rows))
-    }
+    let runner = LayerRunner(weights: weights, model: model)
+    let start = runner.start(ofLayer: layer, after: sinks)
     try workspace.stream(.sinks, entering: layer + 1).write(sinks, at: 0)
-    let angles = rotary.table(first: sinks.rows, count: segments.length)
+    let angles = RotaryEmbedding(model).table(first: sinks.rows, count: segments.length)
     var drift = Drift()
     for segment in 0..<segments.count {
       let first = segments.firstToken(of: segment)

@@ -65,19 +65,14 @@ public final class Healer {
     memory: Int? = nil
   ) throws {
     try Healer.check(model, against: teacher)
-    let context = settings.context
-    let count = min(settings.tokens, tokens.count) / context
-    guard count >= 4 else {
-      throw HealingError.tooFewTokens(tokens.count, needed: 4 * context)
-    }
+    segments = try Segments(of: tokens, limit: settings.tokens, length: settings.context)
     self.model = model
     self.teacher = teacher
     studentWeights = weights
     self.teacherWeights = teacherWeights
     self.settings = settings
     self.memory = memory ?? Int(ProcessInfo.processInfo.physicalMemory / 4)
-    self.tokens = Array(tokens.prefix(count * context))
-    segments = Segments(length: context, count: count)
+    self.tokens = Array(tokens.prefix(segments.tokenCount))
     workspace = Workspace(directory: directory, columns: model.hiddenSize)
   }
 

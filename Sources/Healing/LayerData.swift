@@ -91,3 +91,17 @@ struct Segments {
 
   func firstToken(of segment: Int) -> Int { segment * length }
 }
+
+extension Segments {
+  /// Whole segments of `length` tokens, of the first `limit` of `tokens`; throws when there are less
+  /// than four.
+  init(of tokens: [Int], limit: Int = .max, length: Int) throws {
+    self.init(length: length, count: min(limit, tokens.count) / length)
+    guard count >= 4 else {
+      throw HealingError.tooFewTokens(tokens.count, needed: 4 * length)
+    }
+  }
+
+  /// Tokens in all.
+  var tokenCount: Int { count * length }
+}

@@ -51,15 +51,11 @@ public struct LayerRanking {
     model: ModelDescription, weights: any WeightSource, tokens: [Int], context: Int,
     directory: String
   ) throws {
-    let count = tokens.count / context
-    guard count >= 4 else {
-      throw HealingError.tooFewTokens(tokens.count, needed: 4 * context)
-    }
+    segments = try Segments(of: tokens, length: context)
     self.model = model
     self.weights = weights
-    self.tokens = Array(tokens.prefix(count * context))
+    self.tokens = Array(tokens.prefix(segments.tokenCount))
     self.directory = directory
-    segments = Segments(length: context, count: count)
   }
 
   /// The most costly layers first; of equals, the first layer first.

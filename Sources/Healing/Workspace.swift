@@ -2,16 +2,22 @@ import Checkpoints
 import Foundation
 package import TensorTypes
 
-/// The files of a running healing: streams, and the tensors of finished layers.
+/// The files of a pass through the layers of a model: streams, and the tensors of finished layers.
 ///
 /// A layer reads the streams that enter it and writes new files; what it read is removed only when
 /// its result is recorded, so a run that is killed anywhere continues with the layer it was in.
-struct Workspace {
+package struct Workspace {
   let directory: String
   let columns: Int
 
+  /// The files in `directory`, which exists; streams have `columns` numbers per token.
+  package init(directory: String, columns: Int) {
+    self.directory = directory
+    self.columns = columns
+  }
+
   /// Which stream a file holds.
-  enum Kind: String, CaseIterable {
+  package enum Kind: String, CaseIterable {
     case teacher, student, target
     /// That of the sinks before every segment.
     case sinks
@@ -21,7 +27,7 @@ struct Workspace {
     case copy
   }
 
-  func stream(_ kind: Kind, entering layer: Int) throws(HealingError) -> HiddenStream {
+  package func stream(_ kind: Kind, entering layer: Int) throws(HealingError) -> HiddenStream {
     try HiddenStream(path: path(kind, layer), columns: columns)
   }
 
@@ -30,13 +36,13 @@ struct Workspace {
   }
 
   /// The number of layers that are done.
-  func finishedLayers() throws -> Int {
+  package func finishedLayers() throws -> Int {
     guard let data = FileManager.default.contents(atPath: directory + "/finished") else { return 0 }
     return Int(String(decoding: data, as: UTF8.self)) ?? 0
   }
 
   /// Keeps the tensors of `layer` on disk and returns them from there.
-  func keep(_ tensors: HealedTensors, ofLayer layer: Int) throws -> HealedTensors {
+  package func keep(_ tensors: HealedTensors, ofLayer layer: Int) throws -> HealedTensors {
     let path = layerPath(layer)
     try LayerFile.write(tensors, to: path)
     return try LayerFile.read(path, layer: layer) ?? tensors
@@ -47,7 +53,7 @@ struct Workspace {
   private func reportPath(_ layer: Int) -> String { "\(directory)/layer.\(layer).json" }
 
   /// What was found of a finished layer.
-  func report<Report: Decodable>(ofLayer layer: Int) throws -> Report {
+  package func report<Report: Decodable>(ofLayer layer: Int) throws -> Report {
     let path = reportPath(layer)
     guard let data = FileManager.default.contents(atPath: path),
       let report = try? JSONDecoder().decode(Report.self, from: data)
@@ -56,7 +62,7 @@ struct Workspace {
   }
 
   /// Records that a layer is done and removes what it read.
-  func finish(_ layer: Int, _ report: some Encodable) throws {
+  package func finish(_ layer: Int, _ report: some Encodable) throws {
     let text = String(decoding: try JSONEncoder().encode(report), as: UTF8.self)
     try LayerFile.replace(reportPath(layer), with: text)
     for kind in Kind.allCases where FileManager.default.fileExists(atPath: path(kind, layer + 1)) {
@@ -81,7 +87,7 @@ struct Workspace {
   }
 
   /// The tensors of all finished layers.
-  func healedTensors() throws -> HealedTensors {
+  package func healedTensors() throws -> HealedTensors {
     var all = HealedTensors()
     for layer in 0..<(try finishedLayers()) {
       if let tensors = try LayerFile.read(layerPath(layer), layer: layer) {

@@ -5,7 +5,6 @@ public enum QuantizationError: ReportableError, Equatable {
   case alreadyQuantised
   case notFinite(tensor: String)
   case memory(needed: ByteSize, limit: ByteSize)
-  case unreadable(String)
 
   public var what: String {
     switch self {
@@ -13,13 +12,7 @@ public enum QuantizationError: ReportableError, Equatable {
     case .notFinite(let tensor): "the \(tensor) holds numbers that are not finite"
     case .memory(let needed, let limit):
       "the second moments of a layer's inputs take about \(needed), more than the \(limit) allowed"
-    case .unreadable: "cannot be read"
     }
-  }
-
-  public var location: String? {
-    if case .unreadable(let path) = self { return path }
-    return nil
   }
 
   public var advice: String? {

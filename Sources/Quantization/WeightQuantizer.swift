@@ -20,7 +20,7 @@ public final class WeightQuantizer {
   private let weights: any WeightSource
   private let samples: [[Int]]
   private let settings: QuantizationSettings
-  private let workspace: QuantizationWorkspace
+  private let workspace: Workspace
 
   /// What was found of a projection.
   public struct ProjectionReport: Sendable, Codable {
@@ -66,7 +66,7 @@ public final class WeightQuantizer {
     self.weights = weights
     self.samples = samples
     self.settings = settings
-    workspace = QuantizationWorkspace(directory: directory, columns: model.hiddenSize)
+    workspace = Workspace(directory: directory, columns: model.hiddenSize)
   }
 
   /// Whether all products of inputs are kept, not only their squares.
@@ -99,9 +99,8 @@ public final class WeightQuantizer {
     progress: (_ layer: Int, _ share: Double) throws -> Void = { _, _ in },
     report: (LayerReport) throws -> Void = { _ in }
   ) throws -> HealedTensors {
-    var all = HealedTensors()
-    let start = workspace.finishedLayers()
-    for layer in 0..<start { all.merge(try workspace.tensors(ofLayer: layer)) }
+    var all = try workspace.healedTensors()
+    let start = try workspace.finishedLayers()
     if start == 0 { try embed() }
     for layer in start..<model.layers.count {
       let began = Date()
@@ -109,7 +108,7 @@ public final class WeightQuantizer {
       all.merge(tensors)
       let found = LayerReport(
         layer: layer, projections: projections, seconds: Date().timeIntervalSince(began))
-      try workspace.finish(found)
+      try workspace.finish(layer, found)
       try report(found)
     }
     return all
@@ -125,21 +124,16 @@ public final class WeightQuantizer {
   }
 
   private func embed() throws {
-    let stream = try workspace.stream(entering: 0)
-    if model.sinkCount > 0 {
-      let view = try weights.view(TensorAddress(.sinkTokens))
-      let sinks = FloatMatrix(rows: model.sinkCount, columns: model.hiddenSize)
-      RowDecoder.decode(view, rows: 0..<view.rows, into: sinks.pointer)
-      try stream.write(sinks, at: 0)
-    }
+    let stream = try workspace.stream(.student, entering: 0)
     let rows = try EmbeddingRows(weights, model: model)
+    try stream.write(rows.sinks, at: 0)
     for (first, tokens) in pieces { try stream.write(rows.rows(tokens), at: first) }
   }
 
   private func pass(
     _ layer: Int, progress: (Double) throws -> Void
   ) throws -> (HealedTensors, [ProjectionReport]) {
-    let stream = try workspace.stream(entering: layer)
+    let stream = try workspace.stream(.student, entering: layer)
     let observer = MomentsObserver(model, full: keepsFullMoments)
     let original = try LayerWeights(layer, of: model, from: weights, observer: observer)
     try run(layer, model, original, from: stream, to: nil) { try progress(0.4 * $0) }
@@ -151,7 +145,7 @@ public final class WeightQuantizer {
     let tensors = try workspace.keep(made, ofLayer: layer)
     let rounded = try LayerWeights(
       layer, of: quantised, from: Overlay(tensors: tensors, below: weights))
-    let next = try workspace.stream(entering: layer + 1)
+    let next = try workspace.stream(.student, entering: layer + 1)
     try run(layer, quantised, rounded, from: stream, to: next) { try progress(0.6 + 0.4 * $0) }
     rounded.discard()
     return (tensors, reports)
@@ -163,17 +157,10 @@ public final class WeightQuantizer {
     to next: HiddenStream?, progress: (Double) throws -> Void
   ) throws {
     let runner = LayerRunner(weights: weights, model: model)
+    let sinks = try stream.read(0, count: model.sinkCount)
+    let start = runner.start(ofLayer: layer, after: sinks)
+    try next?.write(sinks, at: 0)
     let rotary = RotaryEmbedding(model)
-    var start = DecodingState(for: model).layers[layer]
-    if model.sinkCount > 0 {
-      let sinks = try stream.read(0, count: model.sinkCount)
-      var passage = Passage(position: 0)
-      passage.areSinks = true
-      runner.run(
-        sinks, state: &start, passage: passage,
-        angles: rotary.table(first: 0, count: model.sinkCount))
-      try next?.write(sinks, at: 0)
-    }
     for (index, (first, tokens)) in pieces.enumerated() {
       var passage = Passage(position: 0)
       passage.tokens = tokens

@@ -47,6 +47,20 @@ public struct ConvertSettings: Sendable, Equatable {
     /// Each tensor's own type; quantised tensors become bfloat16.
     case keep
     case bfloat16, float16, float32
+
+    /// The type that a tensor stored as `stored` is written in.
+    public func applied(
+      to stored: @autoclosure () throws -> ScalarType
+    ) rethrows -> ScalarType {
+      switch self {
+      case .bfloat16: return .bfloat16
+      case .float16: return .float16
+      case .float32: return .float32
+      case .keep:
+        let type = try stored()
+        return type.isQuantised ? .bfloat16 : type
+      }
+    }
   }
 
   /// Every key that decides the result with its value, in a fixed order: the recipe as the manifest

@@ -39,6 +39,17 @@ package struct LayerRunner {
     feedForward(hidden, passage: passage)
   }
 
+  /// What layer `layer`, which this one is, remembers when a text begins: nothing, or the sinks
+  /// [n, H] that enter it and are taken through it in place.
+  package func start(ofLayer layer: Int, after sinks: FloatMatrix) -> DecodingState.MixerState {
+    var state = DecodingState(for: model).layers[layer]
+    guard sinks.rows > 0 else { return state }
+    run(
+      sinks, state: &state, passage: Passage(position: 0, areSinks: true),
+      angles: RotaryEmbedding(model).table(first: 0, count: sinks.rows))
+    return state
+  }
+
   /// The output of the attention block, o_proj included, before it is added [T, H]; nil when it is
   /// switched off.
   package func attention(

@@ -171,17 +171,12 @@ public struct Model: Sendable {
       let view = try source.view(TensorAddress(.sinkTokens))
       let hidden = FloatMatrix(rows: description.sinkCount, columns: description.hiddenSize)
       RowDecoder.decode(view, rows: 0..<view.rows, into: hidden.pointer)
-      let angles = rotary.table(first: 0, count: hidden.rows)
-      var passage = Passage(position: 0)
-      passage.areSinks = true
-      var states = DecodingState(for: description).layers
-      for layer in description.layers.indices {
+      return try description.layers.indices.map { layer in
         let weights = try weights(ofLayer: layer)
-        LayerRunner(weights: weights, model: description, ablation: ablation)
-          .run(hidden, state: &states[layer], passage: passage, angles: angles)
-        if case .bounded = residency { weights.discard() }
+        defer { if case .bounded = residency { weights.discard() } }
+        return LayerRunner(weights: weights, model: description, ablation: ablation)
+          .start(ofLayer: layer, after: hidden)
       }
-      return states
     }
   }
 

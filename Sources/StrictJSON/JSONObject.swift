@@ -14,6 +14,11 @@ public struct JSONObject: Sendable, Hashable {
     for (key, value) in members { self[key] = value }
   }
 
+  /// The same, when all values are strings.
+  public init(strings members: [(key: String, value: String)]) {
+    self.init(members.map { ($0.key, .string($0.value)) })
+  }
+
   /// The value of `key`. Setting a new key appends it; setting nil removes it.
   public subscript(key: String) -> JSONValue? {
     get { positions[ExactKey(text: key)].map { entries[$0].value } }

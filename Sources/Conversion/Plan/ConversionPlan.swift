@@ -30,10 +30,7 @@ public enum ConversionPlan {
       companions: try source.companionFiles(), shardSize: settings.shardSize,
       recipe: JSONObject([
         ("step", "convert"),
-        (
-          "settings",
-          .object(JSONObject(settings.fields.map { ($0.key, JSONValue.string($0.value)) }))
-        ),
+        ("settings", .object(JSONObject(strings: settings.fields))),
       ]),
       source: source.summary,
       notes: notes(source.description, target, obstacles) + intraLayerNotes(target, settings)

@@ -1,20 +1,25 @@
-import Architectures
+public import Architectures
+public import Recipes
 public import StrictJSON
 public import TensorTypes
 
 /// A model as it is, in our own layout.
 public enum LayoutPlan {
-  /// The plan of copying `source`; tensors in blocks of a GGUF file become bfloat16.
+  /// The plan of copying `source`, with tensors of the type that `dtype` makes of theirs.
+  ///
+  /// - Parameter spiking: what is spiked from now on; nil leaves that as it is.
   public static func make(
-    from source: DenseModel, recipe: JSONObject, shardSize: ByteSize
+    from source: DenseModel, spiking: SpikingSettings? = nil,
+    dtype: ConvertSettings.OutputType = .keep, recipe: JSONObject, shardSize: ByteSize
   ) throws -> CheckpointPlan {
     var target = source.description
     target.modelType = SpikingBrainLayout.modelType
+    if let spiking { target.spiking = spiking }
     let tensors = try target.requirements.map { requirement in
       guard let name = SpikingBrainLayout.names.name(of: requirement.address),
         let part = source.parts[requirement.address], let view = part.view
       else { throw ConversionError.noName("\(requirement.address)") }
-      let type = part.type.isQuantised ? .bfloat16 : part.type
+      let type = dtype.applied(to: part.type)
       return CheckpointPlan.PlannedTensor(
         name: name, shape: requirement.shape, type: type,
         transform: CopyTransform(view, named: part.name, as: type))

@@ -17,34 +17,16 @@ public enum SpikingPlan {
     from source: DenseModel, spiking: SpikingSettings, settings: CalibrateSettings,
     record: JSONObject = JSONObject()
   ) throws -> CheckpointPlan {
-    var target = source.description
-    target.modelType = SpikingBrainLayout.modelType
-    target.spiking = spiking
-    let tensors = try target.requirements.map { requirement in
-      guard let name = SpikingBrainLayout.names.name(of: requirement.address),
-        let part = source.parts[requirement.address], let view = part.view
-      else { throw ConversionError.noName("\(requirement.address)") }
-      let type = outputType(part.type, settings.dtype)
-      return CheckpointPlan.PlannedTensor(
-        name: name, shape: requirement.shape, type: type,
-        transform: CopyTransform(view, named: part.name, as: type))
-    }
-    var configuration = SpikingBrainLayout.configuration(of: target)
-    configuration["torch_dtype"] = .string(tensors.first?.type.rawValue ?? "float32")
     var recipe = JSONObject([
-      ("step", .string(step)),
-      (
-        "settings",
-        .object(JSONObject(settings.fields.map { ($0.key, JSONValue.string($0.value)) }))
-      ),
+      ("step", .string(step)), ("settings", .object(JSONObject(strings: settings.fields))),
     ])
     for (key, value) in record.members { recipe[key] = value }
-    recipe["spiking"] = configuration["spiking"]
-    recipe["of"] = source.recipe
-    return CheckpointPlan(
-      description: target, configuration: configuration, tensors: tensors,
-      companions: source.companions, shardSize: settings.shardSize, recipe: recipe,
-      source: source.summary, notes: notes(source, tensors))
+    recipe["spiking"] = spiking.configuration
+    var plan = try LayoutPlan.make(
+      from: source, spiking: spiking, dtype: settings.dtype, recipe: recipe,
+      shardSize: settings.shardSize)
+    plan.notes = notes(source, plan.tensors)
+    return plan
   }
 
   /// The same plan from the settings that a manifest, `file`, recorded.
@@ -55,17 +37,6 @@ public enum SpikingPlan {
     let spiking = try SpikingSettings(
       Configuration(recorded, file: file), of: source.description)
     return try make(from: source, spiking: spiking, settings: settings)
-  }
-
-  private static func outputType(
-    _ type: ScalarType, _ wanted: ConvertSettings.OutputType
-  ) -> ScalarType {
-    switch wanted {
-    case .bfloat16: .bfloat16
-    case .float16: .float16
-    case .float32: .float32
-    case .keep: type.isQuantised ? .bfloat16 : type
-    }
   }
 
   private static func notes(

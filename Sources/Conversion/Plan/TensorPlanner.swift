@@ -69,19 +69,17 @@ struct TensorPlanner {
 
   /// The type a tensor is written in; new tensors take that of their layer's q projection.
   private func outputType(of address: TensorAddress) throws -> ScalarType {
-    switch settings.dtype {
-    case .bfloat16: return .bfloat16
-    case .float16: return .float16
-    case .float32: return .float32
-    case .keep:
-      let model =
-        origin(of: address)
-        ?? (address.layer == nil
-          ? TensorAddress(.embedding) : TensorAddress(.query, layer: address.layer))
-      guard let stored = source.tensors[model] else {
-        throw ModelFileError.noTensor(path: source.path, address: model)
-      }
-      return stored.type.isQuantised ? .bfloat16 : stored.type
+    try settings.dtype.applied(to: try storedType(like: address))
+  }
+
+  private func storedType(like address: TensorAddress) throws -> ScalarType {
+    let model =
+      origin(of: address)
+      ?? (address.layer == nil
+        ? TensorAddress(.embedding) : TensorAddress(.query, layer: address.layer))
+    guard let stored = source.tensors[model] else {
+      throw ModelFileError.noTensor(path: source.path, address: model)
     }
+    return stored.type
   }
 }

@@ -48,10 +48,7 @@ public enum UpcyclePlan {
       companions: source.companions, shardSize: settings.shardSize,
       recipe: JSONObject([
         ("step", "upcycle"),
-        (
-          "settings",
-          .object(JSONObject(settings.fields.map { ($0.key, JSONValue.string($0.value)) }))
-        ),
+        ("settings", .object(JSONObject(strings: settings.fields))),
         ("of", source.recipe),
       ]),
       source: source.summary, notes: notes(target, settings, tensors))
@@ -152,14 +149,7 @@ public enum UpcyclePlan {
   private static func outputType(
     of address: TensorAddress, _ source: DenseModel, _ settings: UpcycleSettings
   ) throws -> ScalarType {
-    switch settings.dtype {
-    case .bfloat16: return .bfloat16
-    case .float16: return .float16
-    case .float32: return .float32
-    case .keep:
-      let like = address.role == .router ? TensorAddress(.ffnGate, layer: address.layer) : address
-      let type = try part(like, source).type
-      return type.isQuantised ? .bfloat16 : type
-    }
+    let like = address.role == .router ? TensorAddress(.ffnGate, layer: address.layer) : address
+    return try settings.dtype.applied(to: try part(like, source).type)
   }
 }

@@ -1,4 +1,6 @@
+import Architectures
 import Checkpoints
+import Conversion
 import Foundation
 import ModelFiles
 import Tokenization
@@ -13,6 +15,9 @@ extension ModelFile {
     }
     return Array(tokens.prefix(limit))
   }
+
+  /// What tells this model from others, and one version of its files from another.
+  var fingerprint: String { Fingerprint.of("\(description) \(FileIdentity.of(inputs))") }
 }
 
 /// Hashes of what determines a result, for the fingerprints of resumable runs.

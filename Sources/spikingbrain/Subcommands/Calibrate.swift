@@ -123,7 +123,7 @@ struct CalibrateRunner {
   }
 
   private static func json(_ fields: [String: String]) -> JSONValue {
-    .object(JSONObject(fields.sorted { $0.key < $1.key }.map { ($0.key, .string($0.value)) }))
+    .object(JSONObject(strings: fields.sorted { $0.key < $1.key }))
   }
 
   /// The pieces of text, and all tokens that they are taken from.
@@ -181,7 +181,7 @@ struct CalibrateRunner {
   private func fingerprint(_ file: ModelFile, _ tokens: [Int]) -> [String: String] {
     [
       "version": ProgramVersion.current,
-      "source": Fingerprint.of("\(file.description) \(FileIdentity.of(file.inputs))"),
+      "source": file.fingerprint,
       "text": Fingerprint.of(tokens),
       "settings": Fingerprint.of("\(settings.fields) \(spikes) \(int8?.fields ?? [])"),
     ]

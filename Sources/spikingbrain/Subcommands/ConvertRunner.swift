@@ -77,7 +77,7 @@ struct ConvertRunner {
   private func fingerprint(_ choice: LayerChoice, _ source: ModelFile) -> [String: String] {
     [
       "version": ProgramVersion.current,
-      "source": Fingerprint.of("\(source.description) \(FileIdentity.of(source.inputs))"),
+      "source": source.fingerprint,
       "text": Fingerprint.of(choice.tokens),
       "settings": Fingerprint.of("\(settings.fields) \(settings.context)"),
     ]

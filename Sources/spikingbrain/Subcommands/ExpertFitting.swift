@@ -40,14 +40,11 @@ struct ExpertFitting {
   /// Begins the directory `out`, with what determines the result: a run is resumed only when all of
   /// it is the same.
   func begin(_ out: String) throws -> OutputDirectory {
-    func identity(_ file: ModelFile?) -> String {
-      file.map { Fingerprint.of("\($0.description) \(FileIdentity.of($0.inputs))") } ?? ""
-    }
     return try OutputDirectory(
       begin: out,
       fingerprint: [
-        "version": ProgramVersion.current, "checkpoint": identity(file),
-        "teacher": identity(teacher), "text": Fingerprint.of(tokens),
+        "version": ProgramVersion.current, "checkpoint": file.fingerprint,
+        "teacher": teacher?.fingerprint ?? "", "text": Fingerprint.of(tokens),
         "settings": Fingerprint.of("\(settings.fields)"),
       ], resume: output.resume, force: output.force, inputs: inputs)
   }

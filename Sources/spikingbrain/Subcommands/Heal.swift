@@ -194,7 +194,7 @@ struct HealRunner {
       from: file, replacing: tensors.views, summary: HealedOrigin.transform,
       recipe: JSONObject([
         ("step", "heal"),
-        ("settings", .object(JSONObject(settings.fields.map { ($0.key, .string($0.value)) }))),
+        ("settings", .object(JSONObject(strings: settings.fields))),
         ("tokens", .int(tokens.count)),
         // So that `verify` can still tell where the other tensors are from.
         ("of", try Manifest(ifIn: file.path)?.recipe ?? .null),
@@ -238,12 +238,10 @@ struct HealRunner {
   private func fingerprint(
     _ file: ModelFile, _ source: ModelFile, _ tokens: [Int]
   ) -> [String: String] {
-    func identity(_ file: ModelFile) -> String {
-      Fingerprint.of("\(file.description) \(FileIdentity.of(file.inputs))")
-    }
-    return [
-      "version": ProgramVersion.current, "checkpoint": identity(file), "teacher": identity(source),
-      "text": Fingerprint.of(tokens), "settings": Fingerprint.of("\(settings.fields)"),
+    [
+      "version": ProgramVersion.current, "checkpoint": file.fingerprint,
+      "teacher": source.fingerprint, "text": Fingerprint.of(tokens),
+      "settings": Fingerprint.of("\(settings.fields)"),
     ]
   }
 }

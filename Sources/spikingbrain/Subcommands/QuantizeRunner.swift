@@ -84,7 +84,7 @@ struct QuantizationSummary {
 
   /// As manifests record it and `--json` prints it.
   var json: JSONObject {
-    var object = JSONObject(settings.fields.map { ($0.key, JSONValue.string($0.value)) })
+    var object = JSONObject(strings: settings.fields)
     object["bytes"] = .int(bytes)
     object["of_bfloat16"] = .number(fixed(Double(bytes) / Double(max(2 * codeBytes, 1)), 4))
     object["relative_output_error"] = .object(
