@@ -80,19 +80,9 @@ public struct Recall: Sendable {
 extension Model {
   /// Mean log-probability, in nats, of the tokens at `positions` (1 or later) of `tokens`.
   func meanLogProbability(of positions: Range<Int>, in tokens: [Int]) throws -> Double {
-    var state = DecodingState(for: description), sum = 0.0
+    var state = DecodingState(for: description)
     let hidden = try extend(&state, with: tokens)
-    for first in stride(from: positions.lowerBound, to: positions.upperBound, by: 64) {
-      let part = first..<min(first + 64, positions.upperBound)
-      let logits = logits(hidden, rows: part.lowerBound - 1..<part.upperBound - 1)
-      withExtendedLifetime(logits) {
-        for position in part {
-          let scores = logits.row(position - first)
-          sum +=
-            Double(scores[tokens[position]]) - Softmax.logSumExp(scores, count: logits.columns)
-        }
-      }
-    }
-    return sum / Double(positions.count)
+    let found = logProbabilities(of: tokens, at: positions, hidden: hidden)
+    return found.reduce(0, +) / Double(positions.count)
   }
 }

@@ -65,30 +65,37 @@ extension Gram {
   /// sum ω |y|².
   public func squaredError(of weights: UnsafePointer<Float>) -> Double {
     let size = features
+    return cross.withUnsafeBufferPointer { cross in
+      sum(over: weights, rows: targets, from: targetSquares) { w, product, target in
+        (0..<size).reduce(0.0) { $0 + w[$1] * (product[$1] - 2 * cross[target * size + $1]) }
+      }
+    }
+  }
+
+  /// `start` and for each of the `rows` of `weights` [rows, features] the term of the row w and the
+  /// product G w, summed in order.
+  private func sum(
+    over weights: UnsafePointer<Float>, rows: Int, from start: Double,
+    term: (_ w: UnsafePointer<Double>, _ product: UnsafePointer<Double>, _ row: Int) -> Double
+  ) -> Double {
+    let size = features
     return matrix.withUnsafeBufferPointer { matrix in
-      cross.withUnsafeBufferPointer { cross in
-        guard let matrix = matrix.baseAddress, let cross = cross.baseAddress else {
-          return targetSquares
-        }
-        return withUnsafeTemporaryAllocation(of: Double.self, capacity: targets) { errors in
-          Parallel.ranges(targets, minimum: 1 + (1 << 21) / (size * size)) { range in
-            withUnsafeTemporaryAllocation(of: Double.self, capacity: 2 * range.count * size) {
-              guard let w = $0.baseAddress else { return }
-              let product = w + range.count * size
-              for i in 0..<range.count * size {
-                w[i] = Double(weights[range.lowerBound * size + i])
-              }
-              Cholesky.multiplySymmetric(matrix, size: size, rows: w, count: range.count, product)
-              for (r, target) in range.enumerated() {
-                errors[target] = (0..<size).reduce(0.0) { sum, i in
-                  sum + w[r * size + i]
-                    * (product[r * size + i] - 2 * cross[target * size + i])
-                }
-              }
+      guard let matrix = matrix.baseAddress else { return start }
+      return withUnsafeTemporaryAllocation(of: Double.self, capacity: max(rows, 1)) { terms in
+        Parallel.ranges(rows, minimum: 1 + (1 << 21) / (size * size)) { range in
+          withUnsafeTemporaryAllocation(of: Double.self, capacity: 2 * range.count * size) {
+            guard let w = $0.baseAddress else { return }
+            let product = w + range.count * size
+            for i in 0..<range.count * size {
+              w[i] = Double(weights[range.lowerBound * size + i])
+            }
+            Cholesky.multiplySymmetric(matrix, size: size, rows: w, count: range.count, product)
+            for (r, row) in range.enumerated() {
+              terms[row] = term(w + r * size, product + r * size, row)
             }
           }
-          return errors.reduce(targetSquares, +)
         }
+        return terms[..<rows].reduce(start, +)
       }
     }
   }
@@ -103,26 +110,8 @@ extension Gram {
   /// sum over rows w of w G wᵀ for weights [rows, features]: sum over tokens of |W φ|².
   public func power(of weights: UnsafePointer<Float>, rows: Int) -> Double {
     let size = features
-    return matrix.withUnsafeBufferPointer { matrix in
-      guard let matrix = matrix.baseAddress else { return 0 }
-      return withUnsafeTemporaryAllocation(of: Double.self, capacity: max(rows, 1)) { powers in
-        Parallel.ranges(rows, minimum: 1 + (1 << 21) / (size * size)) { range in
-          withUnsafeTemporaryAllocation(of: Double.self, capacity: 2 * range.count * size) {
-            guard let w = $0.baseAddress else { return }
-            let product = w + range.count * size
-            for i in 0..<range.count * size {
-              w[i] = Double(weights[range.lowerBound * size + i])
-            }
-            Cholesky.multiplySymmetric(matrix, size: size, rows: w, count: range.count, product)
-            for (r, row) in range.enumerated() {
-              powers[row] = (0..<size).reduce(0.0) {
-                $0 + w[r * size + $1] * product[r * size + $1]
-              }
-            }
-          }
-        }
-        return powers[..<rows].reduce(0, +)
-      }
+    return sum(over: weights, rows: rows, from: 0) { w, product, _ in
+      (0..<size).reduce(0.0) { $0 + w[$1] * product[$1] }
     }
   }
 }

@@ -35,18 +35,9 @@ struct SpikingProbe {
     for sample in samples {
       var state = DecodingState(for: model.description)
       let hidden = try model.extend(&state, with: sample)
-      for first in stride(from: 0, to: sample.count - 1, by: 64) {
-        let rows = first..<min(first + 64, sample.count - 1)
-        let logits = model.logits(hidden, rows: rows)
-        withExtendedLifetime(logits) {
-          for row in rows {
-            let scores = logits.row(row - first)
-            sum +=
-              Softmax.logSumExp(scores, count: logits.columns) - Double(scores[sample[row + 1]])
-            scored += 1
-          }
-        }
-      }
+      let found = model.logProbabilities(of: sample, at: 1..<max(1, sample.count), hidden: hidden)
+      sum -= found.reduce(0, +)
+      scored += found.count
     }
     return exp(sum / Double(max(scored, 1)))
   }

@@ -42,12 +42,7 @@ struct LogitsCheck {
   /// Reads half of the tokens, saves and restores the state, and reads the rest.
   private func restored(against together: FloatMatrix) throws -> LogitsComparison {
     let half = tokens.count / 2
-    var state = DecodingState(for: model.description)
-    _ = try model.extend(&state, with: Array(tokens[..<half]))
-    guard
-      var restored = DecodingState(
-        for: model.description, saved: state.saved, position: state.position)
-    else { throw RuntimeError.stateDoesNotFit(file: "memory", reason: "restoring failed") }
+    var (_, restored) = try model.states(after: Array(tokens[..<half]))
     let rest = try model.extend(&restored, with: Array(tokens[half...]))
     return LogitsComparison((model, together.rows(half..<tokens.count)), (model, rest))
   }
@@ -81,3 +76,17 @@ struct LogitsCheck {
 
 /// `value` as `1.2e-07`.
 public func scientific(_ value: Double) -> String { String(format: "%.1e", value) }
+
+extension Model {
+  /// The state after `tokens`, and the same saved and restored.
+  func states(
+    after tokens: [Int]
+  ) throws -> (live: DecodingState, restored: DecodingState) {
+    var live = DecodingState(for: description)
+    _ = try extend(&live, with: tokens)
+    guard
+      let restored = DecodingState(for: description, saved: live.saved, position: live.position)
+    else { throw RuntimeError.stateDoesNotFit(file: "memory", reason: "restoring failed") }
+    return (live, restored)
+  }
+}

@@ -64,12 +64,7 @@ struct SpikingCheck {
   /// Reads half of the tokens, and the rest from the live state and from a restored one.
   private func restored() throws -> CheckResult {
     let half = tokens.count / 2, rest = Array(tokens[half...])
-    var state = DecodingState(for: model.description)
-    _ = try model.extend(&state, with: Array(tokens[..<half]))
-    guard
-      var restored = DecodingState(
-        for: model.description, saved: state.saved, position: state.position)
-    else { throw RuntimeError.stateDoesNotFit(file: "memory", reason: "restoring failed") }
+    var (state, restored) = try model.states(after: Array(tokens[..<half]))
     let live = try model.extend(&state, with: rest)
     let again = try model.extend(&restored, with: rest)
     defer { withExtendedLifetime((live, again)) {} }

@@ -239,12 +239,7 @@ extension SpikeCalibration.Result {
       "perplexity", "\(fixed(perplexity.unspiked, 3)) -> \(fixed(perplexity.spiked, 3))",
       "\(increase < 0 ? "" : "+")\(fixed(100 * increase, 2))% from spikes alone, on a few of the samples"
     )
-    let ks = spiking.layers.flatMap { layer in
-      layer.thresholds.spiked.filter { $0 != .rotatedQuery }.compactMap { layer.thresholds[$0] }
-    }
-    if let least = ks.min(), let most = ks.max() {
-      table.add("k", least == most ? "\(least)" : "\(least) to \(most)")
-    }
+    if let ks = spiking.thresholds(of: { $0 != .rotatedQuery }) { table.add("k", ks) }
     if !idleExperts.isEmpty {
       table.add("no tokens", idleExperts.joined(separator: ", "), "use their layer's k")
     }

@@ -216,22 +216,3 @@ func ranges(_ numbers: [Int]) -> String {
   }
   return step == 1 ? "\(first)-\(last)" : "\(first),\(first + step),...,\(last)"
 }
-
-extension SpikingSettings {
-  /// The settings in words: `k 3, rotated queries 3, INT8 keys and values`.
-  fileprivate var text: String {
-    func range(_ chosen: (Projection) -> Bool) -> String? {
-      let ks = layers.flatMap { layer in
-        layer.thresholds.spiked.filter(chosen).compactMap { layer.thresholds[$0] }
-      }
-      guard let least = ks.min(), let most = ks.max() else { return nil }
-      return least == most ? "\(least)" : "\(least) to \(most)"
-    }
-    let parts = [
-      range { $0 != .rotatedQuery }.map { "k \($0)" },
-      range { $0 == .rotatedQuery }.map { "rotated queries \($0)" },
-      cache == .int8 ? "INT8 keys and values" : nil,
-    ]
-    return parts.compactMap(\.self).joined(separator: ", ")
-  }
-}

@@ -1,0 +1,26 @@
+import Kernels
+
+extension Model {
+  /// Rows of logits held at a time: with a vocabulary of 150,000 they take 38 MB.
+  private static let rowsAtOnce = 64
+
+  /// Log-probabilities, in nats, of the tokens at `positions` (1 or later) of `tokens`, whose final
+  /// hidden states are `hidden` [T, H].
+  package func logProbabilities(
+    of tokens: [Int], at positions: Range<Int>, hidden: FloatMatrix
+  ) -> [Double] {
+    var found: [Double] = []
+    for first in stride(from: positions.lowerBound, to: positions.upperBound, by: Self.rowsAtOnce) {
+      let part = first..<min(first + Self.rowsAtOnce, positions.upperBound)
+      let logits = logits(hidden, rows: part.lowerBound - 1..<part.upperBound - 1)
+      withExtendedLifetime(logits) {
+        for position in part {
+          let scores = logits.row(position - first)
+          found.append(
+            Double(scores[tokens[position]]) - Softmax.logSumExp(scores, count: logits.columns))
+        }
+      }
+    }
+    return found
+  }
+}
