@@ -15,14 +15,7 @@ struct DecodingStateTests {
   @Test(arguments: ["gla_swa", "spikingbrain", "mistral", "intra-layer"], [1, 5, 6, 7, 13, 23])
   func `saved and restored, it goes on identically`(_ name: String, _ cut: Int) throws {
     let model = try synthesized(name, in: directory)
-    var state = DecodingState(for: model.description)
-    _ = try model.logits(Array(tokens[..<cut]), on: &state)
-    var restored = try #require(
-      DecodingState(for: model.description, saved: state.saved, position: state.position))
-    #expect(restored.saved == state.saved)
-    let rest = Array(tokens[cut...])
-    #expect(try model.logits(rest, on: &restored) == model.logits(rest, on: &state))
-    #expect(restored.saved == state.saved)
+    let restored = try expectRestoredGoesOn(model, tokens, cut: cut)
     #expect(restored.position == 24)
   }
 

@@ -3,6 +3,7 @@ import Checkpoints
 import ModelFiles
 import TensorTypes
 import TestSupport
+import Testing
 
 @testable import Runtime
 
@@ -34,6 +35,21 @@ extension Model {
     var state = DecodingState(for: description)
     return try logits(tokens, on: &state, stepwise: stepwise)
   }
+}
+
+/// Expects `model` to go on from a saved and restored state after `cut` of `tokens` as from the live
+/// one; returns the restored state at the end of them.
+@discardableResult
+func expectRestoredGoesOn(_ model: Model, _ tokens: [Int], cut: Int) throws -> DecodingState {
+  var state = DecodingState(for: model.description)
+  _ = try model.logits(Array(tokens[..<cut]), on: &state)
+  var restored = try #require(
+    DecodingState(for: model.description, saved: state.saved, position: state.position))
+  #expect(restored.saved == state.saved)
+  let rest = Array(tokens[cut...])
+  #expect(try model.logits(rest, on: &restored) == model.logits(rest, on: &state))
+  #expect(restored.saved == state.saved)
+  return restored
 }
 
 extension FloatMatrix {

@@ -115,13 +115,7 @@ struct SpikingTests {
   @Test(arguments: ["gla_swa", "spikingbrain", "intra-layer"], [1, 6, 13])
   func `a saved state goes on identically with a coded cache`(_ name: String, _ cut: Int) throws {
     let model = try model(name, k: 3, cache: .int8)
-    var state = DecodingState(for: model.description)
-    _ = try model.logits(Array(tokens[..<cut]), on: &state)
-    var restored = try #require(
-      DecodingState(for: model.description, saved: state.saved, position: state.position))
-    #expect(restored.saved == state.saved)
-    let rest = Array(tokens[cut...])
-    #expect(try model.logits(rest, on: &restored) == model.logits(rest, on: &state))
+    try expectRestoredGoesOn(model, tokens, cut: cut)
   }
 
   @Test func `a coded cache takes a byte per element and four per head`() throws {

@@ -37,6 +37,24 @@ def every_type():
     return tensors
 
 
+def write_sharded(folder, stem, suffix, save):
+    """Two shards and their index, in the naming of `transformers`."""
+    folder.mkdir(exist_ok=True)
+    values = torch.from_numpy(ramp(2, 3))
+    parts = {
+        f"{stem}-00001-of-00002{suffix}": {"a.weight": values, "b.weight": values.half()},
+        f"{stem}-00002-of-00002{suffix}": {"c.weight": values.bfloat16()},
+    }
+    for name, part in parts.items():
+        save(part, folder / name)
+    index = {
+        "metadata": {"total_size": 24 + 12 + 12},
+        "weight_map": {tensor: name for name, part in parts.items() for tensor in part},
+    }
+    text = json.dumps(index, indent=2, sort_keys=True) + "\n"
+    (folder / f"{stem}{suffix}.index.json").write_text(text)
+
+
 def write_pytorch(folder):
     folder.mkdir(parents=True, exist_ok=True)
     whole = torch.arange(6, dtype=torch.float32).view(2, 3)
@@ -53,42 +71,14 @@ def write_pytorch(folder):
                "size": whole.shape, "device": torch.device("cpu"), "dtype": torch.bfloat16}
     torch.save(wrapped, folder / "wrapped.pt")
 
-    sharded = folder / "sharded"
-    sharded.mkdir(exist_ok=True)
-    values = torch.from_numpy(ramp(2, 3))
-    parts = {
-        "pytorch_model-00001-of-00002.bin": {"a.weight": values, "b.weight": values.half()},
-        "pytorch_model-00002-of-00002.bin": {"c.weight": values.bfloat16()},
-    }
-    for name, part in parts.items():
-        torch.save(part, sharded / name)
-    index = {
-        "metadata": {"total_size": 24 + 12 + 12},
-        "weight_map": {tensor: name for name, part in parts.items() for tensor in part},
-    }
-    text = json.dumps(index, indent=2, sort_keys=True) + "\n"
-    (sharded / "pytorch_model.bin.index.json").write_text(text)
+    write_sharded(folder / "sharded", "pytorch_model", ".bin", torch.save)
 
 
 def write_safetensors(folder):
     folder.mkdir(parents=True, exist_ok=True)
-    values = torch.from_numpy(ramp(2, 3))
     save_file(every_type(), folder / "types.safetensors", metadata={"format": "pt", "note": "é\n"})
-
-    sharded = folder / "sharded"
-    sharded.mkdir(exist_ok=True)
-    parts = {
-        "model-00001-of-00002.safetensors": {"a.weight": values, "b.weight": values.half()},
-        "model-00002-of-00002.safetensors": {"c.weight": values.bfloat16()},
-    }
-    for name, part in parts.items():
-        save_file(part, sharded / name, metadata={"format": "pt"})
-    index = {
-        "metadata": {"total_size": 24 + 12 + 12},
-        "weight_map": {tensor: name for name, part in parts.items() for tensor in part},
-    }
-    text = json.dumps(index, indent=2, sort_keys=True) + "\n"
-    (sharded / "model.safetensors.index.json").write_text(text)
+    write_sharded(folder / "sharded", "model", ".safetensors",
+                  lambda part, path: save_file(part, path, metadata={"format": "pt"}))
 
 
 def write_gguf(folder):
