@@ -53,6 +53,17 @@ struct RecipeFilesTests {
     #expect(directory.names == ["qwen"])
   }
 
+  @Test func `a dry run says what the healing will take, and writes nothing`() throws {
+    let result = try Program.run(
+      "build", Repository.root + "/recipes/demo.yaml", "--output", directory("out"), "--dry-run",
+      "--json"
+    ).json()
+    let healing = try #require(result["steps"]?.array?.last)
+    #expect(healing["step"] == "heal" && healing["steps"] == 400)
+    #expect(try #require(healing["predicted_seconds"]?.double) > 0)
+    #expect(directory.names.isEmpty)
+  }
+
   @Test func `the small one is built, verified and still speaks`() throws {
     let result = try Program.run(
       "build", Repository.root + "/recipes/demo-experts.yaml", "--output", directory("out"),

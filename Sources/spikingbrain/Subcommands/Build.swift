@@ -70,13 +70,15 @@ struct Build: ParsableCommand {
           try ConvertRunner(settings: settings, output: output).run(source, to: target))
       case .heal(var settings):
         let from = stages.current, target = stages.next()
-        // A dry run has no conversion to time; `heal --dry-run` predicts on a real one.
-        if output.dryRun || output.resume && Stages.isComplete(target) { continue }
+        if output.resume && Stages.isComplete(target) { continue }
         heading("heal \(from) -> \(target)")
         settings.text = settings.text.map(recipe.path)
-        report(
-          "heal", target,
-          try HealRunner(settings: settings, output: output).run(from, teacher: source, to: target))
+        let runner = HealRunner(settings: settings, output: output)
+        if let planned, output.dryRun {
+          report("heal", target, try runner.predict(planned, teacher: source))
+        } else {
+          report("heal", target, try runner.run(from, teacher: source, to: target))
+        }
       case .upcycle(var settings):
         settings.text = settings.text.map(recipe.path)
         let from = stages.latest ?? source, target = stages.next()

@@ -141,13 +141,9 @@ struct HealRunner {
     }
     let tokens = try file.tokens(of: settings.text, limit: settings.tokens)
     // Nothing is touched before the inputs have been found to fit.
-    let temporary = FileManager.default.temporaryDirectory.path
-    let rehearsal = try healer(file, source, tokens: tokens, directory: temporary)
-    if let limit = output.limits.maxRam, rehearsal.distillationBytes > limit.bytes {
-      throw HealingError.memory(
-        needed: ByteSize(rehearsal.distillationBytes), limit: limit)
-    }
-    if output.dryRun { return predict(try rehearsal.estimate()) }
+    let model = DescribedModel(file.description, weights: file)
+    let rehearsal = try rehearsal(model, source, tokens: tokens)
+    if output.dryRun { return try prediction(rehearsal) }
     let inputs = file.inputs + source.inputs + settings.text
     let directory = try OutputDirectory(
       begin: out, fingerprint: fingerprint(file, source, tokens), resume: output.resume,
@@ -165,7 +161,8 @@ struct HealRunner {
     _ directory: OutputDirectory
   ) throws -> Report {
     let healer = try healer(
-      file, source, tokens: tokens, directory: directory.workspace())
+      DescribedModel(file.description, weights: file), source, tokens: tokens,
+      directory: directory.workspace())
     let started = Date()
     let estimate = try healer.estimate()
     output.reporting.note("\(estimate.text)")
@@ -218,18 +215,40 @@ struct HealRunner {
         + duration(seconds))
   }
 
+  /// What healing a conversion that is not written yet would take.
+  func predict(_ plan: CheckpointPlan, teacher: String) throws -> Report {
+    try settings.validate { _ in .commandLine }
+    let source = try ModelFile.open(teacher)
+    let tokens = try source.tokens(of: settings.text, limit: settings.tokens)
+    let model = DescribedModel(plan.description, weights: try PlannedWeights(plan))
+    return try prediction(rehearsal(model, source, tokens: tokens))
+  }
+
   private func healer(
-    _ file: ModelFile, _ source: ModelFile, tokens: [Int], directory: String
+    _ model: DescribedModel, _ source: ModelFile, tokens: [Int], directory: String
   ) throws -> Healer {
     try Healer(
-      model: file.description, weights: file, teacher: source.description, teacherWeights: source,
-      tokens: tokens, settings: settings, directory: directory,
+      model: model.description, weights: model.weights, teacher: source.description,
+      teacherWeights: source, tokens: tokens, settings: settings, directory: directory,
       memory: output.limits.maxRam?.bytes)
   }
 
+  /// A healer that writes nothing, of what fits the limits.
+  private func rehearsal(
+    _ model: DescribedModel, _ source: ModelFile, tokens: [Int]
+  ) throws -> Healer {
+    let temporary = FileManager.default.temporaryDirectory.path
+    let healer = try healer(model, source, tokens: tokens, directory: temporary)
+    if let limit = output.limits.maxRam, healer.distillationBytes > limit.bytes {
+      throw HealingError.memory(needed: ByteSize(healer.distillationBytes), limit: limit)
+    }
+    return healer
+  }
+
   /// What the healing would take, without doing it.
-  private func predict(_ estimate: Healer.Estimate) -> Report {
-    Report(
+  private func prediction(_ rehearsal: Healer) throws -> Report {
+    let estimate = try rehearsal.estimate()
+    return Report(
       json: ["predicted_seconds": .double(estimate.seconds), "steps": .int(estimate.steps)],
       text: estimate.text)
   }
