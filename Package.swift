@@ -23,6 +23,7 @@ let modules: [Module] = [
   Module(name: "TensorTypes", imports: []),
   Module(name: "StrictJSON", imports: ["TensorTypes"]),
   Module(name: "Checkpoints", imports: ["TensorTypes", "StrictJSON", "CLibCrypto", "CFileSystem"]),
+  Module(name: "Reporting", imports: ["TensorTypes"]),
   Module(name: "Tokenization", imports: ["TensorTypes", "StrictJSON"]),
   Module(name: "Architectures", imports: ["TensorTypes", "StrictJSON"], usesModels: true),
   Module(name: "Kernels", imports: ["TensorTypes", "CKernels", "COpenBLAS"]),

@@ -1,6 +1,6 @@
 package import Architectures
 import Kernels
-import TensorTypes
+package import TensorTypes
 
 /// What happens to the activations at one place before they are used: they become s · V_th, and
 /// whoever measures is shown them.
@@ -42,14 +42,14 @@ extension SpikingInput {
 }
 
 /// Spike counts of some tokens.
-struct SpikeMatrix {
+package struct SpikeMatrix {
   /// s [T, channels].
-  let counts: [Int32]
+  package let counts: [Int32]
   /// V_th [T].
-  let thresholds: [Float]
+  package let thresholds: [Float]
 
   /// The counts of every row of `input`; nil when an activation has none.
-  init?(_ input: FloatMatrix, k: Float) {
+  package init?(_ input: FloatMatrix, k: Float) {
     var thresholds = [Float](repeating: 0, count: input.rows)
     var outside = 0
     counts = [Int32](unsafeUninitializedCapacity: input.count) { counts, initialized in
@@ -87,7 +87,7 @@ extension FloatMatrix {
 extension SpikingSettings.Projection {
   /// The projection whose weight has `role`; nil for what is never spiked, the router and the
   /// second matrix of a decay gate among them.
-  init?(_ role: TensorAddress.Role) {
+  package init?(_ role: TensorAddress.Role) {
     switch role {
     case .query: self = .query
     case .key: self = .key

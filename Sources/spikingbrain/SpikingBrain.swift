@@ -18,7 +18,7 @@ struct SpikingBrain: ParsableCommand {
       Inspect.self, Convert.self, Heal.self, Upcycle.self, Calibrate.self, Verify.self,
       Generate.self, Logits.self,
       Tokenize.self,
-      Evaluate.self, Bench.self, Build.self, Synthesize.self,
+      Evaluate.self, ReportCommand.self, Bench.self, Build.self, Synthesize.self,
     ])
 
   static func main() {

@@ -45,7 +45,7 @@ final class CalibrationObserver: SpikingObserver, @unchecked Sendable {
       measureMeans(parts, &measurement)
       if let k = task.k {
         measurement.k = k
-        measurement.unusable += count(parts, k: k, into: &measurement.statistics)
+        measurement.unusable += measurement.statistics.add(input, columns: parts.columns, k: k)
       }
     }
     let rows = sampled(input.rows, at: site, every: task.every)
@@ -55,7 +55,7 @@ final class CalibrationObserver: SpikingObserver, @unchecked Sendable {
     if measurement.trials.isEmpty { measurement.trials = task.trials.map { .init(k: $0) } }
     for (index, k) in task.trials.enumerated() {
       if isFirst {
-        _ = count(self.parts(of: some, at: site), k: k, into: &measurement.trials[index].statistics)
+        _ = measurement.trials[index].statistics.add(some, columns: parts.columns, k: k)
       }
       guard let map, let reference else { continue }
       let spiked = map.plain(some.spiked(k: Float(k)))
@@ -76,25 +76,6 @@ final class CalibrationObserver: SpikingObserver, @unchecked Sendable {
         let mean = Double(SpikeCounts.mean(matrix.pointer + start, count: columns))
         let bin = mean > 0 && mean.isFinite ? Int(((log2(mean) + 24) * 4).rounded(.down)) : 0
         result.means[min(max(bin, 0), GroupMeasurement.meanBins - 1)] += 1
-      }
-    }
-  }
-
-  private func count(
-    _ parts: (FloatMatrix, columns: Int), k: Double, into statistics: inout SpikeStatistics
-  ) -> Int {
-    let (matrix, columns) = parts
-    let rows = matrix.count / columns
-    return withUnsafeTemporaryAllocation(of: Int32.self, capacity: matrix.count) { counts in
-      withUnsafeTemporaryAllocation(of: Float.self, capacity: rows) { thresholds in
-        guard let start = counts.baseAddress, let first = thresholds.baseAddress else { return 0 }
-        let unusable = withExtendedLifetime(matrix) {
-          SpikeCounts.apply(
-            matrix.pointer, rows: rows, columns: columns, k: Float(k), into: start,
-            thresholds: first)
-        }
-        statistics.add(UnsafeBufferPointer(counts), rows: rows)
-        return unusable
       }
     }
   }

@@ -4,7 +4,7 @@ import Synchronization
 
 /// An HDF5 file being read.
 final class HDF5Reader {
-  private let path: String
+  let path: String
   private let file: hid_t
 
   /// Most elements that a dataset may have.
@@ -28,13 +28,64 @@ final class HDF5Reader {
 
   /// The numbers of dataset `name` with its shape; checksums are compared on the way.
   func doubles(_ name: String) throws(HDF5Error) -> (values: [Double], shape: [Int]) {
-    let set = H5Dopen2(file, name, ch5_default())
-    guard set >= 0 else { throw .last("cannot open dataset \(name)", path) }
-    let space = H5Dget_space(set)
+    let set = try open(name)
+    defer { H5Dclose(set) }
+    let shape = try shape(of: set, name)
+    var values = [Double](repeating: 0, count: shape.reduce(1, *))
+    guard
+      values.isEmpty
+        || H5Dread(set, ch5_native_double(), ch5_all(), ch5_all(), ch5_default(), &values) >= 0
+    else { throw .last("cannot read dataset \(name)", path) }
+    return (values, shape)
+  }
+
+  /// The numbers of dataset `name`, which has `count` rows of `width` numbers.
+  func rows(_ name: String, count: Int, width: Int) throws(HDF5Error) -> [Double] {
+    let (values, shape) = try doubles(name)
+    guard shape.first == count, values.count == count * width else {
+      throw .failed(
+        file: path, operation: "dataset \(name)",
+        reason: "it has the shape \(shape), expected \(count) rows of \(width)")
+    }
+    return values
+  }
+
+  /// The texts of dataset `name`, of fixed width and padded with zero bytes.
+  func texts(_ name: String) throws(HDF5Error) -> [String] {
+    let set = try open(name), type = H5Dget_type(set)
     defer {
-      H5Sclose(space)
+      H5Tclose(type)
       H5Dclose(set)
     }
+    let shape = try shape(of: set, name), width = H5Tget_size(type)
+    guard H5Tget_class(type) == H5T_STRING, H5Tis_variable_str(type) == 0, shape.count == 1,
+      (1...Self.longestText).contains(width), shape[0] * width <= Self.mostElements
+    else {
+      throw .failed(
+        file: path, operation: "dataset \(name)", reason: "it is no list of texts of fixed width")
+    }
+    var bytes = [UInt8](repeating: 0, count: shape[0] * width)
+    guard
+      bytes.isEmpty || H5Dread(set, type, ch5_all(), ch5_all(), ch5_default(), &bytes) >= 0
+    else { throw .last("cannot read dataset \(name)", path) }
+    return (0..<shape[0]).map { row in
+      String(decoding: bytes[width * row..<width * (row + 1)].prefix { $0 != 0 }, as: UTF8.self)
+    }
+  }
+
+  /// Most bytes of a text.
+  private static let longestText = 4096
+
+  private func open(_ name: String) throws(HDF5Error) -> hid_t {
+    let set = H5Dopen2(file, name, ch5_default())
+    guard set >= 0 else { throw .last("cannot open dataset \(name)", path) }
+    return set
+  }
+
+  /// The lengths of a dataset's dimensions, whose product is at most `mostElements`.
+  private func shape(of set: hid_t, _ name: String) throws(HDF5Error) -> [Int] {
+    let space = H5Dget_space(set)
+    defer { H5Sclose(space) }
     let rank = H5Sget_simple_extent_ndims(space)
     guard rank >= 0, rank <= 8 else {
       throw .failed(file: path, operation: "dataset \(name)", reason: "it has \(rank) dimensions")
@@ -49,12 +100,7 @@ final class HDF5Reader {
       }
       count = product
     }
-    var values = [Double](repeating: 0, count: count)
-    guard
-      count == 0
-        || H5Dread(set, ch5_native_double(), ch5_all(), ch5_all(), ch5_default(), &values) >= 0
-    else { throw .last("cannot read dataset \(name)", path) }
-    return (values, sizes.map { Int($0) })
+    return sizes.map { Int(clamping: $0) }
   }
 }
 

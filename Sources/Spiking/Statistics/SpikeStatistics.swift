@@ -7,12 +7,18 @@ public struct SpikeStatistics: Sendable, Equatable {
   /// The rarer counts beyond, by their value.
   public private(set) var larger: [Int32: Int] = [:]
   /// Rows (tokens, or heads of rotated queries) counted.
-  public private(set) var rows = 0
+  public internal(set) var rows = 0
 
   private static let largest: Int32 = 255
 
   /// Nothing counted yet.
   public init() {}
+
+  /// What was counted before, but for the rows: 511 bins, and the counts beyond.
+  init(histogram: [Int], larger: [Int32: Int]) {
+    self.histogram = histogram
+    self.larger = larger
+  }
 
   /// Counts some rows.
   public mutating func add(_ counts: UnsafeBufferPointer<Int32>, rows: Int) {

@@ -1,4 +1,3 @@
-import Checkpoints
 import ModelFiles
 import StrictJSON
 import TensorTypes
@@ -7,16 +6,9 @@ import TensorTypes
 enum HealingSummary {
   /// One line per stage of each healing, the earliest first; empty when there was none.
   static func lines(of file: ModelFile) -> [String] {
-    var lines: [[String]] = []
-    var recipe = try? Manifest(directory: file.path).recipe
-    while let step = recipe?["step"]?.string {
-      if step == "heal" {
-        lines.append(
-          [firstStage(recipe?["layers"]?.array), secondStage(recipe)].compactMap(\.self))
-      }
-      recipe = recipe?["of"]
+    ((try? History(of: file))?.steps(named: "heal") ?? []).flatMap { step in
+      [firstStage(step.record["layers"]?.array), secondStage(step.record)].compactMap(\.self)
     }
-    return lines.reversed().flatMap(\.self)
   }
 
   private static func firstStage(_ layers: [JSONValue]?) -> String? {
@@ -37,8 +29,8 @@ enum HealingSummary {
       + "attention sink \(fixed(sink.value, 3)) of the source's at worst (after layer \(sink.layer))"
   }
 
-  private static func secondStage(_ recipe: JSONValue?) -> String? {
-    guard let stage = recipe?["distillation"], let steps = stage["steps"]?.int,
+  private static func secondStage(_ recipe: JSONValue) -> String? {
+    guard let stage = recipe["distillation"], let steps = stage["steps"]?.int,
       let before = stage["kl_before"]?.double, let after = stage["kl_after"]?.double
     else { return nil }
     return "end to end, \(steps) steps, held-out divergence \(fixed(before, 4)) -> "

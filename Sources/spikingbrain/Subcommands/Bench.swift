@@ -1,5 +1,4 @@
 import ArgumentParser
-import Foundation
 import Kernels
 import Runtime
 import StrictJSON
@@ -43,34 +42,12 @@ struct Bench: ParsableCommand {
     if let threads { Parallel.threadCount = threads }
     let runnable = try RunnableModel(ckpt)
     let model = runnable.model
-    let check = try SelfCheck.run(model)
-    guard check.outcome != .failed else {
-      throw BenchError.checkFailed(check.detail)
-    }
-    var stateBytes = 0
-    let prefills = try lengths.map { length in
-      var state = DecodingState(for: model.description)
-      let tokens = SelfCheck.tokens(model, count: length)
-      let seconds = try timed { _ = try model.extend(&state, with: tokens) }
-      stateBytes = max(stateBytes, state.byteCount)
-      return (tokens: length, seconds: seconds)
-    }
+    var probe = try SpeedProbe(model)
+    let prefills = try lengths.map { (tokens: $0, seconds: try probe.prefill($0)) }
     let decodes = try positions.map { position in
-      var state = DecodingState(for: model.description)
-      if position > 0 {
-        _ = try model.extend(&state, with: SelfCheck.tokens(model, count: position))
-      }
-      let tokens = SelfCheck.tokens(model, count: decode)
-      let seconds = try timed {
-        for token in tokens {
-          let hidden = try model.extend(&state, with: [token])
-          _ = model.logits(hidden, rows: 0..<1)
-        }
-      }
-      stateBytes = max(stateBytes, state.byteCount)
-      return (at: position, rate: Double(decode) / seconds)
+      (at: position, rate: Double(decode) / (try probe.decode(decode, at: position)))
     }
-    report(prefills, decodes, stateBytes: stateBytes)
+    report(prefills, decodes, stateBytes: probe.stateBytes)
   }
 
   /// The lengths of --prefill and --at.
@@ -88,12 +65,6 @@ struct Bench: ParsableCommand {
       throw InputError.option("--at", value: at, expected: "lengths from 0 to \(Self.longest)")
     }
     return (lengths, positions)
-  }
-
-  private func timed(_ body: () throws -> Void) rethrows -> Double {
-    let started = DispatchTime.now().uptimeNanoseconds
-    try body()
-    return Double(DispatchTime.now().uptimeNanoseconds - started) * 1e-9
   }
 
   private func report(
@@ -121,23 +92,4 @@ struct Bench: ParsableCommand {
       ],
       text: table.text + "\nstate \(ByteSize(stateBytes)), peak memory \(ByteSize(peak))")
   }
-}
-
-/// The most resident memory this process has had, in bytes.
-func peakMemory() -> Int {
-  var usage = rusage()
-  getrusage(Int32(RUSAGE_SELF.rawValue), &usage)
-  return usage.ru_maxrss * 1024
-}
-
-/// Why no speed is printed.
-enum BenchError: ReportableError {
-  case checkFailed(String)
-
-  var what: String {
-    switch self {
-    case .checkFailed(let detail): "no figures, because the check failed: \(detail)"
-    }
-  }
-  var exitCode: Int32 { 1 }
 }

@@ -101,30 +101,43 @@ struct Inspection {
     }
   }
 
+  /// What is known of the checkpoint, by name.
+  var facts: [(name: String, value: String)] {
+    var facts = [
+      (
+        "format",
+        "\(file.reader.formatName), \(file.reader.files.count) file(s), \(ByteSize(file.byteCount))"
+      ),
+      ("architecture", file.architecture.modelType),
+      (
+        "parameters",
+        "\(count(model.parameterCount)) total, \(count(model.activeParameterCount)) active per token"
+      ),
+      (
+        "types",
+        file.types.map { "\($0.type.rawValue) \(ByteSize($0.bytes))" }.joined(separator: ", ")
+      ),
+      ("layers", runs(of: model.layers.map(\.mixer.text))),
+    ]
+    if model.layers.contains(where: { $0.feedForward != .dense }) {
+      facts.append(("experts", runs(of: model.layers.map(\.feedForward.text))))
+    }
+    facts += [
+      (
+        "hidden",
+        "\(model.hiddenSize), feed-forward \(model.feedForwardSize), vocabulary \(model.vocabularySize)"
+          + (model.tiesEmbeddings ? " (tied)" : "")
+      ),
+      ("heads", "\(model.heads) query, \(model.keyValueHeads) key/value, d \(model.headDim)"),
+      ("extras", extras),
+    ]
+    if let spiking = model.spiking { facts.append(("spiking", spiking.text)) }
+    return facts
+  }
+
   func text(tensors: Bool) -> String {
     var table = Table()
-    table.add(
-      "format",
-      "\(file.reader.formatName), \(file.reader.files.count) file(s), \(ByteSize(file.byteCount))")
-    table.add("architecture", file.architecture.modelType)
-    table.add(
-      "parameters",
-      "\(count(model.parameterCount)) total, \(count(model.activeParameterCount)) active per token")
-    table.add(
-      "types",
-      file.types.map { "\($0.type.rawValue) \(ByteSize($0.bytes))" }.joined(separator: ", "))
-    table.add("layers", runs(of: model.layers.map(\.mixer.text)))
-    if model.layers.contains(where: { $0.feedForward != .dense }) {
-      table.add("experts", runs(of: model.layers.map(\.feedForward.text)))
-    }
-    table.add(
-      "hidden",
-      "\(model.hiddenSize), feed-forward \(model.feedForwardSize), vocabulary \(model.vocabularySize)"
-        + (model.tiesEmbeddings ? " (tied)" : ""))
-    table.add(
-      "heads", "\(model.heads) query, \(model.keyValueHeads) key/value, d \(model.headDim)")
-    table.add("extras", extras)
-    if let spiking = model.spiking { table.add("spiking", spiking.text) }
+    for (name, value) in facts { table.add(name, value) }
     for line in HealingSummary.lines(of: file) { table.add("healed", line) }
     table.add("convertible", convertible)
     var lines = table.lines

@@ -1,0 +1,43 @@
+package import Architectures
+import Kernels
+package import Runtime
+
+/// Counts the spikes of a running model, rotated queries and decay gates apart.
+///
+/// Not synchronised: a model shows one input after the other.
+package final class SpikeCounter: SpikingObserver, @unchecked Sendable {
+  /// The counts of all places together.
+  package private(set) var statistics = SpikeStatistics()
+  private let spiking: SpikingSettings
+
+  /// A counter for a model spiked by `spiking`.
+  package init(_ spiking: SpikingSettings) { self.spiking = spiking }
+
+  package func observe(_ input: FloatMatrix, at site: SpikingSite, readBy map: LinearMap?) {
+    // Projections that read the same activations count once.
+    guard let k = spiking[site], let group = SpikeGroup(site.projection),
+      group != .rotatedQuery, site.projection == group.projections.first
+    else { return }
+    _ = statistics.add(input, k: k)
+  }
+}
+
+extension SpikeStatistics {
+  /// Counts the rows of `input`, or of each row the runs of `columns` activations, at `k`; returns
+  /// how many activations have no count.
+  package mutating func add(_ input: FloatMatrix, columns: Int? = nil, k: Double) -> Int {
+    let columns = columns ?? input.columns, rows = input.count / columns
+    return withUnsafeTemporaryAllocation(of: Int32.self, capacity: input.count) { counts in
+      withUnsafeTemporaryAllocation(of: Float.self, capacity: rows) { thresholds in
+        guard let start = counts.baseAddress, let first = thresholds.baseAddress else { return 0 }
+        let unusable = withExtendedLifetime(input) {
+          SpikeCounts.apply(
+            input.pointer, rows: rows, columns: columns, k: Float(k), into: start,
+            thresholds: first)
+        }
+        add(UnsafeBufferPointer(counts), rows: rows)
+        return unusable
+      }
+    }
+  }
+}
