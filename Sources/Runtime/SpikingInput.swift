@@ -35,9 +35,9 @@ extension SpikingInput {
   /// The spike counts of `input` and their thresholds, which `map` multiplies as integers; nil when
   /// nothing is spiked, or when an activation has no count: then floats show the fault.
   func counts(of input: FloatMatrix, for map: LinearMap) -> SpikeMatrix? {
-    guard let k else { return nil }
+    guard let k, let spikes = SpikeMatrix(input, k: k) else { return nil }
     observer?.observe(input, at: site, readBy: map)
-    return SpikeMatrix(input, k: k)
+    return spikes
   }
 }
 

@@ -47,9 +47,9 @@ public struct Axis: Sendable, Hashable {
       let last = max(first + 1, Int(log10(high).rounded(.up)))
       let decades = last - first
       let every = max(1, (decades + most - 1) / most)
-      let factors = decades <= 2 ? [1.0, 2, 5] : [1]
       range = isExact && low < high ? low...high : pow(10, Double(first))...pow(10, Double(last))
       let shown = range
+      let factors = log10(shown.upperBound / shown.lowerBound) < 2.5 ? [1.0, 2, 5] : [1]
       ticks = stride(from: first, through: last, by: every).flatMap { decade in
         factors.map { $0 * pow(10, Double(decade)) }
       }.filter { $0 >= shown.lowerBound * 0.999 && $0 <= shown.upperBound * 1.001 }
@@ -83,7 +83,7 @@ public struct Axis: Sendable, Hashable {
 
   /// The number at a tick.
   func text(_ tick: Double) -> String {
-    if scale == .linear { return fixed(tick, decimals) }
+    if scale == .linear { return fixed(tick, decimals).replacing("-", with: "−") }
     let exponent = Int(log10(tick).rounded(.down))
     if (-3...4).contains(exponent) { return fixed(tick, max(0, -exponent)) }
     let digits: [Character] = ["⁰", "¹", "²", "³", "⁴", "⁵", "⁶", "⁷", "⁸", "⁹"]

@@ -96,11 +96,9 @@ public struct Chart: Sendable {
         markup += "<circle class=\"f\(color)\" cx=\"\(place.x)\" cy=\"\(place.y)\" r=\"3\"/>"
       }
       guard let label = point.label else { continue }
-      let isLate = place.x > frame.right - 60
-      markup += """
-        <text class="\(isLate ? "end" : "") f\(color)" x="\(place.x + (isLate ? -7 : 7))" \
-        y="\(place.y - 7)">\(label)</text>
-        """
+      let half = Lettering.width(label) / 2
+      let middle = min(max(place.x, frame.left + half), frame.right - half)
+      markup += "<text class=\"mid halo\" x=\"\(middle)\" y=\"\(place.y - 9)\">\(label)</text>"
     }
     return markup
   }

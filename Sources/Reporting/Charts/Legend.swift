@@ -45,7 +45,8 @@ struct Legend {
         let color = entry.color % Style.colors
         switch entry.mark {
         case .bars: markup += "<path class=\"f\(color)\" d=\"M\(x) \(y - 8)h12v8h-12z\"/>"
-        case .dots: markup += "<circle class=\"f\(color)\" cx=\"\(x + 6)\" cy=\"\(y - 4)\" r=\"3\"/>"
+        case .dots:
+          markup += "<circle class=\"f\(color)\" cx=\"\(x + 6)\" cy=\"\(y - 4)\" r=\"3\"/>"
         case .line, .dashed:
           let dashed: Markup = entry.mark == .dashed ? " dashed" : ""
           markup += "<path class=\"line l\(color)\(dashed)\" d=\"M\(x) \(y - 4)h17\"/>"

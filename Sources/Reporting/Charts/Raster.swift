@@ -39,7 +39,10 @@ public struct Raster: Sendable {
 
   /// The raster, drawn.
   public var drawing: Drawing {
-    let legend = Legend([.init("spike", color: 0), .init("negative spike", color: 1)])
+    let isSigned = blocks.contains { $0.spikes.contains { $0 < 0 } }
+    let legend = Legend(
+      [.init(isSigned ? "positive spike" : "spike", color: 0)]
+        + (isSigned ? [.init("negative spike", color: 1)] : []))
     let top = legend.height + 26, bottom = top + Double(rows) * Self.rowHeight
     let steps = max(1, blocks.reduce(0) { $0 + $1.steps })
     let width = (Drawing.width - 12 - Self.left) / Double(steps)

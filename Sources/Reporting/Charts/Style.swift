@@ -15,12 +15,14 @@ enum Style {
   static let drawing: Markup = """
     .drawing{color:#1c1e21;font:12px system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",\
     sans-serif}.drawing text{fill:currentColor}.paper{fill:#fff}\
+    .halo{paint-order:stroke;stroke:#fff;stroke-width:4px;stroke-linejoin:round}\
     .grid{stroke:currentColor;stroke-opacity:.14;fill:none}\
     .axis{stroke:currentColor;stroke-opacity:.6;fill:none}\
     .line{fill:none;stroke-width:1.8;stroke-linejoin:round}.dashed{stroke-dasharray:5 4}\
     .quiet{fill-opacity:.75}.small{font-size:10px}.end{text-anchor:end}.mid{text-anchor:middle}\
     \(Markup(stringLiteral: colors(onWhite)))\
     @media screen and (prefers-color-scheme:dark){.drawing{color:#e4e6ea}.paper{fill:#15171a}\
+    .halo{stroke:#15171a}\
     \(Markup(stringLiteral: colors(onBlack)))}
     """
 
@@ -37,8 +39,7 @@ enum Style {
     table{border-collapse:collapse;font-size:.88rem;font-variant-numeric:tabular-nums}\
     th,td{padding:.28rem 1.1rem .28rem 0;text-align:left;vertical-align:top;\
     border-bottom:1px solid #8883}th{font-weight:600}td.n,th.n{text-align:right}\
-    td{overflow-wrap:anywhere}td.n,th{overflow-wrap:normal}\
-    figure{margin:1.4rem 0;break-inside:avoid}figure svg{display:block;width:100%;height:auto}\
+    td{overflow-wrap:break-word}figure{margin:1.4rem 0;break-inside:avoid}figure svg{display:block;width:100%;height:auto}\
     figcaption{font-size:.88rem;color:#5b6068;margin-top:.35rem}\
     @media screen and (prefers-color-scheme:dark){body{background:#15171a;color:#e4e6ea}\
     .note,figcaption{color:#a3a9b3}a{color:#5db2e8}}\

@@ -13,7 +13,9 @@ struct History {
 
     /// Its settings in their order.
     var settings: [(key: String, value: String)] {
-      (record["settings"]?.object?.members ?? []).map { ($0.key, $0.value.string ?? $0.value.compact) }
+      (record["settings"]?.object?.members ?? []).map {
+        ($0.key, $0.value.string ?? $0.value.compact)
+      }
     }
 
     /// What it had to say.

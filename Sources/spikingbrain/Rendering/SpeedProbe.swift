@@ -50,7 +50,8 @@ struct SpeedProbe {
 
 /// The processor's name, and how many threads and which instructions the kernels use.
 func machine() -> String {
-  let lines = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8))?.split(separator: "\n")
+  let lines = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8))?.split(
+    separator: "\n")
   let name = lines?.first { $0.hasPrefix("model name") }?.split(separator: ":").last
   return "\(name?.trimmingCharacters(in: .whitespaces) ?? "unknown processor"), "
     + "\(Parallel.threadCount) thread(s), \(InstructionSet.current)"

@@ -28,7 +28,9 @@ extension ReportSubject {
       x: Axis(
         "spike count s", covering: [-Double(Self.widest) - 2, Double(Self.widest) + 2],
         isExact: true, most: 10),
-      y: Axis("share of channels", covering: Array(shares.values), scale: .logarithmic),
+      y: Axis(
+        "share of channels", covering: shares.values + [(shares.values.min() ?? 1) / 2],
+        scale: .logarithmic),
       [
         Series(
           "", shares.sorted { $0.key < $1.key }.map { .init(Double($0.key), $0.value) },
@@ -37,7 +39,7 @@ extension ReportSubject {
     let figure = Figure(
       "counts", chart.drawing,
       caption: """
-        \(total.channels) channels of all projection inputs of the calibration text; the outermost \
+        \(count(total.channels)) channels of all projection inputs of the calibration text; the outermost \
         bars hold all counts beyond ±\(Self.widest).
         """)
     return ReportPart(
@@ -47,11 +49,11 @@ extension ReportSubject {
 
   /// The figures of some counts, beside those the report gives at k = 3.
   private static func figures(of counts: SpikeStatistics) -> Grid {
-    func percent(_ share: Double) -> String { "\(fixed(100 * share, 2)) %" }
+    func percent(_ share: Double) -> String { "\(fixed(100 * share, 2))%" }
     var rows = [
-      ["silent channels (s = 0)", percent(counts.silentShare), "18.4 %"],
-      ["|s| ≤ 7", percent(counts.share(upTo: 7)), "94.1 %"],
-      ["|s| > 16", percent(1 - counts.share(upTo: 16)), "about 1 %"],
+      ["silent channels (s = 0)", percent(counts.silentShare), "18.4%"],
+      ["|s| ≤ 7", percent(counts.share(upTo: 7)), "94.1%"],
+      ["|s| > 16", percent(1 - counts.share(upTo: 16)), "about 1%"],
       ["largest |s|", "\(counts.maximum)", ""],
     ]
     for coding in SpikeCoding.allCases where coding != .bitwiseUnsigned {
@@ -63,7 +65,7 @@ extension ReportSubject {
     for definition in Sparsity.allCases {
       rows.append([
         "sparsity, \(definition.text)", percent(counts.sparsity(definition)),
-        definition == .ownLength ? "69.15 %, by no stated definition" : "",
+        definition == .ownLength ? "69.15%, by no stated definition" : "",
       ])
     }
     return Grid(["", "this model", "report, k = 3"], rows: rows, numbers: [1])
@@ -88,7 +90,7 @@ extension ReportSubject {
     }
     let groups = SpikeGroup.allCases.filter { $0 != .rotatedQuery }
     func chart(
-      _ name: String, _ label: String, _ value: (SpikeStatistics) -> Double
+      _ name: String, _ label: String, caption: String, _ value: (SpikeStatistics) -> Double
     ) -> Section.Block {
       let series = groups.enumerated().map { index, group in
         Series(
@@ -96,16 +98,22 @@ extension ReportSubject {
           calibration.layers.map { layer in
             let counts = calibration.statistics { $0.layer == layer && $0.group == group }
             return .init(Double(layer), counts.channels > 0 ? value(counts) : .nan)
-          }, color: index)
+          }, mark: group.mark, color: index)
       }
       let chart = Chart(
         label + " by layer", x: .layers(model.layers.count),
         y: Axis(label, covering: series.flatMap(\.points).map(\.y)), series)
-      return .figure(Figure(name, chart.drawing, caption: "\(label), by layer and what reads it."))
+      return .figure(
+        Figure(
+          name, chart.drawing, caption: "\(caption), by layer and by what reads the activations."))
     }
     var blocks: [Section.Block] = [.table(Self.groupTable(calibration, groups))]
-    blocks.append(chart("spikes", "spikes per channel") { $0.spikesPerChannel(.bitwise) })
-    blocks.append(chart("sparsity", "sparsity (own-length)") { $0.sparsity(.ownLength) })
+    blocks.append(
+      chart("spikes", "spikes per channel", caption: "Spikes per channel") {
+        $0.spikesPerChannel(.bitwise)
+      })
+    blocks.append(
+      chart("sparsity", "sparsity (own-length)", caption: "Sparsity") { $0.sparsity(.ownLength) })
     let ks = Set(calibration.groups.compactMap(\.row.k))
     if ks.count > 1 {
       blocks.append(.figure(Self.thresholds(calibration, groups, depth: model.layers.count)))
@@ -130,8 +138,8 @@ extension ReportSubject {
       return [
         group.title,
         least == most ? fixed(least, 2) : "\(fixed(least, 2)) to \(fixed(most, 2))",
-        "\(fixed(100 * counts.silentShare, 1)) %", fixed(counts.spikesPerChannel(.bitwise), 3),
-        "\(fixed(100 * counts.sparsity(.ownLength), 1)) %", "\(counts.maximum)",
+        "\(fixed(100 * counts.silentShare, 1))%", fixed(counts.spikesPerChannel(.bitwise), 3),
+        "\(fixed(100 * counts.sparsity(.ownLength), 1))%", "\(counts.maximum)",
       ]
     }
     return Grid(
@@ -147,7 +155,8 @@ extension ReportSubject {
         group.title,
         record.groups.filter { $0.site.group == group }.map {
           .init(Double($0.site.layer), $0.row.k ?? .nan)
-        }, mark: record.groups.contains { $0.site.expert != nil } ? .dots : .line, color: index)
+        }, mark: record.groups.contains { $0.site.expert != nil } ? .dots : group.mark,
+        color: index)
     }
     let chart = Chart(
       "k by layer", x: .layers(depth),
@@ -167,6 +176,11 @@ extension SpikeGroup {
     case .ffnHidden: "down"
     }
   }
+}
+
+extension SpikeGroup {
+  /// Dashes where the line would hide that of attention: both read normed streams.
+  fileprivate var mark: Series.Mark { self == .ffnInput ? .dashed : .line }
 }
 
 extension Axis {

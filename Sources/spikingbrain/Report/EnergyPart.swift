@@ -21,10 +21,16 @@ extension ReportSubject {
     let half = total.products * SpikeEnergy.halfPrecisionMAC
     let int8 = total.products * SpikeEnergy.int8MAC
     let spiked = total.additions * SpikeEnergy.int8Addition
-    func saving(_ from: Double, _ to: Double) -> String { "\(fixed(100 * (1 - to / from), 1)) %" }
+    func saving(_ from: Double, _ to: Double) -> String {
+      to < from ? "\(fixed(100 * (1 - to / from), 1))%" : ""
+    }
+    func microjoule(_ energy: Double) -> String {
+      let value = energy * 1e-6
+      return "\(fixed(value, value < 0.1 ? 4 : value < 10 ? 2 : 0)) µJ"
+    }
     func row(_ name: String, channel: Double, token: Double) -> [String] {
       [
-        name, "\(fixed(channel, 3)) pJ", "\(fixed(token * 1e-6, 2)) µJ",
+        name, "\(fixed(channel, 3)) pJ", microjoule(token),
         saving(SpikeEnergy.halfPrecisionMAC, channel), saving(SpikeEnergy.int8MAC, channel),
       ]
     }
@@ -36,7 +42,7 @@ extension ReportSubject {
         row(
           "INT8 additions, one per spike", channel: SpikeEnergy.perChannel(spikes: spikes),
           token: spiked),
-        ["report, 1.13 spikes per channel", "0.034 pJ", "", "97.7 %", "85.2 %"],
+        ["report, 1.13 spikes per channel", "0.034 pJ", "", "97.7%", "85.2%"],
       ], numbers: [1, 2, 3, 4])
     return ReportPart(
       Section(
@@ -52,13 +58,13 @@ extension ReportSubject {
           .note(
             """
             An estimate of arithmetic, measured on no chip. It counts the projections that are spiked \
-            (\(fixed(total.products * 1e-6, 2)) M weights per token). It leaves out memory traffic, \
+            (\(count(Int(total.products))) weights per token). It leaves out memory traffic, \
             which costs more than arithmetic on most machines; attention scores and recurrent states; \
             norms, routers, thresholds and the multiplication by V_th; the output head \
-            (\(fixed(energy.headProducts * 1e-6, 2)) M weights per token, \
-            \(fixed(energy.headProducts * SpikeEnergy.halfPrecisionMAC * 1e-6, 2)) µJ in FP16); and \
-            what event-driven hardware pays for each event. This program runs spikes as integer \
-            arithmetic on a CPU and saves none of this energy.
+            (\(count(Int(energy.headProducts))) weights per token, \
+            \(microjoule(energy.headProducts * SpikeEnergy.halfPrecisionMAC)) in FP16); and \
+            what event-driven hardware pays for each event. This program runs spikes on a CPU, where none \
+            of this is saved.
             """),
         ]),
       json: [

@@ -16,7 +16,8 @@ extension ReportSubject {
     guard !tokens.isEmpty else {
       return .absent(
         "experts", title,
-        "Needs a text: <code>spikingbrain report CKPT --text FILE</code> counts who gets its tokens.")
+        "Needs a text: <code>spikingbrain report CKPT --text FILE</code> counts who gets its tokens."
+      )
     }
     let load = try ExpertLoad(of: runnable(), on: tokens, context: context)
     let map = HeatMap(
@@ -24,8 +25,8 @@ extension ReportSubject {
       columnLabel: "routed expert", load.layers.map { ("\($0.layer)", $0.shares) })
     let rows = load.layers.map { layer in
       [
-        "\(layer.layer)", "\(fixed(100 * (layer.shares.min() ?? 0), 1)) %",
-        "\(fixed(100 * (layer.shares.max() ?? 0), 1)) %", fixed(layer.evenness, 3),
+        "\(layer.layer)", "\(fixed(100 * (layer.shares.min() ?? 0), 1))%",
+        "\(fixed(100 * (layer.shares.max() ?? 0), 1))%", fixed(layer.evenness, 3),
         "\(layer.unused.count)", fixed(layer.probability, 3),
       ]
     }

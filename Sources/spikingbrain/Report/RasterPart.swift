@@ -19,7 +19,8 @@ extension ReportSubject {
     guard !tokens.isEmpty else {
       return .absent(
         "raster", title,
-        "Needs a text: <code>spikingbrain report CKPT --text FILE</code> draws what its tokens cause.")
+        "Needs a text: <code>spikingbrain report CKPT --text FILE</code> draws what its tokens cause."
+      )
     }
     let layer = model.layers.count / 2
     let site = SpikingSite(layer: layer, .query)
@@ -79,7 +80,7 @@ extension ReportSubject {
     let cells = steps * trains.reduce(0) { $0 + $1.channels }
     var caption: Markup = """
       <b>\(coding.title).</b> \(spikes) spikes in \(cells) cells \
-      (\(fixed(100 * Double(spikes) / Double(max(cells, 1)), 1)) %)
+      (\(fixed(100 * Double(spikes) / Double(max(cells, 1)), 1))%)
       """
     if !coding.isSigned { caption += "; of magnitudes, as this coding has no sign" }
     if isCut { caption += "; counts beyond \(Self.mostSteps) are cut in this drawing" }

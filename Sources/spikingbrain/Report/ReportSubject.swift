@@ -51,7 +51,7 @@ struct ReportSubject {
       observer: observer)
   }
 
-  /// `1,234 tokens of the text in segments of 512`.
+  /// Which part of the text was read, and how.
   var textWords: String { "the first \(tokens.count) tokens of the text, \(context) at a time" }
 }
 
@@ -74,4 +74,3 @@ struct ReportPart {
     ReportPart(Section(id, title, [.note(reason)]), json: .null)
   }
 }
-

@@ -29,7 +29,7 @@ extension ReportSubject {
       at: site, codes: [.winners(share: Self.winners), .spiking(k: k), .cells(k: k)],
       tokens: tokens, context: context, progress: progress
     ) { try runnable(observer: $0) }
-    let results = zip(["2 % winners", "spiking neurons", "spike cells"], study.memories)
+    let results = zip(["2% winners", "spiking neurons", "spike cells"], study.memories)
       .enumerated().map { CodeResult($1.0, $1.1, color: $0) }
     let capacities = results.map { $0.union.capacity(atMost: Self.tolerance) }
     let neurons = study.memories[0].size
@@ -41,7 +41,7 @@ extension ReportSubject {
           .text(
             """
             The \(neurons) activations that \(site.name) reads\(reason(for: site)), for each of \
-            \(textWords). <b>2 % winners</b>: the \(study.memories[0].patterns[0].activeCount) neurons \
+            \(textWords). <b>2% winners</b>: the \(study.memories[0].patterns[0].activeCount) neurons \
             of largest magnitude. <b>Spiking neurons</b>: those with a count other than 0 at \
             k = \(fixed(k, 2))\(isSpiked ? "" : " (the checkpoint is not spiked)"). <b>Spike cells</b>: \
             spikes in three steps of bitwise coding, counts beyond 7 as 7. Nothing of this enters the \
@@ -57,7 +57,7 @@ extension ReportSubject {
             \(results[0].union.candidates) distinct tokens takes part with its first pattern. Chance: \
             random patterns just as dense, (1 − (1 − d)<sup>M</sup>)<sup>w</sup>. Overlap: bits active in \
             both, relative to the pattern with fewer. Noise: Gaussian, \
-            \(fixed(100 * PatternStudy.noise, 0)) % of the root mean square of a token's activations.
+            \(fixed(100 * PatternStudy.noise, 0))% of the root mean square of a token's activations.
             """),
         ]),
       json: [
@@ -98,19 +98,19 @@ extension ReportSubject {
     /// Active bits, density, overlaps, and how large unions may be.
     func row(capacity: Int) -> [String] {
       [
-        name, fixed(activeCount, 0), "\(fixed(100 * density, 1)) %",
+        name, fixed(activeCount, 0), "\(fixed(100 * density, 1))%",
         Self.text(different), Self.text(same), Self.text(noisy), "\(capacity)",
       ]
     }
 
     static let header = [
       "code", "active", "density", "different tokens", "same token", "with noise",
-      "union, ≤ 1 % false",
+      "union, ≤ 1% false",
     ]
 
     /// The mean of overlaps.
     private static func text(_ overlaps: [Double]) -> String {
-      overlaps.isEmpty ? "none" : "\(fixed(100 * average(overlaps), 1)) %"
+      overlaps.isEmpty ? "none" : "\(fixed(100 * average(overlaps), 1))%"
     }
 
     var json: JSONValue {
@@ -146,7 +146,7 @@ extension ReportSubject {
         ["\(point.members)"]
           + results.map { result in
             result.union.points.indices.contains(index)
-              ? "\(fixed(100 * result.union.points[index].falseMatches, 2)) %" : ""
+              ? "\(fixed(100 * result.union.points[index].falseMatches, 2))%" : ""
           })
     }
     return table.text + "\n\nfalse matches\n" + unions.text + "\n\n"
@@ -178,10 +178,12 @@ extension ReportSubject {
         """)
   }
 
-  /// Bins of overlaps.
-  private static let bins = 25
+  /// Most bins of overlaps.
+  private static let mostBins = 25
 
   private static func overlapFigure(_ result: CodeResult) -> Figure {
+    // One for each number of shared winners, while there are few.
+    let bins = min(Self.mostBins, Int(result.activeCount) + 1)
     let kinds = [
       ("different tokens", result.different), ("same token, other context", result.same),
       ("same activations with noise", result.noisy),
@@ -189,9 +191,9 @@ extension ReportSubject {
     let series = kinds.enumerated().compactMap { index, kind -> Series? in
       guard !kind.1.isEmpty else { return nil }
       var counts = [Double](repeating: 0, count: bins)
-      for overlap in kind.1 { counts[min(Int(overlap * Double(bins)), bins - 1)] += 1 }
+      for overlap in kind.1 { counts[Int((overlap * Double(bins - 1)).rounded())] += 1 }
       let points = counts.enumerated().map { bin, count in
-        Series.Point((Double(bin) + 0.5) / Double(bins), count / Double(kind.1.count))
+        Series.Point(Double(bin) / Double(bins - 1), count / Double(kind.1.count))
       }
       return Series(kind.0, points, color: [1, 2, 0][index])
     }
@@ -201,27 +203,30 @@ extension ReportSubject {
       y: Axis("share of pairs", covering: series.flatMap(\.points).map(\.y) + [0]), series)
     return Figure(
       "sdr-overlap", chart.drawing,
-      caption: "How many of the 2 % winners two patterns share, in \(bins) bins.")
+      caption: "How many of the 2% winners two patterns share.")
   }
 
   /// What the numbers say of the claim that spikes are too dense for unions.
   private static func conclusion(_ results: [CodeResult], _ capacities: [Int]) -> String {
-    let sparse = capacities[0], dense = max(capacities[1], capacities[2])
+    guard let tested = results[0].union.points.last?.members else {
+      return "The text has too few distinct tokens for a union."
+    }
     let verdict =
-      sparse > dense
-      ? "That spike codes are too dense to be unioned holds here"
-      : "That spike codes are too dense to be unioned does not hold here: winners are no better"
-    let tested = results[0].union.points.last?.members ?? 0
+      capacities[0] > max(capacities[1], capacities[2])
+      ? "Compared with 2% winners, spike codes are too dense to be unioned"
+      : "Spike codes are no worse in unions than 2% winners here"
     func size(_ capacity: Int) -> String {
       capacity == 0
-        ? "not even one pattern" : capacity == tested ? "\(capacity) patterns, the most tried"
-        : "\(capacity) pattern\(capacity == 1 ? "" : "s")"
+        ? "not even one pattern"
+        : capacity == tested
+          ? "\(capacity) patterns, the most tried"
+          : "\(capacity) pattern\(capacity == 1 ? "" : "s")"
     }
-    return "\(verdict): with at most 1 % false matches a union of 2 % winners holds "
-      + "\(size(sparse)), one of spiking neurons (\(fixed(100 * results[1].density, 0)) % active) "
-      + "\(size(capacities[1])), one of spike cells (\(fixed(100 * results[2].density, 0)) %) "
-      + "\(size(capacities[2])). Different tokens share \(fixed(100 * average(results[0].different), 1)) % "
-      + "of their winners; random ones would share \(fixed(100 * results[0].density, 1)) % and a union "
+    return "\(verdict): with at most 1% false matches a union of 2% winners holds "
+      + "\(size(sparse)), one of spiking neurons (\(fixed(100 * results[1].density, 0))% active) "
+      + "\(size(capacities[1])), one of spike cells (\(fixed(100 * results[2].density, 0))%) "
+      + "\(size(capacities[2])). Different tokens share \(fixed(100 * average(results[0].different), 1))% "
+      + "of their winners; random ones would share \(fixed(100 * results[0].density, 1))% and a union "
       + "hold \(size(results[0].union.expectedCapacity(atMost: tolerance)))."
   }
 }

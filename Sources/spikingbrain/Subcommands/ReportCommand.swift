@@ -29,7 +29,7 @@ struct ReportCommand: ParsableCommand {
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Compare 2 % winners of this layer's neurons with spikes as distributed representations; "
+      "Compare 2% winners of this layer's neurons with spikes as distributed representations; "
         + "needs --text.", valueName: "layer"))
   var sdr: Int?
 
