@@ -123,7 +123,7 @@ struct PatternTests {
     #expect(study.memories.map(\.patterns.count) == [40, 40])
     #expect(study.memories[0].tokens == tokens)
     let plain = try logits(nil)
-    #expect(plain.allSatisfy(\.isFinite))
+    #expect(plain.allSatisfy { $0.isFinite })
     var read = 0
     let observer = SiteObserver(site) { input in
       for row in 0..<input.rows {

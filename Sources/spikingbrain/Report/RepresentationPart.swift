@@ -223,7 +223,7 @@ extension ReportSubject {
           : "\(capacity) pattern\(capacity == 1 ? "" : "s")"
     }
     return "\(verdict): with at most 1% false matches a union of 2% winners holds "
-      + "\(size(sparse)), one of spiking neurons (\(fixed(100 * results[1].density, 0))% active) "
+      + "\(size(capacities[0])), one of spiking neurons (\(fixed(100 * results[1].density, 0))% active) "
       + "\(size(capacities[1])), one of spike cells (\(fixed(100 * results[2].density, 0))%) "
       + "\(size(capacities[2])). Different tokens share \(fixed(100 * average(results[0].different), 1))% "
       + "of their winners; random ones would share \(fixed(100 * results[0].density, 1))% and a union "
