@@ -40,7 +40,7 @@ document.getElementById("measured").textContent = JSON.stringify(
 def chromium(program, *arguments):
     return subprocess.run(
         [program, "--headless", "--no-sandbox", "--disable-gpu", *arguments],
-        capture_output=True, text=True, timeout=120)
+        capture_output=True, text=True, timeout=600)
 
 
 def main():

@@ -30,7 +30,9 @@ struct AxisTests {
     #expect(short.ticks.map(short.text) == ["1", "2", "5", "10", "20", "50", "100", "200"])
   }
 
-  @Test(arguments: [[], [.nan], [3], [0, 0], [1e300], [1e-300], [5, 5 + 1e-12]] as [[Double]])
+  @Test(
+    arguments: [[], [.nan], [3], [0, 0], [1e300], [1e-300], [5, 5 + 1e-12], [-1.7e308, 1.7e308]]
+      as [[Double]])
   func `any values give an axis`(_ values: [Double]) {
     for scale in [Axis.Scale.linear, .logarithmic] {
       for isExact in [false, true] {

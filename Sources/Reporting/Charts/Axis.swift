@@ -18,6 +18,9 @@ public struct Axis: Sendable, Hashable {
     case linear, logarithmic
   }
 
+  /// Values beyond have no place: differences of them might not be finite.
+  private static let largest = 1e300
+
   /// An axis that shows all of `values`; what is not finite, or not positive on a logarithmic axis,
   /// is left out.
   ///
@@ -29,7 +32,7 @@ public struct Axis: Sendable, Hashable {
     _ label: String, covering values: [Double], scale: Scale = .linear, isExact: Bool = false,
     wholeNumbers: Bool = false, most: Int = 6
   ) {
-    let usable = values.filter { $0.isFinite && (scale == .linear || $0 > 0) }
+    let usable = values.filter { abs($0) < Self.largest && (scale == .linear || $0 > 0) }
     let low = usable.min() ?? (scale == .linear ? 0 : 1), high = usable.max() ?? low
     self.label = label
     self.scale = scale

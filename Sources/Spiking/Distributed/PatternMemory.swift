@@ -70,6 +70,6 @@ public struct PatternMemory: Sendable {
 }
 
 /// The mean; 0 of nothing.
-func mean(_ values: [Double]) -> Double {
+package func mean(_ values: [Double]) -> Double {
   values.isEmpty ? 0 : values.reduce(0, +) / Double(values.count)
 }

@@ -49,7 +49,7 @@ extension ReportSubject {
     } else {
       blocks.append(.note("Not timed, as <code>--no-timing</code> asked."))
     }
-    return ReportPart(Section("cost", "Bytes and time", blocks), json: .object(json))
+    return ReportPart(section: Section("cost", "Bytes and time", blocks), json: .object(json))
   }
 
   /// What weights in INT8 take with their scales, and would take in bfloat16; nil without any.

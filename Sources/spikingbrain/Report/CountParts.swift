@@ -43,7 +43,7 @@ extension ReportSubject {
         bars hold all counts beyond ±\(Self.widest).
         """)
     return ReportPart(
-      Section("counts", title, [.figure(figure), .table(Self.figures(of: total))]),
+      section: Section("counts", title, [.figure(figure), .table(Self.figures(of: total))]),
       json: Self.json(total))
   }
 
@@ -119,7 +119,7 @@ extension ReportSubject {
       blocks.append(.figure(Self.thresholds(calibration, groups, depth: model.layers.count)))
     }
     return ReportPart(
-      Section("layers", title, blocks),
+      section: Section("layers", title, blocks),
       json: .array(
         calibration.rows.map { row in
           guard case .object(var object) = Self.json(row.statistics) else { return .null }

@@ -45,7 +45,7 @@ extension ReportSubject {
         ["report, 1.13 spikes per channel", "0.034 pJ", "", "97.7%", "85.2%"],
       ], numbers: [1, 2, 3, 4])
     return ReportPart(
-      Section(
+      section: Section(
         "energy", title,
         [
           .text(

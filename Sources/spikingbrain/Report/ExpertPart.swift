@@ -31,7 +31,7 @@ extension ReportSubject {
       ]
     }
     return ReportPart(
-      Section(
+      section: Section(
         "experts", title,
         [
           .figure(

@@ -28,7 +28,7 @@ extension ReportSubject {
       stage.blocks(number: index + 1, depth: model.layers.count)
     }
     return ReportPart(
-      Section("healing", title, blocks), json: .array(stages.map { .object($0.json) }))
+      section: Section("healing", title, blocks), json: .array(stages.map { .object($0.json) }))
   }
 }
 

@@ -7,7 +7,7 @@ extension ReportSubject {
   var modelPart: ReportPart {
     let inspection = Inspection(file)
     return ReportPart(
-      Section("model", "Model", [.facts(inspection.facts)]),
+      section: Section("model", "Model", [.facts(inspection.facts)]),
       json: .object(inspection.json(tensors: false)))
   }
 
@@ -32,7 +32,7 @@ extension ReportSubject {
       step.notes.map { Section.Block.note("<b>\(step.name):</b> \($0)") }
     }
     return ReportPart(
-      Section(
+      section: Section(
         "provenance", title, [.table(Grid(["", "step", "settings"], rows: rows))] + notes),
       json: .array(
         history.steps.map { step in

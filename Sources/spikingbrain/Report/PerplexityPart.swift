@@ -47,7 +47,7 @@ extension ReportSubject {
     let own = try uniform.map { trials[$0] } ?? trial("as calibrated", spiking)
     let all = uniform == nil ? trials + [own] : trials
     return ReportPart(
-      Section(
+      section: Section(
         "perplexity", title,
         [
           .text(

@@ -49,7 +49,7 @@ extension ReportSubject {
       as many steps as the largest of these counts needs, the most significant first.
       """
     return ReportPart(
-      Section("raster", title, [.text(introduction)] + figures.map { .figure($0.figure) }),
+      section: Section("raster", title, [.text(introduction)] + figures.map { .figure($0.figure) }),
       json: [
         "site": .string(site.name), "k": .double(k), "neurons": .int(Self.neurons),
         "tokens": .int(shown.count),

@@ -63,14 +63,8 @@ struct ReportPart {
   /// The facts for a terminal, where a table is worth printing.
   var text: String?
 
-  init(_ section: Section, json: JSONValue, text: String? = nil) {
-    self.section = section
-    self.json = json
-    self.text = text
-  }
-
   /// A section without data: `reason` says what provides it.
   static func absent(_ id: String, _ title: String, _ reason: Markup) -> ReportPart {
-    ReportPart(Section(id, title, [.note(reason)]), json: .null)
+    ReportPart(section: Section(id, title, [.note(reason)]), json: .null)
   }
 }

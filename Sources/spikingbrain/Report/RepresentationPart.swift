@@ -35,7 +35,7 @@ extension ReportSubject {
     let neurons = study.memories[0].size
     let isSpiked = model.spiking?[site] != nil
     return ReportPart(
-      Section(
+      section: Section(
         "sdr", title,
         [
           .text(
@@ -110,14 +110,14 @@ extension ReportSubject {
 
     /// The mean of overlaps.
     private static func text(_ overlaps: [Double]) -> String {
-      overlaps.isEmpty ? "none" : "\(fixed(100 * average(overlaps), 1))%"
+      overlaps.isEmpty ? "none" : "\(fixed(100 * mean(overlaps), 1))%"
     }
 
     var json: JSONValue {
       [
         "code": .string(name), "active": .double(activeCount), "density": .double(density),
-        "overlap_different": .double(average(different)), "overlap_same": .double(average(same)),
-        "overlap_noise": .double(average(noisy)),
+        "overlap_different": .double(mean(different)), "overlap_same": .double(mean(same)),
+        "overlap_noise": .double(mean(noisy)),
         "union": .array(
           union.points.map {
             [
@@ -225,13 +225,8 @@ extension ReportSubject {
     return "\(verdict): with at most 1% false matches a union of 2% winners holds "
       + "\(size(capacities[0])), one of spiking neurons (\(fixed(100 * results[1].density, 0))% active) "
       + "\(size(capacities[1])), one of spike cells (\(fixed(100 * results[2].density, 0))%) "
-      + "\(size(capacities[2])). Different tokens share \(fixed(100 * average(results[0].different), 1))% "
+      + "\(size(capacities[2])). Different tokens share \(fixed(100 * mean(results[0].different), 1))% "
       + "of their winners; random ones would share \(fixed(100 * results[0].density, 1))% and a union "
       + "hold \(size(results[0].union.expectedCapacity(atMost: tolerance)))."
   }
-}
-
-/// The mean; 0 of nothing.
-func average(_ values: [Double]) -> Double {
-  values.isEmpty ? 0 : values.reduce(0, +) / Double(values.count)
 }
