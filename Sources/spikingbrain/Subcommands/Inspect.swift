@@ -105,7 +105,8 @@ struct Inspection {
     var table = Table()
     table.add(
       "format",
-      "\(file.reader.formatName), \(file.reader.files.count) file(s), \(ByteSize(file.byteCount))")
+      "\(file.reader.formatName), \(counted(file.reader.files.count, "file")), "
+        + "\(ByteSize(file.byteCount))")
     table.add("architecture", file.architecture.modelType)
     table.add(
       "parameters",
@@ -130,7 +131,8 @@ struct Inspection {
     var lines = table.lines
     if !file.ignored.isEmpty {
       lines.append(
-        "\(file.ignored.count) tensor(s) not needed: \(file.ignored.prefix(3).joined(separator: ", "))"
+        "\(counted(file.ignored.count, "tensor")) not needed: "
+          + file.ignored.prefix(3).joined(separator: ", ")
       )
     }
     for problem in file.problems { lines.append("problem: \(problem.text)") }
@@ -157,7 +159,7 @@ struct Inspection {
     if model.biases.feedForward { extras.append("MLP biases") }
     if model.hasQueryKeyNorm { extras.append("q/k norms") }
     if let scales = model.int8Weights { extras.append("INT8 weights, \(scales.text)") }
-    if model.sinkCount > 0 { extras.append("\(model.sinkCount) sink tokens") }
+    if model.sinkCount > 0 { extras.append(counted(model.sinkCount, "sink token")) }
     return extras.joined(separator: ", ")
   }
 
