@@ -69,6 +69,7 @@ let systemLibraries: [Target] = [
     name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
   .systemLibrary(
     name: "CHDF5", pkgConfig: "hdf5-serial", providers: [.apt(["libhdf5-dev"])]),
+  .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
   .systemLibrary(name: "CLibCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
 ]
 
@@ -89,8 +90,8 @@ let package = Package(
       .target(name: "CKernels", cSettings: [.unsafeFlags(["-O2"])]),
       // Linux calls that Swift's Glibc module does not export.
       .target(name: "CFileSystem"),
-      // Constants that HDF5 defines by macros.
-      .target(name: "CHDF5Shim", dependencies: ["CHDF5"]),
+      // Constants that HDF5 defines by macros, and its zstd filter.
+      .target(name: "CHDF5Shim", dependencies: ["CHDF5", "CZstd"]),
       .executableTarget(
         name: "spikingbrain",
         dependencies: modules.map { .target(name: $0.name) } + [

@@ -7,18 +7,20 @@ extension SpikingSettings {
 
   /// The object that describes these settings.
   public var configuration: JSONValue {
-    .object(
-      JSONObject([
-        ("coding", .string(coding.rawValue)), ("kv_cache", .string(cache.rawValue)),
-        ("layers", .array(layers.map(\.configuration))),
-      ]))
+    var object = JSONObject([
+      ("coding", .string(coding.rawValue)), ("kv_cache", .string(cache.rawValue)),
+    ])
+    if let winners { object["winners"] = .double(winners) }
+    object["layers"] = .array(layers.map(\.configuration))
+    return .object(object)
   }
 
   /// Reads the settings of a model whose layers are known.
   public init(_ config: Configuration, of model: ModelDescription) throws(ConfigurationError) {
-    try config.check(keys: ["coding", "kv_cache", "layers"], of: "spiking")
+    try config.check(keys: ["coding", "kv_cache", "winners", "layers"], of: "spiking")
     coding = try config.choice("coding", default: .bitwise)
     cache = try config.choice("kv_cache", default: .float32)
+    winners = try config.share("winners")
     guard let entries = config.value("layers")?.array, entries.count == model.layers.count else {
       throw .inconsistent(
         "\"spiking\" needs \"layers\" with one entry for each of the \(model.layers.count) layers",
@@ -123,6 +125,19 @@ extension Configuration {
     guard let unknown = object.keys.first(where: { !keys.contains($0) }) else { return }
     throw .unsupported(
       key: name, value: unknown, reason: "known keys: \(keys.joined(separator: ", "))", file: file)
+  }
+
+  /// A number above 0, at most 1; nil when absent.
+  fileprivate func share(_ key: String) throws(ConfigurationError) -> Double? {
+    guard let value = value(key) else { return nil }
+    guard let share = value.double else {
+      throw .wrongType(
+        key: key, expected: "a number", got: String(value.compact.prefix(60)), file: file)
+    }
+    guard share > 0, share <= 1 else {
+      throw .outOfRange(key: key, value: value.compact, expected: "above 0, at most 1", file: file)
+    }
+    return share
   }
 
   /// One of the values of an enumeration by name.

@@ -5,14 +5,26 @@ public struct SpikingSettings: Sendable, Equatable {
   public var coding: Coding
   /// How softmax layers keep keys and values.
   public var cache: Cache
+  /// The share of the channels that every down_proj reads of a token, those with the largest
+  /// magnitudes; the others are 0. nil for all.
+  public var winners: Double?
   /// The layers, first to last.
   public var layers: [Layer]
 
   /// Settings for the layers of a model.
-  public init(coding: Coding = .bitwise, cache: Cache = .float32, layers: [Layer]) {
+  public init(
+    coding: Coding = .bitwise, cache: Cache = .float32, winners: Double? = nil, layers: [Layer]
+  ) {
     self.coding = coding
     self.cache = cache
+    self.winners = winners
     self.layers = layers
+  }
+
+  /// How many of `channels` activations stay before `projection`, at least one; nil where all do.
+  public func winners(before projection: Projection, of channels: Int) -> Int? {
+    guard projection == .ffnDown, let winners else { return nil }
+    return max(1, Int((winners * Double(channels)).rounded(.toNearestOrEven)))
   }
 
   /// Codings of a count over virtual steps.

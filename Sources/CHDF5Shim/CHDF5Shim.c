@@ -19,5 +19,5 @@ static herr_t keep(unsigned n, const H5E_error2_t *error, void *data) {
 void ch5_reason(char *text, size_t capacity) {
   struct reason reason = {text, capacity};
   if (capacity > 0) text[0] = 0;
-  H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, keep, &reason);
+  H5Ewalk2(H5E_DEFAULT, H5E_WALK_DOWNWARD, keep, &reason);
 }

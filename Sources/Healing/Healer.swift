@@ -51,6 +51,12 @@ public final class Healer {
     public var massiveTokens: Int?
     /// Seconds spent.
     public var seconds: Double
+
+    /// Whether the refit left the layer further from the source than it was.
+    public var isWorse: Bool {
+      guard let before, let after else { return false }
+      return !(after <= before)
+    }
   }
 
   /// A healer of `model` against `teacher` on `tokens`.

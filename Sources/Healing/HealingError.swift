@@ -27,7 +27,7 @@ public enum HealingError: ReportableError, Equatable {
       "the model has \(part), which healing does not know: it takes unspiked models with dense "
         + "feed-forward parts"
     case .tooFewTokens(let tokens, let needed):
-      "the texts have \(tokens) tokens, at least \(needed) are needed"
+      "the texts have \(counted(tokens, "token")), at least \(needed) are needed"
     case .memory(let needed, let limit):
       "the second stage takes about \(needed), more than the \(limit) allowed"
     case .cannotCluster(let part):

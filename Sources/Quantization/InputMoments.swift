@@ -88,7 +88,9 @@ final class MomentsObserver: SpikingObserver, @unchecked Sendable {
   func observe(_ input: FloatMatrix, at site: SpikingSite, readBy map: LinearMap?) {
     guard site.projection.int8Role != nil, origin(of: site) == site, input.rows > 0 else { return }
     if moments[site] == nil { moments[site] = InputMoments(size: input.columns, full: full) }
-    moments[site]?.add(model.spiking?[site].map { input.spiked(k: Float($0)) } ?? input)
+    let winners = model.spiking?.winners(before: site.projection, of: input.columns)
+    moments[site]?.add(
+      model.spiking?[site].map { input.spiked(k: Float($0), winners: winners) } ?? input)
   }
 
   /// The first of the projections that read the same numbers as the one at `site`.

@@ -21,6 +21,12 @@ public struct CalibrateSettings: Sendable, Equatable {
   public var queryK: Double? = 3
   /// What softmax layers keep keys and values as.
   public var cache = SpikingSettings.Cache.float32
+  /// The share of the channels that every down_proj reads; nil for all.
+  public var winners: Double?
+  /// How weights are rounded to INT8; nil when they stay as they are.
+  public var weights: QuantizationSettings?
+  /// How calibration.h5 is compressed.
+  public var compression = Compression.deflate
   /// The element type of the output.
   public var dtype = ConvertSettings.OutputType.keep
   /// Most bytes of tensors in one file.
@@ -35,24 +41,39 @@ public struct CalibrateSettings: Sendable, Equatable {
     case fixed(Double)
     /// Measured: more where spiking hurts more.
     case auto
+    /// The checkpoint's own, if it has any.
+    case kept
 
-    /// Parses `auto` or a number; nil for anything else.
+    /// Parses `auto`, `none` or a number; nil for anything else.
     public init?(parsing text: String) {
-      if text == "auto" {
-        self = .auto
-        return
+      switch text {
+      case "auto": self = .auto
+      case "none": self = .kept
+      default:
+        guard let k = Double(text), k.isFinite else { return nil }
+        self = .fixed(k)
       }
-      guard let k = Double(text), k.isFinite else { return nil }
-      self = .fixed(k)
     }
 
-    /// `auto` or the number.
+    /// `auto`, `none` or the number.
     public var description: String {
       switch self {
       case .fixed(let k): "\(k)"
       case .auto: "auto"
+      case .kept: "none"
       }
     }
+
+    /// What rotated queries get unless it is said: k = 3, as in the report, where anything spikes.
+    public var queryK: Double? { self == .kept ? nil : 3 }
+  }
+
+  /// Compressions of HDF5 datasets.
+  public enum Compression: String, Sendable, CaseIterable {
+    /// Known to every HDF5 library.
+    case deflate
+    /// Registered filter 32015, which readers need a plugin for.
+    case zstd
   }
 
   /// What determines the output, key by key in a fixed order.
@@ -62,8 +83,10 @@ public struct CalibrateSettings: Sendable, Equatable {
       ("target-sparsity", targetSparsity.map { "\($0)" } ?? "none"),
       ("max-ppl-increase", maxPerplexityIncrease.map { "\($0)" } ?? "none"),
       ("coding", coding.rawValue), ("query-k", queryK.map { "\($0)" } ?? "none"),
-      ("kv", cache.rawValue), ("dtype", dtype.rawValue), ("shard-size", "\(shardSize.bytes)"),
-    ]
+      ("kv", cache.rawValue), ("winners", winners.map { "\($0)" } ?? "none"),
+      ("compression", compression.rawValue), ("dtype", dtype.rawValue),
+      ("shard-size", "\(shardSize.bytes)"),
+    ] + (weights?.recipeFields ?? [])
   }
 }
 
@@ -84,7 +107,11 @@ extension CalibrateSettings {
     let limits: [(isValid: Bool, key: String, value: String, expected: String)] = [
       ((1...1 << 20).contains(samples), "samples", "\(samples)", "1 to 1048576"),
       ((2...1 << 20).contains(context), "context", "\(context)", "2 to 1048576"),
-      (isK(fixed), "k", "\(k)", "auto or 1/1024 to 1024"),
+      (isK(fixed), "k", "\(k)", "auto, none or 1/1024 to 1024"),
+      (
+        k != .kept || queryK != nil || cache != .float32 || winners != nil || weights != nil, "k",
+        "none", "something beside it: weights int8, kv int8, winners or query-k"
+      ),
       (isK(queryK), "query-k", queryK.map { "\($0)" } ?? "", "none or 1/1024 to 1024"),
       (
         targetSparsity.map { $0 > 0 && $0 < 1 } ?? true, "target-sparsity",
@@ -95,7 +122,11 @@ extension CalibrateSettings {
         maxPerplexityIncrease.map { "\($0)" } ?? "", "more than 0, to 1000 (percent)"
       ),
       (
-        fixed == nil || (targetSparsity == nil && maxPerplexityIncrease == nil), "k", "\(k)",
+        winners.map { $0 > 0 && $0 <= 1 } ?? true, "winners", winners.map { "\($0)" } ?? "",
+        "none or more than 0, at most 1"
+      ),
+      (
+        k == .auto || (targetSparsity == nil && maxPerplexityIncrease == nil), "k", "\(k)",
         "auto together with target-sparsity or max-ppl-increase"
       ),
       (
@@ -122,7 +153,9 @@ extension CalibrateSettings: RecipeStep {
     text = try reader.texts("text") ?? []
     samples = try reader.positive("samples", default: samples)
     context = try reader.positive("context", default: context)
-    k = try reader.value("k", default: k, expected: "auto or a number") { Threshold(parsing: $0) }
+    k = try reader.value("k", default: k, expected: "auto, none or a number") {
+      Threshold(parsing: $0)
+    }
     targetSparsity = try reader.value(
       "target-sparsity", default: targetSparsity, expected: "none or a share", parse: number)
     maxPerplexityIncrease = try reader.value(
@@ -132,7 +165,7 @@ extension CalibrateSettings: RecipeStep {
       "coding", default: coding, expected: SpikingSettings.Coding.choices
     ) { SpikingSettings.Coding(rawValue: $0) }
     queryK = try reader.value(
-      "query-k", default: queryK, expected: "none or a number", parse: number)
+      "query-k", default: k.queryK, expected: "none or a number", parse: number)
     cache = try reader.value("kv", default: cache, expected: "none or int8") {
       switch $0 {
       case "none", "float32": .float32
@@ -140,6 +173,12 @@ extension CalibrateSettings: RecipeStep {
       default: nil
       }
     }
+    winners = try reader.value(
+      "winners", default: winners, expected: "none or a share of the channels", parse: number)
+    weights = try QuantizationSettings.read(&reader)
+    compression = try reader.value(
+      "compression", default: compression, expected: "deflate or zstd"
+    ) { Compression(rawValue: $0) }
     dtype = try reader.value(
       "dtype", default: dtype, expected: ConvertSettings.OutputType.choices
     ) { ConvertSettings.OutputType(rawValue: $0) }

@@ -32,3 +32,41 @@ public struct QuantizationSettings: Sendable, Equatable {
     ]
   }
 }
+
+extension QuantizationSettings {
+  /// The keys that make these settings in a recipe.
+  var recipeFields: [(key: String, value: String)] {
+    [
+      ("weights", "int8"), ("group-size", granularity.groupSize), ("rounding", rounding.rawValue),
+    ]
+  }
+
+  /// What may be said of the rounding only where there is one.
+  public static let onlyWithInt8 = "only with weights int8"
+
+  /// Reads those keys; nil when weights stay as they are.
+  static func read(_ reader: inout RecipeReader) throws(RecipeError) -> QuantizationSettings? {
+    let isInt8 = try reader.value("weights", default: false, expected: "none or int8") {
+      ["none": false, "int8": true][$0]
+    }
+    var settings = QuantizationSettings(), given: String?
+    settings.granularity = try reader.value(
+      "group-size", default: settings.granularity, expected: ScaleGranularity.choices
+    ) {
+      given = "group-size"
+      return ScaleGranularity(groupSize: $0)
+    }
+    settings.rounding = try reader.value(
+      "rounding", default: settings.rounding, expected: Rounding.choices
+    ) {
+      given = "rounding"
+      return Rounding(rawValue: $0)
+    }
+    if let given, !isInt8 {
+      throw .wrongValue(
+        key: given, value: try reader.text(given) ?? "", expected: onlyWithInt8,
+        place: reader.place(given))
+    }
+    return isInt8 ? settings : nil
+  }
+}

@@ -39,10 +39,10 @@ package struct LinearMap {
 
   /// Applies the map to every row of `input`, spiked if the model says so.
   package func callAsFunction(_ input: FloatMatrix, into output: FloatMatrix) {
-    if int8 != nil, let spikes = self.input?.counts(of: input, for: self) {
-      return multiply(spikes, into: output)
+    switch self.input?(input, for: self) ?? .floats(input) {
+    case .floats(let values): multiply(values, into: output)
+    case .counts(let spikes): multiply(spikes, into: output)
     }
-    multiply(self.input?(input, for: self) ?? input, into: output)
   }
 
   /// Applies the map to every row of `input` as it is.

@@ -2,26 +2,37 @@ package import Architectures
 import Kernels
 package import TensorTypes
 
-/// What happens to the activations at one place before they are used: they become s · V_th, and
-/// whoever measures is shown them.
+/// What happens to the activations at one place before they are used: all but the winners become 0,
+/// the rest s · V_th, and whoever measures is shown them in between.
 package struct SpikingInput: Sendable {
   let site: SpikingSite
   /// Spikes of a channel as large as the mean; nil leaves the activations as they are.
   let k: Float?
+  /// The model's settings, which know the winners.
+  private let settings: SpikingSettings?
   let observer: (any SpikingObserver)?
 
   /// What `model` says about `site`; nil when nothing happens there.
   init?(at site: SpikingSite, of model: ModelDescription, observer: (any SpikingObserver)?) {
     self.site = site
     self.observer = observer
+    settings = model.spiking
     k = model.spiking?[site].map(Float.init)
-    if k == nil, observer == nil { return nil }
+    let selects = model.spiking?.winners(before: site.projection, of: 1) != nil
+    if k == nil, observer == nil, !selects { return nil }
   }
 
-  /// The spiked rows of `input`, which `map` reads; nil when they stay as they are.
-  func callAsFunction(_ input: FloatMatrix, for map: LinearMap) -> FloatMatrix? {
-    observer?.observe(input, at: site, readBy: map)
-    return k.map { input.spiked(k: $0) }
+  /// What `map` reads in the place of `input` [T, channels]: counts where its weight is in INT8,
+  /// unless an activation has none, when floats show the fault.
+  func callAsFunction(_ input: FloatMatrix, for map: LinearMap) -> Activations {
+    let winners = settings?.winners(before: site.projection, of: input.columns)
+    let kept = winners.map { input.winners($0) } ?? input
+    observer?.observe(kept, at: site, readBy: map)
+    guard let k else { return .floats(kept) }
+    if map.int8 != nil, let counts = SpikeMatrix(kept, k: k, winners: winners) {
+      return .counts(counts)
+    }
+    return .floats(kept.spiked(k: k, winners: winners))
   }
 
   /// The rows of `input`, each of its `heads` parts spiked by itself; nil when they stay.
@@ -31,14 +42,10 @@ package struct SpikingInput: Sendable {
   }
 }
 
-extension SpikingInput {
-  /// The spike counts of `input` and their thresholds, which `map` multiplies as integers; nil when
-  /// nothing is spiked, or when an activation has no count: then floats show the fault.
-  func counts(of input: FloatMatrix, for map: LinearMap) -> SpikeMatrix? {
-    guard let k, let spikes = SpikeMatrix(input, k: k) else { return nil }
-    observer?.observe(input, at: site, readBy: map)
-    return spikes
-  }
+/// What a linear map multiplies its weight with.
+enum Activations {
+  case floats(FloatMatrix)
+  case counts(SpikeMatrix)
 }
 
 /// Spike counts of some tokens.
@@ -49,7 +56,7 @@ package struct SpikeMatrix {
   package let thresholds: [Float]
 
   /// The counts of every row of `input`; nil when an activation has none.
-  package init?(_ input: FloatMatrix, k: Float) {
+  package init?(_ input: FloatMatrix, k: Float, winners: Int? = nil) {
     var thresholds = [Float](repeating: 0, count: input.rows)
     var outside = 0
     counts = [Int32](unsafeUninitializedCapacity: input.count) { counts, initialized in
@@ -57,8 +64,8 @@ package struct SpikeMatrix {
       guard let counts = counts.baseAddress else { return }
       withExtendedLifetime(input) {
         outside = SpikeCounts.apply(
-          input.pointer, rows: input.rows, columns: input.columns, k: k, into: counts,
-          thresholds: &thresholds)
+          input.pointer, rows: input.rows, columns: input.columns, k: k, winners: winners,
+          into: counts, thresholds: &thresholds)
       }
     }
     self.thresholds = thresholds
@@ -68,17 +75,29 @@ package struct SpikeMatrix {
 
 /// Shown what the projections of a running model read.
 package protocol SpikingObserver: Sendable {
-  /// Called before `map` reads `input` [T, channels]; without a map for rotated queries.
+  /// Called before `map` reads `input` [T, channels], in which all but the winners are 0; without a
+  /// map for rotated queries.
   func observe(_ input: FloatMatrix, at site: SpikingSite, readBy map: LinearMap?)
 }
 
 extension FloatMatrix {
-  /// s · V_th in the place of every row, or of each of its `heads` parts.
-  package func spiked(k: Float, heads: Int = 1) -> FloatMatrix {
+  /// s · V_th in the place of every row, or of each of its `heads` parts; see `SpikeCounts` for
+  /// `winners`.
+  package func spiked(k: Float, heads: Int = 1, winners: Int? = nil) -> FloatMatrix {
     let output = FloatMatrix(rows: rows, columns: columns)
     withExtendedLifetime((self, output)) {
       SpikeCounts.values(
-        pointer, rows: rows * heads, columns: columns / heads, k: k, into: output.pointer)
+        pointer, rows: rows * heads, columns: columns / heads, k: k, winners: winners,
+        into: output.pointer)
+    }
+    return output
+  }
+
+  /// The `count` channels of every row with the largest magnitudes, and 0 for the others.
+  package func winners(_ count: Int) -> FloatMatrix {
+    let output = FloatMatrix(rows: rows, columns: columns)
+    withExtendedLifetime((self, output)) {
+      Winners.apply(pointer, rows: rows, columns: columns, count: count, into: output.pointer)
     }
     return output
   }

@@ -45,6 +45,11 @@ public struct ByteSize: Sendable, Hashable, CustomStringConvertible {
   }
 }
 
+/// A count with its noun: `1 token`, `2 tokens`.
+public func counted(_ number: Int, _ noun: String, plural: String? = nil) -> String {
+  "\(number) \(number == 1 ? noun : plural ?? noun + "s")"
+}
+
 /// `value` with exactly `decimals` digits after the point, independent of the locale.
 public func fixed(_ value: Double, _ decimals: Int) -> String {
   guard value.isFinite else { return value.isNaN ? "nan" : value < 0 ? "-inf" : "inf" }

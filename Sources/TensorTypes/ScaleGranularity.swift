@@ -22,6 +22,28 @@ public enum ScaleGranularity: Sendable, Hashable {
     return (columns + size - 1) / size
   }
 
+  /// The granularity that `text` names: one of the sizes, or `channel`; nil for anything else.
+  public init?(groupSize text: String) {
+    if text == "channel" {
+      self = .channel
+    } else if let size = Int(text), Self.groupSizes.contains(size) {
+      self = .group(size)
+    } else {
+      return nil
+    }
+  }
+
+  /// `128` or `channel`, as it is given.
+  public var groupSize: String {
+    switch self {
+    case .group(let size): "\(size)"
+    case .channel: "channel"
+    }
+  }
+
+  /// What can be given, in words.
+  public static let choices = groupSizes.map(String.init).joined(separator: ", ") + " or channel"
+
   /// `group 128` or `channel`, for people.
   public var text: String {
     switch self {

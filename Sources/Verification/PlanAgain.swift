@@ -14,13 +14,9 @@ struct PlanAgain {
   func plan(_ recipe: JSONValue?) throws -> CheckpointPlan? {
     switch recipe?["step"]?.string {
     case "convert":
-      guard let fields = fields(recipe) else { return nil }
+      guard let fields = fields(recipe), source.architecture.isSource else { return nil }
       return try ConversionPlan.make(
         from: source, settings: ConvertSettings(fields: fields, file: manifestPath))
-    case SpikingPlan.step where recipe?["spiking"] == nil:
-      guard PlanAgain.isDirect(source, of: recipe) else { return nil }
-      return try LayoutPlan.make(
-        from: DenseModel(source), recipe: JSONObject(), shardSize: CalibrateSettings().shardSize)
     case SpikingPlan.step:
       guard let fields = fields(recipe), PlanAgain.isDirect(source, of: recipe) else { return nil }
       return try SpikingPlan.make(

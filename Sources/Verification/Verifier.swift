@@ -86,7 +86,7 @@ public struct Verifier {
     }
     if manifest.tensors.count != file.reader.tensors.count, problems.isEmpty {
       problems.append(
-        "the files hold \(file.reader.tensors.count) tensors, the manifest lists "
+        "the files hold \(counted(file.reader.tensors.count, "tensor")), the manifest lists "
           + "\(manifest.tensors.count)")
     }
     return problems
@@ -101,7 +101,7 @@ public struct Verifier {
       let more = mismatches.count > 1 ? " (and \(mismatches.count - 1) more)" : ""
       return .failed("hashes", "\(first)\(more)")
     }
-    return .passed("hashes", "\(manifest.files.count) files have the recorded SHA-256")
+    return .passed("hashes", "\(counted(manifest.files.count, "file")) with the recorded SHA-256")
   }
 
   /// Whether the checkpoint was healed after it was converted.
@@ -138,9 +138,23 @@ public struct Verifier {
         "provenance",
         manifest == nil
           ? "there is no manifest.json that says how it was made from --source"
-          : "the manifest does not record how it was made from --source")
+          : "the manifest does not record how it was made from --source"
+            + wantedSource)
     }
     return try ProvenanceCheck(converted: file, plan: plan, replaced: replaced).run()
+  }
+
+  /// Which source the manifest is about, for messages.
+  private var wantedSource: String {
+    var steps: [String] = [], recipe = manifest?.recipe
+    while let step = recipe?["step"]?.string {
+      steps.append(step)
+      recipe = recipe?["of"]
+    }
+    guard let first = steps.last, let source else { return "" }
+    return
+      ": it names the steps \(steps.reversed().joined(separator: ", ")), so give what `\(first)` "
+      + "read; --source is of type \(source.architecture.modelType)"
   }
 
   /// The tensors that were computed on a text, and how: no plan makes them again.

@@ -20,7 +20,7 @@ struct SpikingSettingsTests {
   /// A k of its own at every place.
   private func distinct(_ model: ModelDescription) -> SpikingSettings {
     var settings = SpikingSettings(
-      coding: .ternary, cache: .int8,
+      coding: .ternary, cache: .int8, winners: 0.02,
       layers: model.layers.map { layer in
         SpikingSettings.Layer(
           experts: layer.feedForward.experts.map { Array(repeating: .init(), count: $0.routed) }
@@ -79,7 +79,12 @@ struct SpikingSettingsTests {
       (["layers": [["experts": []], [:], [:], [:]]], "experts is not supported"),
       (["layers": [[:], [:], [:], [:]], "coding": "morse"], "known: bitwise, ternary"),
       (["layers": [[:], [:], [:], [:]], "kv_cache": "int4"], "known: float32, int8"),
-      (["layers": [[:], [:], [:], [:]], "k": 3], "known keys: coding, kv_cache, layers"),
+      (["layers": [[:], [:], [:], [:]], "k": 3], "known keys: coding, kv_cache, winners"),
+      (
+        ["layers": [[:], [:], [:], [:]], "winners": 0], "is 0, expected above 0, at most 1"
+      ),
+      (["layers": [[:], [:], [:], [:]], "winners": 1.01], "is 1.01"),
+      (["layers": [[:], [:], [:], [:]], "winners": "few"], "winners"),
       (3, "must be an object"),
     ] as [(JSONValue, String)])
   func `bad settings are refused`(_ spiking: JSONValue, _ words: String) throws {
@@ -89,6 +94,18 @@ struct SpikingSettingsTests {
     } catch let error as ConfigurationError {
       #expect(error.what.contains(words), "\(error.what)")
     }
+  }
+
+  @Test func `a fraction of the channels wins, at least one`() {
+    var settings = SpikingSettings(layers: [])
+    #expect(settings.winners(before: .ffnDown, of: 100) == nil)
+    settings.winners = 0.02
+    #expect(
+      [1, 25, 75, 125, 1536].map { settings.winners(before: .ffnDown, of: $0) }
+        == [1, 1, 2, 2, 31])
+    #expect(settings.winners(before: .ffnUp, of: 100) == nil)
+    settings.winners = 1
+    #expect(settings.winners(before: .ffnDown, of: 7) == 7)
   }
 
   @Test func `the public layout cannot hold them`() throws {

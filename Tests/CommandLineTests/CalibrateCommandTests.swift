@@ -81,10 +81,71 @@ struct CalibrateCommandTests {
     ),
     (["--query-k", "x"], ["--query-k", "x"]), (["--samples", "0"], ["--samples", "0"]),
     (["--context", "1"], ["--context", "1"]),
+    (["--winners", "0"], ["--winners", "0"]), (["--winners", "1.5"], ["--winners", "1.5"]),
+    (["--winners", "-0.1"], ["--winners", "-0.1"]), (["--winners", "nan"], ["--winners", "nan"]),
+    (["--k", "none"], ["--k", "none", "weights int8", "winners"]),
+    (["--k", "none", "--max-ppl-increase", "3", "--winners", "0.5"], ["--k", "auto"]),
+    (["--rounding", "search"], ["--rounding", "search", "only with weights int8"]),
+    (["--group-size", "64"], ["--group-size", "64", "only with weights int8"]),
   ])
   func `bad options are named`(_ options: [String], _ words: [String]) throws {
     try calibrate(Repository.tinyQwen2, options).refused(naming: words)
     #expect(directory.names == ["t.txt"])
+  }
+
+  @Test func `winners are written, run, shown and verified`() throws {
+    let source = Repository.tinyQwen2
+    let report = try calibrate(
+      source, ["--winners", "0.25", "--compression", "zstd", "--json"]
+    ).succeeded().json()
+    let divergence = try #require(report["kl"]?.double)
+    #expect(divergence > 0.01)
+    #expect(try #require(report["silent_share"]?.double) > 0.35)
+    let path = directory("c/config.json")
+    let config = try JSONParser.parse(Files.bytes(path))
+    #expect(config["spiking"]?["winners"]?.double == 0.25)
+    let verified = try Program.run("verify", directory("c"), "--source", source).succeeded().text
+    #expect(verified.contains("all checks passed"), "\(verified)")
+    #expect(try Program.run("inspect", directory("c")).succeeded().text.contains("winners 0.25"))
+    let changed = try Files.text(path).replacing("\"winners\": 0.25", with: "\"winners\": 0.5")
+    try directory.write("c/config.json", changed)
+    try CheckpointEdit(directory("c")).remakeManifest()
+    let result = try Program.run("verify", directory("c"), "--source", source)
+    #expect(result.code == 1)
+    #expect(result.text.contains("keeps 0.5 of the channels"), "\(result.text)")
+  }
+
+  @Test func `winners alone spike nothing, and keep the type that is asked for`() throws {
+    let source = Repository.tinyQwen2
+    try calibrate(source, ["--k", "none", "--winners", "0.5", "--dtype", "float32"]).succeeded()
+    let config = try JSONParser.parse(Files.bytes(directory("c/config.json")))
+    #expect(config["torch_dtype"] == "float32")
+    #expect(config["spiking"]?["winners"]?.double == 0.5)
+    #expect(config["spiking"]?["layers"]?.array?.allSatisfy { $0 == [:] } == true)
+    #expect(!Files.exist(directory("c/calibration.h5")))
+    let verified = try Program.run("verify", directory("c"), "--source", source).succeeded().text
+    #expect(verified.contains("all checks passed"), "\(verified)")
+    // INT8 weights alone leave the model unspiked, and keep the type, too.
+    try calibrate(
+      source,
+      [
+        "--k", "none", "--weights", "int8", "--rounding", "nearest", "--dtype", "float32",
+        "--force",
+      ]
+    ).succeeded()
+    let int8 = try JSONParser.parse(Files.bytes(directory("c/config.json")))
+    #expect(int8["spiking"] == nil && int8["torch_dtype"] == "float32")
+    try Program.run("verify", directory("c"), "--source", source).succeeded()
+  }
+
+  @Test func `a dry run says what is there and what would be written`() throws {
+    try directory.write("c/keep", "")
+    let options = ["--weights", "int8", "--k", "auto", "--dry-run"]
+    let text = try calibrate(Repository.tinyQwen2, options).succeeded().text
+    for words in ["(exists: --force replaces it)", "INT8, group 128", "k auto"] {
+      #expect(text.contains(words), "\(text)")
+    }
+    #expect(directory.names == ["c", "t.txt"])
   }
 
   @Test func `a recipe converts, calibrates and verifies`() throws {
@@ -100,18 +161,33 @@ struct CalibrateCommandTests {
             context: 64
             k: 3.5
             kv: int8
+            weights: int8
+            group-size: 64
+            rounding: nearest
+            winners: 0.5
+            compression: zstd
         - verify
       """)
     let built = try Program.run(
       "build", directory("r.yaml"), "--source", Repository.tinyQwen2, "--output",
       directory("out")
     ).succeeded()
-    #expect(built.text.contains("all checks passed"), "\(built)")
+    #expect(built.text.contains("10 checks passed, 1 skipped"), "\(built)")
     let config = try JSONParser.parse(Files.bytes(directory("out/config.json")))
     #expect(config["spiking"]?["layers"]?.array?.last?["down_proj"]?.double == 3.5)
-    try directory.write("bad.yaml", "steps:\n  - calibrate:\n      k: 0\n")
-    try Program.run(
-      "build", directory("bad.yaml"), "--source", Repository.tinyQwen2, "--output", directory("x")
-    ).refused(naming: "k", "0")
+    #expect(config["spiking"]?["winners"]?.double == 0.5)
+    #expect(config["quantization"]?["group_size"] == 64)
+    for (line, words) in [
+      ("k: 0", ["k", "0"]), ("winners: 0", ["winners", "0"]), ("winers: 0.5", ["winners"]),
+      ("weights: int4", ["weights", "int4"]), ("group-size: 64", ["only with weights int8"]),
+      ("rounding: search", ["only with weights int8"]), ("k: none", ["k", "none"]),
+      ("compression: gzip", ["compression", "deflate or zstd"]),
+    ] {
+      try directory.write("bad.yaml", "steps:\n  - calibrate:\n      \(line)\n")
+      try Program.run(
+        "build", directory("bad.yaml"), "--source", Repository.tinyQwen2, "--output",
+        directory("x")
+      ).refused(naming: words + ["bad.yaml:3"])
+    }
   }
 }

@@ -69,6 +69,28 @@ import Testing
     #expect(!summary.text.contains("left out"))
   }
 
+  @Test func `healing again says which source it wants, and that it is not its own`() throws {
+    @discardableResult func again(_ name: String, teacher: String, to output: String) throws
+      -> Program.Result
+    {
+      try Program.run(
+        "heal", directory(name), "--teacher", teacher, "--text",
+        Repository.root + "/demo/war-and-peace-begin.txt", "--output", directory(output),
+        "--tokens", "1024", "--context", "128", "--method", "ridge"
+      ).succeeded()
+    }
+    let own = try again("copied", teacher: directory("copied"), to: "own")
+    #expect(own.error.contains("the teacher has the same layers"), "\(own)")
+    let once = try again("copied", teacher: Repository.tinyQwen2, to: "once")
+    #expect(!once.error.contains("same layers") && !once.error.contains("warning"), "\(once)")
+    try again("once", teacher: Repository.tinyQwen2, to: "twice")
+    let wrong = try Program.run("verify", directory("twice"), "--source", directory("once"))
+    #expect(wrong.code == 1)
+    for words in ["convert, heal, heal", "give what `convert` read", "of type gla_swa"] {
+      #expect(wrong.text.contains(words), "\(wrong.text)")
+    }
+  }
+
   @Test func `an intra-layer model is healed in both stages`() throws {
     try Program.run(
       "convert", Repository.tinyQwen2, directory("intra"), "--layout", "intra-layer", "--window",
@@ -98,6 +120,11 @@ import Testing
     try Program.run(heal(to: "out", "--method", "none")).refused(naming: "method")
     try Program.run(heal(to: "out", "--window", "0")).refused(naming: "--window")
     let prediction = try Program.run(heal(to: "out", "--dry-run")).succeeded()
+    for words in ["would write \(directory("out"))\n", "4 x gla", "model.safetensors"] {
+      #expect(prediction.text.contains(words), "\(prediction.text)")
+    }
+    let taken = try Program.run(heal(to: "copied", "--dry-run")).succeeded()
+    #expect(taken.text.contains("\(directory("copied")) (exists: --force replaces it)"))
     #expect(prediction.text.contains("predicted") && !prediction.text.contains("second stage"))
     let both = try Program.run(heal(to: "out", "--dry-run", "--distill-steps", "5")).succeeded()
     #expect(both.text.contains("second stage"))

@@ -43,13 +43,24 @@ struct RecipeFilesTests {
     let text = try Program.run(arguments).succeeded().text
     #expect(text.contains("76053741568 in feed-forward, embeddings and attention together"))
     let steps = try #require(try Program.run(arguments + ["--json"]).json()["steps"]?.array)
-    let upcycled = try #require(steps.last)
+    let upcycled = try #require(steps.first { $0["step"] == "upcycle" })
     #expect(upcycled["parameters"] == 76_055_938_616)
     #expect(upcycled["active_parameters"] == 11_894_883_896)
     #expect(upcycled["bytes"] == 152_111_877_232)
     let parts = try #require(upcycled["parts"]?.object)
     #expect(parts["routers"] == 1_204_224)
     #expect(parts["sinks"] == 458_752)
+    // INT8 weights with a float32 scale for each 128 inputs, everything else in bfloat16.
+    let calibrated = try #require(steps.last)
+    #expect(calibrated["step"] == "calibrate")
+    #expect(calibrated["settings"]?["weights"] == "int8")
+    #expect(calibrated["settings"]?["group-size"] == "128")
+    #expect(calibrated["settings"]?["kv"] == "int8")
+    #expect(calibrated["settings"]?["winners"] == "none")
+    let bytes = try #require(calibrated["bytes"]?.double)
+    #expect(bytes > 0.5 * 152_111_877_232 && bytes < 0.53 * 152_111_877_232)
+    #expect(text.contains("weights int8, group-size 128, rounding search"))
+    #expect(text.contains("k 3.0, rotated queries 3.0, INT8 keys and values"))
     #expect(directory.names == ["qwen"])
   }
 

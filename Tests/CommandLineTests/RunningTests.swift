@@ -52,6 +52,23 @@ struct RunningTests {
     #expect(try whole.values("logits") == bounded.values("logits"))
   }
 
+  @Test func `evaluate says what segments are too long for`() throws {
+    func note(_ ckpt: String, context: Int, tokens: Int = 600) throws -> String {
+      try Program.run(
+        "evaluate", ckpt, "--text", text, "--context", "\(context)", "--tokens", "\(tokens)"
+      ).succeeded().error
+    }
+    let source = Repository.tinyQwen2
+    #expect(try note(source, context: 512).isEmpty)
+    #expect(try note(source, context: 1024, tokens: 500).isEmpty)
+    #expect(
+      try note(source, context: 1024)
+        .contains("segments of 600 tokens are longer than the 512 positions the model was made for")
+    )
+    #expect(try note(converted, context: 17, tokens: 32).contains("longer than the window of 16"))
+    #expect(try note(converted, context: 16, tokens: 32).isEmpty)
+  }
+
   @Test func `evaluate reports by position, and against a teacher`() throws {
     let options = ["--text", text, "--context", "32", "--tokens", "96", "--json"]
     let report = try Program.run(["evaluate", Repository.tinyQwen2] + options).json()
@@ -88,7 +105,8 @@ struct RunningTests {
     }
     // The source has no state to empty.
     let source = try Program.run(["evaluate", Repository.tinyQwen2] + options).succeeded()
-    #expect(source.text.contains("effective memory: 1 tokens"))
+    #expect(source.text.contains("effective memory: 1 token"))
+    #expect(!source.text.contains("1 tokens"))
   }
 
   @Test func `evaluate measures recall`() throws {

@@ -38,6 +38,20 @@ struct UpcycleCommandTests {
     #expect(try Files.tree(directory("u")) == before)
   }
 
+  @Test func `a spiked model keeps its thresholds, and that is said`() throws {
+    let text = Repository.root + "/demo/war-and-peace-begin.txt"
+    try Program.run(
+      "calibrate", Repository.tinyQwen2, directory("spiked"), "--text", text, "--samples", "1",
+      "--context", "32", "--quiet"
+    ).succeeded()
+    let result = try Program.run(
+      "upcycle", directory("spiked"), directory("x"), "--experts", "2"
+    ).succeeded()
+    #expect(result.error.contains("thresholds are those of the dense model"), "\(result)")
+    let shown = try Program.run("inspect", directory("x")).succeeded()
+    #expect(shown.text.contains("k 3.0, rotated queries 3.0"))
+  }
+
   @Test func `a dry run itemises and writes nothing`() throws {
     let text = try upcycle("--dry-run").succeeded().text
     for words in ["1 x dense", "2 x 4 + 1 experts", "routers", "active"] {

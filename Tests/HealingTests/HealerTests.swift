@@ -20,6 +20,16 @@ import Tokenization
     return settings
   }()
 
+  @Test(
+    arguments: [
+      (nil, nil, false), (0.5, 0.4, false), (0.5, 0.5, false), (0.5, 0.6, true), (0.5, .nan, true),
+    ] as [(Double?, Double?, Bool)])
+  func `a layer is worse when its error grew`(_ before: Double?, _ after: Double?, _ worse: Bool) {
+    let report = Healer.LayerReport(
+      layer: 0, before: before, afterRidge: after, after: after, steps: 0, seconds: 0)
+    #expect(report.isWorse == worse)
+  }
+
   /// The embedded model, its conversion, and tokens of its demo text.
   private struct Case {
     let directory: TemporaryDirectory

@@ -49,6 +49,22 @@ struct RecordedSettingsTests {
     #expect(try UpcycleSettings(fields: fields, file: "manifest.json") == settings)
   }
 
+  @Test(arguments: [CalibrateSettings.Threshold.fixed(2.5), .auto, .kept])
+  func `of every calibration`(_ k: CalibrateSettings.Threshold) throws {
+    var settings = CalibrateSettings()
+    (settings.k, settings.queryK, settings.winners) = (k, nil, 0.1)
+    func again() throws -> CalibrateSettings {
+      let fields = Dictionary(uniqueKeysWithValues: settings.fields.map { ($0.key, $0.value) })
+      return try CalibrateSettings(fields: fields, file: "manifest.json")
+    }
+    #expect(try again() == settings)
+    (settings.cache, settings.compression, settings.queryK) = (.int8, .zstd, 4)
+    settings.weights = QuantizationSettings()
+    settings.weights?.granularity = .channel
+    settings.weights?.rounding = .search
+    #expect(try again() == settings)
+  }
+
   @Test func `an unknown field is refused with the file`() throws {
     #expect {
       try ConvertSettings(fields: ["windoww": "5"], file: "manifest.json")

@@ -16,7 +16,7 @@ struct SpikingTests {
 
   /// The model `name` with k at every place that `holds`.
   private func model(
-    _ name: String, k: Double?, cache: SpikingSettings.Cache = .float32,
+    _ name: String, k: Double?, cache: SpikingSettings.Cache = .float32, winners: Double? = nil,
     where holds: (SpikingSite) -> Bool = { _ in true }
   ) throws -> Model {
     if !Files.exist(directory(name)) {
@@ -24,7 +24,8 @@ struct SpikingTests {
     }
     let file = try ModelFile.open(directory(name))
     var description = file.description
-    var settings = SpikingSettings(cache: cache, layers: description.layers.map { _ in .init() })
+    var settings = SpikingSettings(
+      cache: cache, winners: winners, layers: description.layers.map { _ in .init() })
     for site in description.spikingSites where holds(site) {
       settings.layers[site.layer].thresholds[site.projection] = k
     }
@@ -73,6 +74,44 @@ struct SpikingTests {
     weights.ffnDown.multiply(expected, into: output)
     #expect(weights.ffnDown(input).values == output.values)
     #expect(weights.ffnUp.input == nil)
+  }
+
+  @Test(arguments: [nil, 2.5])
+  func `down_proj sees the winners only`(_ k: Double?) throws {
+    let model = try model("spikingbrain", k: k, winners: 0.1)
+    let weights = try LayerWeights(
+      0, of: model.description, from: ModelFile.open(directory("spikingbrain")))
+    var random = SplitMix64(seed: 4)
+    let width = weights.ffnDown.weight.shape.columns
+    let count = Int((0.1 * Double(width)).rounded(.toNearestOrEven))
+    let input = FloatMatrix(rows: 3, columns: width)
+    for index in 0..<input.count { input.pointer[index] = random.symmetric(2) }
+    let expected = FloatMatrix(rows: 3, columns: width)
+    for row in 0..<3 {
+      var x = Winners.reference(Array(input[row]), count: count)
+      if let k {
+        x = SpikeCounts.referenceValues(
+          x, threshold: SpikeCounts.referenceThreshold(x, k: Float(k), winners: count))
+      }
+      for (column, value) in x.enumerated() { expected[row][column] = value }
+    }
+    let output = FloatMatrix(rows: 3, columns: weights.ffnDown.weight.shape.rows)
+    weights.ffnDown.multiply(expected, into: output)
+    #expect(weights.ffnDown(input).values == output.values)
+    if k == nil { #expect(weights.ffnUp.input == nil) }
+  }
+
+  @Test(arguments: ["gla_swa", "experts", "intra-layer"])
+  func `all winners change nothing, few change much, whichever way tokens are read`(
+    _ name: String
+  ) throws {
+    let plain = try model(name, k: nil).logits(tokens)
+    #expect(try model(name, k: nil, winners: 1).logits(tokens) == plain)
+    let few = try model(name, k: nil, winners: 0.1)
+    let logits = try few.logits(tokens)
+    #expect(difference(logits, plain) > 1e-3)
+    // Without equal magnitudes a winner is one in prefill and in decoding.
+    #expect(difference(try few.logits(tokens, stepwise: true), logits) < 1e-4)
   }
 
   @Test func `rotated queries are spiked head by head`() {

@@ -71,8 +71,55 @@ struct CalibrationTests {
         #expect(error > 0.01 && error < 0.3, "\(site) \(projection)")
       }
     }
-    #expect(result.perplexity.spiked != result.perplexity.unspiked)
+    #expect(result.cost.perplexity.spiked != result.cost.perplexity.unspiked)
     #expect(result.idleExperts == [])
+    #expect(result.cost.divergence.mean > 0)
+    #expect(result.cost.tokens == 93)
+  }
+
+  @Test func `winners are counted alone, and their mean is the threshold's`() throws {
+    let all = try calibration("experts") { $0.k = .fixed(3) }.run()
+    let calibration = try calibration("experts") { $0.winners = 0.25 }
+    let few = try calibration.run()
+    #expect(few.spiking.winners == 0.25)
+    for (index, (site, measured)) in few.measurements.enumerated() {
+      let before = all.measurements[index].measurement
+      // Layer 0 reads the same tokens either way.
+      guard site.group == .ffnHidden, site.layer == 0 else { continue }
+      #expect(measured.rows == before.rows)
+      #expect(measured.statistics.silentShare >= 0.75)
+      #expect(before.statistics.silentShare < 0.5)
+      // Winners are larger than the rest, so that the mean over them is.
+      let mean = { (means: [Int]) in
+        means.enumerated().reduce(0) { $0 + $1.0 * $1.1 } / max(1, means.reduce(0, +))
+      }
+      #expect(mean(measured.means) > mean(before.means))
+      let error = try #require(measured.relativeError(.ffnDown))
+      #expect(error > 0.01 && error < 0.3)
+    }
+    #expect(few.cost.divergence.mean > all.cost.divergence.mean)
+    #expect(few.cost.divergence.standardError > 0)
+  }
+
+  @Test func `nothing spiked costs nothing`() throws {
+    let calibration = try calibration("spikingbrain")
+    let cost = try calibration.cost(of: calibration.model.spikingSettings { _ in nil })
+    #expect(cost.divergence.mean == 0)
+    #expect(cost.increase.mean == 0 && cost.increase.standardError == 0)
+    #expect(cost.perplexity.spiked == cost.perplexity.unspiked)
+  }
+
+  @Test func `k none keeps what the model has`() throws {
+    var model = try calibration("spikingbrain").model
+    var settings = CalibrateSettings()
+    (settings.k, settings.queryK) = (.kept, nil)
+    #expect(settings.spiking(keepingThatOf: model) == nil)
+    settings.winners = 0.5
+    let alone = try #require(settings.spiking(keepingThatOf: model))
+    #expect(alone == model.spikingSettings(winners: 0.5) { _ in nil })
+    model.spiking = model.spikingSettings(cache: .int8) { _ in 2 }
+    let added = try #require(settings.spiking(keepingThatOf: model))
+    #expect(added == model.spikingSettings(cache: .int8, winners: 0.5) { _ in 2 })
   }
 
   @Test func `auto keeps the spikes of k = 3 and prefers what costs more`() throws {
@@ -99,7 +146,7 @@ struct CalibrationTests {
       $0.k = .auto
       $0.maxPerplexityIncrease = 0.5
     }.run()
-    #expect(result.perplexity.spiked <= 1.005 * result.perplexity.unspiked)
+    #expect(result.cost.perplexity.spiked <= 1.005 * result.cost.perplexity.unspiked)
   }
 
   @Test func `experts have their own k, and those without tokens are named`() throws {
@@ -138,14 +185,21 @@ struct CalibrationTests {
     #expect(allocation.sparsest { _ in true }.values.allSatisfy { $0 == 1 })
   }
 
-  @Test func `the file reads back, and a damaged one is refused`() throws {
+  @Test(arguments: CalibrateSettings.Compression.allCases)
+  func `the file reads back, and a damaged one is refused`(
+    _ compression: CalibrateSettings.Compression
+  ) throws {
     let result = try calibration("spikingbrain").run()
     let path = directory("calibration.h5")
-    try CalibrationFile.write(result, attributes: [("k", "3.0")], to: path)
+    func write(_ path: String) throws {
+      try CalibrationFile.write(
+        result, compression: compression, attributes: [("k", "3.0")], to: path)
+    }
+    try write(path)
     let ks = try CalibrationFile.thresholds(path)
     let sites = result.measurements.flatMap(\.site.sites)
     #expect(ks == sites.map { result.spiking[$0] ?? .nan })
-    try CalibrationFile.write(result, attributes: [("k", "3.0")], to: directory("again.h5"))
+    try write(directory("again.h5"))
     let bytes = try Files.bytes(path)
     #expect(try Files.bytes(directory("again.h5")) == bytes)
 
@@ -154,12 +208,17 @@ struct CalibrationTests {
     try directory.write("text.h5", "no such thing")
     #expect(throws: HDF5Error.self) { try CalibrationFile.thresholds(directory("text.h5")) }
     #expect(throws: HDF5Error.self) { try CalibrationFile.thresholds(directory("none.h5")) }
-    // A chunk of the histogram: deflate begins with 78 9c at level 6.
-    var damaged = bytes
-    let chunks = bytes.indices.dropLast(40).filter { bytes[$0] == 0x78 && bytes[$0 + 1] == 0x9c }
-    for chunk in chunks { damaged[chunk + 30] ^= 0x55 }
+    // How chunks begin: zlib's header at level 6, the magic number of a zstd frame.
+    let start: [UInt8] = compression == .deflate ? [0x78, 0x9c] : [0x28, 0xb5, 0x2f, 0xfd]
+    let chunks = bytes.indices.dropLast(40).filter { bytes[$0...].starts(with: start) }
     #expect(!chunks.isEmpty)
+    var damaged = bytes
+    for chunk in chunks { damaged[chunk + 14] ^= 0x55 }
     try directory.write("damaged.h5", damaged)
-    #expect(throws: HDF5Error.self) { try CalibrationFile.thresholds(directory("damaged.h5")) }
+    #expect {
+      try CalibrationFile.thresholds(directory("damaged.h5"))
+    } throws: {
+      "\($0)".contains("damaged.h5") && "\($0)".contains("Fletcher32")
+    }
   }
 }

@@ -1,13 +1,14 @@
-import Architectures
+public import Architectures
 import Checkpoints
 import Foundation
 public import ModelFiles
 import StrictJSON
 import TensorTypes
 
-/// What `upcycle` starts from: an opened checkpoint, or one that is planned and not yet written.
+/// What `upcycle` and `calibrate` start from: an opened checkpoint, or one that is planned and not yet written.
 public struct DenseModel: Sendable {
-  let description: ModelDescription
+  /// The model.
+  public let description: ModelDescription
   let parts: [TensorAddress: Part]
   let companions: [CheckpointPlan.CompanionFile]
   /// What the manifest records of it.

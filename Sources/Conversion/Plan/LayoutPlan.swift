@@ -17,12 +17,15 @@ public enum LayoutPlan {
     if let spiking { target.spiking = spiking }
     let tensors = try target.requirements.map { requirement in
       guard let name = SpikingBrainLayout.names.name(of: requirement.address),
-        let part = source.parts[requirement.address], let view = part.view
+        let part = source.parts[requirement.address]
       else { throw ConversionError.noName("\(requirement.address)") }
       let type = dtype.applied(to: part.type)
+      let copy = part.view.map { CopyTransform($0, named: part.name, as: type) }
+      guard let transform: any TensorTransform = copy ?? part.transform else {
+        throw ConversionError.noName("\(requirement.address)")
+      }
       return CheckpointPlan.PlannedTensor(
-        name: name, shape: requirement.shape, type: type,
-        transform: CopyTransform(view, named: part.name, as: type))
+        name: name, shape: requirement.shape, type: type, transform: transform)
     }
     var configuration = SpikingBrainLayout.configuration(of: target)
     configuration["torch_dtype"] = .string(tensors.first?.type.rawValue ?? "float32")

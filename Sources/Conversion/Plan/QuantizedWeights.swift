@@ -17,6 +17,24 @@ extension CheckpointPlan {
   public func quantised(
     _ tensors: [TensorAddress: TensorView], granularity: ScaleGranularity
   ) throws -> CheckpointPlan {
+    try quantised(granularity) { requirement, type in
+      tensors[requirement.address].map {
+        ReplacementTransform($0, as: type, summary: Int8Origin.transform)
+      }
+    }
+  }
+
+  /// The same without the codes and scales, to be described and not written.
+  public func quantised(_ granularity: ScaleGranularity) throws -> CheckpointPlan {
+    try quantised(granularity) { requirement, type in
+      HoleTransform(byteCount: requirement.shape.byteCount(type) ?? 0)
+    }
+  }
+
+  private func quantised(
+    _ granularity: ScaleGranularity,
+    _ transform: (ModelDescription.Requirement, ScalarType) -> (any TensorTransform)?
+  ) throws -> CheckpointPlan {
     var plan = self
     plan.description.modelType = SpikingBrainLayout.modelType
     plan.description.int8Weights = granularity
@@ -27,10 +45,11 @@ extension CheckpointPlan {
         throw ConversionError.noName("\(requirement.address)")
       }
       if let type = requirement.type {
-        guard let view = tensors[requirement.address] else { throw ConversionError.noName(name) }
+        guard let transform = transform(requirement, type) else {
+          throw ConversionError.noName(name)
+        }
         return PlannedTensor(
-          name: name, shape: requirement.shape, type: type,
-          transform: ReplacementTransform(view, as: type, summary: Int8Origin.transform))
+          name: name, shape: requirement.shape, type: type, transform: transform)
       }
       guard let kept = planned[name] else { throw ConversionError.noName(name) }
       return kept

@@ -10,18 +10,18 @@ public enum SpikingPlan {
   /// The step that `calibrate` records in manifests.
   public static let step = "calibrate"
 
-  /// The plan of giving `source` the settings `spiking`.
+  /// The plan of giving `source` the settings `spiking`; nil leaves its own.
   ///
   /// - Parameter record: what else the manifest records of the measurement.
   public static func make(
-    from source: DenseModel, spiking: SpikingSettings, settings: CalibrateSettings,
+    from source: DenseModel, spiking: SpikingSettings?, settings: CalibrateSettings,
     record: JSONObject = JSONObject()
   ) throws -> CheckpointPlan {
     var recipe = JSONObject([
       ("step", .string(step)), ("settings", .object(JSONObject(strings: settings.fields))),
     ])
     for (key, value) in record.members { recipe[key] = value }
-    recipe["spiking"] = spiking.configuration
+    recipe["spiking"] = spiking?.configuration
     var plan = try LayoutPlan.make(
       from: source, spiking: spiking, dtype: settings.dtype, recipe: recipe,
       shardSize: settings.shardSize)
@@ -33,9 +33,12 @@ public enum SpikingPlan {
   public static func make(
     from source: DenseModel, recorded: JSONObject?, settings: CalibrateSettings, file: String
   ) throws -> CheckpointPlan {
-    guard let recorded else { throw ConfigurationError.missingKey("spiking", file: file) }
-    let spiking = try SpikingSettings(
-      Configuration(recorded, file: file), of: source.description)
+    if recorded == nil, settings.k != .kept {
+      throw ConfigurationError.missingKey("spiking", file: file)
+    }
+    let spiking = try recorded.map {
+      try SpikingSettings(Configuration($0, file: file), of: source.description)
+    }
     return try make(from: source, spiking: spiking, settings: settings)
   }
 
@@ -44,7 +47,7 @@ public enum SpikingPlan {
   ) -> [String] {
     var notes = [
       "Written in the spikingbrain layout, which the public SpikingBrain-7B code cannot load; the "
-        + "public layout cannot hold spiking thresholds."
+        + "public layout cannot hold spiking thresholds or INT8 weights."
     ]
     let quantised = source.parts.values.count { $0.type.isQuantised }
     if quantised > 0, let type = tensors.first?.type, type != .float32 {

@@ -26,6 +26,11 @@ extension UpcyclePlan {
         "gate, up and down are scaled by the cube root, as in the report: SiLU makes the result "
           + "approximate. --scale exact changes nothing.")
     }
+    if target.spiking != nil {
+      notes.append(
+        "The spiking thresholds are those of the dense model, which every expert uses as its own; "
+          + "`calibrate` measures the experts' own.")
+    }
     let scaled = tensors.filter { $0.transform is ScaledTransform }.map(\.type)
     if let type = scaled.first(where: { $0 != .float32 }) {
       notes.append(

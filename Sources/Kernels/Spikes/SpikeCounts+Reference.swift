@@ -1,8 +1,8 @@
 extension SpikeCounts {
   /// The specification of `threshold`.
-  public static func referenceThreshold(_ x: [Float], k: Float) -> Float {
+  public static func referenceThreshold(_ x: [Float], k: Float, winners: Int? = nil) -> Float {
     let sum = x.reduce(0.0) { $0 + Double($1.magnitude) }
-    return clamped(Float(sum / Double(max(x.count, 1))) / k)
+    return clamped(Float(sum / Double(max(winners ?? x.count, 1))) / k)
   }
 
   /// The specification of one row of `apply`; nil where there is no count.

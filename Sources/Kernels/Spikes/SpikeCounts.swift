@@ -12,14 +12,18 @@ public enum SpikeCounts {
 
   /// V_th of one row of `count` activations; NaN when one of them is.
   ///
-  /// - Parameter k: spikes of a channel as large as the mean.
-  public static func threshold(_ x: UnsafePointer<Float>, count: Int, k: Float) -> Float {
-    clamped(mean(x, count: count) / k)
+  /// - Parameters:
+  ///   - k: spikes of a channel as large as the mean.
+  ///   - winners: how many of the activations the mean is over, the others being 0; nil for all.
+  public static func threshold(
+    _ x: UnsafePointer<Float>, count: Int, k: Float, winners: Int? = nil
+  ) -> Float {
+    clamped(mean(x, count: count, winners: winners) / k)
   }
 
-  /// mean|x| of `count` activations.
-  public static func mean(_ x: UnsafePointer<Float>, count: Int) -> Float {
-    Float(ck_sum_magnitude(x, count) / Double(max(count, 1)))
+  /// mean|x| of `count` activations, or of the `winners` among them that are not 0.
+  public static func mean(_ x: UnsafePointer<Float>, count: Int, winners: Int? = nil) -> Float {
+    Float(ck_sum_magnitude(x, count) / Double(max(winners ?? count, 1)))
   }
 
   /// The counts of every row.
@@ -28,17 +32,18 @@ public enum SpikeCounts {
   ///   - x: [rows, columns].
   ///   - counts: s [rows, columns].
   ///   - thresholds: V_th [rows].
+  ///   - winners: see `threshold`.
   /// - Returns: How many activations have no count: infinities, and quotients beyond Int32, give
   ///   the largest or smallest Int32; NaN gives the smallest.
   @discardableResult
   public static func apply(
-    _ x: UnsafePointer<Float>, rows: Int, columns: Int, k: Float,
+    _ x: UnsafePointer<Float>, rows: Int, columns: Int, k: Float, winners: Int? = nil,
     into counts: UnsafeMutablePointer<Int32>, thresholds: UnsafeMutablePointer<Float>
   ) -> Int {
     var outside = 0
     for row in 0..<rows {
       let start = row * columns
-      thresholds[row] = threshold(x + start, count: columns, k: k)
+      thresholds[row] = threshold(x + start, count: columns, k: k, winners: winners)
       outside += ck_spike_counts(x + start, thresholds[row], counts + start, columns)
     }
     return outside
@@ -48,7 +53,7 @@ public enum SpikeCounts {
   ///
   /// NaN and infinities stay what they are, so that a fault is not hidden.
   public static func values(
-    _ x: UnsafePointer<Float>, rows: Int, columns: Int, k: Float,
+    _ x: UnsafePointer<Float>, rows: Int, columns: Int, k: Float, winners: Int? = nil,
     into output: UnsafeMutablePointer<Float>
   ) {
     // A row takes less than a microsecond: only many are worth handing out.
@@ -56,7 +61,8 @@ public enum SpikeCounts {
       for row in rows {
         let start = row * columns
         ck_spike_values(
-          x + start, threshold(x + start, count: columns, k: k), output + start, columns)
+          x + start, threshold(x + start, count: columns, k: k, winners: winners),
+          output + start, columns)
       }
     }
   }

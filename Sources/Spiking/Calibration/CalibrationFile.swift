@@ -1,4 +1,5 @@
 import Architectures
+public import Recipes
 
 /// `calibration.h5`: what `calibrate` measured, one row per projection.
 ///
@@ -11,16 +12,19 @@ public enum CalibrationFile {
 
   /// Writes `result` to the file `path`; `attributes` say what it was measured with.
   public static func write(
-    _ result: SpikeCalibration.Result, attributes: [(String, String)], to path: String
+    _ result: SpikeCalibration.Result, compression: CalibrateSettings.Compression = .deflate,
+    attributes: [(String, String)], to path: String
   ) throws {
-    try HDF5Writer.write(path) { file in
+    try HDF5Writer.write(path, compression: compression) { file in
       try file.attribute("format", "spikingbrain calibration")
       try file.attribute("version", "\(version)")
       try file.attribute(
         "definitions",
         "A channel is one activation of one token; its spike count is s = round(x / V_th), half to "
-          + "even, with V_th = mean|x| / k over the token's channels. Activations are those of the "
-          + "unspiked model. Row i of every dataset with as many rows belongs to /projections[i].")
+          + "even, with V_th = mean|x| / k over the token's channels. Where the model keeps winners "
+          + "only, the means are over these, and all other channels are 0 and counted as silent. "
+          + "Activations are those of the unspiked model. Row i of every dataset with as many rows belongs to /projections[i]."
+      )
       for (key, text) in attributes { try file.attribute(key, text) }
       try CalibrationTable(result).write(to: file)
     }

@@ -4,7 +4,7 @@ import Kernels
 import Runtime
 import TensorTypes
 
-/// Collects what the projections of an unspiked model read.
+/// Collects what the projections of an unspiked model read, all but the winners being 0.
 ///
 /// Not synchronised: a model shows one input after the other.
 final class CalibrationObserver: SpikingObserver, @unchecked Sendable {
@@ -23,11 +23,10 @@ final class CalibrationObserver: SpikingObserver, @unchecked Sendable {
   /// Rows that each place has seen, to take every n-th.
   private var seen: [SpikingSite: Int] = [:]
 
-  /// Channels of a head, by which rotated queries are split.
-  private let headDim: Int
+  private let model: ModelDescription
 
-  init(headDim: Int, task: @escaping (SpikeGroupSite) -> Task) {
-    self.headDim = headDim
+  init(_ model: ModelDescription, task: @escaping (SpikeGroupSite) -> Task) {
+    self.model = model
     self.task = task
   }
 
@@ -45,7 +44,8 @@ final class CalibrationObserver: SpikingObserver, @unchecked Sendable {
       measureMeans(parts, &measurement)
       if let k = task.k {
         measurement.k = k
-        measurement.unusable += measurement.statistics.add(input, columns: parts.columns, k: k)
+        measurement.unusable += measurement.statistics.add(
+          input, columns: parts.columns, k: k, winners: parts.winners)
       }
     }
     let rows = sampled(input.rows, at: site, every: task.every)
@@ -55,25 +55,39 @@ final class CalibrationObserver: SpikingObserver, @unchecked Sendable {
     if measurement.trials.isEmpty { measurement.trials = task.trials.map { .init(k: $0) } }
     for (index, k) in task.trials.enumerated() {
       if isFirst {
-        _ = measurement.trials[index].statistics.add(some, columns: parts.columns, k: k)
+        _ = measurement.trials[index].statistics.add(
+          some, columns: parts.columns, k: k, winners: parts.winners)
       }
       guard let map, let reference else { continue }
-      let spiked = map.plain(some.spiked(k: Float(k)))
+      let spiked = map.plain(some.spiked(k: Float(k), winners: parts.winners))
       measurement.trials[index].errors[site.projection, default: .init()]
         .add(spiked, against: reference)
     }
   }
 
-  private func parts(of input: FloatMatrix, at site: SpikingSite) -> (FloatMatrix, columns: Int) {
-    (input, site.projection == .rotatedQuery ? headDim : input.columns)
+  /// Activations whose thresholds are taken of `columns` at a time, rotated queries head by head.
+  private struct Parts {
+    let matrix: FloatMatrix
+    let columns: Int
+    /// How many of the columns the means are over; nil for all.
+    let winners: Int?
+
+    var count: Int { matrix.count / columns }
   }
 
-  private func measureMeans(_ parts: (FloatMatrix, columns: Int), _ result: inout GroupMeasurement)
-  {
-    let (matrix, columns) = parts
-    withExtendedLifetime(matrix) {
-      for start in stride(from: 0, to: matrix.count, by: columns) {
-        let mean = Double(SpikeCounts.mean(matrix.pointer + start, count: columns))
+  private func parts(of input: FloatMatrix, at site: SpikingSite) -> Parts {
+    Parts(
+      matrix: input, columns: site.projection == .rotatedQuery ? model.headDim : input.columns,
+      winners: model.spiking?.winners(before: site.projection, of: input.columns))
+  }
+
+  private func measureMeans(_ parts: Parts, _ result: inout GroupMeasurement) {
+    withExtendedLifetime(parts.matrix) {
+      for part in 0..<parts.count {
+        let mean = Double(
+          SpikeCounts.mean(
+            parts.matrix.pointer + part * parts.columns, count: parts.columns,
+            winners: parts.winners))
         let bin = mean > 0 && mean.isFinite ? Int(((log2(mean) + 24) * 4).rounded(.down)) : 0
         result.means[min(max(bin, 0), GroupMeasurement.meanBins - 1)] += 1
       }

@@ -80,7 +80,7 @@ extension SpikeCalibration {
       return allocation.least { $0.spikes <= budget }
     }
     // Predicted first; then the prediction is corrected by what is measured.
-    let unspiked = try probe.perplexity(nil)
+    let unspiked = try probe.perplexity(model.spiking)
     var limit = log(1 + percent / 100), best: [SpikeGroupSite: Double]?
     for attempt in 0..<Self.attempts {
       let chosen = allocation.sparsest { $0.cost <= limit }

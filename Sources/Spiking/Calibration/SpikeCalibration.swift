@@ -7,13 +7,15 @@ public import TensorTypes
 
 /// Measures a model's activations on samples of text, unspiked, and decides every k.
 public struct SpikeCalibration {
-  /// The model; its own spiking, if it has any, is left out.
+  /// The model; of spiking it has at most the winners that the settings ask for.
   public let model: ModelDescription
   let weights: any WeightSource
   let residency: Model.Residency
   let settings: CalibrateSettings
   /// Token ids of each sample.
-  let samples: [[Int]]
+  public let samples: [[Int]]
+  /// Tokens of all samples.
+  public var tokens: Int { samples.reduce(0) { $0 + $1.count } }
 
   /// Rows of each group on which errors are measured, about.
   static let trialRows = 2048
@@ -29,6 +31,9 @@ public struct SpikeCalibration {
   ) {
     var model = model
     model.spiking = nil
+    if let winners = settings.winners {
+      model.spiking = model.spikingSettings(winners: winners) { _ in nil }
+    }
     self.model = model
     self.weights = weights
     self.residency = residency
@@ -56,8 +61,8 @@ public struct SpikeCalibration {
     public var measurements: [(site: SpikeGroupSite, measurement: GroupMeasurement)]
     /// What spiking a group alone costs, in nats; empty when k was fixed.
     public var sensitivities: [SpikeGroupSite: Double]
-    /// Perplexities on some of the samples, unspiked and spiked.
-    public var perplexity: (unspiked: Double, spiked: Double)
+    /// What spiking costs on some of the samples, winners included.
+    public var cost: SpikingCost
     /// Experts that no token of the samples was sent to.
     public var idleExperts: [String]
 
@@ -78,6 +83,7 @@ public struct SpikeCalibration {
         site.group == .rotatedQuery ? settings.queryK : k
       }
     case .auto: chosen = try choose(progress)
+    case .kept: chosen = Choice(sensitivities: [:], trials: nil) { _ in nil }
     }
     var observed = try measure("measuring", progress) { site in
       let k = chosen.k(site)
@@ -86,13 +92,17 @@ public struct SpikeCalibration {
     }
     for (site, trials) in chosen.trials ?? [:] { observed[site]?.trials = trials }
     let spiking = self.spiking(chosen.k)
-    let probe = SpikingProbe(self)
     return Result(
       spiking: spiking,
       measurements: model.spikeGroups.map { ($0, observed[$0] ?? GroupMeasurement()) },
       sensitivities: chosen.sensitivities,
-      perplexity: (try probe.perplexity(nil), try probe.perplexity(spiking)),
+      cost: try cost(of: spiking),
       idleExperts: idle(observed))
+  }
+
+  /// What `spiking` costs on some of the samples.
+  public func cost(of spiking: SpikingSettings) throws -> SpikingCost {
+    try SpikingProbe(self).cost(of: spiking)
   }
 
   /// What was decided before the last measurement.
@@ -103,11 +113,12 @@ public struct SpikeCalibration {
   }
 
   /// Every n-th row is tried.
-  var every: Int { max(1, samples.reduce(0) { $0 + $1.count } / Self.trialRows) }
+  var every: Int { max(1, tokens / Self.trialRows) }
 
   /// The settings with the k that `value` gives.
   func spiking(_ value: (SpikeGroupSite) -> Double?) -> SpikingSettings {
-    model.spikingSettings(coding: settings.coding, cache: settings.cache, value)
+    model.spikingSettings(
+      coding: settings.coding, cache: settings.cache, winners: settings.winners, value)
   }
 
   /// Reads all samples unspiked.
@@ -115,7 +126,7 @@ public struct SpikeCalibration {
     _ what: String, _ progress: (String, Double) -> Void,
     task: @escaping (SpikeGroupSite) -> CalibrationObserver.Task
   ) throws -> [SpikeGroupSite: GroupMeasurement] {
-    let observer = CalibrationObserver(headDim: model.headDim, task: task)
+    let observer = CalibrationObserver(model, task: task)
     let model = try Model(
       self.model, weights: weights, residency: residency, observer: observer)
     for (index, sample) in samples.enumerated() {

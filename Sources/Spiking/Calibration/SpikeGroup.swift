@@ -65,10 +65,10 @@ extension ModelDescription {
   /// Settings with the k that `value` gives each group; nil leaves its activations as they are.
   public func spikingSettings(
     coding: SpikingSettings.Coding = .bitwise, cache: SpikingSettings.Cache = .float32,
-    _ value: (SpikeGroupSite) -> Double?
+    winners: Double? = nil, _ value: (SpikeGroupSite) -> Double?
   ) -> SpikingSettings {
     SpikingSettings(
-      coding: coding, cache: cache,
+      coding: coding, cache: cache, winners: winners,
       layers: layers.indices.map { layer in
         var settings = SpikingSettings.Layer()
         for site in spikingSites(ofLayer: layer) where site.expert == nil {

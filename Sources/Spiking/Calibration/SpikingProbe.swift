@@ -21,7 +21,7 @@ struct SpikingProbe {
     }
   }
 
-  private func model(_ spiking: SpikingSettings?) throws -> Model {
+  func model(_ spiking: SpikingSettings?) throws -> Model {
     var description = calibration.model
     description.spiking = spiking
     return try Model(
@@ -42,17 +42,17 @@ struct SpikingProbe {
     return exp(sum / Double(max(scored, 1)))
   }
 
-  /// KL(unspiked ‖ spiked) in nats per token when only `groups` of `layer` are spiked, for each of
+  /// KL(unspiked ‖ spiked), winners on both sides, in nats per token when only `groups` of `layer` are spiked, for each of
   /// the lists; layer by layer, so that what comes before a layer is computed once.
   func divergences(
     of parts: [(layer: Int, group: SpikeGroup)], k: (SpikeGroup) -> Double?,
     progress: (Double) -> Void
   ) throws -> [Double] {
-    let unspiked = try model(nil)
+    let unspiked = try model(calibration.model.spiking)
     let models = try parts.map { part in
       // Keys and values stay float32, or their error would be every group's.
       try model(
-        calibration.model.spikingSettings { site in
+        calibration.model.spikingSettings(winners: calibration.model.spiking?.winners) { site in
           site.layer == part.layer && site.group == part.group ? k(part.group) : nil
         })
     }

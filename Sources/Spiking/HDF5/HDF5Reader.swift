@@ -20,6 +20,7 @@ final class HDF5Reader {
 
   private init(path: String) throws(HDF5Error) {
     self.path = path
+    guard ch5_register_zstd() != 0 else { throw .last("cannot register zstd", path) }
     file = H5Fopen(path, ch5_read_only(), ch5_default())
     guard file >= 0 else { throw .last("cannot be opened as HDF5", path) }
   }
@@ -100,7 +101,22 @@ final class HDF5Reader {
       }
       count = product
     }
+    expectChunks(of: set, rank: rank)
     return sizes.map { Int(clamping: $0) }
+  }
+
+  /// Tells the filter what the chunks of a dataset decompress to.
+  private func expectChunks(of set: hid_t, rank: Int32) {
+    let properties = H5Dget_create_plist(set), type = H5Dget_type(set)
+    defer {
+      H5Pclose(properties)
+      H5Tclose(type)
+    }
+    var sizes = [hsize_t](repeating: 0, count: Int(rank))
+    let isChunked = H5Pget_layout(properties) == H5D_CHUNKED
+    guard isChunked, H5Pget_chunk(properties, rank, &sizes) == rank else { return }
+    // The library bounds a chunk to 4 GB.
+    ch5_expect_chunk(Int(clamping: sizes.reduce(1, &*)) &* H5Tget_size(type))
   }
 }
 

@@ -1,5 +1,6 @@
 import CHDF5
 import CHDF5Shim
+import Recipes
 import Synchronization
 
 /// An HDF5 file being written: groups, compressed checked datasets, attributes.
@@ -9,6 +10,7 @@ import Synchronization
 final class HDF5Writer {
   let path: String
   private let file: hid_t
+  private let compression: CalibrateSettings.Compression
   private var isOpen = true
 
   /// Elements per chunk.
@@ -16,18 +18,27 @@ final class HDF5Writer {
   static let lock = Mutex(())
 
   /// Creates the file `path`, passes it to `body` and closes it.
-  static func write(_ path: String, _ body: (HDF5Writer) throws -> Void) throws {
+  static func write(
+    _ path: String, compression: CalibrateSettings.Compression = .deflate,
+    _ body: (HDF5Writer) throws -> Void
+  ) throws {
     try lock.withLock { _ in
       ch5_silence()
-      let writer = try HDF5Writer(path: path)
+      let writer = try HDF5Writer(path: path, compression)
       defer { writer.abandon() }
       try body(writer)
       try writer.close()
     }
   }
 
-  private init(path: String) throws(HDF5Error) {
+  private init(
+    path: String, _ compression: CalibrateSettings.Compression
+  ) throws(HDF5Error) {
     self.path = path
+    self.compression = compression
+    guard compression != .zstd || ch5_register_zstd() != 0 else {
+      throw .last("cannot register zstd", path)
+    }
     file = H5Fcreate(path, ch5_truncate(), ch5_default(), ch5_default())
     guard file >= 0 else { throw HDF5Error.last("cannot create", path) }
   }
@@ -120,7 +131,12 @@ final class HDF5Writer {
       let inner = shape.dropFirst().reduce(1, *)
       chunk[0] = hsize_t(min(shape[0], max(1, Self.chunk / max(inner, 1))))
       H5Pset_chunk(properties, Int32(chunk.count), chunk)
-      H5Pset_deflate(properties, 6)
+      switch compression {
+      case .deflate: H5Pset_deflate(properties, 6)
+      case .zstd:
+        var level: UInt32 = 9
+        H5Pset_filter(properties, CH5_ZSTD, UInt32(H5Z_FLAG_MANDATORY), 1, &level)
+      }
       H5Pset_fletcher32(properties)
     }
     let set = H5Dcreate2(

@@ -18,22 +18,25 @@ package final class SpikeCounter: SpikingObserver, @unchecked Sendable {
     guard let k = spiking[site], let group = SpikeGroup(site.projection),
       group != .rotatedQuery, site.projection == group.projections.first
     else { return }
-    _ = statistics.add(input, k: k)
+    _ = statistics.add(
+      input, k: k, winners: spiking.winners(before: site.projection, of: input.columns))
   }
 }
 
 extension SpikeStatistics {
-  /// Counts the rows of `input`, or of each row the runs of `columns` activations, at `k`; returns
-  /// how many activations have no count.
-  package mutating func add(_ input: FloatMatrix, columns: Int? = nil, k: Double) -> Int {
+  /// Counts the rows of `input`, or of each row the runs of `columns` activations, at `k`, whose
+  /// thresholds are of `winners` channels; returns how many activations have no count.
+  package mutating func add(
+    _ input: FloatMatrix, columns: Int? = nil, k: Double, winners: Int?
+  ) -> Int {
     let columns = columns ?? input.columns, rows = input.count / columns
     return withUnsafeTemporaryAllocation(of: Int32.self, capacity: input.count) { counts in
       withUnsafeTemporaryAllocation(of: Float.self, capacity: rows) { thresholds in
         guard let start = counts.baseAddress, let first = thresholds.baseAddress else { return 0 }
         let unusable = withExtendedLifetime(input) {
           SpikeCounts.apply(
-            input.pointer, rows: rows, columns: columns, k: Float(k), into: start,
-            thresholds: first)
+            input.pointer, rows: rows, columns: columns, k: Float(k), winners: winners,
+            into: start, thresholds: first)
         }
         add(UnsafeBufferPointer(counts), rows: rows)
         return unusable

@@ -26,9 +26,12 @@ struct ExpertsCheck {
       experts += layout.routed + (layout.shared > 0 ? 1 : 0)
       if try areEqual(layer, layout.routed) { equalLayers += 1 }
     }
-    var detail = "\(experts) experts in \(layers.count) layers, each present once and none all zero"
+    var detail =
+      "\(counted(experts, "expert")) in \(counted(layers.count, "layer")), each present once and none all zero"
     if zeroRouters > 0 { detail += "; \(zeroRouters) routers are zero and carry no knowledge" }
-    if equalLayers > 0 { detail += "; in \(equalLayers) layers all routed experts are equal" }
+    if equalLayers > 0 {
+      detail += "; in \(counted(equalLayers, "layer")) all routed experts are equal"
+    }
     return .passed("experts", detail)
   }
 
@@ -69,6 +72,6 @@ struct ExpertsCheck {
     return .passed(
       "routing",
       "probabilities are finite; each expert was sent \(loads.min() ?? 0) to \(loads.max() ?? 0) "
-        + "of \(tokens.count) tokens")
+        + "of \(counted(tokens.count, "token"))")
   }
 }

@@ -33,7 +33,7 @@ struct LogitsCheck {
       return [.failed("logits", "not finite at position \(row)\(try firstBadLayer())")]
     }
     return [
-      .passed("logits", "finite for \(tokens.count) tokens"),
+      .passed("logits", "finite for \(counted(tokens.count, "token"))"),
       result("prefill = decode", recurrent),
       result("state save/restore", try restored(against: together)),
     ]

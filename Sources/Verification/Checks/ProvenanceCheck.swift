@@ -61,7 +61,8 @@ struct ProvenanceCheck {
       + computed.sorted { $0.key < $1.key }.map { ($0.value, $0.key) }
     return .passed(
       "provenance",
-      parts.filter { $0.0 > 0 }.map { "\($0.0) tensors \($0.1)" }.joined(separator: ", "))
+      parts.filter { $0.0 > 0 }.map { "\(counted($0.0, "tensor")) \($0.1)" }.joined(separator: ", ")
+    )
   }
 
   /// What config.json says differently from the recipe, if that makes it another model.
@@ -75,6 +76,14 @@ struct ProvenanceCheck {
     guard expected != converted.description else { return nil }
     func k(_ model: ModelDescription, _ site: SpikingSite) -> String {
       model.spiking?[site].map { "\($0)" } ?? "none"
+    }
+    func winners(_ model: ModelDescription) -> String {
+      model.spiking?.winners.map { "\($0)" } ?? "all"
+    }
+    if winners(expected) != winners(converted.description) {
+      return
+        "config.json keeps \(winners(converted.description)) of the channels before down_proj, "
+        + "the recipe \(winners(expected))"
     }
     let sites = expected.spikingSites
     if let site = sites.first(where: { k(expected, $0) != k(converted.description, $0) }) {

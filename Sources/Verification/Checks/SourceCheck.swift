@@ -34,7 +34,7 @@ struct SourceCheck {
     }
     let comparison = LogitsComparison(try run(reference), try run(target))
     let measured =
-      "\(tokens.count) tokens, largest difference \(scientific(comparison.difference))"
+      "\(counted(tokens.count, "token")), largest difference \(scientific(comparison.difference))"
     if comparison.firstNonFinite == nil, comparison.difference <= Self.tolerance {
       return .passed(Self.name, measured)
     }

@@ -1,5 +1,6 @@
 import Architectures
 import Runtime
+import TensorTypes
 
 /// A spiked model computes finite numbers, layers give the same however tokens are read, and a saved
 /// state goes on as the live one.
@@ -25,7 +26,7 @@ struct SpikingCheck {
       ]
     }
     return [
-      .passed("spiking", "finite for \(tokens.count) tokens"), try layers(entering),
+      .passed("spiking", "finite for \(counted(tokens.count, "token"))"), try layers(entering),
       try restored(),
     ]
   }

@@ -23,7 +23,7 @@ struct UpcycleCheck {
     // Rounding differs with the machine and the number of threads.
     let limit = 1.1 * stated + SourceCheck.tolerance
     let measured =
-      "\(distance.tokens) tokens, largest difference \(scientific(distance.relative)) of the "
+      "\(counted(distance.tokens, "token")), largest difference \(scientific(distance.relative)) of the "
       + "largest logit, stated \(scientific(stated))"
     return distance.relative <= limit
       ? .passed(Self.name, measured) : .failed(Self.name, measured)

@@ -18,8 +18,8 @@ struct CalibrateOptions: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help: """
-      Spikes of a channel as large as the mean: a number for all projections, auto, or none with \
-      --weights int8.
+      Spikes of a channel as large as the mean: a number for all projections, auto, or none to \
+      leave them as they are.
       """)
   var k = "\(CalibrateSettings().k)"
 
@@ -38,11 +38,27 @@ struct CalibrateOptions: ParsableArguments {
   @Option(help: "The coding to name: bitwise, ternary, binary or twos-complement.")
   var coding = SpikingSettings.Coding.bitwise
 
-  @Option(parsing: .unconditional, help: "k of the rotated queries of softmax attention, or none.")
-  var queryK = "3"
+  @Option(
+    parsing: .unconditional,
+    help: """
+      k of the rotated queries of softmax attention, or none; default: 3, with --k none none.
+      """)
+  var queryK: String?
 
   @Option(help: "What softmax layers keep keys and values as: none (float32) or int8.")
   var kv = KeyValueForm.none
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Keep only this share of the channels that down_proj reads, those with the largest "
+        + "magnitudes.", valueName: "share"))
+  var winners: Double?
+
+  @OptionGroup var int8: Int8Options
+
+  @Option(help: "Compression of calibration.h5: deflate, or zstd (filter 32015).")
+  var compression = CalibrateSettings.Compression.deflate
 
   @Option(help: "Element type of the output: keep, bfloat16, float16 or float32.")
   var dtype = ConvertSettings.OutputType.keep
@@ -60,8 +76,7 @@ struct CalibrateOptions: ParsableArguments {
   /// The options as settings; values out of range are bad input, worded as for a recipe.
   func settings() throws -> CalibrateSettings {
     var settings = CalibrateSettings()
-    let threshold = k == "none" ? settings.k : CalibrateSettings.Threshold(parsing: k)
-    guard let threshold else {
+    guard let threshold = CalibrateSettings.Threshold(parsing: k) else {
       throw InputError.option("--k", value: k, expected: "auto, none or a number such as 3")
     }
     settings.text = text
@@ -71,14 +86,17 @@ struct CalibrateOptions: ParsableArguments {
     settings.targetSparsity = targetSparsity
     settings.maxPerplexityIncrease = maxPplIncrease
     settings.coding = coding
-    settings.queryK = nil
-    if queryK != "none" {
+    settings.queryK = queryK == nil ? threshold.queryK : nil
+    if let queryK, queryK != "none" {
       guard let k = Double(queryK) else {
         throw InputError.option("--query-k", value: queryK, expected: "none or a number such as 3")
       }
       settings.queryK = k
     }
     settings.cache = kv == .int8 ? .int8 : .float32
+    settings.winners = winners
+    settings.weights = try int8.settings()
+    settings.compression = compression
     settings.dtype = dtype
     settings.shardSize = shardSize
     try settings.validate { _ in .commandLine }
@@ -87,3 +105,4 @@ struct CalibrateOptions: ParsableArguments {
 }
 
 extension SpikingSettings.Coding: ExpressibleByArgument {}
+extension CalibrateSettings.Compression: ExpressibleByArgument {}

@@ -59,16 +59,6 @@ struct ConvertOptions: ParsableArguments {
 
   @OptionGroup(title: "Intra-layer options") var intraLayer: IntraLayerOptions
 
-  func validate() throws {
-    if attentionLayers.isAuto && text.isEmpty {
-      throw ValidationError(
-        "--attention-layers \(attentionLayers) measures the layers on a text; give --text <file>.")
-    }
-    if !attentionLayers.isAuto && !text.isEmpty {
-      throw ValidationError("--text is read only with --attention-layers auto:N.")
-    }
-  }
-
   /// The options as settings; values out of range are bad input, worded as for a recipe.
   func settings() throws -> ConvertSettings {
     var settings = ConvertSettings()

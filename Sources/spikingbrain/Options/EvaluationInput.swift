@@ -58,6 +58,19 @@ struct EvaluationInput {
     }
   }
 
+  /// What a user should know of segments of `context` tokens: the model was not made for as many,
+  /// or some of its layers do not see them whole. nil when there is nothing.
+  func note(context: Int) -> String? {
+    let length = min(context, tokens.count), model = model.description
+    let segments = "note: segments of \(counted(length, "token")) are longer than "
+    if length > model.maximumPositions {
+      return segments + "the \(model.maximumPositions) positions the model was made for"
+    }
+    guard let window = model.layers.compactMap({ $0.mixer.window?.size }).min(), length > window
+    else { return nil }
+    return segments + "the window of \(window): its layers see no further"
+  }
+
   /// Evaluates the model in segments of `context` tokens, against the teacher if there is one.
   func evaluate(context: Int, quiet: Bool) throws -> Evaluation {
     let progress = Progress("evaluating", quiet: quiet)

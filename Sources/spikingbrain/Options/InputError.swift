@@ -19,10 +19,10 @@ enum InputError: ReportableError {
       "\(option) \"\(text)\" is not a list of whole numbers such as 1,2,3"
     case .unreadableText(_, let reason): "cannot be read: \(reason)"
     case .textTooShort(_, let tokens, let needed):
-      "has \(tokens) tokens, at least \(needed) are needed"
+      "has \(counted(tokens, "token")), at least \(needed) are needed"
     case .onlySpecial: "holds nothing but special tokens"
     case .vocabularies(let model, let teacher):
-      "model and teacher have different vocabularies (\(model) and \(teacher) tokens)"
+      "model and teacher have different vocabularies (\(model) and \(counted(teacher, "token")))"
     case .option(let name, let value, let expected): "\(name) is \(value), expected \(expected)"
     }
   }

@@ -8,11 +8,13 @@ struct Int8Options: ParsableArguments {
   var weights = Form.none
 
   @Option(
-    help: ArgumentHelp("Inputs that share a scale: 32 to 1024, or channel.", valueName: "size"))
-  var groupSize = "128"
+    help: ArgumentHelp(
+      "Inputs that share a scale: 32 to 1024, or channel; default: 128.", valueName: "size"))
+  var groupSize: String?
 
-  @Option(help: "How weights are rounded to INT8: nearest, search or gptq.")
-  var rounding = QuantizationSettings().rounding
+  @Option(
+    help: "How weights are rounded to INT8: nearest, search or gptq; default: gptq.")
+  var rounding: QuantizationSettings.Rounding?
 
   @Flag(help: "Measure the errors of all ways of rounding, and print them as a table.")
   var compareRoundings = false
@@ -24,20 +26,25 @@ struct Int8Options: ParsableArguments {
 
   /// The options as settings; nil when weights stay as they are.
   func settings() throws -> QuantizationSettings? {
-    guard weights == .int8 else { return nil }
+    guard weights == .int8 else {
+      let given = [
+        ("--group-size", groupSize), ("--rounding", rounding?.rawValue),
+        ("--compare-roundings", compareRoundings ? "given" : nil),
+      ]
+      for case (let option, let value?) in given {
+        throw InputError.option(option, value: value, expected: QuantizationSettings.onlyWithInt8)
+      }
+      return nil
+    }
     var settings = QuantizationSettings()
-    settings.rounding = rounding
+    if let rounding { settings.rounding = rounding }
     settings.comparing = compareRoundings
-    if groupSize == "channel" {
-      settings.granularity = .channel
-      return settings
-    }
-    guard let size = Int(groupSize), ScaleGranularity.groupSizes.contains(size) else {
-      let known = ScaleGranularity.groupSizes.map(String.init).joined(separator: ", ")
+    guard let groupSize else { return settings }
+    guard let granularity = ScaleGranularity(groupSize: groupSize) else {
       throw InputError.option(
-        "--group-size", value: groupSize, expected: "\(known) or channel")
+        "--group-size", value: groupSize, expected: ScaleGranularity.choices)
     }
-    settings.granularity = .group(size)
+    settings.granularity = granularity
     return settings
   }
 }

@@ -97,8 +97,8 @@ extension Recall {
         "\(fixed(estimate.interval.lower, 5)) to \(fixed(estimate.interval.upper, 5))")
     }
     return """
-      copies of \(settings.span) random tokens, \(settings.distance) tokens later, \
-      \(settings.trials) trials
+      copies of \(settings.span) random tokens, \(counted(settings.distance, "token")) later, \
+      \(counted(settings.trials, "trial"))
       log-probability of a copy's token \(fixed(logProbability, 4)) nats
 
       \(table.text)

@@ -24,7 +24,7 @@ enum HealingSummary {
       let sink = entries("sink").max(by: { abs($0.value - 1) < abs($1.value - 1) })
     else { return nil }
     let mean = errors.reduce(0) { $0 + $1.value } / Double(errors.count)
-    return "\(errors.count) layers, error \(fixed(mean, 3)) (layer \(worst.layer): "
+    return "\(counted(errors.count, "layer")), error \(fixed(mean, 3)) (layer \(worst.layer): "
       + "\(fixed(worst.value, 3))), drift \(fixed(entries("drift").last?.value ?? 0, 3)) at the end, "
       + "attention sink \(fixed(sink.value, 3)) of the source's at worst (after layer \(sink.layer))"
   }
@@ -33,7 +33,7 @@ enum HealingSummary {
     guard let stage = recipe["distillation"], let steps = stage["steps"]?.int,
       let before = stage["kl_before"]?.double, let after = stage["kl_after"]?.double
     else { return nil }
-    return "end to end, \(steps) steps, held-out divergence \(fixed(before, 4)) -> "
+    return "end to end, \(counted(steps, "step")), held-out divergence \(fixed(before, 4)) -> "
       + fixed(after, 4) + (after < before ? "" : ", left out")
   }
 }

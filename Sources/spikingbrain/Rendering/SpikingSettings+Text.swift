@@ -1,11 +1,12 @@
 import Architectures
 
 extension SpikingSettings {
-  /// The settings in words: `k 3.0, rotated queries 3.0, INT8 keys and values`.
+  /// The settings in words: `k 3.0, rotated queries 3.0, winners 0.1, INT8 keys and values`.
   var text: String {
     let parts = [
       thresholds { $0 != .rotatedQuery }.map { "k \($0)" },
       thresholds { $0 == .rotatedQuery }.map { "rotated queries \($0)" },
+      winners.map { "winners \($0)" },
       cache == .int8 ? "INT8 keys and values" : nil,
     ]
     return parts.compactMap(\.self).joined(separator: ", ")

@@ -102,13 +102,17 @@ struct Build: ParsableCommand {
       case .calibrate(var settings):
         let from = stages.latest ?? source, target = stages.next()
         if Stages.isComplete(from) { compared = from }
-        // A dry run has nothing to measure; `calibrate --dry-run` plans on a real checkpoint.
-        if output.dryRun || output.resume && Stages.isComplete(target) { continue }
+        if output.resume && Stages.isComplete(target) { continue }
         heading("calibrate \(from) -> \(target)")
         settings.text = settings.text.map(recipe.path)
-        report(
-          "calibrate", target,
-          try CalibrateRunner(settings: settings, output: output).run(from, to: target))
+        let runner = CalibrateRunner(settings: settings, output: output)
+        if output.dryRun, let plan = planned {
+          let model = try DenseModel(plan)
+          planned = try runner.planned(model)
+          report("calibrate", target, try runner.describe(model, to: target))
+        } else {
+          report("calibrate", target, try runner.run(from, to: target))
+        }
       case .verify(let settings):
         if output.dryRun { continue }
         heading("verify \(stages.current)")

@@ -47,9 +47,9 @@ struct PlanRunner {
     let executor = try CheckpointExecutor(
       plan, tool: .init(name: "spikingbrain", version: ProgramVersion.current))
     let summary = PlanSummary(plan: plan, files: executor.files)
-    if output.dryRun { return Report(json: summary.json, text: summary.text) }
+    if output.dryRun { return summary.planned(out, force: output.force) }
     if output.resume, !output.force, executor.isComplete(at: out) {
-      return Report(json: summary.json, text: "\(out) is already complete")
+      return Report(json: .object(summary.json), text: "\(out) is already complete")
     }
     let started = Date()
     let progress = Progress("writing \(out)", quiet: output.reporting.quiet)
@@ -64,15 +64,16 @@ struct PlanRunner {
     progress.finish()
     let seconds = Date().timeIntervalSince(started)
     for note in plan.notes { output.reporting.note("note: \(note)") }
-    var json = summary.json.object ?? JSONObject()
+    var json = summary.json
     json["output"] = .string(out)
     json["seconds"] = .double(seconds)
     let speed = ByteSize(Int(Double(plan.byteCount) / max(seconds, 1e-3)))
     let ranking = plan.rankingText.map { $0 + "\n" } ?? ""
     return Report(
       json: .object(json),
-      text: ranking + "wrote \(out): \(plan.tensors.count) tensors, \(ByteSize(plan.byteCount)) in "
-        + "\(executor.files.count) file(s), \(duration(seconds)) (\(speed)/s)")
+      text: ranking + "wrote \(out): \(counted(plan.tensors.count, "tensor")), "
+        + "\(ByteSize(plan.byteCount)) in \(counted(executor.files.count, "file")), \(duration(seconds)) (\(speed)/s)"
+    )
   }
 }
 
@@ -86,7 +87,7 @@ struct PlanSummary {
 
   private var parts: [(name: String, count: Int)] { plan.description.parameterParts }
 
-  var json: JSONValue {
+  var json: JSONObject {
     var json = JSONObject([
       ("layout", .string(plan.description.modelType)),
       ("parameters", .int(plan.parameterCount)),
@@ -99,7 +100,18 @@ struct PlanSummary {
       ("notes", .array(plan.notes.map { .string($0) })),
     ])
     if let selection = plan.recipe["selection"] { json["selection"] = selection }
-    return .object(json)
+    return json
+  }
+
+  /// What a dry run reports of writing it to the directory `out`.
+  func planned(_ out: String, force: Bool) -> Report {
+    let exists = FileManager.default.fileExists(atPath: out)
+    var json = json
+    json["output"] = .string(out)
+    if exists { json["output_exists"] = true }
+    let state =
+      !exists ? "" : force ? " (exists, would be replaced)" : " (exists: --force replaces it)"
+    return Report(json: .object(json), text: "would write \(out)\(state)\n" + text)
   }
 
   var text: String {
@@ -116,6 +128,8 @@ struct PlanSummary {
         ffns.sorted { $0.key < $1.key }.map { "\($0.value.count) x \($0.key)" }
           .joined(separator: ", "))
     }
+    if let spiking = plan.description.spiking { table.add("spiking", spiking.text) }
+    if let scales = plan.description.int8Weights { table.add("weights", "INT8, \(scales.text)") }
     table.add("parameters", "\(plan.parameterCount)")
     for (name, count) in parts { table.add("", "\(count) \(name)") }
     let matrices = parts.filter { Self.matrices.contains($0.name) }.reduce(0) { $0 + $1.count }
@@ -123,8 +137,8 @@ struct PlanSummary {
     table.add("active", "\(plan.description.activeParameterCount) per token")
     table.add("tensors", "\(plan.tensors.count), \(ByteSize(plan.byteCount))")
     let copied = plan.tensors.filter { !$0.transform.sources.isEmpty }
-    table.add("from source", "\(copied.count) tensors")
-    table.add("new", "\(plan.tensors.count - copied.count) tensors")
+    table.add("from source", counted(copied.count, "tensor"))
+    table.add("new", counted(plan.tensors.count - copied.count, "tensor"))
     for (name, bytes) in files { table.add("file", "\(name)  \(ByteSize(bytes))") }
     if !plan.companions.isEmpty {
       table.add("beside it", plan.companions.map(\.name).joined(separator: ", "))

@@ -43,7 +43,8 @@ extension EffectiveMemory {
         fixed(row.difference.standardError, 5))
     }
     let memory =
-      tokens.map { "\($0) tokens" } ?? "more than \(rows.last?.every ?? 0) tokens"
+      tokens.map { counted($0, "token") }
+      ?? "more than \(counted(rows.last?.every ?? 0, "token"))"
     return table.text + "\n\neffective memory: \(memory)"
   }
 }

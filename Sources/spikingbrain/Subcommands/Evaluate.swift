@@ -52,6 +52,7 @@ struct Evaluate: ParsableCommand {
     try Self.check(context: context)
     let input = try EvaluationInput(
       ckpt, text: text, limit: tokens, teacher: teacher, ablate: ablate, limits: limits)
+    if let note = input.note(context: context) { reporting.note(note) }
     if let trials = recalling.recall {
       return reporting.report(
         try recalling.measure(input, trials: trials, quiet: reporting.quiet))
@@ -120,7 +121,8 @@ extension Evaluation {
   /// The result in words.
   var text: String {
     var table = Table(rightAligned: [1])
-    table.add("perplexity", fixed(perplexity, 3), "over \(scored) scored of \(tokens) tokens")
+    table.add(
+      "perplexity", fixed(perplexity, 3), "over \(scored) scored of \(counted(tokens, "token"))")
     if let kl, let top1 {
       table.add("KL from teacher", fixed(kl, 4), "nats per token")
       table.add("top-1 agreement", "\(fixed(100 * top1, 1))%")

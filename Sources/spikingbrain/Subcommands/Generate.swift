@@ -86,7 +86,7 @@ struct Generate: ParsableCommand {
         ], text: "")
     } else if Terminal.isInteractive {
       let rate = fixed(Double(generated.count) / max(seconds, 1e-3), 1)
-      reporting.note("(\(generated.count) tokens, \(rate)/s with the prompt)")
+      reporting.note("(\(counted(generated.count, "token")), \(rate)/s with the prompt)")
     }
   }
 

@@ -143,7 +143,8 @@ struct HealRunner {
     // Nothing is touched before the inputs have been found to fit.
     let model = DescribedModel(file.description, weights: file)
     let rehearsal = try rehearsal(model, source, tokens: tokens)
-    if output.dryRun { return try prediction(rehearsal) }
+    if let note = sameLayers(file, source) { output.reporting.note(note) }
+    if output.dryRun { return try describe(file, prediction(rehearsal), to: out) }
     let inputs = file.inputs + source.inputs + settings.text
     let directory = try OutputDirectory(
       begin: out, fingerprint: fingerprint(file, source, tokens), resume: output.resume,
@@ -187,8 +188,9 @@ struct HealRunner {
       progress.finish()
       output.reporting.note(distilled.line)
     }
-    let plan = try ReplacementPlan.make(
-      from: file, replacing: tensors.views, summary: HealedOrigin.transform,
+    let warnings = reports.worse.map { [$0] } ?? []
+    let plan = try plan(
+      file, replacing: tensors.views, notes: warnings,
       recipe: JSONObject([
         ("step", "heal"),
         ("settings", .object(JSONObject(strings: settings.fields))),
@@ -197,21 +199,23 @@ struct HealRunner {
         ("of", try Manifest(ifIn: file.path)?.recipe ?? .null),
         ("layers", .array(reports.map(\.json))),
         ("distillation", distilled?.json ?? .null),
-      ]), shardSize: ByteSize(5_000_000_000), notes: [], reports: [])
+      ]))
     let executor = try CheckpointExecutor(
       plan, tool: .init(name: "spikingbrain", version: ProgramVersion.current))
     try executor.write(to: directory)
+    for warning in warnings { output.reporting.note("warning: \(warning)") }
     let seconds = Date().timeIntervalSince(started)
     return Report(
       json: [
         "output": .string(out), "seconds": .double(seconds),
         "predicted_seconds": .double(estimate.seconds),
         "layers": .array(reports.map(\.json)),
+        "warnings": .array(warnings.map { .string($0) }),
       ],
       text: "wrote \(out): healed "
         + (settings.method == .none
           ? (tensors.views.isEmpty ? "nothing" : "end to end")
-          : "\(reports.count { $0.after != nil }) layers") + " in "
+          : counted(reports.count { $0.after != nil }, "layer")) + " in "
         + duration(seconds))
   }
 
@@ -253,6 +257,32 @@ struct HealRunner {
       text: estimate.text)
   }
 
+  private func plan(
+    _ file: ModelFile, replacing tensors: [TensorAddress: TensorView] = [:], notes: [String] = [],
+    recipe: JSONObject = JSONObject()
+  ) throws -> CheckpointPlan {
+    try ReplacementPlan.make(
+      from: file, replacing: tensors, summary: HealedOrigin.transform, recipe: recipe,
+      shardSize: ByteSize(5_000_000_000), notes: notes, reports: [])
+  }
+
+  /// The prediction with what would be written.
+  private func describe(
+    _ file: ModelFile, _ prediction: Report, to out: String
+  ) throws -> Report {
+    let report = try PlanRunner(output: output).run(plan(file), from: [], to: out)
+    var json = report.json.object ?? JSONObject()
+    for (key, value) in prediction.json.object?.members ?? [] { json[key] = value }
+    return Report(json: .object(json), text: prediction.text + "\n" + report.text)
+  }
+
+  /// A note when the teacher computes no layer otherwise than the checkpoint; nil when it does.
+  private func sameLayers(_ file: ModelFile, _ source: ModelFile) -> String? {
+    guard file.description.layers == source.description.layers else { return nil }
+    return "note: the teacher has the same layers as the checkpoint, so that there is little to "
+      + "learn from it; --teacher is the source the checkpoint was converted from"
+  }
+
   /// What determines the result: a run is resumed only when all of it is the same.
   private func fingerprint(
     _ file: ModelFile, _ source: ModelFile, _ tokens: [Int]
@@ -275,9 +305,23 @@ extension Healer.LayerReport {
     if let linearShare { text += "linear branch \(fixed(100 * linearShare, 1)) %, " }
     if let drift, let sink {
       text += "drift \(fixed(drift, 4)), sink \(fixed(sink, 3)), "
-      if let massiveTokens, massiveTokens > 0 { text += "\(massiveTokens) more massive tokens, " }
+      if let massiveTokens, massiveTokens > 0 {
+        text += counted(massiveTokens, "more massive token") + ", "
+      }
     }
     return text + duration(seconds)
+  }
+}
+
+extension [Healer.LayerReport] {
+  /// Which layers are further from the source than before, in words; nil when none is.
+  var worse: String? {
+    let worse = filter(\.isWorse)
+    guard !worse.isEmpty else { return nil }
+    let layers = worse.map { "\($0.layer)" }.joined(separator: ", ")
+    return
+      "the held-out error of \(counted(worse.count, "layer")) grew (\(layers)): more --tokens or "
+      + "a smaller --learning-rate may help"
   }
 }
 
@@ -304,7 +348,7 @@ extension Healer.LayerReport {
 extension Healer.DistillReport {
   /// One line for people.
   var line: String {
-    "second stage: \(steps) steps, held-out divergence \(fixed(before, 4)) -> \(fixed(after, 4)), "
+    "second stage: \(counted(steps, "step")), held-out divergence \(fixed(before, 4)) -> \(fixed(after, 4)), "
       + (after < before
         ? duration(seconds)
         : "not better, so left out; a smaller --distill-learning-rate may help, "
@@ -327,7 +371,7 @@ extension Healer.Estimate {
     var parts = ["\(duration(passes)) for the streams"]
     if solutions > 0 { parts.append("\(duration(solutions)) for closed forms") }
     if steps > 0 {
-      parts.append("\(duration(step * Double(steps))) for \(steps) steps in each layer")
+      parts.append("\(duration(step * Double(steps))) for \(counted(steps, "step")) in each layer")
     }
     if distillation > 0 { parts.append("\(duration(distillation)) for the second stage") }
     return "predicted: \(duration(seconds)) (\(parts.joined(separator: ", ")))"

@@ -26,7 +26,8 @@ extension ExpertLoad {
         "\(fixed(100 * (shares.max() ?? 0), 1))%", fixed(layer.evenness, 3),
         "\(layer.unused.count)", fixed(layer.probability, 3))
     }
-    return "expert load on \(tokens) tokens; evenness is 1 when all experts are used alike, "
+    return
+      "expert load on \(counted(tokens, "token")); evenness is 1 when all experts are used alike, "
       + "probability that of a token's first expert\n\(table.text)"
   }
 }

@@ -106,7 +106,8 @@ struct Inspection {
     var facts = [
       (
         "format",
-        "\(file.reader.formatName), \(file.reader.files.count) file(s), \(ByteSize(file.byteCount))"
+        "\(file.reader.formatName), \(counted(file.reader.files.count, "file")), "
+          + "\(ByteSize(file.byteCount))"
       ),
       ("architecture", file.architecture.modelType),
       (
@@ -143,7 +144,8 @@ struct Inspection {
     var lines = table.lines
     if !file.ignored.isEmpty {
       lines.append(
-        "\(file.ignored.count) tensor(s) not needed: \(file.ignored.prefix(3).joined(separator: ", "))"
+        "\(counted(file.ignored.count, "tensor")) not needed: "
+          + file.ignored.prefix(3).joined(separator: ", ")
       )
     }
     for problem in file.problems { lines.append("problem: \(problem.text)") }
@@ -170,7 +172,7 @@ struct Inspection {
     if model.biases.feedForward { extras.append("MLP biases") }
     if model.hasQueryKeyNorm { extras.append("q/k norms") }
     if let scales = model.int8Weights { extras.append("INT8 weights, \(scales.text)") }
-    if model.sinkCount > 0 { extras.append("\(model.sinkCount) sink tokens") }
+    if model.sinkCount > 0 { extras.append(counted(model.sinkCount, "sink token")) }
     return extras.joined(separator: ", ")
   }
 

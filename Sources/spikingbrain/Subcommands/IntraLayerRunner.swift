@@ -38,7 +38,7 @@ struct IntraLayerRunner {
     var json = report.json.object ?? JSONObject()
     json["measured"] = .object(plan.measurements)
     let lines = distances.map {
-      "with \($0.sinks) sinks logits differ from the source's by at most "
+      "with \(counted($0.sinks, "sink")) logits differ from the source's by at most "
         + "\(scientific($0.distance.relative)) of the largest, "
         + "\(scientific($0.distance.rootMeanSquare)) in root mean square"
     }

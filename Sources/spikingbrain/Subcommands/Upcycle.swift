@@ -115,7 +115,7 @@ struct UpcycleRunner {
       var text =
         "logits differ from the dense model's by at most \(scientific(distance.relative)) of "
         + "the largest, \(scientific(distance.rootMeanSquare)) in root mean square "
-        + "(\(distance.tokens) tokens)"
+        + "(\(counted(distance.tokens, "token")))"
       if routerError > 0 {
         text += "; the router alone causes \(scientific(routerError))"
       }

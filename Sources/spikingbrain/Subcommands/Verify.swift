@@ -75,7 +75,8 @@ struct Verify: ParsableCommand {
     guard passed else { return "verification failed" }
     let skipped = results.count { $0.outcome == .skipped }
     return skipped == 0
-      ? "all checks passed" : "\(results.count - skipped) checks passed, \(skipped) skipped"
+      ? "all checks passed"
+      : "\(counted(results.count - skipped, "check")) passed, \(skipped) skipped"
   }
 
   /// Perplexity of the text, beside the source's when it is at hand.
@@ -86,7 +87,7 @@ struct Verify: ParsableCommand {
     let result = try Evaluate.evaluate(
       path, text: text, context: 1024, tokens: 8192, teacher: source, limits: limits,
       quiet: reporting.quiet)
-    var detail = "perplexity \(fixed(result.perplexity, 3)) over \(result.scored) tokens"
+    var detail = "perplexity \(fixed(result.perplexity, 3)) over \(counted(result.scored, "token"))"
     if let kl = result.kl { detail += ", KL from source \(fixed(kl, 4)) nats" }
     return CheckResult(
       "quality", result.perplexity.isFinite ? .passed : .failed, detail)

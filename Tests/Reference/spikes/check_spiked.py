@@ -23,9 +23,17 @@ context = 256
 settings = json.load(open(f"{calibrated}/config.json"))["spiking"]
 
 
-def spike(x, k):
-    threshold = (x.double().abs().mean(-1, keepdim=True).float() / k).clamp(1e-5, 1e4)
+def spike(x, k, count=None):
+    mean = x.double().abs().sum(-1, keepdim=True) / (count or x.shape[-1])
+    threshold = (mean.float() / k).clamp(1e-5, 1e4)
     return (x / threshold).round() * threshold
+
+
+def winners_of(x):
+    """All but the largest channels become 0; also how many stay."""
+    count = max(1, round(settings["winners"] * x.shape[-1]))
+    winners = torch.sort(x.abs(), dim=-1, descending=True, stable=True).indices[..., :count]
+    return torch.zeros_like(x).scatter(-1, winners, x.gather(-1, winners)), count
 
 
 def coded(x):
@@ -53,6 +61,14 @@ def perplexity():
 
 unspiked = perplexity()
 for layer, entry in zip(model.model.layers, settings["layers"]):
+    if settings.get("winners"):
+        k = entry.pop("down_proj", None)
+
+        def select(_, args, k=k):
+            kept, count = winners_of(args[0])
+            return (kept if k is None else spike(kept, k, count),)
+
+        layer.mlp.down_proj.register_forward_pre_hook(select)
     parts = {**dict(layer.self_attn.named_children()), **dict(layer.mlp.named_children())}
     for name, k in entry.items():
         if name in parts and k is not None:

@@ -1,7 +1,8 @@
 """Golden vectors for SpikingTests and KernelsTests from PyTorch: thresholds and counts of rows of
-activations, and the codings of counts. Written from the formulas; run with torch installed.
+activations, winners of rows, and the codings of counts. Written from the formulas; run with torch
+installed.
 
-Writes counts.bin and codings.bin to Tests/Fixtures/spikes, raw little-endian data.
+Writes counts.bin, winners.bin and codings.bin to Tests/Fixtures/spikes, raw little-endian data.
 """
 
 import pathlib
@@ -45,6 +46,21 @@ for x, k in rows:
     parts += [x, torch.tensor([k]), v.reshape(1), s.int(), s * v]
 write("counts.bin", *parts)
 print(len(rows), "rows;", different, "counts differ when torch takes the mean in float32")
+
+
+# winners.bin: per row int32 n, float32 x [129], what n winners leave of it [129], and s * V_th of
+# that [129] at k = 3 with the mean over the winners. A stable sort lets the first of equals win.
+parts, generator = [], torch.Generator().manual_seed(7)
+for n in [1, 2, 13, 64, 65, 128, 129]:
+    normal = torch.randn(129, generator=generator) ** 3
+    tied = torch.randint(-3, 4, (129,), generator=generator).float()
+    for x in [normal, tied, normal * 1e-40, torch.zeros(129)]:
+        kept = torch.zeros(129)
+        winners = torch.sort(x.abs(), descending=True, stable=True).indices[:n]
+        kept[winners] = x[winners]
+        v = ((kept.double().abs().sum() / n).float() / 3).clamp(1e-5, 1e4)
+        parts += [torch.tensor([n], dtype=torch.int32), x, kept, (kept / v).round() * v]
+write("winners.bin", *parts)
 
 
 # codings.bin: int32 counts [C]; then for each coding int64 T and int8 spikes [T, C].

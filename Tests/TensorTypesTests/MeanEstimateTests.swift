@@ -1,6 +1,5 @@
+import TensorTypes
 import Testing
-
-@testable import Verification
 
 /// Means and their errors against numbers worked out by hand.
 struct MeanEstimateTests {

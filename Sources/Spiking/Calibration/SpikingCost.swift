@@ -1,0 +1,59 @@
+import Architectures
+import Foundation
+import Kernels
+import Runtime
+public import TensorTypes
+
+/// What spiking does to a model's predictions, token by token on a text.
+///
+/// A few thousand tokens know the divergence well and the change of the perplexity badly: the first
+/// compares distributions, the second only what they say of the tokens that came.
+public struct SpikingCost: Sendable {
+  /// KL(unspiked ‖ spiked) in nats per token; errors take tokens to be independent.
+  public let divergence: MeanEstimate
+  /// By how much the negative log-likelihood of a token grows, in nats.
+  public let increase: MeanEstimate
+  /// The perplexities.
+  public let perplexity: (unspiked: Double, spiked: Double)
+  /// Tokens scored.
+  public let tokens: Int
+}
+
+extension SpikingProbe {
+  /// Rows of logits held at a time.
+  private static let rowsAtOnce = 64
+
+  /// What `spiking` costs, each sample read from an empty state.
+  func cost(of spiking: SpikingSettings) throws -> SpikingCost {
+    let models = [try model(nil), try model(spiking)]
+    var divergences: [Double] = [], nlls: [[Double]] = [[], []]
+    for sample in samples {
+      let hidden = try models.map { model in
+        var state = DecodingState(for: model.description)
+        return try model.extend(&state, with: sample)
+      }
+      for (index, model) in models.enumerated() {
+        nlls[index] += model.logProbabilities(
+          of: sample, at: 1..<max(1, sample.count), hidden: hidden[index]
+        ).map(-)
+      }
+      for first in stride(from: 0, to: sample.count - 1, by: Self.rowsAtOnce) {
+        let rows = first..<min(first + Self.rowsAtOnce, sample.count - 1)
+        let teacher = models[0].logits(hidden[0], rows: rows)
+        let student = models[1].logits(hidden[1], rows: rows)
+        var found = [Double](repeating: 0, count: rows.count)
+        withExtendedLifetime((teacher, student)) {
+          _ = Distillation.backwardInPlace(
+            student: student.pointer, teacher: teacher.pointer, rows: rows.count,
+            count: student.columns, factor: 0, divergences: &found)
+        }
+        divergences += found
+      }
+    }
+    func perplexity(_ nlls: [Double]) -> Double { exp(MeanEstimate(nlls).mean) }
+    return SpikingCost(
+      divergence: MeanEstimate(divergences),
+      increase: MeanEstimate(zip(nlls[1], nlls[0]).map(-)),
+      perplexity: (perplexity(nlls[0]), perplexity(nlls[1])), tokens: divergences.count)
+  }
+}
