@@ -56,10 +56,16 @@ let modules: [Module] = [
       "TensorTypes", "Checkpoints", "Architectures", "Recipes", "Kernels", "Runtime", "Healing",
     ], usesModels: true),
   Module(
+    name: "Exports",
+    imports: [
+      "TensorTypes", "StrictJSON", "Checkpoints", "Architectures", "ModelFiles", "Recipes",
+      "Conversion", "Kernels",
+    ], usesModels: true),
+  Module(
     name: "Verification",
     imports: [
       "TensorTypes", "StrictJSON", "Checkpoints", "Architectures", "ModelFiles", "Tokenization",
-      "Recipes", "Conversion", "Runtime", "Kernels",
+      "Recipes", "Conversion", "Exports", "Runtime", "Kernels",
     ], usesModels: true),
 ]
 
