@@ -114,7 +114,7 @@ let package = Package(
         name: "TestSupport",
         dependencies: [
           "TensorTypes", "StrictJSON", "Checkpoints", "Architectures", "ModelFiles", "Recipes",
-          "Conversion",
+          "Conversion", "Exports",
         ],
         path: "Tests/TestSupport", swiftSettings: swiftSettings),
     ]

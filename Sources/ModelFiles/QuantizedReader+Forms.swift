@@ -19,9 +19,11 @@ extension QuantizedReader {
       guard let name = names.name(of: requirement.address) else { continue }
       let scaleName = name + W8ASpike.scaleSuffix
       let rows = requirement.shape.rows, columns = requirement.shape.columns
-      let groups = columns / W8ASpike.groupSize
+      let isDivided = columns % W8ASpike.groupSize == 0
+      let grouped: Shape = [rows, columns / W8ASpike.groupSize, 1], byRow: Shape = [rows, 1]
+      let expected = isDivided ? grouped : byRow
       guard let scales = reader.tensor(named: scaleName) else {
-        problems.append(.missing(name: scaleName, shape: [rows, groups, 1]))
+        problems.append(.missing(name: scaleName, shape: expected))
         continue
       }
       hidden.insert(scaleName)
@@ -30,19 +32,16 @@ extension QuantizedReader {
           .type(name: scaleName, type: scales.type, expected: .float32, file: scales.file))
         continue
       }
-      let isGrouped =
-        columns % W8ASpike.groupSize == 0 && scales.shape == [rows, groups, 1]
-      guard isGrouped || scales.shape == [rows, 1] else {
+      guard scales.shape == expected || scales.shape == byRow else {
         problems.append(
-          .shape(
-            name: scaleName, expected: [rows, groups, 1], got: scales.shape, file: scales.file))
+          .shape(name: scaleName, expected: expected, got: scales.shape, file: scales.file))
         continue
       }
       guard W8ASpike.rounds(requirement.address.role),
         reader.tensor(named: name)?.shape == requirement.shape
       else { continue }
       shown[name] = .snapped(
-        to: scaleName, groupSize: isGrouped ? W8ASpike.groupSize : max(columns, 1))
+        to: scaleName, groupSize: scales.shape == grouped ? W8ASpike.groupSize : max(columns, 1))
     }
     self.init(reader, form: "W8ASpike", shown: shown, hidden: hidden, problems: problems)
   }

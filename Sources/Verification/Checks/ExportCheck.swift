@@ -14,44 +14,75 @@ struct ExportCheck {
   let exported: ModelFile
   let source: ModelFile
 
+  /// Scales in 16 bits are off by up to 2^-9 of themselves.
+  private static let scaleTolerance: Float = 0x1p-8
+
   /// What was found; nil when the export holds no codes.
   func run() throws -> CheckResult? {
-    var equal = 0, rounded = 0, error = 0.0, power = 0.0, scaleError: Float = 0
+    var tally = Tally()
     for requirement in exported.description.requirements {
       let address = requirement.address
-      guard address.parameter == .weight, let codes = try CodedWeight(exported, address) else {
+      guard address.parameter == .weight, let coded = try CodedWeight(exported, address) else {
         continue
       }
       if let original = try CodedWeight(source, address) {
-        for row in 0..<codes.rows {
-          let (left, right) = (try codes.row(row), try original.row(row))
-          guard left.codes == right.codes else {
-            let column = zip(left.codes, right.codes).enumerated().first { $1.0 != $1.1 }?.offset
-            return .failed(Self.name, "\(codes.name) differs at [\(row), \(column ?? 0)]")
-          }
-          for (mine, theirs) in zip(left.scales, right.scales) {
-            scaleError = max(scaleError, (mine - theirs).magnitude / theirs)
-          }
+        if let place = tally.compare(coded, with: original) {
+          return .failed(Self.name, "\(coded.name) differs at \(place)")
         }
-        equal += 1
       } else if source.tensors[address] != nil {
-        let weight = try source.view(address)
-        for row in 0..<codes.rows {
-          let (mine, theirs) = (try codes.row(row), weight.floats(ofRow: row))
-          for column in theirs.indices {
-            let value = Float(mine.codes[column]) * mine.scales[column]
-            error += Double((value - theirs[column]) * (value - theirs[column]))
-            power += Double(theirs[column] * theirs[column])
-          }
-        }
-        rounded += 1
+        tally.measure(coded, against: try source.view(address))
       }
     }
-    guard equal + rounded > 0 else { return nil }
+    guard let found = tally.text else { return nil }
+    return tally.scaleError <= Self.scaleTolerance
+      ? .passed(Self.name, found) : .failed(Self.name, found)
+  }
+}
+
+/// What comparing projections has found so far.
+private struct Tally {
+  private var equal = 0, rounded = 0
+  /// Sums of squares: of the errors and of the weights.
+  private var error = 0.0, power = 0.0
+  /// The largest relative difference of two scales.
+  private(set) var scaleError: Float = 0
+
+  /// Compares the codes and scales of two forms of a projection; returns where codes differ first.
+  mutating func compare(_ coded: CodedWeight, with original: CodedWeight) -> String? {
+    for row in 0..<coded.rows {
+      let (left, right) = (coded.row(row), original.row(row))
+      if left.codes != right.codes {
+        let column = zip(left.codes, right.codes).enumerated().first { $1.0 != $1.1 }?.offset
+        return "[\(row), \(column ?? 0)]"
+      }
+      for (mine, theirs) in zip(left.scales, right.scales) {
+        scaleError = max(scaleError, (mine - theirs).magnitude / theirs)
+      }
+    }
+    equal += 1
+    return nil
+  }
+
+  /// Adds the errors of a projection that was rounded from `weight`.
+  mutating func measure(_ coded: CodedWeight, against weight: TensorView) {
+    for row in 0..<coded.rows {
+      let (mine, theirs) = (coded.row(row), weight.floats(ofRow: row))
+      for column in theirs.indices {
+        let value = Float(mine.codes[column]) * mine.scales[column]
+        error += Double((value - theirs[column]) * (value - theirs[column]))
+        power += Double(theirs[column] * theirs[column])
+      }
+    }
+    rounded += 1
+  }
+
+  /// What was found in words; nil for nothing.
+  var text: String? {
     var found: [String] = []
     if equal > 0 {
       found.append(
-        "\(equal) projections have the codes of the source, scales to \(scientific(Double(scaleError)))")
+        "\(equal) projections have the codes of the source, scales to "
+          + scientific(Double(scaleError)))
     }
     if rounded > 0 {
       let relative = power > 0 ? (error / power).squareRoot() : 0
@@ -59,10 +90,7 @@ struct ExportCheck {
         "\(rounded) projections were rounded by the export, relative error of the weights "
           + scientific(relative))
     }
-    // 16 bits hold a scale to 2^-9.
-    return scaleError <= 0x1p-8
-      ? .passed(Self.name, found.joined(separator: "; "))
-      : .failed(Self.name, found.joined(separator: "; "))
+    return found.isEmpty ? nil : found.joined(separator: "; ")
   }
 }
 
@@ -92,7 +120,7 @@ private struct CodedWeight {
   var rows: Int { weight.rows }
 
   /// The codes of a row, and the scale of each.
-  func row(_ row: Int) throws -> (codes: [Int32], scales: [Float]) {
+  func row(_ row: Int) -> (codes: [Int32], scales: [Float]) {
     let each = scales.rows * scales.columns / max(rows, 1)
     let floats = scales.floats(from: row * each, count: each)
     let size = (weight.columns + each - 1) / max(each, 1)

@@ -21,7 +21,8 @@ struct ValuesCheck {
     let scales = Set(
       file.tensors.filter { $0.key.parameter == .scale }.map(\.value.name))
     let startsAtZero = Set(
-      file.tensors.filter { [.gateHigh, .gateMerged, .router].contains($0.key.role) }.map(\.value.name))
+      file.tensors.filter { [.gateHigh, .gateMerged, .router].contains($0.key.role) }.map(
+        \.value.name))
     for tensor in file.stored.tensors where tensor.name.hasSuffix(W8ASpike.scaleSuffix) {
       guard file.form == .w8aspike else { break }
       if let wrong = wrongScale(in: try file.stored.view(tensor.name)) {
@@ -41,7 +42,8 @@ struct ValuesCheck {
         return .failed("values", "\(tensor.name) in \(tensor.file) holds nothing but zeros")
       }
       if view.grid != nil, !startsAtZero.contains(tensor.name), isRoundedAway(view) {
-        return .failed("values", "\(tensor.name) in \(tensor.file) is rounded to zeros by its scales")
+        return .failed(
+          "values", "\(tensor.name) in \(tensor.file) is rounded to zeros by its scales")
       }
       if let position = firstNonFinite(in: view) {
         return .failed(
@@ -59,7 +61,9 @@ struct ValuesCheck {
 
   /// Whether every value is zero after rounding; stops at the first row where one is not.
   private func isRoundedAway(_ view: TensorView) -> Bool {
-    (0..<view.rows).allSatisfy { row in view.slice(rows: row..<row + 1).floats.allSatisfy { $0 == 0 } }
+    (0..<view.rows).allSatisfy { row in
+      view.slice(rows: row..<row + 1).floats.allSatisfy { $0 == 0 }
+    }
   }
 
   /// What is wrong with scales, if anything is.
