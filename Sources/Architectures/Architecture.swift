@@ -51,6 +51,8 @@ public enum Architectures {
       let object = HuggingFaceNames.configuration(of: model, as: architecture.modelType)
       var described = try? architecture.describe(Configuration(object, file: "config.json"))
       described?.modelType = model.modelType
+      // Only parallel branches have it, and no source has these.
+      described?.branchNormEpsilon = model.branchNormEpsilon
       if described == model { return (architecture, object) }
     }
     return nil

@@ -33,11 +33,13 @@ struct HuggingFaceForm {
     } else if file.architecture.isSource {
       throw ExportError.cannotHold(
         profile: profile, what: ["rotary factors of a GGUF file"], path: file.path)
-    } else if obstacles.isEmpty {
+    } else if obstacles.isEmpty, plain.biases.queryKeyValue {
       architecture = GLASwa.self
       configuration = GLASwa.configuration(of: plain)
     } else {
-      throw ExportError.cannotHold(profile: profile, what: obstacles, path: file.path)
+      throw ExportError.cannotHold(
+        profile: profile, what: obstacles.isEmpty ? ["q, k and v without biases"] : obstacles,
+        path: file.path)
     }
     plain.modelType = architecture.modelType
     description = plain

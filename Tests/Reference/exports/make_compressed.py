@@ -19,8 +19,8 @@ from checkpoint_io import write_tensors  # noqa: E402
 
 FORMAT = Path(__file__).resolve().parent.parent.parent.parent / "formats/compressed-tensors"
 CONFIG = {
-    "architectures": ["Qwen2ForCausalLM"], "model_type": "qwen2", "vocab_size": 8, "hidden_size": 32,
-    "num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 1, "intermediate_size": 64,
+    "architectures": ["Qwen2ForCausalLM"], "model_type": "qwen2", "vocab_size": 8, "hidden_size": 64,
+    "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 1, "intermediate_size": 32,
     "hidden_act": "silu", "rms_norm_eps": 1e-06, "rope_theta": 10000.0, "max_position_embeddings": 64,
     "bos_token_id": 1, "eos_token_id": 2, "tie_word_embeddings": True, "torch_dtype": "bfloat16",
 }
@@ -36,10 +36,13 @@ SCHEMES = {
 
 def modules():
     """Name and shape of every projection."""
-    for role, rows in (("q", 32), ("k", 16), ("v", 16), ("o", 32)):
-        yield f"model.layers.0.self_attn.{role}_proj", (rows, 32)
-    for role, shape in (("gate", (64, 32)), ("up", (64, 32)), ("down", (32, 64))):
-        yield f"model.layers.0.mlp.{role}_proj", shape
+    for layer in range(2):
+        prefix = f"model.layers.{layer}."
+        for role, rows in (("q", 64), ("k", 16), ("v", 16), ("o", 64)):
+            yield f"{prefix}self_attn.{role}_proj", (rows, 64)
+        yield f"{prefix}mlp.gate_proj", (32, 64)
+        yield f"{prefix}mlp.up_proj", (32, 64)
+        yield f"{prefix}mlp.down_proj", (64, 32)
 
 
 def make(name):
@@ -50,11 +53,12 @@ def make(name):
     def random(*shape):
         return torch.randn(*shape, generator=generator).bfloat16()
 
-    stored, decompressed = {"model.embed_tokens.weight": random(8, 32), "model.norm.weight": random(32)}, {}
-    for norm in ("input", "post_attention"):
-        stored[f"model.layers.0.{norm}_layernorm.weight"] = random(32)
-    for role, rows in (("q", 32), ("k", 16), ("v", 16)):
-        stored[f"model.layers.0.self_attn.{role}_proj.bias"] = random(rows)
+    stored, decompressed = {"model.embed_tokens.weight": random(8, 64), "model.norm.weight": random(64)}, {}
+    for layer in range(2):
+        for norm in ("input", "post_attention"):
+            stored[f"model.layers.{layer}.{norm}_layernorm.weight"] = random(64)
+        for role, rows in (("q", 64), ("k", 16), ("v", 16)):
+            stored[f"model.layers.{layer}.self_attn.{role}_proj.bias"] = random(rows)
     for module, shape in modules():
         weight = random(*shape)
         groups = weight.reshape(shape[0], -1, 32) if name == "pack-quantized" else weight.unsqueeze(1)
@@ -78,28 +82,28 @@ def write(directory, tensors, config):
 def hostile():
     """name -> (form, change of the tensors, what is said)."""
     q = "model.layers.0.self_attn.q_proj."
-    k = "model.layers.0.self_attn.k_proj."
+    k = "model.layers.1.self_attn.k_proj."
     said = "the configuration calls for"
     return {
         "missing-scale": ("int-quantized", lambda t: t.pop(q + "weight_scale"),
-                          f"tensor {q}weight_scale [32, 1] is missing"),
-        "scale-by-group": ("int-quantized", lambda t: t.update({q + "weight_scale": torch.ones(32, 2)}),
-                           f"tensor {q}weight_scale in FILE has shape [32, 2], {said} [32, 1]"),
+                          f"tensor {q}weight_scale [64, 1] is missing"),
+        "scale-by-group": ("int-quantized", lambda t: t.update({q + "weight_scale": torch.ones(64, 2)}),
+                           f"tensor {q}weight_scale in FILE has shape [64, 2], {said} [64, 1]"),
         "weight-in-floating-point": (
             "int-quantized", lambda t: t.update({q + "weight": t[q + "weight"].bfloat16()}),
             f"tensor {q}weight in FILE has type bfloat16, {said} int8"),
-        "zero-point": ("int-quantized", lambda t: t.update({q + "weight_zero_point": torch.zeros(32, 1)}),
+        "zero-point": ("int-quantized", lambda t: t.update({q + "weight_zero_point": torch.zeros(64, 1)}),
                        f"tensor {q}weight_zero_point in FILE is not part of this model"),
         "missing-codes": ("pack-quantized", lambda t: t.pop(k + "weight_packed"),
-                          f"tensor {k}weight_packed [16, 8] is missing"),
-        "short-codes": ("pack-quantized", lambda t: t.update({k + "weight_packed": t[k + "weight_packed"][:, :4]}),
-                        f"tensor {k}weight_packed in FILE has shape [16, 4], {said} [16, 8]"),
+                          f"tensor {k}weight_packed [16, 16] is missing"),
+        "short-codes": ("pack-quantized", lambda t: t.update({k + "weight_packed": t[k + "weight_packed"][:, :8]}),
+                        f"tensor {k}weight_packed in FILE has shape [16, 8], {said} [16, 16]"),
         "codes-of-bytes": ("pack-quantized", lambda t: t.update({k + "weight_packed": t[k + "weight_packed"].to(torch.int8)}),
                            f"tensor {k}weight_packed in FILE has type int8, {said} int32"),
         "missing-shape": ("pack-quantized", lambda t: t.pop(k + "weight_shape"),
                           f"tensor {k}weight_shape [2] is missing"),
-        "wrong-shape": ("pack-quantized", lambda t: t.update({k + "weight_shape": torch.tensor([32, 16])}),
-                        f"tensor {k}weight_shape in FILE says [32, 16], {said} [16, 32]"),
+        "wrong-shape": ("pack-quantized", lambda t: t.update({k + "weight_shape": torch.tensor([64, 16])}),
+                        f"tensor {k}weight_shape in FILE says [64, 16], {said} [16, 64]"),
     }
 
 
