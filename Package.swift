@@ -57,10 +57,16 @@ let modules: [Module] = [
       "TensorTypes", "Checkpoints", "Architectures", "Recipes", "Kernels", "Runtime", "Healing",
     ], usesModels: true),
   Module(
+    name: "Exports",
+    imports: [
+      "TensorTypes", "StrictJSON", "Checkpoints", "Architectures", "ModelFiles", "Recipes",
+      "Conversion", "Kernels",
+    ], usesModels: true),
+  Module(
     name: "Verification",
     imports: [
       "TensorTypes", "StrictJSON", "Checkpoints", "Architectures", "ModelFiles", "Tokenization",
-      "Recipes", "Conversion", "Runtime", "Kernels",
+      "Recipes", "Conversion", "Exports", "Runtime", "Kernels",
     ], usesModels: true),
 ]
 
@@ -110,7 +116,7 @@ let package = Package(
         name: "TestSupport",
         dependencies: [
           "TensorTypes", "StrictJSON", "Checkpoints", "Architectures", "ModelFiles", "Recipes",
-          "Conversion",
+          "Conversion", "Exports",
         ],
         path: "Tests/TestSupport", swiftSettings: swiftSettings),
     ]

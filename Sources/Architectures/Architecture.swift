@@ -42,6 +42,22 @@ public enum Architectures {
     "phimoe", "granitemoe", "llama4",
   ]
 
+  /// The source architecture that computes what `model` does, with the configuration that says so;
+  /// nil when there is none.
+  public static func source(
+    of model: ModelDescription
+  ) -> (architecture: any Architecture.Type, configuration: JSONObject)? {
+    for architecture in all where architecture.isSource {
+      let object = HuggingFaceNames.configuration(of: model, as: architecture.modelType)
+      var described = try? architecture.describe(Configuration(object, file: "config.json"))
+      described?.modelType = model.modelType
+      // Only parallel branches have it, and no source has these.
+      described?.branchNormEpsilon = model.branchNormEpsilon
+      if described == model { return (architecture, object) }
+    }
+    return nil
+  }
+
   /// The architecture a configuration names.
   public static func of(
     _ config: Configuration

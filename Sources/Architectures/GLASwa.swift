@@ -71,6 +71,9 @@ public enum GLASwa: ConvertedLayout {
     if model.layers.contains(where: { $0.mixer.isParallel }) {
       reasons.append("parallel branches")
     }
+    if model.layers.contains(where: { $0.mixer == .gatedLinear(.merged) }) {
+      reasons.append("merged decay gates")
+    }
     if model.layers.contains(where: { $0.feedForward != .dense }) { reasons.append("experts") }
     if model.sinkCount > 0 { reasons.append("sink tokens") }
     if model.tiesEmbeddings { reasons.append("tied embeddings") }

@@ -78,7 +78,8 @@ enum SpikingBrainNames {
     return config
   }
 
-  private static func tokens(_ ids: [Int]) -> JSONValue {
+  /// Token ids as a configuration holds them.
+  static func tokens(_ ids: [Int]) -> JSONValue {
     switch ids.count {
     case 0: .null
     case 1: .int(ids[0])

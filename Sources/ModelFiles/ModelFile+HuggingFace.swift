@@ -18,9 +18,20 @@ extension ModelFile {
     description.adoptMergedGates {
       reader.tensor(named: architecture.names.name(of: $0) ?? "") != nil
     }
+    var shown = reader, form = StoredForm.own
+    if let scheme = try CompressedTensors(configuration) {
+      form = .compressed(scheme)
+      description.int8Weights = scheme.granularity
+      shown = try QuantizedReader(
+        reader, scheme: scheme, model: description, names: architecture.names)
+    } else if architecture == GLASwa.self, QuantizedReader.isW8ASpike(reader) {
+      form = .w8aspike
+      description = W8ASpike.variant(of: description, k: try W8ASpike.threshold(configuration))
+      shown = QuantizedReader(w8aspike: reader, model: description, names: architecture.names)
+    }
     self.init(
-      path: path, reader: reader, configuration: configuration, architecture: architecture,
-      description: description, names: architecture.names, tokenizer: .directory(path))
+      path: path, reader: shown, configuration: configuration, architecture: architecture,
+      description: description, names: architecture.names, form: form, tokenizer: .directory(path))
   }
 }
 

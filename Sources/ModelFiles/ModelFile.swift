@@ -11,8 +11,12 @@ public import TensorTypes
 public struct ModelFile: WeightSource {
   /// The directory or file as the user named it.
   public let path: String
-  /// The stored tensors.
+  /// The tensors, foreign quantised forms shown as our own layouts hold them.
   public let reader: any CheckpointReader
+  /// The tensors as the files hold them.
+  public let stored: any CheckpointReader
+  /// How the files hold quantised projections.
+  public let form: StoredForm
   /// The configuration, in the terms of a Hugging Face config.json.
   public private(set) var configuration: Configuration
   /// The architecture that read the configuration.
@@ -31,6 +35,16 @@ public struct ModelFile: WeightSource {
   /// How rows lie in storage, for the roles that some formats permute.
   private let rowOrders: [TensorAddress.Role: RowOrder]
 
+  /// How files hold quantised projections.
+  public enum StoredForm: Sendable, Equatable {
+    /// As our own layouts do, or there are none.
+    case own
+    /// Weights in floating point with scales beside them.
+    case w8aspike
+    /// As the `quantization_config` says.
+    case compressed(CompressedTensors)
+  }
+
   /// A way in which files and configuration disagree.
   public enum StructureProblem: Sendable, Equatable {
     case missing(name: String, shape: Shape)
@@ -38,15 +52,20 @@ public struct ModelFile: WeightSource {
     case shape(name: String, expected: Shape, got: Shape, file: String)
     case type(name: String, type: ScalarType, expected: ScalarType?, file: String)
     case repeated(name: String, other: String, file: String)
+    case content(name: String, reason: String, file: String)
   }
 
   init(
     path: String, reader: any CheckpointReader, configuration: Configuration,
     architecture: any Architecture.Type, description: ModelDescription, names: NameTable,
-    rowOrders: [TensorAddress.Role: RowOrder] = [:], tokenizer: TokenizerSource
+    rowOrders: [TensorAddress.Role: RowOrder] = [:], form: StoredForm = .own,
+    tokenizer: TokenizerSource
   ) {
     self.path = path
     self.reader = reader
+    let quantised = reader as? QuantizedReader
+    stored = quantised?.stored ?? reader
+    self.form = form
     self.configuration = configuration
     self.architecture = architecture
     self.description = description
@@ -55,7 +74,7 @@ public struct ModelFile: WeightSource {
     let matched = StructureMatch(of: reader, with: description, names: names)
     tensors = matched.tensors
     ignored = matched.ignored
-    problems = matched.problems
+    problems = (quantised?.problems ?? []) + matched.problems
   }
 
   /// Throws the first structural problem, if there is one.
@@ -97,11 +116,11 @@ public struct ModelFile: WeightSource {
   }
 
   /// Bytes of all stored tensors.
-  public var byteCount: Int { reader.tensors.reduce(0) { $0 + $1.byteCount } }
+  public var byteCount: Int { stored.tensors.reduce(0) { $0 + $1.byteCount } }
 
   /// The stored element types with their bytes, largest first.
   public var types: [(type: ScalarType, bytes: Int)] {
-    Dictionary(grouping: reader.tensors, by: \.type)
+    Dictionary(grouping: stored.tensors, by: \.type)
       .map { (type: $0.key, bytes: $0.value.reduce(0) { $0 + $1.byteCount }) }
       .sorted { ($0.bytes, $0.type.rawValue) > ($1.bytes, $1.type.rawValue) }
   }

@@ -63,6 +63,7 @@ extension ModelFile.StructureProblem {
     case .type(let name, let type, let expected?, let file):
       "tensor \(name) in \(file) has type \(type.rawValue), the configuration calls for "
         + expected.rawValue
+    case .content(let name, let reason, let file): "tensor \(name) in \(file) \(reason)"
     case .repeated(let name, let other, let file):
       "tensors \(other) and \(name) in \(file) are the same part of the model"
     }

@@ -65,7 +65,7 @@ extension ModelFile.StructureProblem {
   /// Whether the file has a tensor of this meaning, but a wrong one.
   fileprivate var concernsExpectedTensor: Bool {
     switch self {
-    case .shape, .type, .repeated: true
+    case .shape, .type, .repeated, .content: true
     case .missing, .unexpected: false
     }
   }

@@ -20,6 +20,7 @@ public struct Recipe: Sendable, Equatable {
     case heal(HealSettings)
     case upcycle(UpcycleSettings)
     case calibrate(CalibrateSettings)
+    case export(ExportSettings)
     case verify(VerifySettings)
     case evaluate(EvaluateSettings)
   }
@@ -62,7 +63,7 @@ public struct Recipe: Sendable, Equatable {
   private static func step(_ node: Node, file: String) throws(RecipeError) -> Step {
     let names = [
       ConvertSettings.key, HealSettings.key, UpcycleSettings.key, CalibrateSettings.key,
-      VerifySettings.key, EvaluateSettings.key,
+      ExportSettings.key, VerifySettings.key, EvaluateSettings.key,
     ]
     let place = RecipeError.Place(file: file, line: node.mark?.line)
     let name: String
@@ -86,6 +87,7 @@ public struct Recipe: Sendable, Equatable {
     case HealSettings.key: return .heal(try read())
     case UpcycleSettings.key: return .upcycle(try read())
     case CalibrateSettings.key: return .calibrate(try read())
+    case ExportSettings.key: return .export(try read())
     case VerifySettings.key: return .verify(try read())
     case EvaluateSettings.key: return .evaluate(try read())
     default:

@@ -18,6 +18,8 @@ public struct TensorView: @unchecked Sendable {
   public let shape: Shape
   /// How logical rows map to stored rows.
   public let rowOrder: RowOrder
+  /// Multiples of scales that decoded values are rounded to first, or nil: as stored.
+  public private(set) var grid: ScaleGrid?
   /// A type that decoded values are rounded to, or nil: as stored.
   public private(set) var rounding: ScalarType?
   /// What owns `bytes`.
@@ -64,12 +66,30 @@ public struct TensorView: @unchecked Sendable {
     var slice = TensorView(
       bytes: UnsafeRawBufferPointer(rebasing: part), type: type, shape: [range.count, columns],
       storage: storage)
+    slice.grid = grid?.slice(rows: range)
     slice.rounding = rounding
     return slice
   }
 
+  /// Whether decoded values are others than those stored.
+  public var isAltered: Bool { grid != nil || rounding != nil }
+
+  /// The same tensor with values rounded to multiples of the scales of `grid` when they are decoded:
+  /// round(w / scale) · scale in float32, ties to even, never clamped.
+  ///
+  /// - Precondition: rows lie as they are stored, and `grid` has scales for every row.
+  public func rounded(to grid: ScaleGrid) -> TensorView {
+    precondition(rowOrder == .stored && grid.rows == rows)
+    var copy = self
+    copy.grid = grid
+    return copy
+  }
+
   /// The same tensor with values rounded to `type` when they are decoded: what a cast of it holds.
+  /// Rounding to a grid comes first.
   public func rounded(to type: ScalarType) -> TensorView {
+    // A wider type holds what a narrower one does.
+    if let rounding, type.blockBytes > rounding.blockBytes { return self }
     var copy = self
     copy.rounding = type
     return copy

@@ -1,5 +1,6 @@
 import Architectures
 import Conversion
+import Exports
 import ModelFiles
 import Recipes
 import StrictJSON
@@ -39,6 +40,10 @@ struct PlanAgain {
         return nil
       }
       return try UpcyclePlan.make(from: DenseModel(dense), settings: settings)
+    case ExportProfiles.step:
+      guard let fields = fields(recipe) else { return nil }
+      return try ExportProfiles.plan(
+        source, settings: ExportSettings(fields: fields, file: manifestPath))
     default:
       return nil
     }

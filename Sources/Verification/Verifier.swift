@@ -1,6 +1,7 @@
 import Architectures
 import Checkpoints
 import Conversion
+import Exports
 import Foundation
 public import ModelFiles
 public import Recipes
@@ -74,7 +75,7 @@ public struct Verifier {
     var problems: [String] = []
     for tensor in manifest.tensors {
       let recorded = tensor.stored
-      guard let stored = file.reader.tensor(named: recorded.name) else {
+      guard let stored = file.stored.tensor(named: recorded.name) else {
         problems.append("\(recorded.name) is in the manifest but not in the files")
         continue
       }
@@ -84,9 +85,9 @@ public struct Verifier {
         problems.append("\(recorded.name) lies elsewhere than the manifest says")
       }
     }
-    if manifest.tensors.count != file.reader.tensors.count, problems.isEmpty {
+    if manifest.tensors.count != file.stored.tensors.count, problems.isEmpty {
       problems.append(
-        "the files hold \(counted(file.reader.tensors.count, "tensor")), the manifest lists "
+        "the files hold \(counted(file.stored.tensors.count, "tensor")), the manifest lists "
           + "\(manifest.tensors.count)")
     }
     return problems
@@ -112,6 +113,9 @@ public struct Verifier {
 
   /// Whether its last step was `calibrate`.
   private var isCalibrated: Bool { manifest?.recipe["step"]?.string == SpikingPlan.step }
+
+  /// Whether its last step was `export`.
+  private var isExported: Bool { manifest?.recipe["step"]?.string == ExportProfiles.step }
 
   private static let needsCalibrated = "give the checkpoint that was calibrated as --source"
 
@@ -141,7 +145,10 @@ public struct Verifier {
           : "the manifest does not record how it was made from --source"
             + wantedSource)
     }
-    return try ProvenanceCheck(converted: file, plan: plan, replaced: replaced).run()
+    return try ProvenanceCheck(
+      converted: file, plan: plan, replaced: isExported ? [:] : replaced,
+      comparesEveryKey: isExported
+    ).run()
   }
 
   /// Which source the manifest is about, for messages.
@@ -191,6 +198,9 @@ public struct Verifier {
     if isUpcycled { return try upcycling() }
     let name = SourceCheck.name
     guard let source else { return .skipped(name, "give --source to compare with it") }
+    if isExported, let result = try ExportCheck(exported: file, source: source).run() {
+      return result
+    }
     if file.description.int8Weights != nil {
       return .skipped(name, "INT8 weights differ from the source on purpose")
     }
@@ -209,6 +219,7 @@ public struct Verifier {
       }
       description = file.description.unspiked
     }
+    if isExported { description = file.description }
     return try SourceCheck(
       converted: file, description: description, source: source, residency: residency,
       tokens: LogitsCheck.probe(for: file.description, count: length)

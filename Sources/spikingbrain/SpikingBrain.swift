@@ -15,10 +15,9 @@ struct SpikingBrain: ParsableCommand {
       """,
     version: ProgramVersion.current,
     subcommands: [
-      Inspect.self, Convert.self, Heal.self, Upcycle.self, Calibrate.self, Verify.self,
-      Generate.self, Logits.self,
-      Tokenize.self,
-      Evaluate.self, ReportCommand.self, Bench.self, Build.self, Synthesize.self,
+      Inspect.self, Convert.self, Heal.self, Upcycle.self, Calibrate.self, Export.self,
+      Verify.self, Generate.self, Logits.self, Tokenize.self, Evaluate.self,
+      ReportCommand.self, Bench.self, Build.self, Synthesize.self,
     ])
 
   static func main() {

@@ -46,6 +46,16 @@ struct ObstacleTests {
     #expect(try obstacles(.llama) { $0.tiesEmbeddings = true } == ["tied embeddings"])
   }
 
+  @Test func `a merged decay gate is, but not to W8ASpike`() throws {
+    #expect(
+      try obstacles(.llama) { $0.layers[1].mixer = .gatedLinear(.merged) }
+        == ["merged decay gates"])
+    let configuration = try TinyModel.configuration("gla_swa")
+    let variant = W8ASpike.variant(of: try GLASwa.describe(configuration), k: 3)
+    #expect(W8ASpike.obstacles(to: variant) == [])
+    #expect(GLASwa.obstacles(to: variant) == ["merged decay gates", "spiking thresholds"])
+  }
+
   @Test func `so are experts, branches and sinks`() throws {
     let experts = FeedForward.experts(.init(routed: 2, shared: 0, chosen: 1, size: 8))
     #expect(try obstacles(.llama) { $0.layers[1].feedForward = experts } == ["experts"])

@@ -39,7 +39,8 @@ extension Program.Result {
 
 /// Every subcommand.
 let subcommands = [
-  "inspect", "convert", "upcycle", "calibrate", "verify", "generate", "logits", "tokenize",
+  "inspect", "convert", "upcycle", "calibrate", "export", "verify", "generate", "logits",
+  "tokenize",
   "evaluate", "bench",
   "build",
   "synthesize",

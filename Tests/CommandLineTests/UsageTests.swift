@@ -34,7 +34,8 @@ struct UsageTests {
     ["convert", "a", "b", "--seed", "-1"], ["verify", "a", "--level", "deep"],
     ["logits", "a", "--tokens", "1"], ["generate", "a"], ["evaluate", "a"],
     ["bench", "a", "--decode", "x"], ["build"], ["synthesize", "a"],
-    ["synthesize", "a", "b", "--dtype", "int8"],
+    ["synthesize", "a", "b", "--dtype", "int8"], ["export", "a", "b"],
+    ["export", "a", "b", "--profile", "hf", "--dtype", "int8"],
   ])
   func `a wrong command line exits 64 and shows the usage`(_ arguments: [String]) throws {
     let result = try Program.run(arguments)

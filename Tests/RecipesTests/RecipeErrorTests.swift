@@ -45,7 +45,7 @@ struct RecipeErrorTests {
       "unknown key \"verfy\"", "did you mean \"verify\""),
     Fault(
       "an unknown step", "steps:\n  - summarise\n", at: "r.yaml:2", "\"summarise\"",
-      "valid keys: convert, heal, upcycle, calibrate, verify, evaluate"),
+      "valid keys: convert, heal, upcycle, calibrate, export, verify, evaluate"),
     Fault(
       "two steps in one mapping", "steps:\n  - convert:\n    verify:\n", at: "r.yaml:2",
       "a step", "mapping"),

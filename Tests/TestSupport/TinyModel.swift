@@ -1,6 +1,7 @@
 public import Architectures
 import Checkpoints
 public import Conversion
+import Exports
 import ModelFiles
 public import Recipes
 public import StrictJSON
@@ -66,6 +67,14 @@ public enum TinyModel: String, Sendable, CaseIterable {
     try write(
       UpcyclePlan.make(from: DenseModel(file), settings: settings), to: output,
       inputs: [source] + file.reader.files)
+  }
+
+  /// Exports the checkpoint `source` to the directory `output`.
+  public static func export(_ source: String, to output: String, profile: String) throws {
+    let file = try ModelFile.open(source)
+    try write(
+      ExportProfiles.plan(file, settings: ExportSettings(profile: profile)), to: output,
+      inputs: [source] + file.stored.files)
   }
 
   /// The default settings with changes.

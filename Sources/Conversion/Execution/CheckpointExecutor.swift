@@ -13,21 +13,17 @@ public struct CheckpointExecutor {
   public let plan: CheckpointPlan
   /// The program, as the manifest records it.
   public let tool: Manifest.Tool
-  private let shards: ShardPlan
+  private let layout: any TensorFiles
 
   /// An executor of `plan`; decides the files.
   public init(_ plan: CheckpointPlan, tool: Manifest.Tool) throws {
     self.plan = plan
     self.tool = tool
-    shards = try ShardPlan(
-      plan.tensors.map { .init(name: $0.name, type: $0.type, shape: $0.shape) },
-      limit: plan.shardSize.bytes)
+    layout = try plan.format.init(plan)
   }
 
   /// The files that hold tensors, with their sizes in bytes.
-  public var files: [(name: String, bytes: Int)] {
-    shards.shards.map { ($0.file, $0.header.fileBytes) }
-  }
+  public var files: [(name: String, bytes: Int)] { layout.files }
 
   /// Bytes of all files that hold tensors.
   public var fileBytes: Int { files.reduce(0) { $0 + $1.bytes } }
@@ -82,32 +78,19 @@ public struct CheckpointExecutor {
 
   private func writeFiles(to directory: OutputDirectory, progress: (Int) -> Void) throws {
     let finished = Set(directory.finishedFiles.map(\.name))
-    let planned = Dictionary(uniqueKeysWithValues: plan.tensors.map { ($0.name, $0) })
+    let transforms = transforms
     var done = 0
-    for shard in shards.shards {
-      if finished.contains(shard.file) {
-        done += shard.header.tensors.reduce(0) { $0 + $1.byteCount }
+    for (number, planned) in layout.files.enumerated() {
+      if finished.contains(planned.name) {
+        done += layout.tensors.reduce(0) { $0 + ($1.file == planned.name ? $1.byteCount : 0) }
         progress(done)
         continue
       }
-      let file = try directory.file(named: shard.file)
-      try file.write(shard.header.bytes)
-      for stored in shard.header.tensors {
-        let transform = planned[stored.name]?.transform
-        if let hole = transform as? HoleTransform {
-          try file.writeHole(hole.byteCount)
-          done += hole.byteCount
+      let file = try directory.file(named: planned.name)
+      try layout.write(number, to: file) { stored in
+        try produce(stored, transforms[stored.name], into: file) { count in
+          done += count
           progress(done)
-        } else {
-          try transform?.produce(block: Self.block) { bytes in
-            try file.write(bytes)
-            done += bytes.count
-            progress(done)
-          }
-        }
-        guard file.bytesWritten == stored.end else {
-          throw ConversionError.wrongSize(
-            tensor: stored.name, expected: stored.end, got: file.bytesWritten)
         }
       }
       _ = try file.finish()
@@ -123,12 +106,34 @@ public struct CheckpointExecutor {
     }
   }
 
+  /// Appends the bytes of one tensor to `file`; `progress` is told of each block.
+  private func produce(
+    _ stored: StoredTensor, _ transform: (any TensorTransform)?, into file: OutputFile,
+    progress: (Int) -> Void
+  ) throws {
+    if let hole = transform as? HoleTransform {
+      try file.writeHole(hole.byteCount)
+      progress(hole.byteCount)
+    } else {
+      try transform?.produce(block: Self.block) { bytes in
+        try file.write(bytes)
+        progress(bytes.count)
+      }
+    }
+    guard file.bytesWritten == stored.end else {
+      throw ConversionError.wrongSize(
+        tensor: stored.name, expected: stored.end, got: file.bytesWritten)
+    }
+  }
+
+  private var transforms: [String: any TensorTransform] {
+    Dictionary(uniqueKeysWithValues: plan.tensors.map { ($0.name, $0.transform) })
+  }
+
   /// Configuration, index and companions, in a fixed order.
   private func smallFiles() throws -> [(name: String, bytes: [UInt8])] {
     var files = [("config.json", Array(JSONValue.object(plan.configuration).pretty.utf8))]
-    if let index = shards.index {
-      files.append((SafetensorsCheckpoint.indexName, Array(index.utf8)))
-    }
+    files += layout.indexes
     for companion in plan.companions {
       switch companion.content {
       case .text(let text): files.append((companion.name, Array(text.utf8)))
@@ -143,13 +148,13 @@ public struct CheckpointExecutor {
   }
 
   private func manifest(files: [FileRecord]) -> Manifest {
-    let transforms = Dictionary(uniqueKeysWithValues: plan.tensors.map { ($0.name, $0.transform) })
+    let transforms = transforms
     var recipe = plan.recipe
     recipe["notes"] = .array(plan.notes.map { .string($0) })
     if !plan.measurements.members.isEmpty { recipe["measured"] = .object(plan.measurements) }
     return Manifest(
       tool: tool, source: .object(plan.source), recipe: .object(recipe), files: files,
-      tensors: shards.tensors.map { stored in
+      tensors: layout.tensors.map { stored in
         Manifest.Tensor(
           stored: stored,
           origin: .init(

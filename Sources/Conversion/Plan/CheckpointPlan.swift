@@ -23,6 +23,24 @@ public struct CheckpointPlan: Sendable {
   /// What was measured of the result before it is written, as the manifest records it; it does
   /// not decide a byte of the tensors.
   public var measurements = JSONObject()
+  /// The format of the files that hold tensors.
+  public var format: any TensorFiles.Type = SafetensorsFiles.self
+
+  /// A plan of safetensors files.
+  package init(
+    description: ModelDescription, configuration: JSONObject, tensors: [PlannedTensor],
+    companions: [CompanionFile], shardSize: ByteSize, recipe: JSONObject, source: JSONObject,
+    notes: [String]
+  ) {
+    self.description = description
+    self.configuration = configuration
+    self.tensors = tensors
+    self.companions = companions
+    self.shardSize = shardSize
+    self.recipe = recipe
+    self.source = source
+    self.notes = notes
+  }
 
   /// A tensor to be written.
   public struct PlannedTensor: Sendable {

@@ -1,13 +1,13 @@
 import Architectures
 import Checkpoints
 import Foundation
-import ModelFiles
-import StrictJSON
+package import ModelFiles
+package import StrictJSON
 import Tokenization
 
 extension ModelFile {
   /// The tokenizer and generation files that a checkpoint made from this one carries.
-  func companionFiles() throws -> [CheckpointPlan.CompanionFile] {
+  package func companionFiles() throws -> [CheckpointPlan.CompanionFile] {
     switch tokenizer {
     case .directory(let directory):
       return try TokenizerSource.fileNames.compactMap { name in
@@ -29,7 +29,7 @@ extension ModelFile {
   }
 
   /// What the manifest of a derived checkpoint records of this one.
-  var summary: JSONObject {
+  package var summary: JSONObject {
     JSONObject([
       ("format", .string(reader.formatName)),
       ("model_type", .string(architecture.modelType)),

@@ -20,10 +20,11 @@ public struct CopyTransform: TensorTransform {
   public var summary: String {
     (view.type == type ? "copy" : "cast from \(view.type.rawValue)")
       + (view.rowOrder == .stored ? "" : ", rotary pairs de-interleaved")
+      + (view.grid == nil ? "" : ", rounded to its scales")
   }
 
   public func produce(block: Int, into sink: (UnsafeRawBufferPointer) throws -> Void) throws {
-    guard view.type != type || view.rowOrder != .stored else {
+    guard view.type != type || view.rowOrder != .stored || view.isAltered else {
       return try produceStored(block: block, into: sink)
     }
     let rowBytes = type.byteCount(elements: view.columns) ?? 0

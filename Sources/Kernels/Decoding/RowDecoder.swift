@@ -9,7 +9,7 @@ public enum RowDecoder {
   /// Decodes logical rows `rows` of `view` into `output` [rows.count, view.columns].
   ///
   /// Quantised values are those of the published GGML formats to the last bit; float64 is rounded
-  /// to nearest. Runs on the caller's thread.
+  /// to nearest. What the view rounds to comes last. Runs on the caller's thread.
   ///
   /// - Precondition: `supports(view.type)`.
   public static func decode(
@@ -28,7 +28,22 @@ public enum RowDecoder {
         }
       }
     }
+    if let grid = view.grid { round(output, rows: rows, columns: columns, to: grid) }
     if let type = view.rounding { round(output, count: rows.count * columns, to: type) }
+  }
+
+  /// Rounds rows in place to multiples of their scales.
+  private static func round(
+    _ values: UnsafeMutablePointer<Float>, rows: Range<Int>, columns: Int, to grid: ScaleGrid
+  ) {
+    for (index, row) in rows.enumerated() {
+      for first in stride(from: 0, to: columns, by: grid.groupSize) {
+        let start = values + index * columns + first
+        ck_spike_values(
+          start, grid.scale(row: row, group: first / grid.groupSize), start,
+          min(grid.groupSize, columns - first))
+      }
+    }
   }
 
   /// Rounds `count` values in place to what `type` can hold.

@@ -7,15 +7,15 @@ public enum RowTranscoder {
 
   /// Writes logical rows `rows` of `view` as `type` to `output` [rows.count, view.columns].
   ///
-  /// Rows that already have the type are copied bit for bit, quantised ones too. All others go
-  /// through float32 (`RowDecoder`, then `FloatCast`), which rounds float64 twice.
+  /// Rows that already have the type and are not altered are copied bit for bit, quantised ones too.
+  /// All others go through float32 (`RowDecoder`, then `FloatCast`), which rounds float64 twice.
   ///
-  /// - Precondition: `view.type == type`, or `RowDecoder.supports(view.type)` and
+  /// - Precondition: `view.type == type` and not altered, or `RowDecoder.supports(view.type)` and
   ///   `FloatCast.canEncode(type)`.
   public static func transcode(
     _ view: TensorView, rows: Range<Int>, as type: ScalarType, into output: UnsafeMutableRawPointer
   ) {
-    if view.type == type { return copy(view, rows: rows, into: output) }
+    if view.type == type, !view.isAltered { return copy(view, rows: rows, into: output) }
     let rowBytes = view.columns * type.blockBytes
     let step = max(1, blockElements / max(1, view.columns))
     withScratch(step * view.columns) { scratch in

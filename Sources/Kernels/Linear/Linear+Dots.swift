@@ -18,7 +18,7 @@ extension LinearCall {
     let prepared = ck_prepared_count(weight.columns)
     let type = weight.type
     let direct =
-      (type == .float32 || type == .bfloat16 || type == .float16) && weight.rounding == nil
+      (type == .float32 || type == .bfloat16 || type == .float16) && !weight.isAltered
     let code = direct ? type.kernelCode : Int32(CK_F32)
     withScratch(prepared * tokens) { x in
       for t in 0..<tokens {

@@ -30,7 +30,7 @@ extension LinearCall {
 
   /// The rows in place, when they are aligned float32 in stored order.
   private func storedFloats(_ rows: Range<Int>) -> UnsafePointer<Float>? {
-    guard weight.type == .float32, weight.rowOrder == .stored, weight.rounding == nil,
+    guard weight.type == .float32, weight.rowOrder == .stored, !weight.isAltered,
       let base = weight.bytes.baseAddress
     else { return nil }
     let start = base + rows.lowerBound * weight.rowBytes

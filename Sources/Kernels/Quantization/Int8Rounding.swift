@@ -34,7 +34,7 @@ public enum Int8Rounding {
   }
 
   /// Rounds weights by a scale that is given.
-  static func round(
+  package static func round(
     _ weights: UnsafePointer<Float>, count: Int, scale: Float,
     into codes: UnsafeMutablePointer<Int8>
   ) {

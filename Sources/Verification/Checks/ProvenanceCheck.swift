@@ -19,14 +19,17 @@ struct ProvenanceCheck {
   let plan: CheckpointPlan
   /// Tensors that were computed on a text, and how; everything else must be as planned.
   var replaced: [String: String] = [:]
+  /// Whether config.json must be the planned one key by key, those that this program does not read
+  /// included.
+  var comparesEveryKey = false
 
   func run() throws -> CheckResult {
     if let difference = try configurationDifference() {
       return .failed("provenance", difference)
     }
-    var copied = 0, cast = 0, scaled = 0, made = 0
+    var copied = 0, cast = 0, scaled = 0, derived = 0, made = 0
     for planned in plan.tensors where replaced[planned.name] == nil {
-      guard let stored = converted.reader.tensor(named: planned.name) else {
+      guard let stored = converted.stored.tensor(named: planned.name) else {
         return .failed("provenance", "\(planned.name) is missing")
       }
       guard stored.type == planned.type, stored.shape == planned.shape else {
@@ -48,15 +51,17 @@ struct ProvenanceCheck {
         cast += 1
       } else if planned.transform is ScaledTransform {
         scaled += 1
-      } else {
+      } else if planned.transform is CopyTransform {
         copied += 1
+      } else {
+        derived += 1
       }
     }
     let computed = Dictionary(grouping: replaced.values, by: \.self).mapValues(\.count)
     let parts =
       [
         (copied, "copied byte for byte"), (cast, "cast exactly"), (scaled, "scaled as recorded"),
-        (made, "new as recorded"),
+        (derived, "computed from the source as recorded"), (made, "new as recorded"),
       ]
       + computed.sorted { $0.key < $1.key }.map { ($0.value, $0.key) }
     return .passed(
@@ -67,6 +72,10 @@ struct ProvenanceCheck {
 
   /// What config.json says differently from the recipe, if that makes it another model.
   private func configurationDifference() throws -> String? {
+    if comparesEveryKey {
+      return plan.configuration == converted.configuration.object
+        ? nil : keyDifference(plan.configuration)
+    }
     let planned = Configuration(plan.configuration, file: "the planned config.json")
     var expected = try Architectures.of(planned).describe(planned)
     // INT8 weights come after what the plan makes; `model_type` is then that of our own layout.
@@ -90,19 +99,23 @@ struct ProvenanceCheck {
       return "config.json gives \(site.name) a k of \(k(converted.description, site)), the recipe "
         + "\(k(expected, site))"
     }
+    return keyDifference(planned.object)
+  }
+
+  /// The first key that config.json does not have as planned.
+  private func keyDifference(_ planned: JSONObject) -> String {
     let written = converted.configuration.object
-    let keys = Set(planned.object.keys).union(written.keys).sorted()
-    let key = keys.first { planned.value($0) != converted.configuration.value($0) } ?? ""
-    func text(_ object: JSONObject) -> String { object[key]?.compact ?? "absent" }
-    return "config.json describes another model than the recipe makes: \(key) is "
-      + "\(text(written)), expected \(text(planned.object))"
+    let key = Set(planned.keys).union(written.keys).sorted().first { planned[$0] != written[$0] }
+    func text(_ object: JSONObject) -> String { object[key ?? ""]?.compact ?? "absent" }
+    return "config.json describes another model than the recipe makes: \(key ?? "") is "
+      + "\(text(written)), expected \(text(planned))"
   }
 
   /// The first byte where the file differs from what the transform produces.
   private func firstDifference(
     _ planned: CheckpointPlan.PlannedTensor, _ stored: StoredTensor
   ) throws -> Int? {
-    let view = try converted.reader.view(stored.name)
+    let view = try converted.stored.view(stored.name)
     defer { view.discard() }
     var position = 0
     var difference: Int?

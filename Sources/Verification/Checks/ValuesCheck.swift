@@ -1,3 +1,4 @@
+import Architectures
 import Checkpoints
 import Kernels
 import ModelFiles
@@ -7,7 +8,8 @@ import TensorTypes
 /// Every stored weight is a finite number, every scale more than 0, no INT8 code below -127.
 ///
 /// A matrix of zeros is what a download that was only allocated leaves; those that may be zero on
-/// purpose are the second gate matrix of a conversion and the router of an upcycled model.
+/// purpose are the second gate matrix of a conversion, its product with the first, and the router of an
+/// upcycled model.
 struct ValuesCheck {
   let file: ModelFile
   /// Bytes of f32 values held at a time.
@@ -19,7 +21,14 @@ struct ValuesCheck {
     let scales = Set(
       file.tensors.filter { $0.key.parameter == .scale }.map(\.value.name))
     let startsAtZero = Set(
-      file.tensors.filter { [.gateHigh, .router].contains($0.key.role) }.map(\.value.name))
+      file.tensors.filter { [.gateHigh, .gateMerged, .router].contains($0.key.role) }.map(
+        \.value.name))
+    for tensor in file.stored.tensors where tensor.name.hasSuffix(W8ASpike.scaleSuffix) {
+      guard file.form == .w8aspike else { break }
+      if let wrong = wrongScale(in: try file.stored.view(tensor.name)) {
+        return .failed("values", "\(tensor.name) in \(tensor.file) \(wrong)")
+      }
+    }
     for tensor in reader.tensors where RowDecoder.supports(tensor.type) || tensor.type == .int8 {
       let view = try reader.view(tensor.name)
       elements += view.rows * view.columns
@@ -32,13 +41,16 @@ struct ValuesCheck {
       if tensor.shape.dimensions.count > 1, !startsAtZero.contains(tensor.name), isZero(view) {
         return .failed("values", "\(tensor.name) in \(tensor.file) holds nothing but zeros")
       }
+      if view.grid != nil, !startsAtZero.contains(tensor.name), isRoundedAway(view) {
+        return .failed(
+          "values", "\(tensor.name) in \(tensor.file) is rounded to zeros by its scales")
+      }
       if let position = firstNonFinite(in: view) {
         return .failed(
           "values", "\(tensor.name) in \(tensor.file) holds \(position.value) at \(position.index)")
       }
-      if scales.contains(tensor.name), let least = view.floats.min(), least <= 0 {
-        return .failed(
-          "values", "\(tensor.name) in \(tensor.file) holds the scale \(least); scales are above 0")
+      if scales.contains(tensor.name), let wrong = wrongScale(in: view) {
+        return .failed("values", "\(tensor.name) in \(tensor.file) \(wrong)")
       }
     }
     return .passed("values", "\(elements) numbers in \(reader.tensors.count) tensors are finite")
@@ -47,11 +59,26 @@ struct ValuesCheck {
   /// Whether every stored byte is zero; stops at the first that is not.
   private func isZero(_ view: TensorView) -> Bool { view.bytes.allSatisfy { $0 == 0 } }
 
+  /// Whether every value is zero after rounding; stops at the first row where one is not.
+  private func isRoundedAway(_ view: TensorView) -> Bool {
+    (0..<view.rows).allSatisfy { row in
+      view.slice(rows: row..<row + 1).floats.allSatisfy { $0 == 0 }
+    }
+  }
+
+  /// What is wrong with scales, if anything is.
+  private func wrongScale(in view: TensorView) -> String? {
+    view.floats.first { !($0 > 0 && $0.isFinite) }.map {
+      "holds the scale \($0); scales are finite and above 0"
+    }
+  }
+
   /// What is wrong with INT8 codes, if anything is.
   private func wrongCodes(in view: TensorView) -> String? {
     defer { view.discard() }
     if isZero(view) { return "holds nothing but zeros" }
-    guard let place = view.bytes.firstIndex(of: 0x80) else { return nil }
+    // Other programs use -128.
+    guard file.form == .own, let place = view.bytes.firstIndex(of: 0x80) else { return nil }
     return "holds -128 at [\(place / view.columns), \(place % view.columns)]; codes end at -127"
   }
 

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Conversion
+import Exports
 import Foundation
 import ModelFiles
 import Recipes
@@ -9,7 +10,8 @@ import TensorTypes
 /// `build`: a whole pipeline from one recipe.
 struct Build: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Runs the steps of a recipe: convert, heal, upcycle, calibrate, verify, evaluate.",
+    abstract:
+      "Runs the steps of a recipe: convert, heal, upcycle, calibrate, export, verify, evaluate.",
     discussion: """
       Paths in the recipe are relative to the recipe's directory; --source and --output override \
       what it says.
@@ -36,6 +38,9 @@ struct Build: ParsableCommand {
       throw RecipeError.missingKey("output", place: .init(file: self.recipe))
     }
     try output.limits.apply()
+    for case .export(let settings) in recipe.steps {
+      _ = try ExportProfiles.named(settings.profile)
+    }
     var steps: [JSONValue] = []
     var passed = true
     func report(_ step: String, _ path: String, _ report: Report) {
@@ -113,6 +118,14 @@ struct Build: ParsableCommand {
         } else {
           report("calibrate", target, try runner.run(from, to: target))
         }
+      case .export(let settings):
+        let from = stages.latest ?? source, target = stages.next()
+        if Stages.isComplete(from) { compared = from }
+        if output.dryRun || output.resume && Stages.isComplete(target) { continue }
+        heading("export \(from) -> \(target)")
+        report(
+          "export", target,
+          try ExportRunner(settings: settings, output: output).run(from, to: target))
       case .verify(let settings):
         if output.dryRun { continue }
         heading("verify \(stages.current)")
@@ -189,7 +202,7 @@ extension Recipe.Step {
   /// Whether the step makes a new checkpoint.
   var writes: Bool {
     switch self {
-    case .convert, .heal, .upcycle, .calibrate: true
+    case .convert, .heal, .upcycle, .calibrate, .export: true
     case .verify, .evaluate: false
     }
   }

@@ -151,7 +151,7 @@ struct Inspection {
     for problem in file.problems { lines.append("problem: \(problem.text)") }
     if tensors {
       var list = Table()
-      for tensor in file.reader.tensors {
+      for tensor in file.stored.tensors {
         list.add(tensor.name, tensor.type.rawValue, "\(tensor.shape)")
       }
       lines += [""] + list.lines
@@ -172,6 +172,10 @@ struct Inspection {
     if model.biases.feedForward { extras.append("MLP biases") }
     if model.hasQueryKeyNorm { extras.append("q/k norms") }
     if let scales = model.int8Weights { extras.append("INT8 weights, \(scales.text)") }
+    if file.form == .w8aspike { extras.append("weights rounded to INT8 scales when they are used") }
+    if case .compressed(let scheme) = file.form, scheme.roundsActivations {
+      extras.append("activations in INT8 where it is served, not here")
+    }
     if model.sinkCount > 0 { extras.append(counted(model.sinkCount, "sink token")) }
     return extras.joined(separator: ", ")
   }
@@ -199,7 +203,7 @@ struct Inspection {
     ])
     if tensors {
       object["tensors"] = .array(
-        file.reader.tensors.map {
+        file.stored.tensors.map {
           [
             "name": .string($0.name), "dtype": .string($0.type.rawValue),
             "shape": .ints($0.shape.dimensions),

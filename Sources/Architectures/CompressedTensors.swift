@@ -1,0 +1,147 @@
+public import StrictJSON
+public import TensorTypes
+
+/// How a `compressed-tensors` checkpoint stores its projections, as `quantization_config` says;
+/// specified in `formats/compressed-tensors/README.md`.
+public struct CompressedTensors: Sendable, Equatable {
+  /// The key of config.json.
+  public static let key = "quantization_config"
+  /// What the name of a weight is followed by in the names of its packed codes and of its shape.
+  public static let packedSuffix = "_packed", shapeSuffix = "_shape"
+
+  /// How codes lie in files.
+  public var format: Format
+  /// How codes are scaled.
+  public var granularity: ScaleGranularity
+  /// Whether activations are rounded to INT8 as well, token by token.
+  public var roundsActivations: Bool
+
+  /// How codes lie in files.
+  public enum Format: String, Sendable, CaseIterable {
+    /// One int8 per code.
+    case integers = "int-quantized"
+    /// Four codes + 128 in an int32, the first in its lowest byte.
+    case packed = "pack-quantized"
+  }
+
+  /// A way of storing projections.
+  public init(format: Format, granularity: ScaleGranularity, roundsActivations: Bool) {
+    self.format = format
+    self.granularity = granularity
+    self.roundsActivations = roundsActivations
+  }
+
+  /// The `quantization_config` of this.
+  ///
+  /// - Parameter ignoring: the names of modules that stay in floating point, or patterns after `re:`.
+  public func configuration(ignoring: [String]) -> JSONValue {
+    var group = JSONObject([
+      ("targets", ["Linear"]), ("weights", .object(Self.integers(scaled: granularity))),
+    ])
+    group["input_activations"] =
+      roundsActivations ? .object(Self.integers(strategy: "token", isDynamic: true)) : .null
+    group["output_activations"] = .null
+    return .object(
+      JSONObject([
+        ("quant_method", "compressed-tensors"), ("format", .string(format.rawValue)),
+        ("quantization_status", "compressed"), ("global_compression_ratio", .null),
+        ("kv_cache_scheme", .null), ("ignore", .array(ignoring.map { .string($0) })),
+        ("config_groups", .object(JSONObject([("group_0", .object(group))]))),
+      ]))
+  }
+
+  private static func integers(scaled granularity: ScaleGranularity) -> JSONObject {
+    var object = integers(strategy: "channel", isDynamic: false)
+    if case .group(let size) = granularity {
+      object["strategy"] = "group"
+      object["group_size"] = .int(size)
+    }
+    return object
+  }
+
+  private static func integers(strategy: String, isDynamic: Bool) -> JSONObject {
+    JSONObject([
+      ("num_bits", 8), ("type", "int"), ("symmetric", true), ("strategy", .string(strategy)),
+      ("group_size", .null), ("dynamic", .bool(isDynamic)), ("actorder", .null),
+      ("block_structure", .null), ("observer", isDynamic ? .null : "minmax"),
+    ])
+  }
+}
+
+extension CompressedTensors {
+  /// Reads `quantization_config`; nil when there is none.
+  ///
+  /// INT8 weights, symmetric, by channel or group; INT8 activations by token or none. Anything else
+  /// is an error that names the key.
+  public init?(_ config: Configuration) throws(ConfigurationError) {
+    guard let object = config.value(Self.key) else { return nil }
+    let reader = Reader(object: object, file: config.file)
+    try reader.expect("quant_method", "compressed-tensors")
+    try reader.expect("quantization_status", "compressed")
+    try reader.expect("kv_cache_scheme", .null)
+    guard let groups = object["config_groups"]?.object?.members, groups.count == 1,
+      let group = groups.first
+    else { throw reader.unsupported("config_groups", "one group") }
+    let place = "config_groups.\(group.key)"
+    try reader.expect("\(place).targets", ["Linear"])
+    try reader.expect("\(place).output_activations", .null)
+    try reader.expectIntegers("\(place).weights", dynamic: false)
+    let name = reader.value("format")?.string ?? ""
+    guard let format = Format(rawValue: name) else {
+      throw reader.unsupported(
+        "format", Format.allCases.map(\.rawValue).joined(separator: " or "))
+    }
+    self.format = format
+    let strategy = reader.value("\(place).weights.strategy")?.string
+    switch strategy {
+    case "channel": granularity = .channel
+    case "group":
+      let size = reader.value("\(place).weights.group_size")?.int ?? 0
+      guard ScaleGranularity.groupSizes.contains(size) else {
+        throw reader.unsupported(
+          "\(place).weights.group_size",
+          ScaleGranularity.groupSizes.map(String.init).joined(separator: ", "))
+      }
+      granularity = .group(size)
+    default: throw reader.unsupported("\(place).weights.strategy", "channel or group")
+    }
+    roundsActivations = reader.value("\(place).input_activations") != nil
+    if roundsActivations {
+      try reader.expectIntegers("\(place).input_activations", dynamic: true)
+      try reader.expect("\(place).input_activations.strategy", "token")
+    }
+  }
+
+  /// Values below `quantization_config` by their path.
+  private struct Reader {
+    let object: JSONValue
+    let file: String
+
+    /// The value at `path`; null counts as absent.
+    func value(_ path: String) -> JSONValue? {
+      var value: JSONValue? = object
+      for key in path.split(separator: ".") { value = value?[String(key)] }
+      return value?.isNull == true ? nil : value
+    }
+
+    func expect(_ path: String, _ expected: JSONValue) throws(ConfigurationError) {
+      guard value(path) ?? .null == expected else { throw unsupported(path, expected.compact) }
+    }
+
+    /// Symmetric eight-bit integers without reordered inputs.
+    func expectIntegers(_ path: String, dynamic: Bool) throws(ConfigurationError) {
+      try expect("\(path).num_bits", 8)
+      try expect("\(path).type", "int")
+      try expect("\(path).symmetric", true)
+      try expect("\(path).dynamic", .bool(dynamic))
+      try expect("\(path).actorder", .null)
+    }
+
+    func unsupported(_ path: String, _ expected: String) -> ConfigurationError {
+      .unsupported(
+        key: "\(CompressedTensors.key).\(path)",
+        value: String((value(path) ?? .null).compact.prefix(60)), reason: "known: \(expected)",
+        file: file)
+    }
+  }
+}

@@ -1,0 +1,104 @@
+import Architectures
+import Checkpoints
+import Conversion
+import ModelFiles
+import Recipes
+import StrictJSON
+import TensorTypes
+
+/// A checkpoint as `compressed-tensors` and vLLM read it: `formats/compressed-tensors/README.md`.
+struct CompressedTensorsExport {
+  let profile: String
+  let scheme: CompressedTensors
+  let file: ModelFile
+  let settings: ExportSettings
+
+  func contents() throws -> ExportContents {
+    let form = try HuggingFaceForm(file, profile: profile)
+    var configuration = form.configuration
+    let hasGates = form.description.layers.contains { !$0.mixer.isSoftmax }
+    configuration[CompressedTensors.key] = scheme.configuration(
+      ignoring: ["lm_head"] + (hasGates ? ["re:.*gk_proj.*"] : []))
+    var description = form.description
+    description.int8Weights = scheme.granularity
+    return ExportContents(
+      description: description, configuration: configuration,
+      tensors: try form.description.requirements.flatMap { requirement in
+        let name = try form.name(of: requirement.address)
+        guard ModelDescription.int8Roles.contains(requirement.address.role),
+          requirement.address.parameter == .weight
+        else { return [try file.copy(requirement.address, named: name, dtype: settings.dtype)] }
+        return try projection(requirement, named: name, form)
+      },
+      notes: form.notes + notes)
+  }
+
+  private func projection(
+    _ requirement: ModelDescription.Requirement, named name: String, _ form: HuggingFaceForm
+  ) throws -> [CheckpointPlan.PlannedTensor] {
+    let shape = requirement.shape
+    if case .group(let size) = scheme.granularity, shape.columns % size != 0 {
+      throw ExportError.inputs(tensor: name, count: shape.columns, groupSize: size)
+    }
+    var scale = requirement.address
+    scale.parameter = .scale
+    guard
+      let weight = QuantizedRows(
+        try file.int8Origin(requirement.address), granularity: scheme.granularity,
+        scaleType: try scaleType, name: name)
+    else { throw file.granularityError(profile: profile, needed: scheme.granularity.text) }
+    func tensor(
+      _ name: String, _ shape: Shape, _ type: ScalarType, _ part: QuantizedTransform.Part
+    ) -> CheckpointPlan.PlannedTensor {
+      .init(
+        name: name, shape: shape, type: type,
+        transform: QuantizedTransform(weight: weight, part: part))
+    }
+    let scales = tensor(
+      try form.name(of: scale), [shape.rows, weight.groups], weight.scaleType, .scales)
+    switch scheme.format {
+    case .integers: return [tensor(name, shape, .int8, .codes), scales]
+    case .packed:
+      return [
+        tensor(
+          name + CompressedTensors.packedSuffix, [shape.rows, shape.columns / 4], .int32,
+          .packedCodes),
+        scales,
+        .init(
+          name: name + CompressedTensors.shapeSuffix, shape: [2], type: .int64,
+          transform: ShapeTransform(shape: shape)),
+      ]
+    }
+  }
+
+  /// INT8 kernels take float32 scales; those that widen weights take scales of the activations' type.
+  private var scaleType: ScalarType {
+    get throws {
+      if scheme.roundsActivations { return .float32 }
+      guard let embedding = file.tensors[TensorAddress(.embedding)] else { return .float32 }
+      return settings.dtype.applied(to: embedding.type)
+    }
+  }
+
+  private var notes: [String] {
+    var notes: [String] = []
+    if scheme.roundsActivations {
+      notes.append(
+        "The loader rounds activations to INT8, token by token, by largest magnitude / 127; this "
+          + "program leaves them as they are.")
+    }
+    if file.description.spiking != nil {
+      notes.append("Spiking thresholds are left out: no loader of this format spikes.")
+    }
+    if let type = try? scaleType, type != .float32 {
+      notes.append("Scales are rounded to \(type.rawValue); codes are not changed by that.")
+    }
+    if file.description.int8Weights == nil {
+      notes.append(
+        "The weights were in floating point: they are rounded to the nearest code by largest "
+          + "magnitude / 127 per \(scheme.granularity.text); `calibrate --weights int8` first loses "
+          + "less.")
+    }
+    return notes
+  }
+}

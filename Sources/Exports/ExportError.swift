@@ -1,0 +1,57 @@
+public import TensorTypes
+
+/// Why a checkpoint cannot be exported as asked.
+public enum ExportError: ReportableError, Equatable {
+  case unknownProfile(String, known: [String])
+  case topology(profile: String)
+  case cannotHold(profile: String, what: [String], path: String)
+  case inputs(tensor: String, count: Int, groupSize: Int)
+  case granularity(profile: String, found: String, needed: String, path: String)
+  case thresholds(profile: String, first: String, second: String, path: String)
+  case type(profile: String, asked: String, needed: String)
+  case notFinite(tensor: String)
+  case scale(tensor: String, value: Float, type: ScalarType)
+
+  public var what: String {
+    switch self {
+    case .unknownProfile(let name, let known):
+      "there is no export profile \"\(name)\" (known: \(known.joined(separator: ", ")))"
+        + (NearestName.of(name, among: known).map { "; did you mean \($0)?" } ?? "")
+    case .topology(let profile):
+      "profile \(profile) is the same for any number of ranks; --tp, --pp and --ep are for others"
+    case .cannotHold(let profile, let what, _):
+      "profile \(profile) cannot hold \(what.joined(separator: ", "))"
+    case .inputs(let tensor, let count, let groupSize):
+      "\(tensor) has \(count) inputs, which groups of \(groupSize) do not divide"
+    case .granularity(let profile, let found, let needed, _):
+      "profile \(profile) needs INT8 scales by \(needed); these are by \(found)"
+    case .thresholds(let profile, let first, let second, _):
+      "profile \(profile) has one k for all projections; here \(first) and \(second)"
+    case .type(let profile, let asked, let needed):
+      "profile \(profile) is written in \(needed), not in \(asked) (--dtype)"
+    case .notFinite(let tensor): "\(tensor) holds numbers that are not finite"
+    case .scale(let tensor, let value, let type):
+      "\(tensor) needs the scale \(value), which \(type.rawValue) cannot hold"
+    }
+  }
+
+  public var location: String? {
+    switch self {
+    case .cannotHold(_, _, let path), .granularity(_, _, _, let path),
+      .thresholds(_, _, _, let path):
+      path
+    default: nil
+    }
+  }
+
+  public var advice: String? {
+    switch self {
+    case .granularity(_, _, let needed, _):
+      "`calibrate --weights int8 --group-size \(needed == "channel" ? needed : "128")`, or export "
+        + "the checkpoint before it was calibrated"
+    case .thresholds: "`calibrate` with one --k"
+    case .scale: "use --dtype bfloat16 or float32"
+    default: nil
+    }
+  }
+}

@@ -1,0 +1,104 @@
+public import Architectures
+public import Conversion
+public import ModelFiles
+public import Recipes
+public import StrictJSON
+import TensorTypes
+
+/// A form of a checkpoint that a named loader accepts without another step.
+///
+/// Adding a profile is one file with a type that conforms, and its line in `ExportProfiles.all`.
+public protocol ExportProfile: Sendable {
+  /// What `--profile` calls it.
+  static var name: String { get }
+  /// Whose loader it is for, in a few words.
+  static var loader: String { get }
+  /// Whether its files depend on how many ranks load them.
+  static var isDistributed: Bool { get }
+  /// What will be written of the model in `file`; throws what cannot be.
+  ///
+  /// - Precondition: `file` is sound.
+  static func contents(of file: ModelFile, settings: ExportSettings) throws -> ExportContents
+}
+
+extension ExportProfile {
+  /// The same files for everyone.
+  public static var isDistributed: Bool { false }
+}
+
+/// What a profile makes of a model. A tensor that is a part of another, or several put together, is
+/// its transform's matter, which the manifest records.
+public struct ExportContents: Sendable {
+  /// The model as the profile holds it.
+  public var description: ModelDescription
+  /// Its config.json.
+  public var configuration: JSONObject
+  /// Its tensors in file order.
+  public var tensors: [CheckpointPlan.PlannedTensor]
+  /// What computes other numbers than the source, and what the loader needs.
+  public var notes: [String]
+  /// The format of the files.
+  public var format: any TensorFiles.Type
+
+  /// Safetensors files, unless another format is given.
+  public init(
+    description: ModelDescription, configuration: JSONObject,
+    tensors: [CheckpointPlan.PlannedTensor], notes: [String],
+    format: any TensorFiles.Type = SafetensorsFiles.self
+  ) {
+    self.description = description
+    self.configuration = configuration
+    self.tensors = tensors
+    self.notes = notes
+    self.format = format
+  }
+}
+
+/// The known profiles.
+public enum ExportProfiles {
+  /// Every profile, in the order of the help text.
+  public static let all: [any ExportProfile.Type] = [
+    HuggingFaceProfile.self, W8ASpikeProfile.self, W8A8Profile.self, W8A16Profile.self,
+  ]
+
+  /// The step that `export` records in manifests.
+  public static let step = "export"
+
+  /// The profile called `name`.
+  public static func named(_ name: String) throws(ExportError) -> any ExportProfile.Type {
+    guard let profile = all.first(where: { $0.name == name }) else {
+      throw .unknownProfile(name, known: all.map { $0.name })
+    }
+    return profile
+  }
+
+  /// The plan of exporting the checkpoint `file`.
+  public static func plan(_ file: ModelFile, settings: ExportSettings) throws -> CheckpointPlan {
+    let profile = try named(settings.profile)
+    guard profile.isDistributed || settings.topology.isSingle else {
+      throw ExportError.topology(profile: profile.name)
+    }
+    try file.requireSound()
+    let contents = try profile.contents(of: file, settings: settings)
+    var plan = CheckpointPlan(
+      description: contents.description,
+      configuration: contents.configuration.declaring(contents.tensors.first?.type),
+      tensors: contents.tensors, companions: try file.companionFiles(),
+      shardSize: settings.shardSize,
+      recipe: JSONObject([
+        ("step", .string(step)), ("settings", .object(JSONObject(strings: settings.fields))),
+      ]),
+      source: file.summary, notes: contents.notes + casts(in: contents.tensors))
+    plan.format = contents.format
+    return plan
+  }
+
+  /// Which types lose digits on the way, in words.
+  private static func casts(in tensors: [CheckpointPlan.PlannedTensor]) -> [String] {
+    let casts = Set(
+      tensors.filter { $0.transform is CopyTransform && $0.type.blockBytes < 4 }
+        .map { ($0.transform.summary, $0.type) }.filter { $0.0.hasPrefix("cast") }
+        .map { "\($0.0) to \($0.1.rawValue)" })
+    return casts.isEmpty ? [] : ["Rounded: \(casts.sorted().joined(separator: "; "))."]
+  }
+}

@@ -1,0 +1,110 @@
+import Architectures
+import Checkpoints
+import Conversion
+import ModelFiles
+import Recipes
+import StrictJSON
+import TensorTypes
+
+/// A model by the names and the configuration of the Hugging Face code that runs it, without spikes
+/// and in floating point.
+struct HuggingFaceForm {
+  /// The architecture in the configuration.
+  let architecture: any Architecture.Type
+  /// The model.
+  let description: ModelDescription
+  /// Its config.json.
+  let configuration: JSONObject
+
+  /// Source architectures and the public 7B layout as they are; our own layout as whichever of these
+  /// computes the same; anything else is refused for `profile`.
+  init(_ file: ModelFile, profile: String) throws {
+    var plain = file.description.unspiked
+    plain.int8Weights = nil
+    let isOwnLayout = file.architecture == SpikingBrainLayout.self
+    let obstacles = GLASwa.obstacles(to: plain)
+    if !isOwnLayout, file.isDirectory, file.architecture.isSource || obstacles.isEmpty {
+      architecture = file.architecture
+      var object = file.configuration.object
+      object[CompressedTensors.key] = nil
+      configuration = object
+    } else if let found = Architectures.source(of: plain) {
+      (architecture, configuration) = found
+    } else if file.architecture.isSource {
+      throw ExportError.cannotHold(
+        profile: profile, what: ["rotary factors of a GGUF file"], path: file.path)
+    } else if obstacles.isEmpty, plain.biases.queryKeyValue {
+      architecture = GLASwa.self
+      configuration = GLASwa.configuration(of: plain)
+    } else {
+      throw ExportError.cannotHold(
+        profile: profile, what: obstacles.isEmpty ? ["q, k and v without biases"] : obstacles,
+        path: file.path)
+    }
+    plain.modelType = architecture.modelType
+    description = plain
+  }
+
+  /// The name of `address`.
+  func name(of address: TensorAddress) throws -> String {
+    guard let name = architecture.names.name(of: address) else {
+      throw ConversionError.noName("\(address)")
+    }
+    return name
+  }
+
+  /// What the public 7B code needs, and where it computes other numbers than this program.
+  var notes: [String] {
+    guard architecture == GLASwa.self else { return [] }
+    return [
+      "Needs configuration_gla_swa.py and modeling_gla_swa.py of BICLab/SpikingBrain-7B in the "
+        + "directory and flash-linear-attention 0.1: later versions take other tensor layouts, "
+        + "and the model prints gibberish."
+    ] + description.publicWindowNotes
+  }
+}
+
+extension ModelDescription {
+  /// Where the public code's windows are others than ours.
+  var publicWindowNotes: [String] {
+    guard let window = layers.lazy.compactMap(\.mixer.window).first, window.rule == .report else {
+      return []
+    }
+    return [
+      "In prefill of more than \(window.size) tokens the public code's flash attention sees one key "
+        + "more than the window."
+    ]
+  }
+}
+
+extension ModelFile {
+  /// Whether its configuration is a config.json, not the metadata of a file.
+  var isDirectory: Bool {
+    if case .directory = tokenizer { return true }
+    return false
+  }
+
+  /// The tensor at `address` copied under `name`, in its own type unless `dtype` says otherwise.
+  func copy(
+    _ address: TensorAddress, named name: String, dtype: ConvertSettings.OutputType
+  ) throws -> CheckpointPlan.PlannedTensor {
+    guard let stored = tensors[address] else {
+      throw ModelFileError.noTensor(path: path, address: address)
+    }
+    let type = dtype.applied(to: stored.type)
+    return CheckpointPlan.PlannedTensor(
+      name: name, shape: stored.shape, type: type,
+      transform: CopyTransform(try view(address), named: stored.name, as: type))
+  }
+}
+
+extension JSONObject {
+  /// The same configuration with `type` as that of the weights; under the key that it has already.
+  func declaring(_ type: ScalarType?) -> JSONObject {
+    guard let type else { return self }
+    var object = self
+    let key = object["torch_dtype"] == nil && object["dtype"] != nil ? "dtype" : "torch_dtype"
+    object[key] = .string(type.rawValue)
+    return object
+  }
+}

@@ -1,0 +1,169 @@
+import Kernels
+import TensorTypes
+
+/// A projection in INT8, its rows made when they are asked for.
+struct QuantizedRows: Sendable {
+  /// Where codes come from.
+  enum Origin: Sendable {
+    /// Codes and float32 scales that a file holds.
+    case codes(TensorView, scales: TensorView, ScaleGranularity, names: [String])
+    /// Weights rounded here, each to its nearest code at the scale largest magnitude / 127.
+    case rounded(WeightRows)
+  }
+
+  /// Where codes come from.
+  let origin: Origin
+  /// How codes are scaled in the result.
+  let granularity: ScaleGranularity
+  /// The type of the scales in the result.
+  let scaleType: ScalarType
+  /// What errors call the weight.
+  let name: String
+
+  /// A projection of which every group of `granularity` has one scale.
+  init?(
+    _ origin: Origin, granularity: ScaleGranularity, scaleType: ScalarType = .float32, name: String
+  ) {
+    self.origin = origin
+    self.granularity = granularity
+    self.scaleType = scaleType
+    self.name = name
+    if case .codes(let codes, _, let stored, _) = origin {
+      // Larger groups are cut into equal ones with the same scale; smaller ones have several.
+      let theirs = stored.size(columns: codes.columns)
+      let ours = granularity.size(columns: codes.columns)
+      guard theirs >= codes.columns || theirs % ours == 0 else { return nil }
+    }
+  }
+
+  /// Outputs.
+  var rows: Int {
+    switch origin {
+    case .codes(let codes, _, _, _): codes.rows
+    case .rounded(let weight): weight.rows
+    }
+  }
+
+  /// Inputs.
+  var columns: Int {
+    switch origin {
+    case .codes(let codes, _, _, _): codes.columns
+    case .rounded(let weight): weight.columns
+    }
+  }
+
+  /// Scales per row.
+  var groups: Int { granularity.scales(columns: columns) }
+
+  /// The names of the tensors in their files.
+  var names: [String] {
+    switch origin {
+    case .codes(_, _, _, let names): names
+    case .rounded(let weight): weight.names
+    }
+  }
+
+  /// What is done with them, in words.
+  var summary: String {
+    let rounding = scaleType == .float32 ? "" : ", scales rounded to \(scaleType.rawValue)"
+    switch origin {
+    case .codes: return "INT8 as stored" + rounding
+    case .rounded: return "rounded to INT8, \(granularity.text), nearest" + rounding
+    }
+  }
+
+  /// Codes [rows.count, columns] and scales [rows.count, groups] of some rows.
+  func block(_ rows: Range<Int>) throws(ExportError) -> (codes: [Int8], scales: [Float]) {
+    switch origin {
+    case .codes(let codes, let scales, let stored, _):
+      let view = codes.slice(rows: rows)
+      defer { view.discard() }
+      return (view.bytes.map { Int8(bitPattern: $0) }, try repeated(scales, stored, rows))
+    case .rounded(let weight): return try rounded(weight, rows)
+    }
+  }
+
+  /// The stored scales, one for each group of the result.
+  private func repeated(
+    _ scales: TensorView, _ stored: ScaleGranularity, _ rows: Range<Int>
+  ) throws(ExportError) -> [Float] {
+    let each = scales.columns, size = granularity.size(columns: columns)
+    var values = [Float](repeating: 0, count: rows.count * each)
+    RowDecoder.decode(scales, rows: rows, into: &values)
+    var result: [Float] = []
+    result.reserveCapacity(rows.count * groups)
+    for row in 0..<rows.count {
+      for group in 0..<groups {
+        let place = group * size / stored.size(columns: columns)
+        result.append(try held(values[row * each + place]))
+      }
+    }
+    return result
+  }
+
+  private func rounded(
+    _ weight: WeightRows, _ rows: Range<Int>
+  ) throws(ExportError) -> (codes: [Int8], scales: [Float]) {
+    let size = granularity.size(columns: columns)
+    var values = [Float](repeating: 0, count: rows.count * columns)
+    weight.decode(rows, into: &values)
+    // The exponent of infinities and NaNs is all ones.
+    if values.contains(where: { $0.bitPattern & 0x7f80_0000 == 0x7f80_0000 }) {
+      throw .notFinite(tensor: name)
+    }
+    var codes = [Int8](repeating: 0, count: values.count), scales: [Float] = []
+    scales.reserveCapacity(rows.count * groups)
+    for row in 0..<rows.count {
+      for first in stride(from: row * columns, to: (row + 1) * columns, by: size) {
+        let count = min(size, (row + 1) * columns - first)
+        let scale = values.withUnsafeBufferPointer { values in
+          codes.withUnsafeMutableBufferPointer { codes in
+            round(values, codes, first: first, count: count)
+          }
+        }
+        scales.append(try held(scale))
+      }
+    }
+    return (codes, scales)
+  }
+
+  /// Rounds `count` weights from `first` on; returns their scale in float32.
+  private func round(
+    _ values: UnsafeBufferPointer<Float>, _ codes: UnsafeMutableBufferPointer<Int8>, first: Int,
+    count: Int
+  ) -> Float {
+    guard let values = values.baseAddress, let codes = codes.baseAddress else { return 1 }
+    let scale = Int8Rounding.round(
+      values + first, count: count, choice: .nearest, into: codes + first)
+    let stored = scaleType.rounded(scale)
+    if stored != scale, stored > 0, stored.isFinite {
+      Int8Rounding.round(values + first, count: count, scale: stored, into: codes + first)
+    }
+    return scale
+  }
+
+  /// `scale` as the result holds it; throws when that is far from it.
+  private func held(_ scale: Float) throws(ExportError) -> Float {
+    let stored = scaleType.rounded(scale)
+    guard (stored - scale).magnitude <= scale / 128 else {
+      throw .scale(tensor: name, value: scale, type: scaleType)
+    }
+    return stored
+  }
+}
+
+extension ScalarType {
+  /// `value` rounded to what this type holds.
+  func rounded(_ value: Float) -> Float {
+    guard self != .float32 else { return value }
+    var one = value
+    let storage = MemoryStorage(count: 8)
+    guard let target = storage.bytes.baseAddress else { return value }
+    FloatCast.encode(&one, count: 1, as: self, into: target)
+    let view = TensorView(
+      bytes: UnsafeRawBufferPointer(rebasing: storage.bytes[..<blockBytes]), type: self,
+      shape: [1, 1], storage: storage)
+    RowDecoder.decode(view, rows: 0..<1, into: &one)
+    return one
+  }
+}

@@ -1,0 +1,92 @@
+import Conversion
+import Kernels
+import TensorTypes
+
+/// One of the tensors that a projection in INT8 is written as.
+struct QuantizedTransform: TensorTransform {
+  /// Which tensor.
+  enum Part: String, Sendable {
+    /// Int8 codes [out, in].
+    case codes
+    /// Bytes of code + 128 [out, in]: little-endian int32 words of four.
+    case packedCodes = "codes packed by four"
+    /// Scales [out, scales per row], in their type.
+    case scales
+    /// Float32 code · scale [out, in].
+    case values = "code x scale"
+  }
+
+  let weight: QuantizedRows
+  let part: Part
+
+  var sources: [String] { weight.names }
+  var summary: String { "\(part.rawValue), \(weight.summary)" }
+
+  func produce(block: Int, into sink: (UnsafeRawBufferPointer) throws -> Void) throws {
+    let columns = weight.columns
+    let rowsPerBlock = max(1, block / max(8 * columns, 1))
+    for first in stride(from: 0, to: weight.rows, by: rowsPerBlock) {
+      let rows = first..<min(first + rowsPerBlock, weight.rows)
+      let (codes, scales) = try weight.block(rows)
+      switch part {
+      case .codes: try codes.withUnsafeBytes(sink)
+      case .packedCodes:
+        try codes.map { UInt8(bitPattern: $0) ^ 0x80 }.withUnsafeBytes(sink)
+      case .scales: try FloatsTransform.encode(scales, as: weight.scaleType, into: sink)
+      case .values: try values(codes, scales).withUnsafeBytes(sink)
+      }
+    }
+  }
+
+  private func values(_ codes: [Int8], _ scales: [Float]) -> [Float] {
+    let columns = weight.columns, size = weight.granularity.size(columns: columns)
+    return codes.indices.map { index in
+      let row = index / columns, group = index % columns / size
+      return Float(codes[index]) * scales[row * weight.groups + group]
+    }
+  }
+}
+
+/// A matrix of float weights in float32.
+struct FloatsTransform: TensorTransform {
+  let weight: WeightRows
+
+  var sources: [String] { weight.names }
+  var summary: String {
+    switch weight {
+    case .stored(let view, _): "copied from \(view.type.rawValue)"
+    case .product: "product"
+    }
+  }
+
+  func produce(block: Int, into sink: (UnsafeRawBufferPointer) throws -> Void) throws {
+    let columns = weight.columns, rowsPerBlock = max(1, block / max(4 * columns, 1))
+    var values = [Float](repeating: 0, count: min(rowsPerBlock, weight.rows) * columns)
+    for first in stride(from: 0, to: weight.rows, by: rowsPerBlock) {
+      let rows = first..<min(first + rowsPerBlock, weight.rows)
+      weight.decode(rows, into: &values)
+      try values[..<(rows.count * columns)].withUnsafeBytes(sink)
+    }
+  }
+
+  /// Passes `values` as `type` to `sink`.
+  static func encode(
+    _ values: [Float], as type: ScalarType, into sink: (UnsafeRawBufferPointer) throws -> Void
+  ) throws {
+    let storage = MemoryStorage(count: values.count * type.blockBytes)
+    guard let target = storage.bytes.baseAddress else { return }
+    FloatCast.encode(values, count: values.count, as: type, into: target)
+    try sink(UnsafeRawBufferPointer(rebasing: storage.bytes[..<(values.count * type.blockBytes)]))
+  }
+}
+
+/// The shape of a packed weight, as int64 numbers.
+struct ShapeTransform: TensorTransform {
+  let shape: Shape
+
+  var summary: String { "shape \(shape)" }
+
+  func produce(block: Int, into sink: (UnsafeRawBufferPointer) throws -> Void) throws {
+    try shape.dimensions.map { Int64($0).littleEndian }.withUnsafeBytes(sink)
+  }
+}
