@@ -19,6 +19,7 @@ struct SpikingBrain: ParsableCommand {
       Generate.self, Logits.self,
       Tokenize.self,
       Evaluate.self, ReportCommand.self, Bench.self, Build.self, Synthesize.self,
+      Pack.self, Unpack.self,
     ])
 
   static func main() {

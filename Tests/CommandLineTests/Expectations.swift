@@ -42,5 +42,5 @@ let subcommands = [
   "inspect", "convert", "upcycle", "calibrate", "verify", "generate", "logits", "tokenize",
   "evaluate", "bench",
   "build",
-  "synthesize",
+  "synthesize", "pack", "unpack",
 ]
