@@ -33,7 +33,7 @@ struct ExtractionTests {
     let original = try SafetensorsFile(path: source + "/model.safetensors")
     // Where b lies: changing any other byte of the frames must go unnoticed.
     let archive = try Archive(path: directory("a.sbz"))
-    let kept = try #require(range(of: "b", in: archive))
+    let kept = try #require(try range(of: "b", in: archive))
     let end = try #require(archive.frames.last).range.upperBound
     var ruined = sound
     for position in 0..<end where !kept.contains(position) { ruined[position] = 0xaa }

@@ -1,5 +1,7 @@
 import Archives
+import Checkpoints
 import Foundation
+import TensorTypes
 import TestSupport
 import Testing
 

@@ -27,12 +27,15 @@ func seededBytes(_ type: ScalarType, count: Int, seed: UInt64) -> [UInt8] {
   guard type == .bfloat16 else {
     return (0..<count * type.blockBytes).map { _ in UInt8(truncatingIfNeeded: random.next()) }
   }
-  return (0..<count).flatMap { _ in
-    let bits = random.next()
-    let sum = (0..<4).reduce(Float(0)) { $0 + Float(bits >> (16 * $1) & 0xffff) / 65536 - 0.5 }
-    let value = FloatCast.bfloat16(0.02 * 1.73 * sum)
-    return [UInt8(value & 255), UInt8(value >> 8)]
+  var bytes: [UInt8] = []
+  for _ in 0..<count {
+    // Four uniform numbers make a bell.
+    var sum: Float = -2
+    for _ in 0..<4 { sum += Float(random.unit()) }
+    let value = FloatCast.bfloat16(0.0346 * sum)
+    bytes += [UInt8(value & 255), UInt8(value >> 8)]
   }
+  return bytes
 }
 
 /// The bytes of a safetensors file of seeded tensors.
