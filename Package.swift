@@ -28,6 +28,9 @@ let modules: [Module] = [
   Module(name: "Architectures", imports: ["TensorTypes", "StrictJSON"], usesModels: true),
   Module(name: "Kernels", imports: ["TensorTypes", "CKernels", "COpenBLAS"]),
   Module(
+    name: "Archives", imports: ["TensorTypes", "StrictJSON", "Checkpoints", "Kernels", "CZstd"],
+    usesModels: true),
+  Module(
     name: "ModelFiles",
     imports: ["TensorTypes", "StrictJSON", "Checkpoints", "Architectures", "Tokenization"],
     usesModels: true),

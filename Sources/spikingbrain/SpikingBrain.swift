@@ -17,7 +17,7 @@ struct SpikingBrain: ParsableCommand {
     subcommands: [
       Inspect.self, Convert.self, Heal.self, Upcycle.self, Calibrate.self, Export.self,
       Verify.self, Generate.self, Logits.self, Tokenize.self, Evaluate.self,
-      ReportCommand.self, Bench.self, Build.self, Synthesize.self,
+      ReportCommand.self, Bench.self, Build.self, Synthesize.self, Pack.self, Unpack.self,
     ])
 
   static func main() {

@@ -43,5 +43,5 @@ let subcommands = [
   "tokenize",
   "evaluate", "bench",
   "build",
-  "synthesize",
+  "synthesize", "pack", "unpack",
 ]

@@ -10,5 +10,6 @@
 #include "int8.h"
 #include "isa.h"
 #include "linear.h"
+#include "planes.h"
 #include "spikes.h"
 #include "training.h"

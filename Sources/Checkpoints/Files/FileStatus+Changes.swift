@@ -50,7 +50,7 @@ extension FileStatus {
   }
 
   /// Whether `path` is `directory` or lies below it; both must exist.
-  static func contains(_ directory: String, _ path: String) -> Bool {
+  package static func contains(_ directory: String, _ path: String) -> Bool {
     guard let directory = resolved(directory), let path = resolved(path) else { return false }
     return path == directory || directory == "/" || path.hasPrefix(directory + "/")
   }

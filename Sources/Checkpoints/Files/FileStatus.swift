@@ -2,7 +2,7 @@ import Glibc
 
 /// Questions about paths that the system answers without opening a file. Symbolic links are
 /// followed: model caches store shards as links.
-enum FileStatus {
+package enum FileStatus {
   /// Whether something exists at `path`.
   static func exists(_ path: String) -> Bool { status(path) != nil }
 
@@ -12,7 +12,7 @@ enum FileStatus {
   }
 
   /// The size of the regular file at `path`, or nil when there is none.
-  static func size(_ path: String) -> Int? {
+  package static func size(_ path: String) -> Int? {
     guard let status = status(path), status.st_mode & S_IFMT == S_IFREG else { return nil }
     return Int(status.st_size)
   }
@@ -45,6 +45,31 @@ enum FileStatus {
       }
     }
     return files
+  }
+
+  /// The relative names of all files below `directory`, sorted. Whatever is neither a directory nor
+  /// a regular file is refused, symbolic links included.
+  package static func regularFiles(below directory: String) throws(CheckpointError) -> [String] {
+    let names = try files(below: directory)
+    for name in names {
+      let path = RelativeName.join(directory, name)
+      var status = stat()
+      guard lstat(path, &status) == 0 else {
+        throw .system(file: path, operation: .inspect, errno: errno)
+      }
+      guard status.st_mode & S_IFMT == S_IFREG else { throw .notRegularFile(file: path) }
+    }
+    return names
+  }
+
+  /// Bytes that may still be written to the file system that holds the directory `path`; nil when
+  /// it does not say.
+  package static func freeBytes(at path: String) -> Int? {
+    var status = statvfs()
+    guard statvfs(path, &status) == 0 else { return nil }
+    let (bytes, overflow) = Int(status.f_bavail).multipliedReportingOverflow(
+      by: Int(status.f_frsize))
+    return overflow ? nil : bytes
   }
 
   /// Whether `path` itself is a directory, not a link to one.

@@ -1,9 +1,9 @@
 /// File names that come from an index, a journal or a manifest: they must stay inside the
 /// directory that they are relative to.
-enum RelativeName {
+package enum RelativeName {
   /// Whether `name` is a plain relative path: no empty, `.` or `..` component, no leading slash,
   /// no control characters, at most 1024 bytes.
-  static func isValid(_ name: String) -> Bool {
+  package static func isValid(_ name: String) -> Bool {
     guard !name.isEmpty, name.utf8.count <= 1024 else { return false }
     guard name.unicodeScalars.allSatisfy({ $0.value >= 0x20 && $0.value != 0x7f }) else {
       return false
@@ -15,17 +15,17 @@ enum RelativeName {
   }
 
   /// `directory/name`, with exactly one slash between.
-  static func join(_ directory: String, _ name: String) -> String {
+  package static func join(_ directory: String, _ name: String) -> String {
     directory.hasSuffix("/") ? directory + name : directory + "/" + name
   }
 
   /// The last component of `path`.
-  static func last(_ path: String) -> String {
+  package static func last(_ path: String) -> String {
     path.split(separator: "/").last.map(String.init) ?? path
   }
 
   /// Everything before the last component of `path`: `.` when there is nothing.
-  static func directory(_ path: String) -> String {
+  package static func directory(_ path: String) -> String {
     guard let slash = path.lastIndex(of: "/") else { return "." }
     return slash == path.startIndex ? "/" : String(path[..<slash])
   }

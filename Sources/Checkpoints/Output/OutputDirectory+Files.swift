@@ -7,9 +7,7 @@ extension OutputDirectory {
   ///
   /// Several files may be open at once, each used by one thread.
   public func file(named name: String) throws(CheckpointError) -> OutputFile {
-    guard RelativeName.isValid(name), !name.hasPrefix(OutputJournal.fileName),
-      !name.hasPrefix(OutputDirectory.workspaceName + "/")
-    else {
+    guard OutputDirectory.accepts(name) else {
       throw .invalidFileName(file: partialPath, name: name)
     }
     let isNew = state.withLock { state in
@@ -21,6 +19,13 @@ extension OutputDirectory {
       try FileStatus.sync(directory: RelativeName.directory(created))
     }
     return OutputFile(name: name, stream: try FileStream(path: path), directory: self)
+  }
+
+  /// Whether a file of an output directory may have this name: inside it, and not that of anything
+  /// that exists only while it is written.
+  package static func accepts(_ name: String) -> Bool {
+    RelativeName.isValid(name) && !name.hasPrefix(OutputJournal.fileName)
+      && !name.hasPrefix(workspaceName + "/")
   }
 
   /// Writes a whole small file.
@@ -79,10 +84,13 @@ public final class OutputFile {
     try stream.writeStored(view)
   }
 
-  /// Syncs the file and records it in the journal.
-  public func finish() throws(CheckpointError) -> FileRecord {
+  /// Syncs the file and records it in the journal, unless `check` throws.
+  public func finish(
+    check: (FileRecord) throws(CheckpointError) -> Void = { _ in }
+  ) throws(CheckpointError) -> FileRecord {
     let (bytes, digest) = try stream.finish()
     let record = FileRecord(name: name, bytes: bytes, sha256: digest)
+    try check(record)
     try directory.record(record)
     return record
   }

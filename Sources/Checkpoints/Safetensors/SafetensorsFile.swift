@@ -28,7 +28,8 @@ public struct SafetensorsFile: ShardFile {
     try self.init(file: MappedFile(path: path))
   }
 
-  init(file: MappedFile) throws(CheckpointError) {
+  /// Checks all of the header of `file`.
+  package init(file: MappedFile) throws(CheckpointError) {
     let bytes = file.bytes
     guard bytes.count >= 8 else {
       throw .truncated(file: file.path, part: "header length", expected: 8, got: bytes.count)

@@ -80,20 +80,11 @@ enum FloatTensorFile {
       entries: tensors.map { .init(name: $0.name, type: .float32, shape: Shape($0.shape)) },
       metadata: metadata.isEmpty ? ["format": "pt"] : metadata)
     let values = Dictionary(uniqueKeysWithValues: tensors.map { ($0.name, $0.values) })
-    let temporary = path + ".partial"
-    let stream = try FileStream(path: temporary)
-    do {
-      try stream.write(header.bytes)
-      for tensor in header.tensors {
-        if let buffer = values[tensor.name] { try stream.write(UnsafeRawBufferPointer(buffer)) }
-      }
-      _ = try stream.finish()
-      guard rename(temporary, path) == 0 else {
-        throw CheckpointError.system(file: path, operation: .rename, errno: errno)
-      }
-    } catch {
-      unlink(temporary)
-      throw error
+    let file = try AtomicFile(path: path, force: true)
+    try file.write(header.bytes)
+    for tensor in header.tensors {
+      if let buffer = values[tensor.name] { try file.write(UnsafeRawBufferPointer(buffer)) }
     }
+    try file.commit()
   }
 }

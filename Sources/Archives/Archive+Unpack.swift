@@ -1,0 +1,110 @@
+public import Checkpoints
+import TensorTypes
+
+extension Archive {
+  /// How to treat what is at the output already.
+  public struct Mode: Sendable {
+    /// Continue an interrupted run.
+    public var resume: Bool
+    /// Replace an existing output.
+    public var force: Bool
+
+    /// Neither, unless told otherwise.
+    public init(resume: Bool = false, force: Bool = false) {
+      self.resume = resume
+      self.force = force
+    }
+  }
+
+  /// Restores the directory at `output`, which appears when every file has been compared with its
+  /// digest and is on disk.
+  ///
+  /// - Parameters:
+  ///   - memory: bytes that may be used, approximately.
+  ///   - progress: told how many bytes are done.
+  public func unpack(
+    to output: String, mode: Mode = Mode(), memory: Int, progress: (Int) -> Void = { _ in }
+  ) throws {
+    try write(to: output, mode: mode, fingerprint: ["archive": digest.hex]) { directory in
+      let finished = Set(directory.finishedFiles)
+      var done = finished.reduce(0) { $0 + $1.bytes }
+      try checkSpace(at: directory.partialPath, bytes: index.bytes - done)
+      let pipeline = Archive.pipeline(memory: memory)
+      for (number, packed) in index.files.enumerated() where !finished.contains(packed.record) {
+        let file = try directory.file(named: packed.record.name)
+        try read(file: number, through: pipeline) { bytes in
+          try file.write(bytes)
+          done += bytes.count
+          progress(done)
+        }
+        _ = try file.finish { (written) throws(CheckpointError) in
+          try compare(written.sha256, with: packed.record)
+        }
+      }
+    }
+  }
+
+  /// Writes the tensor `name` to `model.safetensors` in a new directory `output`, reading nothing
+  /// of the archive but its index and the frames of this tensor.
+  public func extract(
+    _ name: String, to output: String, mode: Mode = Mode(), memory: Int
+  ) throws {
+    let (number, tensor) = try find(name)
+    let header = try SafetensorsHeader(
+      file: SafetensorsCheckpoint.singleName,
+      entries: [.init(name: tensor.name, type: tensor.type, shape: tensor.shape)])
+    let fingerprint = ["archive": digest.hex, "tensor": name]
+    try write(to: output, mode: mode, fingerprint: fingerprint) { directory in
+      guard directory.finishedFiles.isEmpty else { return }
+      try checkSpace(at: directory.partialPath, bytes: header.fileBytes)
+      let file = try directory.file(named: SafetensorsCheckpoint.singleName)
+      try file.write(header.bytes)
+      try read(file: number, tensor: name, through: Archive.pipeline(memory: memory)) { bytes in
+        try file.write(bytes)
+      }
+      _ = try file.finish()
+    }
+  }
+
+  /// The tensor called `name` and the number of its file.
+  public func find(
+    _ name: String
+  ) throws(CheckpointError) -> (file: Int, tensor: ArchiveIndex.Tensor) {
+    var found: (file: Int, tensor: ArchiveIndex.Tensor)?
+    for (number, file) in index.files.enumerated() {
+      for case .some(let tensor) in file.parts.map(\.tensor) where tensor.name == name {
+        if let found {
+          throw .duplicateTensor(
+            tensor: name, first: index.files[found.file].record.name, second: file.record.name)
+        }
+        found = (number, tensor)
+      }
+    }
+    guard let found else { throw .noSuchTensor(file: path, tensor: name) }
+    return found
+  }
+
+  private func write(
+    to output: String, mode: Mode, fingerprint: [String: String],
+    _ body: (OutputDirectory) throws -> Void
+  ) throws {
+    let directory = try OutputDirectory(
+      begin: output, fingerprint: fingerprint, resume: mode.resume, force: mode.force,
+      inputs: [path])
+    do {
+      try body(directory)
+      try directory.commit()
+    } catch {
+      directory.abandon()
+      throw error
+    }
+  }
+
+  /// An archive may be a ten-thousandth of what it unpacks to: what cannot fit is not begun.
+  private func checkSpace(at path: String, bytes: Int) throws(CheckpointError) {
+    guard let free = FileStatus.freeBytes(at: path), free < bytes else { return }
+    throw .limitExceeded(
+      file: path, quantity: "size unpacked, limited by the free space,", limit: free,
+      got: UInt64(bytes))
+  }
+}
