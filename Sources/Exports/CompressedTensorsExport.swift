@@ -87,8 +87,10 @@ struct CompressedTensorsExport {
         "The loader rounds activations to INT8, token by token, by largest magnitude / 127; this "
           + "program leaves them as they are.")
     }
-    if file.description.spiking != nil {
+    if let spiking = file.description.spiking {
       notes.append("Spiking thresholds are left out: no loader of this format spikes.")
+      if spiking.winners != nil { notes.append("Winners are left out: all neurons are computed.") }
+      if spiking.cache == .int8 { notes.append("Keys and values are not rounded to INT8 there.") }
     }
     if let type = try? scaleType, type != .float32 {
       notes.append("Scales are rounded to \(type.rawValue); codes are not changed by that.")
@@ -96,8 +98,8 @@ struct CompressedTensorsExport {
     if file.description.int8Weights == nil {
       notes.append(
         "The weights were in floating point: they are rounded to the nearest code by largest "
-          + "magnitude / 127 per \(scheme.granularity.text); `calibrate --weights int8` first loses "
-          + "less.")
+          + "magnitude / 127 per \(scheme.granularity.text); `calibrate --weights int8"
+          + (scheme.granularity == .channel ? " --group-size channel" : "") + "` first loses less.")
     }
     return notes
   }

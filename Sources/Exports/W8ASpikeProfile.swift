@@ -102,9 +102,15 @@ public enum W8ASpikeProfile: ExportProfile {
     if model.spiking?.cache != .int8, variant.layers.contains(where: \.mixer.isSoftmax) {
       notes.append("The public code rounds keys and values to INT8.")
     }
-    notes.append(
-      "Decay gates are multiplied out to one matrix and rounded to INT8 by largest magnitude / 127 "
-        + "per group of \(W8ASpike.groupSize).")
+    if model.spiking?.winners != nil {
+      notes.append("Winners are left out: the public code computes all neurons.")
+    }
+    if variant.layers.contains(where: \.mixer.isLinear) {
+      notes.append(
+        "Decay gates are multiplied out to one matrix and rounded to INT8 by largest magnitude / 127 "
+          + "per group of \(W8ASpike.groupSize).")
+    }
+    notes.append("Weights are stored in float32, as that code reads them.")
     if model.int8Weights == nil {
       notes.append(
         "The weights were in floating point: they are rounded by largest magnitude / 127 per group; "

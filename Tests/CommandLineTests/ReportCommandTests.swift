@@ -56,8 +56,13 @@ struct ReportCommandTests {
     }
     #expect(json["counts"]?["channels"]?.int == measured?["channels"]?.int)
     let energy = try #require(json["energy"]?["picojoule_per_channel"]?.double)
-    let spikes = try #require(json["counts"]?["spikes_per_channel"]?.double)
-    #expect(abs(energy - 0.03 * spikes) < 1e-12)
+    let additions = try #require(json["energy"]?["additions_per_product"]?.double)
+    #expect(abs(energy - 0.03 * additions) < 1e-12)
+    // What is said to be saved is what the sums over all weights say.
+    let joules = try #require(json["energy"]?["microjoule_per_token"])
+    let spiked = try #require(joules["spikes"]?.double), int8 = try #require(joules["int8"]?.double)
+    let saved = try #require(json["energy"]?["below_int8"]?.double)
+    #expect(abs(saved - (1 - spiked / int8)) < 1e-9)
     let trials = try #require(json["perplexity"]?["trials"]?.array)
     #expect(trials.compactMap { $0["name"]?.string }.count == 5)
     let sparsities = trials.compactMap { $0["sparsity_own_length"]?.double }
@@ -79,6 +84,23 @@ struct ReportCommandTests {
     let printed = try report(directory(name), options + ["--force"]).succeeded().text
     #expect(printed.contains("2% winners") && printed.contains("false matches"))
     #expect(try Files.tree(directory("r")) == before)
+  }
+
+  @Test func `a report replaces no checkpoint and goes into none`() throws {
+    try calibrate("c", ["--weights", "int8"])
+    try calibrate("other")
+    let before = try Files.tree(directory("other"))
+    for (place, word) in [("other", "not a report"), ("other/r", "outside checkpoints")] {
+      try Program.run("report", directory("c"), "--output", directory(place), "--force")
+        .refused(naming: directory(place), word)
+    }
+    #expect(try Files.tree(directory("other")) == before)
+    // Nor are thresholds measured on products of INT8 weights.
+    try Program.run(
+      "calibrate", directory("c"), directory("again"), "--text", directory("t.txt"), "--samples",
+      "1"
+    ).refused(naming: "INT8 already")
+    #expect(directory.names.sorted() == ["c", "other", "t.txt"])
   }
 
   @Test func `what is missing is named with what provides it`() throws {

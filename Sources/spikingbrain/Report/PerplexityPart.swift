@@ -26,7 +26,9 @@ extension ReportSubject {
   /// Perplexity against sparsity (beside the report's table 11).
   func perplexityPart(progress: (String) -> Void) throws -> ReportPart {
     let title = "Perplexity against sparsity"
-    guard let spiking = model.spiking, !tokens.isEmpty else {
+    guard let spiking = model.spiking, !tokens.isEmpty,
+      model.spikingSites.contains(where: { spiking[$0] != nil })
+    else {
       return .absent(
         "perplexity", title,
         """
@@ -52,9 +54,9 @@ extension ReportSubject {
         [
           .text(
             """
-            Measured on \(textWords): once unspiked (perplexity \(fixed(unspiked, 3))), with one k \
-            for all projections that the checkpoint spikes, and with its own. Rotated queries and the \
-            cache of keys and values are the checkpoint's whenever it is spiked. Sparsity is own-length.
+            Measured on \(textWords): once as if it had not been calibrated (perplexity \
+            \(fixed(unspiked, 3)); INT8 weights stay), with one k for all projections that the checkpoint spikes, and with its own. Winners, rotated \
+            queries and the cache of keys and values are the checkpoint's whenever it is spiked. Sparsity is own-length.
             """),
           .figure(Self.figure(trials, own, unspiked)),
           .table(Self.table(all, unspiked)), .figure(Self.reportedFigure),
@@ -97,7 +99,7 @@ extension ReportSubject {
       ])
     return Figure(
       "perplexity", chart.drawing,
-      caption: "What spiking costs on this text, relative to the same model unspiked.")
+      caption: "What spiking costs on this text, relative to the same model not calibrated.")
   }
 
   private static func table(_ trials: [Trial], _ unspiked: Double) -> Grid {

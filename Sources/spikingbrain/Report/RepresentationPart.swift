@@ -207,14 +207,20 @@ extension ReportSubject {
   }
 
   /// What the numbers say of the claim that spikes are too dense for unions.
+  /// Fewest patterns in the largest union that a verdict needs.
+  private static let fewestMembers = 20
+
   private static func conclusion(_ results: [CodeResult], _ capacities: [Int]) -> String {
-    guard let tested = results[0].union.points.last?.members else {
-      return "The text has too few distinct tokens for a union."
+    guard let tested = results[0].union.points.last?.members, tested >= fewestMembers else {
+      return "The text has too few distinct tokens for a verdict on unions."
     }
     let verdict =
-      capacities[0] > max(capacities[1], capacities[2])
-      ? "Compared with 2% winners, spike codes are too dense to be unioned"
-      : "Spike codes are no worse in unions than 2% winners here"
+      switch (capacities[1] < capacities[0], capacities[2] < capacities[0]) {
+      case (true, true): "Compared with 2% winners, spike codes are too dense to be unioned"
+      case (true, false): "Compared with 2% winners, spiking neurons are too dense to be unioned"
+      case (false, true): "Compared with 2% winners, spike cells are too dense to be unioned"
+      case (false, false): "Spike codes are no worse in unions than 2% winners here"
+      }
     func size(_ capacity: Int) -> String {
       capacity == 0
         ? "not even one pattern"

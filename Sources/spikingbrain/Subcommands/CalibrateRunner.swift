@@ -21,7 +21,8 @@ struct CalibrateRunner {
     }
     let file = try ModelFile.open(path)
     let source = try DenseModel(file)
-    if settings.weights != nil, file.description.int8Weights != nil {
+    // Thresholds are measured against products of floating-point weights.
+    if settings.weights != nil || settings.k != .kept, file.description.int8Weights != nil {
       throw ConversionError.hasInt8Weights
     }
     let (samples, tokens) = try self.samples(file)

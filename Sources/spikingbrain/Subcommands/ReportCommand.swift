@@ -48,6 +48,8 @@ struct ReportCommand: ParsableCommand {
   @Flag(help: "Replace an existing report.")
   var force = false
 
+  private static let pageName = "report.html"
+
   @OptionGroup var limits: LimitOptions
   @OptionGroup var reporting: ReportOptions
 
@@ -59,6 +61,7 @@ struct ReportCommand: ParsableCommand {
       throw InputError.option(
         "--sdr", value: "\(sdr)", expected: "a layer from 0 to \(subject.model.layers.count - 1)")
     }
+    try checkPlace()
     let directory = try OutputDirectory(
       begin: output, fingerprint: [:], force: force, inputs: subject.file.inputs + text)
     do {
@@ -86,6 +89,20 @@ struct ReportCommand: ParsableCommand {
     }
   }
 
+  /// A report replaces nothing but a report, and puts no files into a checkpoint.
+  private func checkPlace() throws {
+    let place = URL(fileURLWithPath: output)
+    func holds(_ directory: URL, _ name: String) -> Bool {
+      FileManager.default.fileExists(atPath: directory.appendingPathComponent(name).path)
+    }
+    if force, holds(place, Manifest.fileName), !holds(place, Self.pageName) {
+      throw CheckpointError.outputNotReplaceable(path: output, reason: "it is not a report")
+    }
+    if holds(place.deletingLastPathComponent(), Manifest.fileName) {
+      throw InputError.option("--output", value: output, expected: "a place outside checkpoints")
+    }
+  }
+
   private func parts(of subject: ReportSubject) throws -> [ReportPart] {
     let progress = Progress("reporting", quiet: reporting.quiet)
     defer { progress.finish() }
@@ -103,7 +120,7 @@ struct ReportCommand: ParsableCommand {
   private func write(
     _ page: Page, about subject: ReportSubject, to directory: OutputDirectory
   ) throws {
-    try directory.write(Array(page.html.utf8), to: "report.html")
+    try directory.write(Array(page.html.utf8), to: Self.pageName)
     for figure in page.figures {
       try directory.write(Array(figure.drawing.file.utf8), to: figure.name + ".svg")
     }
