@@ -2,20 +2,6 @@ public import Checkpoints
 import TensorTypes
 
 extension Archive {
-  /// How to treat what is at the output already.
-  public struct Mode: Sendable {
-    /// Continue an interrupted run.
-    public var resume: Bool
-    /// Replace an existing output.
-    public var force: Bool
-
-    /// Neither, unless told otherwise.
-    public init(resume: Bool = false, force: Bool = false) {
-      self.resume = resume
-      self.force = force
-    }
-  }
-
   /// Restores the directory at `output`, which appears when every file has been compared with its
   /// digest and is on disk.
   ///
@@ -23,7 +9,8 @@ extension Archive {
   ///   - memory: bytes that may be used, approximately.
   ///   - progress: told how many bytes are done.
   public func unpack(
-    to output: String, mode: Mode = Mode(), memory: Int, progress: (Int) -> Void = { _ in }
+    to output: String, mode: OutputDirectory.Mode = .init(), memory: Int,
+    progress: (Int) -> Void = { _ in }
   ) throws {
     try write(to: output, mode: mode, fingerprint: ["archive": digest.hex]) { directory in
       let finished = Set(directory.finishedFiles)
@@ -47,7 +34,7 @@ extension Archive {
   /// Writes the tensor `name` to `model.safetensors` in a new directory `output`, reading nothing
   /// of the archive but its index and the frames of this tensor.
   public func extract(
-    _ name: String, to output: String, mode: Mode = Mode(), memory: Int
+    _ name: String, to output: String, mode: OutputDirectory.Mode = .init(), memory: Int
   ) throws {
     let (number, tensor) = try find(name)
     let header = try SafetensorsHeader(
@@ -85,18 +72,15 @@ extension Archive {
   }
 
   private func write(
-    to output: String, mode: Mode, fingerprint: [String: String],
+    to output: String, mode: OutputDirectory.Mode, fingerprint: [String: String],
     _ body: (OutputDirectory) throws -> Void
   ) throws {
     let directory = try OutputDirectory(
       begin: output, fingerprint: fingerprint, resume: mode.resume, force: mode.force,
       inputs: [path])
-    do {
+    try directory.orAbandon {
       try body(directory)
       try directory.commit()
-    } catch {
-      directory.abandon()
-      throw error
     }
   }
 

@@ -153,14 +153,10 @@ public struct Verifier {
 
   /// Which source the manifest is about, for messages.
   private var wantedSource: String {
-    var steps: [String] = [], recipe = manifest?.recipe
-    while let step = recipe?["step"]?.string {
-      steps.append(step)
-      recipe = recipe?["of"]
-    }
-    guard let first = steps.last, let source else { return "" }
+    let steps = (manifest?.steps ?? []).map(\.name)
+    guard let first = steps.first, let source else { return "" }
     return
-      ": it names the steps \(steps.reversed().joined(separator: ", ")), so give what `\(first)` "
+      ": it names the steps \(steps.joined(separator: ", ")), so give what `\(first)` "
       + "read; --source is of type \(source.architecture.modelType)"
   }
 

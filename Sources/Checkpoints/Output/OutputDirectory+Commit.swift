@@ -34,6 +34,16 @@ extension OutputDirectory {
     state.withLock { $0.lock = nil }
   }
 
+  /// Runs `body`, and abandons the directory when it throws.
+  public func orAbandon<Result>(_ body: () throws -> Result) throws -> Result {
+    do {
+      return try body()
+    } catch {
+      abandon()
+      throw error
+    }
+  }
+
   /// Removes everything that this run created, for errors found before the first file was
   /// finished. A run that continues an earlier one, has finished files or a workspace leaves them
   /// for `--resume`.

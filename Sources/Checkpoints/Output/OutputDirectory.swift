@@ -27,6 +27,20 @@ public final class OutputDirectory: Sendable {
     var open: Set<String> = []
   }
 
+  /// How a run treats what is already there.
+  public struct Mode: Sendable {
+    /// Continue an interrupted run.
+    public var resume: Bool
+    /// Replace an existing output.
+    public var force: Bool
+
+    /// A mode.
+    public init(resume: Bool = false, force: Bool = false) {
+      self.resume = resume
+      self.force = force
+    }
+  }
+
   /// Starts or continues writing the directory `path`.
   ///
   /// - Parameters:

@@ -28,36 +28,20 @@ public struct CheckpointExecutor {
   /// Bytes of all files that hold tensors.
   public var fileBytes: Int { files.reduce(0) { $0 + $1.bytes } }
 
-  /// How a run treats what is already there.
-  public struct Mode: Sendable {
-    /// Continue an interrupted run.
-    public var resume: Bool
-    /// Replace an existing output.
-    public var force: Bool
-
-    /// A mode.
-    public init(resume: Bool = false, force: Bool = false) {
-      self.resume = resume
-      self.force = force
-    }
-  }
-
   /// Writes the checkpoint to the directory `output`.
   ///
   /// - Parameters:
   ///   - inputs: paths that the plan reads, which the output must not replace.
   ///   - progress: called with the tensor bytes done, of `plan.byteCount`.
   public func run(
-    to output: String, mode: Mode, inputs: [String], progress: (Int) -> Void = { _ in }
+    to output: String, mode: OutputDirectory.Mode, inputs: [String],
+    progress: (Int) -> Void = { _ in }
   ) throws {
     let directory = try OutputDirectory(
       begin: output, fingerprint: fingerprint(inputs: inputs), resume: mode.resume,
       force: mode.force, inputs: inputs)
-    do {
+    try directory.orAbandon {
       try write(to: directory, progress: progress)
-    } catch {
-      directory.abandon()
-      throw error
     }
   }
 

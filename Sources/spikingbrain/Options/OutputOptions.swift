@@ -1,4 +1,5 @@
 import ArgumentParser
+import Checkpoints
 import TensorTypes
 
 /// Options of every subcommand that writes a checkpoint.
@@ -14,6 +15,9 @@ struct OutputOptions: ParsableArguments {
 
   @Flag(help: "Replace an existing OUT; remove an OUT.partial that was left behind.")
   var force = false
+
+  /// How what is already there is treated.
+  var mode: OutputDirectory.Mode { .init(resume: resume, force: force) }
 
   func validate() throws {
     if resume && force {

@@ -26,13 +26,7 @@ struct History {
 
   /// The history of `file`; empty without a manifest.
   init(of file: ModelFile) throws {
-    var steps: [Step] = []
-    var recipe = try Manifest(ifIn: file.path)?.recipe
-    while let record = recipe, let name = record["step"]?.string {
-      steps.append(Step(name: name, record: record))
-      recipe = record["of"]
-    }
-    self.steps = steps.reversed()
+    steps = (try Manifest(ifIn: file.path)?.steps ?? []).map(Step.init)
   }
 
   /// The steps called `name`.

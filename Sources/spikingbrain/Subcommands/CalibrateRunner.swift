@@ -40,7 +40,7 @@ struct CalibrateRunner {
     let directory = try OutputDirectory(
       begin: out, fingerprint: fingerprint, resume: output.resume, force: output.force,
       inputs: inputs)
-    do {
+    return try directory.orAbandon {
       var (plan, found) = try spiked(source, calibration, fingerprint, in: directory)
       if let weights = settings.weights {
         let rounded = try QuantizeRunner(settings: weights, output: output)
@@ -53,9 +53,6 @@ struct CalibrateRunner {
       for (key, value) in found.flatMap(\.json.members) { json[key] = value }
       return Report(
         json: .object(json), text: (found.map(\.text) + [written.text]).joined(separator: "\n"))
-    } catch {
-      directory.abandon()
-      throw error
     }
   }
 

@@ -58,7 +58,7 @@ struct PlanRunner {
       try executor.write(to: directory, progress: show)
     } else {
       try executor.run(
-        to: out, mode: .init(resume: output.resume, force: output.force), inputs: inputs,
+        to: out, mode: output.mode, inputs: inputs,
         progress: show)
     }
     progress.finish()

@@ -41,13 +41,10 @@ struct ConvertRunner {
     let directory = try OutputDirectory(
       begin: out, fingerprint: fingerprint(choice, source), resume: output.resume,
       force: output.force, inputs: inputs)
-    do {
+    return try directory.orAbandon {
       let selection = try measure(choice, source, in: directory.workspace())
       return try runner.run(
         selection.plan(source, settings), from: inputs, to: out, into: directory)
-    } catch {
-      directory.abandon()
-      throw error
     }
   }
 

@@ -149,11 +149,8 @@ struct HealRunner {
     let directory = try OutputDirectory(
       begin: out, fingerprint: fingerprint(file, source, tokens), resume: output.resume,
       force: output.force, inputs: inputs)
-    do {
+    return try directory.orAbandon {
       return try heal(file, source, tokens: tokens, to: out, directory)
-    } catch {
-      directory.abandon()
-      throw error
     }
   }
 

@@ -64,7 +64,7 @@ struct ReportCommand: ParsableCommand {
     try checkPlace()
     let directory = try OutputDirectory(
       begin: output, fingerprint: [:], force: force, inputs: subject.file.inputs + text)
-    do {
+    try directory.orAbandon {
       let parts = try parts(of: subject)
       let page = Page(
         "\(subject.name): report",
@@ -74,9 +74,6 @@ struct ReportCommand: ParsableCommand {
           """, parts.map(\.section))
       try write(page, about: subject, to: directory)
       report(parts, page)
-    } catch {
-      directory.abandon()
-      throw error
     }
   }
 

@@ -32,7 +32,7 @@ struct Unpack: ParsableCommand {
     let started = Date()
     let progress = Progress("unpacking \(file)", quiet: output.reporting.quiet)
     let memory = output.limits.archiveMemory
-    let mode = Archive.Mode(resume: output.resume, force: output.force)
+    let mode = output.mode
     func show(_ done: Int) { progress.update(done: done, total: archive.index.bytes) }
     var json = JSONObject([("archive", .string(file)), ("output", .string(dir))])
     var content: String

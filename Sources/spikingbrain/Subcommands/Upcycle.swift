@@ -67,12 +67,9 @@ struct UpcycleRunner {
       return try PlanRunner(output: output).run(plan, from: fitting.inputs, to: out)
     }
     let directory = try fitting.begin(out)
-    do {
+    return try directory.orAbandon {
       return try write(
         fitting.fitted(plan, in: directory), of: file, to: out, into: directory)
-    } catch {
-      directory.abandon()
-      throw error
     }
   }
 
