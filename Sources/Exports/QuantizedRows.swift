@@ -72,14 +72,30 @@ struct QuantizedRows: Sendable {
     }
   }
 
-  /// Codes [rows.count, columns] and scales [rows.count, groups] of some rows.
-  func block(_ rows: Range<Int>) throws(ExportError) -> (codes: [Int8], scales: [Float]) {
+  /// Codes [rows.count, columns] of some rows.
+  func codes(_ rows: Range<Int>) throws(ExportError) -> [Int8] {
     switch origin {
-    case .codes(let codes, let scales, let stored, _):
+    case .codes(let codes, _, _, _):
       let view = codes.slice(rows: rows)
       defer { view.discard() }
-      return (view.bytes.map { Int8(bitPattern: $0) }, try repeated(scales, stored, rows))
-    case .rounded(let weight): return try rounded(weight, rows)
+      return view.bytes.map { Int8(bitPattern: $0) }
+    case .rounded(let weight): return try rounded(weight, rows).codes
+    }
+  }
+
+  /// Scales [rows.count, groups] of some rows; stored codes are not read for them.
+  func scales(_ rows: Range<Int>) throws(ExportError) -> [Float] {
+    switch origin {
+    case .codes(_, let scales, let stored, _): try repeated(scales, stored, rows)
+    case .rounded(let weight): try rounded(weight, rows).scales
+    }
+  }
+
+  /// Both, of the same rows.
+  func block(_ rows: Range<Int>) throws(ExportError) -> (codes: [Int8], scales: [Float]) {
+    switch origin {
+    case .codes: (try codes(rows), try scales(rows))
+    case .rounded(let weight): try rounded(weight, rows)
     }
   }
 
@@ -153,17 +169,12 @@ struct QuantizedRows: Sendable {
 }
 
 extension ScalarType {
-  /// `value` rounded to what this type holds.
+  /// `value` rounded to what this type, one that scales are stored in, holds.
   func rounded(_ value: Float) -> Float {
-    guard self != .float32 else { return value }
-    var one = value
-    let storage = MemoryStorage(count: 8)
-    guard let target = storage.bytes.baseAddress else { return value }
-    FloatCast.encode(&one, count: 1, as: self, into: target)
-    let view = TensorView(
-      bytes: UnsafeRawBufferPointer(rebasing: storage.bytes[..<blockBytes]), type: self,
-      shape: [1, 1], storage: storage)
-    RowDecoder.decode(view, rows: 0..<1, into: &one)
-    return one
+    switch self {
+    case .bfloat16: FloatCast.float(bfloat16: FloatCast.bfloat16(value))
+    case .float16: FloatCast.float(float16: FloatCast.float16(value))
+    default: value
+    }
   }
 }

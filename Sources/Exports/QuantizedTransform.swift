@@ -27,13 +27,15 @@ struct QuantizedTransform: TensorTransform {
     let rowsPerBlock = max(1, block / max(8 * columns, 1))
     for first in stride(from: 0, to: weight.rows, by: rowsPerBlock) {
       let rows = first..<min(first + rowsPerBlock, weight.rows)
-      let (codes, scales) = try weight.block(rows)
       switch part {
-      case .codes: try codes.withUnsafeBytes(sink)
+      case .codes: try weight.codes(rows).withUnsafeBytes(sink)
       case .packedCodes:
-        try codes.map { UInt8(bitPattern: $0) ^ 0x80 }.withUnsafeBytes(sink)
-      case .scales: try FloatsTransform.encode(scales, as: weight.scaleType, into: sink)
-      case .values: try values(codes, scales).withUnsafeBytes(sink)
+        try weight.codes(rows).map { UInt8(bitPattern: $0) ^ 0x80 }.withUnsafeBytes(sink)
+      case .scales:
+        try FloatsTransform.encode(weight.scales(rows), as: weight.scaleType, into: sink)
+      case .values:
+        let (codes, scales) = try weight.block(rows)
+        try values(codes, scales).withUnsafeBytes(sink)
       }
     }
   }

@@ -23,11 +23,7 @@ public enum PatternCode: Sendable, Hashable {
     switch self {
     case .winners(let share):
       let wanted = min(x.count, max(1, Int((share * Double(x.count)).rounded())))
-      let order = x.indices.sorted {
-        let (a, b) = (x[$0].magnitude, x[$1].magnitude)
-        return a > b || (a == b && $0 < $1)
-      }
-      return BinaryPattern(size: size, active: order.prefix(wanted))
+      return BinaryPattern(size: size, active: Winners.indices(x, count: wanted))
     case .spiking(let k):
       let counts = Self.counts(x, k: k)
       return BinaryPattern(size: size, active: counts.indices.lazy.filter { counts[$0] != 0 })

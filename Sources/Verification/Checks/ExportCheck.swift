@@ -14,7 +14,7 @@ struct ExportCheck {
   let exported: ModelFile
   let source: ModelFile
 
-  /// Scales in 16 bits are off by up to 2^-9 of themselves.
+  /// Scales in 16 bits are off by up to 2^-8 of themselves (bfloat16).
   private static let scaleTolerance: Float = 0x1p-8
 
   /// What was found; nil when the export holds no codes.
