@@ -17,8 +17,8 @@ public struct CalibrateSettings: Sendable, Equatable {
   public var maxPerplexityIncrease: Double?
   /// The coding that the checkpoint names.
   public var coding = SpikingSettings.Coding.bitwise
-  /// The k of rotated queries; nil leaves them as they are.
-  public var queryK: Double? = 3
+  /// Where the k of rotated queries comes from: `auto` only where that of projections does.
+  public var queryK = Threshold.fixed(3)
   /// What softmax layers keep keys and values as.
   public var cache = SpikingSettings.Cache.float32
   /// The share of the channels that every down_proj reads; nil for all.
@@ -64,8 +64,16 @@ public struct CalibrateSettings: Sendable, Equatable {
       }
     }
 
-    /// What rotated queries get unless it is said: k = 3, as in the report, where anything spikes.
-    public var queryK: Double? { self == .kept ? nil : 3 }
+    /// What rotated queries get unless it is said: k = 3, as in the report, where it is fixed for
+    /// projections.
+    public var queryK: Threshold {
+      if case .fixed = self { .fixed(3) } else { self }
+    }
+
+    /// The k, where it is fixed.
+    public var value: Double? {
+      if case .fixed(let k) = self { k } else { nil }
+    }
   }
 
   /// Compressions of HDF5 datasets.
@@ -82,7 +90,7 @@ public struct CalibrateSettings: Sendable, Equatable {
       ("samples", "\(samples)"), ("context", "\(context)"), ("k", "\(k)"),
       ("target-sparsity", targetSparsity.map { "\($0)" } ?? "none"),
       ("max-ppl-increase", maxPerplexityIncrease.map { "\($0)" } ?? "none"),
-      ("coding", coding.rawValue), ("query-k", queryK.map { "\($0)" } ?? "none"),
+      ("coding", coding.rawValue), ("query-k", "\(queryK)"),
       ("kv", cache.rawValue), ("winners", winners.map { "\($0)" } ?? "none"),
       ("compression", compression.rawValue), ("dtype", dtype.rawValue),
       ("shard-size", "\(shardSize.bytes)"),
@@ -102,17 +110,16 @@ extension CalibrateSettings {
   public func validate(at place: (String) -> RecipeError.Place) throws(RecipeError) {
     let range = SpikingSettings.thresholdRange
     func isK(_ k: Double?) -> Bool { k.map(range.contains) ?? true }
-    var fixed: Double?
-    if case .fixed(let k) = k { fixed = k }
     let limits: [(isValid: Bool, key: String, value: String, expected: String)] = [
       ((1...1 << 20).contains(samples), "samples", "\(samples)", "1 to 1048576"),
       ((2...1 << 20).contains(context), "context", "\(context)", "2 to 1048576"),
-      (isK(fixed), "k", "\(k)", "auto, none or 1/1024 to 1024"),
+      (isK(k.value), "k", "\(k)", "auto, none or 1/1024 to 1024"),
       (
-        k != .kept || queryK != nil || cache != .float32 || winners != nil || weights != nil, "k",
+        k != .kept || queryK != .kept || cache != .float32 || winners != nil || weights != nil, "k",
         "none", "something beside it: weights int8, kv int8, winners or query-k"
       ),
-      (isK(queryK), "query-k", queryK.map { "\($0)" } ?? "", "none or 1/1024 to 1024"),
+      (isK(queryK.value), "query-k", "\(queryK)", "auto, none or 1/1024 to 1024"),
+      (k == .auto || queryK != .auto, "query-k", "auto", "a number or none, unless k is auto too"),
       (
         targetSparsity.map { $0 > 0 && $0 < 1 } ?? true, "target-sparsity",
         targetSparsity.map { "\($0)" } ?? "", "more than 0 and less than 1"
@@ -165,7 +172,8 @@ extension CalibrateSettings: RecipeStep {
       "coding", default: coding, expected: SpikingSettings.Coding.choices
     ) { SpikingSettings.Coding(rawValue: $0) }
     queryK = try reader.value(
-      "query-k", default: k.queryK, expected: "none or a number", parse: number)
+      "query-k", default: k.queryK, expected: "auto, none or a number"
+    ) { Threshold(parsing: $0) }
     cache = try reader.value("kv", default: cache, expected: "none or int8") {
       switch $0 {
       case "none", "float32": .float32

@@ -6,6 +6,8 @@ public enum RecipeError: ReportableError, Equatable {
   case notYAML(file: String, reason: String)
   case unknownKey(String, nearest: String?, known: [String], place: Place)
   case missingKey(String, place: Place)
+  /// What may stand in the recipe or on the command line, and does in neither.
+  case missingPath(String, place: Place)
   case wrongValue(key: String, value: String, expected: String, place: Place)
   case notAMapping(String, place: Place)
 
@@ -37,6 +39,7 @@ public enum RecipeError: ReportableError, Equatable {
         + (nearest.map { "; did you mean \"\($0)\"?" }
           ?? "; valid keys: \(known.joined(separator: ", "))")
     case .missingKey(let key, _): "\"\(key)\" is missing"
+    case .missingPath(let key, _): "there is neither \"\(key)\" nor --\(key)"
     case .wrongValue(let key, let value, let expected, let place):
       (place == .commandLine ? "--\(key)" : "\"\(key)\"") + " is \(value), expected \(expected)"
     case .notAMapping(let what, _): "\(what) must be a mapping of keys to values"
@@ -46,7 +49,7 @@ public enum RecipeError: ReportableError, Equatable {
   public var location: String? {
     switch self {
     case .unreadable(let file, _), .notYAML(let file, _): file
-    case .unknownKey(_, _, _, let place), .missingKey(_, let place),
+    case .unknownKey(_, _, _, let place), .missingKey(_, let place), .missingPath(_, let place),
       .wrongValue(_, _, _, let place), .notAMapping(_, let place):
       place == .commandLine ? nil : place.text
     }

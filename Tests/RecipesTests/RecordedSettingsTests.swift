@@ -52,13 +52,13 @@ struct RecordedSettingsTests {
   @Test(arguments: [CalibrateSettings.Threshold.fixed(2.5), .auto, .kept])
   func `of every calibration`(_ k: CalibrateSettings.Threshold) throws {
     var settings = CalibrateSettings()
-    (settings.k, settings.queryK, settings.winners) = (k, nil, 0.1)
+    (settings.k, settings.queryK, settings.winners) = (k, .kept, 0.1)
     func again() throws -> CalibrateSettings {
       let fields = Dictionary(uniqueKeysWithValues: settings.fields.map { ($0.key, $0.value) })
       return try CalibrateSettings(fields: fields, file: "manifest.json")
     }
     #expect(try again() == settings)
-    (settings.cache, settings.compression, settings.queryK) = (.int8, .zstd, 4)
+    (settings.cache, settings.compression, settings.queryK) = (.int8, .zstd, .fixed(4))
     settings.weights = QuantizationSettings()
     settings.weights?.granularity = .channel
     settings.weights?.rounding = .search

@@ -43,7 +43,7 @@ struct CalibrationTests {
 
   @Test(arguments: ["gla_swa", "spikingbrain", "intra-layer"])
   func `a fixed k is put everywhere but on decay gates`(_ name: String) throws {
-    let calibration = try calibration(name) { $0.queryK = 5 }
+    let calibration = try calibration(name) { $0.queryK = .fixed(5) }
     let result = try calibration.run()
     for site in calibration.model.spikingSites {
       let expected: Double? =
@@ -57,16 +57,17 @@ struct CalibrationTests {
     let model = calibration.model
     // Sinks are read too, and experts get some of the rows.
     guard model.sinkCount == 0 else { return }
-    // Every row of every group was counted, rotated queries apart.
+    // Every row of every group was counted.
     let total = result.total
     let width = 2 * model.hiddenSize + model.queryWidth + model.feedForwardSize
-    #expect(total.channels == 96 * width * model.layers.count)
+    let queries = model.layers.count { $0.mixer.isSoftmax } * model.queryWidth
+    #expect(total.channels == 96 * (width * model.layers.count + queries))
     #expect(total.silentShare > 0.1 && total.silentShare < 0.3)
     for (site, measured) in result.measurements {
       #expect(measured.rows == 96)
       #expect(measured.unusable == 0)
       #expect(measured.means.reduce(0, +) == measured.statistics.rows)
-      for projection in site.group.projections where projection != .rotatedQuery {
+      for projection in site.group.projections {
         let error = try #require(measured.relativeError(projection))
         #expect(error > 0.01 && error < 0.3, "\(site) \(projection)")
       }
@@ -112,7 +113,7 @@ struct CalibrationTests {
   @Test func `k none keeps what the model has`() throws {
     var model = try calibration("spikingbrain").model
     var settings = CalibrateSettings()
-    (settings.k, settings.queryK) = (.kept, nil)
+    (settings.k, settings.queryK) = (.kept, .kept)
     #expect(settings.spiking(keepingThatOf: model) == nil)
     settings.winners = 0.5
     let alone = try #require(settings.spiking(keepingThatOf: model))
@@ -124,13 +125,23 @@ struct CalibrationTests {
 
   @Test func `auto keeps the spikes of k = 3 and prefers what costs more`() throws {
     let fixed = try calibration("spikingbrain").run().total.spikesPerChannel(.bitwise)
-    let result = try calibration("spikingbrain") { $0.k = .auto }.run()
+    let calibration = try calibration("spikingbrain") { ($0.k, $0.queryK) = (.auto, .auto) }
+    let softmax = calibration.model.layers.count { $0.mixer.isSoftmax }
+    let result = try calibration.run()
     let spikes = result.total.spikesPerChannel(.bitwise)
     #expect(abs(spikes - fixed) < 0.03 * fixed)
     let ks = Set(result.spiking.layers.compactMap { $0.thresholds[.query] })
     #expect(ks.count > 1)
-    #expect(result.sensitivities.count == 16)
+    #expect(result.sensitivities.count == result.spiking.layers.count * 4 + softmax)
     #expect(result.sensitivities.values.allSatisfy { $0 > 0 })
+    let queries = result.spiking.layers.compactMap { $0.thresholds[.rotatedQuery] }
+    #expect(queries.count == softmax && Set(queries) != [3])
+  }
+
+  @Test func `queries keep a k of their own under auto`() throws {
+    let result = try calibration("spikingbrain") { ($0.k, $0.queryK) = (.auto, .fixed(5)) }.run()
+    let queries = result.spiking.layers.compactMap { $0.thresholds[.rotatedQuery] }
+    #expect(!queries.isEmpty && Set(queries) == [5])
   }
 
   @Test func `auto reaches the sparsity that is asked for`() throws {

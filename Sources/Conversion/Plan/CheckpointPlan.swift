@@ -89,7 +89,4 @@ public struct CheckpointPlan: Sendable {
 
   /// Bytes of all tensors.
   public var byteCount: Int { tensors.reduce(0) { $0 + $1.byteCount } }
-
-  /// Elements of all tensors.
-  public var parameterCount: Int { tensors.reduce(0) { $0 + ($1.shape.elementCount ?? 0) } }
 }

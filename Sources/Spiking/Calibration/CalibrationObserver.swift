@@ -51,17 +51,17 @@ final class CalibrationObserver: SpikingObserver, @unchecked Sendable {
     let rows = sampled(input.rows, at: site, every: task.every)
     guard !rows.isEmpty, !task.trials.isEmpty else { return }
     let some = input.gathered(rows)
-    let reference = map.map { $0.plain(some) }
+    let reference = map?.plain(some) ?? some
     if measurement.trials.isEmpty { measurement.trials = task.trials.map { .init(k: $0) } }
     for (index, k) in task.trials.enumerated() {
       if isFirst {
         _ = measurement.trials[index].statistics.add(
           some, columns: parts.columns, k: k, winners: parts.winners)
       }
-      guard let map, let reference else { continue }
-      let spiked = map.plain(some.spiked(k: Float(k), winners: parts.winners))
+      let heads = input.columns / parts.columns
+      let spiked = some.spiked(k: Float(k), heads: heads, winners: parts.winners)
       measurement.trials[index].errors[site.projection, default: .init()]
-        .add(spiked, against: reference)
+        .add(map?.plain(spiked) ?? spiked, against: reference)
     }
   }
 

@@ -22,7 +22,7 @@ public struct GroupMeasurement: Sendable {
     public var k: Double
     /// The counts.
     public var statistics = SpikeStatistics()
-    /// Mean over rows of |W(s·V_th) - W x|² / |W x|², by projection.
+    /// Mean over rows of |W(s·V_th) - W x|² / |W x|², by projection; of queries |s·V_th - x|² / |x|².
     public var errors: [SpikingSettings.Projection: RowMean] = [:]
 
     /// The mean over projections; nil without one.

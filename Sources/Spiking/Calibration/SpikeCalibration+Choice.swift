@@ -10,12 +10,12 @@ extension SpikeCalibration {
     let observed = try MatrixProduct.Precision.$current.withValue(.bfloat16) {
       try measure("trying thresholds", progress) { site in
         .init(
-          k: nil, trials: site.group == .rotatedQuery ? [] : Self.trialThresholds, every: every)
+          k: nil, trials: isChosen(site.group) ? Self.trialThresholds : [], every: every)
       }
     }
     var parts: [(layer: Int, group: SpikeGroup)] = []
     for layer in model.layers.indices {
-      for group in SpikeGroup.allCases where group != .rotatedQuery {
+      for group in groups(ofLayer: layer) where isChosen(group) {
         parts.append((layer, group))
       }
     }
@@ -35,8 +35,10 @@ extension SpikeCalibration {
         guard let measurement = observed[site], measurement.rows > 0 else { continue }
         let share = cost * Double(measurement.rows) / Double(rows)
         sensitivities[site] = share
+        // Each head's queries have a threshold of their own, and count as rows of statistics.
+        let heads = site.group == .rotatedQuery ? model.queryWidth / model.headDim : 1
         if let item = SpikeAllocation.Item(
-          site, cost: share, rows: measurement.rows, trials: measurement.trials)
+          site, cost: share, rows: measurement.rows * heads, trials: measurement.trials)
         {
           items.append(item)
         }
@@ -47,12 +49,23 @@ extension SpikeCalibration {
     let fallback = layerMeans(chosen)
     return Choice(
       sensitivities: sensitivities, trials: observed.mapValues(\.trials)
-    ) { [queryK = settings.queryK] site in
-      if site.group == .rotatedQuery { return queryK }
+    ) { site in
+      guard isChosen(site.group) else { return settings.queryK.value }
       var dense = site
       dense.expert = nil
       return chosen[site] ?? fallback[dense] ?? Self.reportThreshold
     }
+  }
+
+  /// Whether the k of `group` are measured: those of queries may be fixed.
+  private func isChosen(_ group: SpikeGroup) -> Bool {
+    group != .rotatedQuery || settings.queryK == .auto
+  }
+
+  /// The groups that layer `layer` has.
+  private func groups(ofLayer layer: Int) -> [SpikeGroup] {
+    let sites = model.spikeGroups.filter { $0.layer == layer }
+    return SpikeGroup.allCases.filter { group in sites.contains { $0.group == group } }
   }
 
   /// What experts without a token of their own use: the mean of their layer's.
@@ -85,7 +98,7 @@ extension SpikeCalibration {
     for attempt in 0..<Self.attempts {
       let chosen = allocation.sparsest { $0.cost <= limit }
       let spiked = try probe.perplexity(
-        spiking { $0.group == .rotatedQuery ? settings.queryK : chosen[$0] })
+        spiking { isChosen($0.group) ? chosen[$0] : settings.queryK.value })
       progress("checking the perplexity", Double(attempt + 1) / Double(Self.attempts))
       let increase = log(spiked / unspiked), wanted = log(1 + percent / 100)
       if increase <= wanted { best = chosen }

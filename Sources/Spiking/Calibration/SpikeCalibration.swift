@@ -66,11 +66,9 @@ public struct SpikeCalibration {
     /// Experts that no token of the samples was sent to.
     public var idleExperts: [String]
 
-    /// The counts of all groups but rotated queries.
+    /// The counts of all groups that spike.
     public var total: SpikeStatistics {
-      measurements.reduce(into: SpikeStatistics()) { total, entry in
-        if entry.site.group != .rotatedQuery { total.merge(entry.measurement.statistics) }
-      }
+      measurements.reduce(into: SpikeStatistics()) { $0.merge($1.measurement.statistics) }
     }
   }
 
@@ -80,7 +78,7 @@ public struct SpikeCalibration {
     switch settings.k {
     case .fixed(let k):
       chosen = Choice(sensitivities: [:], trials: nil) { site in
-        site.group == .rotatedQuery ? settings.queryK : k
+        site.group == .rotatedQuery ? settings.queryK.value : k
       }
     case .auto: chosen = try choose(progress)
     case .kept: chosen = Choice(sensitivities: [:], trials: nil) { _ in nil }

@@ -41,7 +41,8 @@ struct CalibrateOptions: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help: """
-      k of the rotated queries of softmax attention, or none; default: 3, with --k none none.
+      k of the rotated queries of softmax attention, auto (only with --k auto) or none; default: \
+      3, with --k auto or none the same.
       """)
   var queryK: String?
 
@@ -86,10 +87,11 @@ struct CalibrateOptions: ParsableArguments {
     settings.targetSparsity = targetSparsity
     settings.maxPerplexityIncrease = maxPplIncrease
     settings.coding = coding
-    settings.queryK = queryK == nil ? threshold.queryK : nil
-    if let queryK, queryK != "none" {
-      guard let k = Double(queryK) else {
-        throw InputError.option("--query-k", value: queryK, expected: "none or a number such as 3")
+    settings.queryK = threshold.queryK
+    if let queryK {
+      guard let k = CalibrateSettings.Threshold(parsing: queryK) else {
+        throw InputError.option(
+          "--query-k", value: queryK, expected: "auto, none or a number such as 3")
       }
       settings.queryK = k
     }

@@ -42,6 +42,7 @@ extension SpikeCalibration.Result {
     }
     cost.add(to: &table)
     if let ks = spiking.thresholds(of: { $0 != .rotatedQuery }) { table.add("k", ks) }
+    if let ks = spiking.thresholds(of: { $0 == .rotatedQuery }) { table.add("k of queries", ks) }
     if !idleExperts.isEmpty {
       table.add("no tokens", idleExperts.joined(separator: ", "), "use their layer's k")
     }
@@ -78,7 +79,8 @@ extension SpikingCost {
     }
     table.add(
       "KL", fixed(divergence.mean, 4) + error(divergence.standardError, 4),
-      "nats per token from the unspiked model, on \(counted(tokens, "token")) of the samples")
+      "nats per token from the unspiked model, both with floating-point weights, on "
+        + "\(counted(tokens, "token")) of the samples")
     let percent = 100 * (exp(increase.mean) - 1)
     table.add(
       "perplexity",

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Checkpoints
 import Conversion
 import Exports
 import Foundation
@@ -32,10 +33,10 @@ struct Build: ParsableCommand {
   func run() throws {
     let recipe = try Recipe(path: recipe)
     guard let source = source ?? recipe.source.map(recipe.path) else {
-      throw RecipeError.missingKey("source", place: .init(file: self.recipe))
+      throw RecipeError.missingPath("source", place: .init(file: self.recipe))
     }
     guard let out = out ?? recipe.output else {
-      throw RecipeError.missingKey("output", place: .init(file: self.recipe))
+      throw RecipeError.missingPath("output", place: .init(file: self.recipe))
     }
     try output.limits.apply()
     for case .export(let settings) in recipe.steps {
@@ -55,6 +56,7 @@ struct Build: ParsableCommand {
     // What the last stage is compared with: healed tensors are nowhere but in the stage before.
     var compared = source
     var stages = Stages(output: out, count: recipe.steps.count { $0.writes })
+    if !output.dryRun && !output.resume && !output.force { try stages.requireNone() }
     for step in recipe.steps where passed {
       switch step {
       case .convert(var settings):
@@ -121,21 +123,32 @@ struct Build: ParsableCommand {
       case .export(let settings):
         let from = stages.latest ?? source, target = stages.next()
         if Stages.isComplete(from) { compared = from }
-        if output.dryRun || output.resume && Stages.isComplete(target) { continue }
+        if output.resume && Stages.isComplete(target) { continue }
         heading("export \(from) -> \(target)")
+        guard !output.dryRun else {
+          report("export", target, .unplanned("profile \(settings.profile)"))
+          continue
+        }
         report(
           "export", target,
           try ExportRunner(settings: settings, output: output).run(from, to: target))
       case .verify(let settings):
-        if output.dryRun { continue }
         heading("verify \(stages.current)")
+        guard !output.dryRun else {
+          report("verify", stages.current, .unplanned("level \(settings.level.rawValue)"))
+          continue
+        }
         let result = try Verify.verify(
           stages.current, source: compared, level: settings.level, limits: output.limits,
           reporting: output.reporting)
         report("verify", stages.current, result.report)
         passed = result.passed
       case .evaluate(let settings):
-        if output.dryRun { continue }
+        guard !output.dryRun else {
+          heading("evaluate \(stages.current)")
+          report("evaluate", stages.current, .unplanned(settings.text))
+          continue
+        }
         // The source is measured once, before the first stage it is compared with.
         let paths = measured.contains(settings) ? [stages.current] : [source, stages.current]
         measured.append(settings)
@@ -192,9 +205,23 @@ struct Stages {
   /// Whether a step's result is there whole; it never is there in part.
   static func isComplete(_ path: String) -> Bool { FileManager.default.fileExists(atPath: path) }
 
+  /// Throws when the result of a step is there already: before the first step, not after hours.
+  func requireNone() throws {
+    for number in 1..<max(count + 1, 2) where Self.isComplete(path(number)) {
+      throw CheckpointError.outputExists(path: path(number))
+    }
+  }
+
   /// Removes the results of all steps but the last.
   func removeIntermediates() {
     for number in 1..<max(count, 1) { try? FileManager.default.removeItem(atPath: path(number)) }
+  }
+}
+
+extension Report {
+  /// What a dry run says of a step whose input is not there yet.
+  fileprivate static func unplanned(_ settings: String) -> Report {
+    Report(json: ["settings": .string(settings)], text: "\(settings); not run")
   }
 }
 

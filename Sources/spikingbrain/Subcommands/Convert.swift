@@ -90,7 +90,7 @@ struct PlanSummary {
   var json: JSONObject {
     var json = JSONObject([
       ("layout", .string(plan.description.modelType)),
-      ("parameters", .int(plan.parameterCount)),
+      ("parameters", .int(plan.description.parameterCount)),
       ("active_parameters", .int(plan.description.activeParameterCount)),
       ("parts", .object(JSONObject(parts.map { ($0.name, .int($0.count)) }))),
       ("bytes", .int(plan.byteCount)),
@@ -130,7 +130,7 @@ struct PlanSummary {
     }
     if let spiking = plan.description.spiking { table.add("spiking", spiking.text) }
     if let scales = plan.description.int8Weights { table.add("weights", "INT8, \(scales.text)") }
-    table.add("parameters", "\(plan.parameterCount)")
+    table.add("parameters", "\(plan.description.parameterCount)")
     for (name, count) in parts { table.add("", "\(count) \(name)") }
     let matrices = parts.filter { Self.matrices.contains($0.name) }.reduce(0) { $0 + $1.count }
     table.add("", "\(matrices) in feed-forward, embeddings and attention together")

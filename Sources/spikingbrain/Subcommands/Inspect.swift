@@ -86,8 +86,7 @@ struct Inspection {
   /// What the converter can do with the checkpoint, in words.
   private var convertible: String {
     guard file.architecture.isSource else {
-      return
-        "no: already converted; heal, upcycle, calibrate, verify, generate and evaluate take it"
+      return "no: already converted"
     }
     guard file.problems.isEmpty else { return "no: its structure is not sound (see below)" }
     do {

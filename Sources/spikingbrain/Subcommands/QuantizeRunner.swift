@@ -116,8 +116,9 @@ struct QuantizationSummary {
     func row(_ name: String, _ error: (String) -> Double?) {
       table.add([name] + kinds.map { error($0).map { "\(fixed(100 * $0, 3))%" } ?? "-" })
     }
-    row("\(settings.granularity.text) \(settings.rounding.rawValue) (written)", error)
-    for way in ways { row(way) { compared($0, way) } }
+    let written = "\(settings.granularity.text) \(settings.rounding.rawValue)"
+    row("\(written) (written)", error)
+    for way in ways where way != written { row(way) { compared($0, way) } }
     var text =
       "INT8 weights: \(ByteSize(bytes)), \(fixed(Double(bytes) / Double(max(2 * codeBytes, 1)), 3)) "
       + "of their bfloat16 bytes\n" + table.text
