@@ -17,10 +17,10 @@ public struct CalibrationRecord: Sendable {
   /// The projections in the file's order.
   public let rows: [Row]
 
-  /// The rows, one for projections that read the same activations, without rotated queries.
+  /// The rows, one for projections that read the same activations.
   public var groups: [(site: SpikeGroupSite, row: Row)] {
     rows.compactMap { row in
-      guard let group = SpikeGroupSite(row.site), group.group != .rotatedQuery,
+      guard let group = SpikeGroupSite(row.site),
         row.site.projection == group.group.projections.first
       else { return nil }
       return (group, row)

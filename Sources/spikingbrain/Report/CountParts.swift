@@ -88,7 +88,9 @@ extension ReportSubject {
     guard let calibration, !calibration.groups.isEmpty else {
       return .absent("layers", title, Self.noCalibration)
     }
-    let groups = SpikeGroup.allCases.filter { $0 != .rotatedQuery }
+    let groups = SpikeGroup.allCases.filter { group in
+      calibration.statistics { $0.group == group }.channels > 0
+    }
     func chart(
       _ name: String, _ label: String, caption: String, _ value: (SpikeStatistics) -> Double
     ) -> Section.Block {

@@ -16,7 +16,7 @@ extension ReportSubject {
         FILE</code> measures them.
         """)
     }
-    let spikes = calibration.statistics().spikesPerChannel(.bitwise)
+    let spikes = calibration.statistics { $0.group != .rotatedQuery }.spikesPerChannel(.bitwise)
     let energy = SpikeEnergy(of: model, record: calibration), total = energy.total
     let half = total.products * SpikeEnergy.halfPrecisionMAC
     let int8 = total.products * SpikeEnergy.int8MAC
