@@ -67,7 +67,11 @@ extension Archive {
         found = (number, tensor)
       }
     }
-    guard let found else { throw .noSuchTensor(file: path, tensor: name) }
+    guard let found else {
+      let names = index.files.flatMap(\.parts).compactMap(\.tensor?.name)
+      throw .noSuchTensor(
+        file: path, tensor: name, nearest: NearestName.of(name, among: names))
+    }
     return found
   }
 

@@ -21,7 +21,8 @@ extension CheckpointError {
       "holds several checkpoints: \(list(candidates))"
     case .formatNotSupported(_, let format): "is a \(format) checkpoint; this is not supported yet"
     case .unrecognisedFile: "is no checkpoint file that this program knows"
-    case .noSuchTensor(_, let tensor): "holds no tensor \(tensor)"
+    case .noSuchTensor(_, let tensor, let nearest):
+      "holds no tensor \(tensor)" + (nearest.map { "; did you mean \($0)?" } ?? "")
 
     case .truncated(_, let part, let expected, let got):
       "is truncated (\(part)): expected \(expected) bytes, got \(got), \(expected - got) missing"
@@ -98,7 +99,7 @@ extension CheckpointError {
     switch self {
     case .system(let file, _, _), .isDirectory(let file), .notRegularFile(let file),
       .emptyFile(let file), .invalidFileName(let file, _), .writeFailed(let file, _, _),
-      .unrecognisedFile(let file), .noSuchTensor(let file, _), .truncated(let file, _, _, _),
+      .unrecognisedFile(let file), .noSuchTensor(let file, _, _), .truncated(let file, _, _, _),
       .trailingBytes(let file, _, _), .unsupportedType(let file, _, _),
       .sizeOverflow(let file, _, _, _), .overlap(let file, _, _, _, _),
       .limitExceeded(let file, _, _, _), .headerStart(let file, _), .notJSON(let file, _),

@@ -63,7 +63,10 @@ struct ExtractionTests {
     let archive = try Archive(path: directory("a.sbz"))
     #expect(
       checkpointError { _ = try archive.find("v") }
-        == .noSuchTensor(file: directory("a.sbz"), tensor: "v"))
+        == .noSuchTensor(file: directory("a.sbz"), tensor: "v", nearest: "w"))
+    #expect(
+      checkpointError { _ = try archive.find("lm_head") }
+        == .noSuchTensor(file: directory("a.sbz"), tensor: "lm_head", nearest: nil))
     #expect(
       checkpointError { _ = try archive.find("w") }
         == .duplicateTensor(tensor: "w", first: "x.safetensors", second: "y.safetensors"))
