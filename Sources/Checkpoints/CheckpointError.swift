@@ -17,7 +17,7 @@ public enum CheckpointError: ReportableError, Equatable {
   case ambiguousCheckpoint(path: String, candidates: [String])
   case formatNotSupported(path: String, format: String)
   case unrecognisedFile(path: String)
-  case noSuchTensor(file: String, tensor: String, nearest: String?)
+  case noSuchTensor(file: String, tensor: String, nearest: String? = nil)
 
   // Any format.
   case truncated(file: String, part: String, expected: Int, got: Int)
