@@ -9,6 +9,14 @@ public enum GLASwa: ConvertedLayout {
   public static let modelType = "gla_swa"
   public static let names = NameTable(SpikingBrainNames.rows)
 
+  /// The key of config.json under which `transformers` looks for remote code, and what it is here.
+  public static let autoMapKey = "auto_map"
+  /// The public code's classes by their roles.
+  public static let autoMap: JSONValue = [
+    "AutoConfig": "configuration_gla_swa.GLAswaConfig",
+    "AutoModelForCausalLM": "modeling_gla_swa.GLAswaForCausalLM",
+  ]
+
   /// Rank of the decay gate's two matrices.
   public static let gateRank = 16
 
@@ -37,13 +45,7 @@ public enum GLASwa: ConvertedLayout {
   public static func configuration(of model: ModelDescription) -> JSONObject {
     var config = JSONObject([
       ("architectures", ["GLAswaForCausalLM"]),
-      (
-        "auto_map",
-        [
-          "AutoConfig": "configuration_gla_swa.GLAswaConfig",
-          "AutoModelForCausalLM": "modeling_gla_swa.GLAswaForCausalLM",
-        ]
-      ),
+      (autoMapKey, autoMap),
       ("model_type", .string(modelType)),
     ])
     for (key, value) in SpikingBrainNames.commonConfiguration(of: model).members {

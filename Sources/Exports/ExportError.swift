@@ -4,6 +4,9 @@ public import TensorTypes
 public enum ExportError: ReportableError, Equatable {
   case unknownProfile(String, known: [String])
   case topology(profile: String)
+  case onlyTensorRanks(profile: String)
+  case tensorRanks(
+    profile: String, asked: Int, possible: [Int], heads: Int, keyValueHeads: Int, path: String)
   case cannotHold(profile: String, what: [String], path: String)
   case inputs(tensor: String, count: Int, groupSize: Int)
   case granularity(profile: String, found: String, needed: String, path: String)
@@ -19,6 +22,11 @@ public enum ExportError: ReportableError, Equatable {
         + (NearestName.of(name, among: known).map { "; did you mean \($0)?" } ?? "")
     case .topology(let profile):
       "profile \(profile) is the same for any number of ranks; --tp, --pp and --ep are for others"
+    case .onlyTensorRanks(let profile):
+      "profile \(profile) checks --tp; --pp and --ep are for others"
+    case .tensorRanks(let profile, let asked, let possible, let heads, let keyValueHeads, _):
+      "profile \(profile): \(asked) ranks cannot share \(heads) query and \(keyValueHeads) "
+        + "key/value heads; --tp can be \(possible.map(String.init).joined(separator: ", "))"
     case .cannotHold(let profile, let what, _):
       "profile \(profile) cannot hold \(what.joined(separator: ", "))"
     case .inputs(let tensor, let count, let groupSize):
@@ -38,7 +46,7 @@ public enum ExportError: ReportableError, Equatable {
   public var location: String? {
     switch self {
     case .cannotHold(_, _, let path), .granularity(_, _, _, let path),
-      .thresholds(_, _, _, let path):
+      .thresholds(_, _, _, let path), .tensorRanks(_, _, _, _, _, let path):
       path
     default: nil
     }
@@ -50,6 +58,7 @@ public enum ExportError: ReportableError, Equatable {
       "`calibrate --weights int8 --group-size \(needed == "channel" ? needed : "128")`, or export "
         + "the checkpoint before it was calibrated"
     case .thresholds: "`calibrate` with one --k"
+    case .scale(_, _, .q8_0): "scales of this format have 16 bits; export it by another profile"
     case .scale: "use --dtype bfloat16 or float32"
     default: nil
     }

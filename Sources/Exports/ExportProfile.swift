@@ -13,7 +13,7 @@ public protocol ExportProfile: Sendable {
   static var name: String { get }
   /// Whose loader it is for, in a few words.
   static var loader: String { get }
-  /// Whether its files depend on how many ranks load them.
+  /// Whether how many ranks load it decides its files, or is checked.
   static var isDistributed: Bool { get }
   /// What will be written of the model in `file`; throws what cannot be.
   ///
@@ -58,7 +58,8 @@ public struct ExportContents: Sendable {
 public enum ExportProfiles {
   /// Every profile, in the order of the help text.
   public static let all: [any ExportProfile.Type] = [
-    HuggingFaceProfile.self, W8ASpikeProfile.self, W8A8Profile.self, W8A16Profile.self,
+    HuggingFaceProfile.self, VLLMProfile.self, W8ASpikeProfile.self, W8A8Profile.self,
+    W8A16Profile.self,
   ]
 
   /// The step that `export` records in manifests.
@@ -79,7 +80,8 @@ public enum ExportProfiles {
       throw ExportError.topology(profile: profile.name)
     }
     try file.requireSound()
-    let contents = try profile.contents(of: file, settings: settings)
+    var contents = try profile.contents(of: file, settings: settings)
+    if !settings.autoMap { contents.configuration[GLASwa.autoMapKey] = nil }
     var plan = CheckpointPlan(
       description: contents.description,
       configuration: contents.configuration.declaring(contents.tensors.first?.type),

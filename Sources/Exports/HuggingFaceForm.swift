@@ -53,6 +53,32 @@ struct HuggingFaceForm {
     return name
   }
 
+  /// A model of floating-point weights without spikes, which INT8 and thresholds keep from being;
+  /// refused for `profile` otherwise.
+  init(floating file: ModelFile, profile: String) throws {
+    var obstacles: [String] = []
+    if file.description.int8Weights != nil {
+      obstacles.append("INT8 weights (w8aspike, w8a8 and w8a16-g128 can)")
+    }
+    if file.description.spiking != nil {
+      obstacles.append("spiking thresholds (w8aspike can)")
+    }
+    guard obstacles.isEmpty else {
+      throw ExportError.cannotHold(profile: profile, what: obstacles, path: file.path)
+    }
+    try self.init(file, profile: profile)
+  }
+
+  /// Its tensors as `file` holds them, in their own types unless `dtype` says otherwise.
+  func tensors(
+    of file: ModelFile, dtype: ConvertSettings.OutputType
+  ) throws -> [CheckpointPlan.PlannedTensor] {
+    try description.requirements.map { requirement in
+      try file.copy(
+        requirement.address, named: name(of: requirement.address), dtype: dtype)
+    }
+  }
+
   /// What the public 7B code needs, and where it computes other numbers than this program.
   var notes: [String] {
     guard architecture == GLASwa.self else { return [] }

@@ -1,6 +1,7 @@
 import Architectures
 public import ModelFiles
 public import Recipes
+import StrictJSON
 
 /// `hf`: a directory that `transformers`, and whatever reads such directories, loads.
 public enum HuggingFaceProfile: ExportProfile {
@@ -10,23 +11,13 @@ public enum HuggingFaceProfile: ExportProfile {
   public static func contents(
     of file: ModelFile, settings: ExportSettings
   ) throws -> ExportContents {
-    var obstacles: [String] = []
-    if file.description.int8Weights != nil {
-      obstacles.append("INT8 weights (w8aspike, w8a8 and w8a16-g128 can)")
+    let form = try HuggingFaceForm(floating: file, profile: name)
+    var configuration = form.configuration
+    if form.architecture == GLASwa.self, configuration[GLASwa.autoMapKey] == nil {
+      configuration[GLASwa.autoMapKey] = GLASwa.autoMap
     }
-    if file.description.spiking != nil {
-      obstacles.append("spiking thresholds (w8aspike can)")
-    }
-    guard obstacles.isEmpty else {
-      throw ExportError.cannotHold(profile: name, what: obstacles, path: file.path)
-    }
-    let form = try HuggingFaceForm(file, profile: name)
     return ExportContents(
-      description: form.description, configuration: form.configuration,
-      tensors: try form.description.requirements.map { requirement in
-        try file.copy(
-          requirement.address, named: form.name(of: requirement.address), dtype: settings.dtype)
-      },
-      notes: form.notes)
+      description: form.description, configuration: configuration,
+      tensors: try form.tensors(of: file, dtype: settings.dtype), notes: form.notes)
   }
 }

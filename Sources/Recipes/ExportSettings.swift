@@ -10,6 +10,8 @@ public struct ExportSettings: Sendable, Equatable {
   public var topology = Topology()
   /// Most bytes of tensors in one file.
   public var shardSize = ByteSize(5_000_000_000)
+  /// Whether config.json may name the remote code that runs the model.
+  public var autoMap = true
 
   /// The defaults for a profile.
   public init(profile: String) { self.profile = profile }
@@ -35,7 +37,7 @@ public struct ExportSettings: Sendable, Equatable {
     [
       ("profile", profile), ("dtype", dtype.rawValue), ("tp", "\(topology.tensor)"),
       ("pp", "\(topology.pipeline)"), ("ep", "\(topology.expert)"),
-      ("shard-size", "\(shardSize.bytes)"),
+      ("shard-size", "\(shardSize.bytes)"), ("auto-map", "\(autoMap)"),
     ]
   }
 
@@ -76,6 +78,7 @@ extension ExportSettings: RecipeStep {
     shardSize = try reader.value("shard-size", default: shardSize, expected: "a size like 5GB") {
       ByteSize(parsing: $0)
     }
+    autoMap = try reader.value("auto-map", default: autoMap, expected: "true or false") { Bool($0) }
     try validate(at: reader.place)
   }
 }

@@ -20,25 +20,7 @@ struct RoundTripTests {
   /// A 7B-layout model with its projections in INT8, in directory `q`.
   private func quantised(_ granularity: ScaleGranularity) throws -> ModelFile {
     try TinyModel.synthesize(TinyModel.configuration("w8aspike"), to: directory("m"))
-    let file = try ModelFile.open(directory("m"))
-    let plan = try LayoutPlan.make(
-      from: DenseModel(file), recipe: JSONObject(), shardSize: ByteSize(1 << 30))
-    var tensors: [TensorAddress: TensorView] = [:]
-    for requirement in file.description.requirements
-    where ModelDescription.int8Roles.contains(requirement.address.role)
-      && requirement.address.parameter == .weight
-    {
-      let weight = Int8Weight(
-        rounding: try file.view(requirement.address), granularity: granularity,
-        method: .search(importance: nil))
-      var scale = requirement.address
-      scale.parameter = .scale
-      tensors[requirement.address] = weight.codes
-      tensors[scale] = MemoryStorage.view(weight.scales, shape: [weight.rows, weight.groups])
-    }
-    try TinyModel.write(
-      plan.quantised(tensors, granularity: granularity), to: directory("q"),
-      inputs: [directory("m")])
+    try TinyModel.quantise(directory("m"), to: directory("q"), granularity)
     return try ModelFile.open(directory("q"))
   }
 

@@ -40,6 +40,15 @@ struct RecordedSettingsTests {
     #expect(try again(settings) == settings)
   }
 
+  @Test func `of an export`() throws {
+    var settings = ExportSettings(profile: "vllm")
+    settings.dtype = .float16
+    settings.topology.tensor = 4
+    settings.autoMap = false
+    let fields = Dictionary(uniqueKeysWithValues: settings.fields.map { ($0.key, $0.value) })
+    #expect(try ExportSettings(fields: fields, file: "manifest.json") == settings)
+  }
+
   @Test(arguments: [UpcycleSettings.Router.zero, .clustered, .random(0.02)])
   func `of every router, without the texts it read`(_ router: UpcycleSettings.Router) throws {
     var settings = UpcycleSettings()

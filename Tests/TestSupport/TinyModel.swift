@@ -70,10 +70,15 @@ public enum TinyModel: String, Sendable, CaseIterable {
   }
 
   /// Exports the checkpoint `source` to the directory `output`.
-  public static func export(_ source: String, to output: String, profile: String) throws {
+  public static func export(
+    _ source: String, to output: String, profile: String,
+    change: (inout ExportSettings) -> Void = { _ in }
+  ) throws {
+    var settings = ExportSettings(profile: profile)
+    change(&settings)
     let file = try ModelFile.open(source)
     try write(
-      ExportProfiles.plan(file, settings: ExportSettings(profile: profile)), to: output,
+      ExportProfiles.plan(file, settings: settings), to: output,
       inputs: [source] + file.stored.files)
   }
 

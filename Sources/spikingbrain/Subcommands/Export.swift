@@ -39,6 +39,10 @@ struct Export: ParsableCommand {
     transform: LimitOptions.size)
   var shardSize = ByteSize(5_000_000_000)
 
+  @Flag(
+    inversion: .prefixedNo, help: "Name the remote code of the public 7B layout in config.json.")
+  var autoMap = true
+
   @OptionGroup var output: OutputOptions
 
   func run() throws {
@@ -49,6 +53,7 @@ struct Export: ParsableCommand {
     settings.topology.pipeline = pp
     settings.topology.expert = ep
     settings.shardSize = shardSize
+    settings.autoMap = autoMap
     try settings.validate { _ in .commandLine }
     output.reporting.report(
       try ExportRunner(settings: settings, output: output).run(ckpt, to: out))
