@@ -22,7 +22,10 @@ struct Module {
 let modules: [Module] = [
   Module(name: "TensorTypes", imports: []),
   Module(name: "StrictJSON", imports: ["TensorTypes"]),
-  Module(name: "Checkpoints", imports: ["TensorTypes", "StrictJSON", "CLibCrypto", "CFileSystem"]),
+  Module(name: "HDF5", imports: ["TensorTypes", "CHDF5", "CHDF5Shim"], usesModels: true),
+  Module(
+    name: "Checkpoints",
+    imports: ["TensorTypes", "StrictJSON", "HDF5", "CLibCrypto", "CFileSystem"]),
   Module(name: "Reporting", imports: ["TensorTypes"]),
   Module(name: "Tokenization", imports: ["TensorTypes", "StrictJSON"]),
   Module(name: "Architectures", imports: ["TensorTypes", "StrictJSON"], usesModels: true),
@@ -51,9 +54,8 @@ let modules: [Module] = [
     usesModels: true),
   Module(
     name: "Spiking",
-    imports: [
-      "TensorTypes", "Architectures", "Recipes", "Kernels", "Runtime", "CHDF5", "CHDF5Shim",
-    ], usesModels: true),
+    imports: ["TensorTypes", "HDF5", "Architectures", "Recipes", "Kernels", "Runtime"],
+    usesModels: true),
   Module(
     name: "Quantization",
     imports: [
@@ -110,7 +112,7 @@ let package = Package(
       .testTarget(
         name: "CommandLineTests",
         dependencies: [
-          "TensorTypes", "StrictJSON", "Checkpoints", "Architectures", "spikingbrain",
+          "TensorTypes", "StrictJSON", "HDF5", "Checkpoints", "Architectures", "spikingbrain",
           "TestSupport",
         ],
         swiftSettings: swiftSettings),
@@ -119,7 +121,7 @@ let package = Package(
         name: "TestSupport",
         dependencies: [
           "TensorTypes", "StrictJSON", "Checkpoints", "Architectures", "ModelFiles", "Recipes",
-          "Conversion", "Exports",
+          "Conversion", "Exports", "Kernels",
         ],
         path: "Tests/TestSupport", swiftSettings: swiftSettings),
     ]

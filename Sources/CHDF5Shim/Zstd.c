@@ -8,6 +8,8 @@ static _Thread_local size_t expected;
 
 void ch5_expect_chunk(size_t bytes) { expected = bytes; }
 
+size_t ch5_expected_chunk(void) { return expected; }
+
 static size_t fail(void *unused, const char *what, const char *reason) {
   // Freed first: calls of the library may clear the error stack.
   if (unused) H5free_memory(unused);

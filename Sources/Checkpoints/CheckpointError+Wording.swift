@@ -1,4 +1,5 @@
 import Glibc
+import HDF5
 import StrictJSON
 import TensorTypes
 
@@ -56,7 +57,7 @@ extension CheckpointError {
     case .missingFromIndex(_, let tensor, let file):
       "does not name tensor \(tensor) of \(file)"
     case .notWritable(let tensor, let type):
-      "tensor \(tensor) has type \(type.storedName), which safetensors files cannot hold"
+      "tensor \(tensor) has type \(type.storedName), which files of this format cannot hold"
 
     case .malformed(_, let format, let offset, let reason):
       "is no sound \(format) at byte \(offset): \(reason)"
@@ -77,6 +78,11 @@ extension CheckpointError {
     case .misaligned(_, let tensor, let offset, let alignment):
       "tensor \(tensor) starts at offset \(offset), which is no multiple of \(alignment)"
     case .splitFile(_, let count): "is one part of a GGUF model split into \(count) files"
+    case .splitField(_, let key, let expected, let got):
+      "metadata \(key): expected \(expected), got \(got.map(String.init) ?? "none")"
+    case .nameTooLong(let tensor, let limit):
+      "tensor \(tensor) has a name of more than \(limit) bytes"
+    case .hdf5(let error): error.what
 
     case .outputExists: "already exists"
     case .outputNotReplaceable(_, let reason): "cannot be replaced: \(reason)"
@@ -107,7 +113,8 @@ extension CheckpointError {
       .malformed(let file, _, _, _), .pickledCode(let file, _, _), .checksum(let file, _),
       .gap(let file, _, _, _), .notGGUF(let file, _), .ggufVersion(let file, _),
       .ggufValue(let file, _, _, _), .ggufText(let file, _, _), .ggufAlignment(let file, _),
-      .misaligned(let file, _, _, _), .splitFile(let file, _), .journal(let file, _, _),
+      .misaligned(let file, _, _, _), .splitFile(let file, _), .splitField(let file, _, _, _),
+      .journal(let file, _, _),
       .manifestField(let file, _, _):
       file
     case .checkpointNotFound(let path, _, _), .ambiguousCheckpoint(let path, _),
@@ -120,7 +127,8 @@ extension CheckpointError {
       .missingFromIndex(let index, _, _):
       index
     case .duplicateTensor(_, let first, let second): first == second ? first : nil
-    case .notWritable: nil
+    case .notWritable, .nameTooLong: nil
+    case .hdf5(let error): error.location
     }
   }
 
@@ -137,7 +145,7 @@ extension CheckpointError {
     case .checkpointNotFound(_, _, let found) where !found.isEmpty:
       "give the path of one of these files"
     case .ambiguousCheckpoint: "give the path of one of them"
-    case .splitFile: "merge the parts with llama.cpp's gguf-split --merge first"
+    case .splitFile: "give its first part, named …-00001-of-….gguf, with the others beside it"
     case .outputExists: "use --force to replace it"
     case .partialExists: "use --resume to finish it or --force to start again"
     case .fingerprintDiffers, .nothingToResume, .journal: "use --force to start again"

@@ -1,3 +1,4 @@
+public import HDF5
 public import StrictJSON
 public import TensorTypes
 
@@ -53,6 +54,11 @@ public enum CheckpointError: ReportableError, Equatable {
   case ggufAlignment(file: String, got: String)
   case misaligned(file: String, tensor: String, offset: UInt64, alignment: Int)
   case splitFile(file: String, count: Int)
+  case splitField(file: String, key: String, expected: Int, got: Int?)
+  case nameTooLong(tensor: String, limit: Int)
+
+  // HDF5.
+  case hdf5(HDF5Error)
 
   // Output.
   case outputExists(path: String)

@@ -10,10 +10,14 @@ public enum CheckpointLocation: Sendable, Equatable {
   case pyTorchDirectory(String)
   /// A single PyTorch file or an index.
   case pyTorchFile(String)
-  /// A GGUF file.
+  /// A directory with `model.weights.h5` or `model.weights.h5.index.json`.
+  case hdf5Directory(String)
+  /// A single HDF5 file or an index.
+  case hdf5File(String)
+  /// A GGUF file, the first one where there are several.
   case gguf(String)
 
-  /// Finds out what `path` is; a directory that holds exactly one GGUF file is that file.
+  /// Finds out what `path` is; a directory that holds exactly one GGUF model is that model.
   public static func detect(_ path: String) throws(CheckpointError) -> CheckpointLocation {
     guard FileStatus.exists(path) else {
       throw .system(file: path, operation: .open, errno: ENOENT)
@@ -27,7 +31,8 @@ public enum CheckpointLocation: Sendable, Equatable {
     case .safetensorsDirectory(let path), .safetensorsFile(let path):
       try SafetensorsCheckpoint(path: path)
     case .pyTorchDirectory(let path), .pyTorchFile(let path): try PyTorchCheckpoint(path: path)
-    case .gguf(let path): try GGUFFile(path: path)
+    case .hdf5Directory(let path), .hdf5File(let path): try HDF5Checkpoint(path: path)
+    case .gguf(let path): try GGUFCheckpoint(path: path)
     }
   }
 
@@ -42,7 +47,10 @@ public enum CheckpointLocation: Sendable, Equatable {
     if names.contains(PyTorchCheckpoint.indexName) || names.contains(PyTorchCheckpoint.singleName) {
       return .pyTorchDirectory(path)
     }
-    let ggufs = names.filter { $0.hasSuffix(".gguf") }
+    if names.contains(HDF5Checkpoint.indexName) || names.contains(HDF5Checkpoint.singleName) {
+      return .hdf5Directory(path)
+    }
+    let ggufs = names.filter { $0.hasSuffix(".gguf") && !isLaterPart($0, among: names) }
     if ggufs.count > 1 { throw .ambiguousCheckpoint(path: path, candidates: ggufs) }
     if let gguf = ggufs.first { return .gguf(RelativeName.join(path, gguf)) }
     for (format, belongs) in recognisedDirectories where names.contains(where: belongs) {
@@ -52,11 +60,18 @@ public enum CheckpointLocation: Sendable, Equatable {
       path: path,
       lookedFor: [
         SafetensorsCheckpoint.singleName, SafetensorsCheckpoint.indexName,
-        PyTorchCheckpoint.singleName, PyTorchCheckpoint.indexName, "*.gguf",
+        PyTorchCheckpoint.singleName, PyTorchCheckpoint.indexName, HDF5Checkpoint.singleName,
+        HDF5Checkpoint.indexName, "*.gguf",
       ],
       found: names.filter { name in
-        [".safetensors", ".bin", ".pt", ".pth"].contains { name.hasSuffix($0) }
+        [".safetensors", ".bin", ".pt", ".pth", ".h5", ".hdf5"].contains { name.hasSuffix($0) }
       })
+  }
+
+  /// Whether `name` is a part of a GGUF model whose first part is among `names`.
+  private static func isLaterPart(_ name: String, among names: [String]) -> Bool {
+    guard let part = GGUFSplit.parse(name), part.number > 0 else { return false }
+    return names.contains(GGUFSplit.name(part.stem, 0, of: part.count))
   }
 
   /// Directories whose format is known, by the names of the files they hold.
@@ -64,7 +79,7 @@ public enum CheckpointLocation: Sendable, Equatable {
     [(format: String, belongs: @Sendable (String) -> Bool)] = [
       ("Megatron", { $0 == "latest_checkpointed_iteration.txt" || $0.hasPrefix("mp_rank_") }),
       ("torch distributed", { $0.hasSuffix(".distcp") }),
-      ("HDF5 weights", { $0.hasSuffix(".h5") || $0.hasSuffix(".hdf5") }),
+      ("TensorFlow", { $0 == "tf_model.h5" }),
       ("Flax", { $0.hasSuffix(".msgpack") }),
     ]
 
@@ -72,6 +87,8 @@ public enum CheckpointLocation: Sendable, Equatable {
     let file = try MappedFile(path: path)
     if file.bytes.starts(with: GGUFFile.magic) { return .gguf(path) }
     let isPyTorch = PyTorchFile.magics.contains { file.bytes.starts(with: $0) }
+    let isHDF5 = file.bytes.starts(with: HDF5File.magic)
+    if isHDF5 || path.hasSuffix(HDF5Checkpoint.indexName) { return .hdf5File(path) }
     if isPyTorch || path.hasSuffix(PyTorchCheckpoint.indexName) { return .pyTorchFile(path) }
     for (format, magic) in magics where file.bytes.starts(with: magic) {
       throw .formatNotSupported(path: path, format: format)
@@ -86,7 +103,6 @@ public enum CheckpointLocation: Sendable, Equatable {
 
   /// First bytes of known formats that are not read.
   private static let magics: [(format: String, magic: [UInt8])] = [
-    ("HDF5", [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a]),
     ("zstd", [0x28, 0xb5, 0x2f, 0xfd]),
     ("GGML before GGUF", Array("tjgg".utf8)),
   ]

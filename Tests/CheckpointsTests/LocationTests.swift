@@ -43,7 +43,8 @@ import Testing
     #expect(
       error?.what
         == "holds no checkpoint: looked for model.safetensors, model.safetensors.index.json, "
-        + "pytorch_model.bin, pytorch_model.bin.index.json, *.gguf")
+        + "pytorch_model.bin, pytorch_model.bin.index.json, model.weights.h5, "
+        + "model.weights.h5.index.json, *.gguf")
   }
 
   @Test func pyTorchFilesAreFoundWhereThereAreNoSafetensors() throws {
@@ -65,7 +66,7 @@ import Testing
   }
 
   @Test(arguments: [
-    ("tf_model.h5", "HDF5 weights"),
+    ("tf_model.h5", "TensorFlow"),
     ("flax_model.msgpack", "Flax"), ("latest_checkpointed_iteration.txt", "Megatron"),
     ("__0_0.distcp", "torch distributed"),
   ])
@@ -74,13 +75,30 @@ import Testing
     #expect(error(directory.path) == .formatNotSupported(path: directory.path, format: format))
   }
 
-  @Test(arguments: [
-    ([0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a], "HDF5"),
-    ([0x28, 0xb5, 0x2f, 0xfd], "zstd"),
-  ])
-  func recognisedFile(_ bytes: [UInt8], _ format: String) throws {
-    let path = try directory.write("file", bytes)
-    #expect(error(path) == .formatNotSupported(path: path, format: format))
+  @Test func recognisedFile() throws {
+    let path = try directory.write("file", [0x28, 0xb5, 0x2f, 0xfd])
+    #expect(error(path) == .formatNotSupported(path: path, format: "zstd"))
+  }
+
+  @Test func hdf5Files() throws {
+    let file = formatsPath("hdf5/valid/types.h5")
+    #expect(try CheckpointLocation.detect(file) == .hdf5File(file))
+    #expect(try CheckpointLocation.detect(file).open().formatName == "hdf5")
+    try directory.write("weights.h5", try contents(file))
+    #expect(error(directory.path)?.what.hasSuffix("; found weights.h5") == true)
+    try directory.write("model.weights.h5", try contents(file))
+    #expect(try CheckpointLocation.detect(directory.path) == .hdf5Directory(directory.path))
+  }
+
+  @Test func partsOfOneGGUFModel() throws {
+    for number in 1...3 { try directory.write("m-0000\(number)-of-00003.gguf", "GGUF") }
+    #expect(
+      try CheckpointLocation.detect(directory.path) == .gguf(directory("m-00001-of-00003.gguf")))
+    try directory.write("n-00002-of-00003.gguf", "GGUF")
+    #expect(
+      error(directory.path)
+        == .ambiguousCheckpoint(
+          path: directory.path, candidates: ["m-00001-of-00003.gguf", "n-00002-of-00003.gguf"]))
   }
 
   @Test func unknownFile() throws {

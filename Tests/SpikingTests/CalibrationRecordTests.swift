@@ -1,4 +1,5 @@
 import Architectures
+import HDF5
 import ModelFiles
 import Recipes
 import Runtime

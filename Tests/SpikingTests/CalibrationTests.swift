@@ -1,5 +1,6 @@
 import Architectures
 import Foundation
+import HDF5
 import ModelFiles
 import Recipes
 import Runtime

@@ -22,8 +22,53 @@ static inline unsigned ch5_read_only(void) { return H5F_ACC_RDONLY; }
 int ch5_register_zstd(void);
 // Bytes that chunks read by this thread must have; others are refused.
 void ch5_expect_chunk(size_t bytes);
+size_t ch5_expected_chunk(void);
+// Puts a check of that size behind the library's deflate; 0 when it cannot.
+int ch5_register_deflate(void);
 
-// The library prints its error stack to standard error unless it is told not to.
-void ch5_silence(void);
+enum {
+  CH5_SOUND_CHUNKS,
+  CH5_MISSING_CHUNKS,
+  CH5_DAMAGED_CHUNKS,
+  CH5_OTHER_FILTERS,
+  CH5_UNREADABLE_CHUNKS
+};
+// Whether every chunk of a dataset of `sizes` was written and has as many bytes in the file as its
+// filters leave of `bytes`: shuffle, deflate or zstd, fletcher32, in this order.
+int ch5_check_chunks(hid_t set, hid_t properties, int rank, const uint64_t *sizes,
+                     const uint64_t *chunk, size_t bytes);
+
+// Makes the library silent, stops it from loading plugins and registers filters; 0 when that fails.
+int ch5_prepare(void);
 // The innermost message of the current error stack, into `text`.
 void ch5_reason(char *text, size_t capacity);
+
+// What a link leads to its object by.
+enum { CH5_HARD, CH5_SOFT, CH5_EXTERNAL, CH5_OTHER_LINK };
+// Called with the name and the kind of each link; anything but 0 ends the iteration.
+typedef int (*ch5_visit)(const char *name, int kind, void *context);
+// Visits the links of a group in the order of their names; 0 when the group cannot be read.
+int ch5_links(hid_t group, ch5_visit visit, void *context);
+
+enum { CH5_NO_OBJECT, CH5_GROUP, CH5_DATASET, CH5_OTHER_OBJECT };
+// What the hard link `name` leads to, and where it lies.
+int ch5_object(hid_t group, const char *name, uint64_t *address);
+
+// Element types, all little-endian; two bytes are uint16 or opaque.
+enum {
+  CH5_OTHER_ELEMENT,
+  CH5_F64,
+  CH5_F32,
+  CH5_F16,
+  CH5_I64,
+  CH5_I32,
+  CH5_I16,
+  CH5_I8,
+  CH5_U8,
+  CH5_TWO_BYTES
+};
+int ch5_element(hid_t type);
+
+// The text of an attribute: 1 when it is in `text`, 0 when there is none, -1 when it is no text of
+// less than `capacity` bytes.
+int ch5_text_attribute(hid_t object, const char *name, char *text, size_t capacity);

@@ -16,6 +16,9 @@ public typealias SafetensorsCheckpoint = ShardedCheckpoint<SafetensorsFile>
 /// A model of one or more PyTorch files.
 public typealias PyTorchCheckpoint = ShardedCheckpoint<PyTorchFile>
 
+/// A model of one or more HDF5 files.
+public typealias HDF5Checkpoint = ShardedCheckpoint<HDF5File>
+
 /// A model of one or more files of the same format, checked against its index.
 public struct ShardedCheckpoint<File: ShardFile>: CheckpointReader {
   /// The file name of an unsharded model.

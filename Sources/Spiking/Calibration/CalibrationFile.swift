@@ -1,4 +1,5 @@
 import Architectures
+import HDF5
 public import Recipes
 
 /// `calibration.h5`: what `calibrate` measured, one row per projection.
@@ -15,7 +16,7 @@ public enum CalibrationFile {
     _ result: SpikeCalibration.Result, compression: CalibrateSettings.Compression = .deflate,
     attributes: [(String, String)], to path: String
   ) throws {
-    try HDF5Writer.write(path, compression: compression) { file in
+    try HDF5Writer.write(path, compression: compression.ofChunks) { file in
       try file.attribute("format", "spikingbrain calibration")
       try file.attribute("version", "\(version)")
       try file.attribute(
@@ -175,5 +176,15 @@ struct CalibrationTable {
     try matrix(
       "relative_error", units: "1", "as in /summary, at each k"
     ) { site, trial in trial.errors[site.projection]?.mean.squareRoot() }
+  }
+}
+
+extension CalibrateSettings.Compression {
+  /// The same as the writer calls it.
+  var ofChunks: HDF5Writer.Compression {
+    switch self {
+    case .deflate: .deflate
+    case .zstd: .zstd
+    }
   }
 }

@@ -1,4 +1,5 @@
 public import Architectures
+import HDF5
 
 /// What a `calibration.h5` holds, read back.
 public struct CalibrationRecord: Sendable {

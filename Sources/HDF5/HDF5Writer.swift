@@ -1,29 +1,33 @@
 import CHDF5
 import CHDF5Shim
-import Recipes
-import Synchronization
 
 /// An HDF5 file being written: groups, compressed checked datasets, attributes.
 ///
-/// Equal contents give equal bytes: no times are recorded. HDF5's library is not safe for threads
-/// as Debian builds it, so writers take turns.
-final class HDF5Writer {
-  let path: String
+/// Equal contents give equal bytes: no times are recorded.
+package final class HDF5Writer {
+  /// The path of the file.
+  package let path: String
   private let file: hid_t
-  private let compression: CalibrateSettings.Compression
+  private let compression: Compression
   private var isOpen = true
 
   /// Elements per chunk.
   private static let chunk = 4096
-  static let lock = Mutex(())
+
+  /// How chunks are compressed.
+  package enum Compression: String, Sendable, CaseIterable {
+    /// Known to every HDF5 library.
+    case deflate
+    /// Registered filter 32015, which readers need a plugin for.
+    case zstd
+  }
 
   /// Creates the file `path`, passes it to `body` and closes it.
-  static func write(
-    _ path: String, compression: CalibrateSettings.Compression = .deflate,
+  package static func write(
+    _ path: String, compression: Compression = .deflate,
     _ body: (HDF5Writer) throws -> Void
   ) throws {
-    try lock.withLock { _ in
-      ch5_silence()
+    try HDF5Library.use {
       let writer = try HDF5Writer(path: path, compression)
       defer { writer.abandon() }
       try body(writer)
@@ -32,13 +36,10 @@ final class HDF5Writer {
   }
 
   private init(
-    path: String, _ compression: CalibrateSettings.Compression
+    path: String, _ compression: Compression
   ) throws(HDF5Error) {
     self.path = path
     self.compression = compression
-    guard compression != .zstd || ch5_register_zstd() != 0 else {
-      throw .last("cannot register zstd", path)
-    }
     file = H5Fcreate(path, ch5_truncate(), ch5_default(), ch5_default())
     guard file >= 0 else { throw HDF5Error.last("cannot create", path) }
   }
@@ -54,8 +55,10 @@ final class HDF5Writer {
   }
 
   /// The elements of a dataset.
-  enum Values {
+  package enum Values {
+    /// Int64.
     case integers([Int64])
+    /// Float64.
     case doubles([Double])
     /// UTF-8, padded with zero bytes to the longest.
     case texts([String])
@@ -104,7 +107,7 @@ final class HDF5Writer {
   }
 
   /// Makes the group `name`, whose parents exist.
-  func group(_ name: String, attributes: [(String, String)] = []) throws(HDF5Error) {
+  package func group(_ name: String, attributes: [(String, String)] = []) throws(HDF5Error) {
     let properties = untimed(ch5_group_creation())
     defer { H5Pclose(properties) }
     let group = H5Gcreate2(file, name, ch5_default(), properties, ch5_default())
@@ -114,7 +117,7 @@ final class HDF5Writer {
   }
 
   /// Writes a chunked dataset of the given shape, compressed, with a checksum per chunk.
-  func dataset(
+  package func dataset(
     _ name: String, _ values: Values, shape: [Int], attributes: [(String, String)] = []
   ) throws(HDF5Error) {
     let sizes = shape.map { hsize_t($0) }
@@ -151,7 +154,7 @@ final class HDF5Writer {
   }
 
   /// Attaches a text to the root.
-  func attribute(_ key: String, _ text: String) throws(HDF5Error) {
+  package func attribute(_ key: String, _ text: String) throws(HDF5Error) {
     let root = H5Gopen2(file, "/", ch5_default())
     guard root >= 0 else { throw .last("cannot open the root", path) }
     defer { H5Gclose(root) }
@@ -179,16 +182,5 @@ final class HDF5Writer {
     let properties = H5Pcreate(kind)
     H5Pset_obj_track_times(properties, false)
     return properties
-  }
-}
-
-extension HDF5Error {
-  /// The library's last complaint.
-  static func last(_ operation: String, _ file: String) -> HDF5Error {
-    var text = [CChar](repeating: 0, count: 256)
-    ch5_reason(&text, text.count)
-    let reason = String(
-      decoding: text.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
-    return .failed(file: file, operation: operation, reason: reason)
   }
 }

@@ -1,34 +1,31 @@
 import CHDF5
 import CHDF5Shim
-import Synchronization
 
-/// An HDF5 file being read.
-final class HDF5Reader {
-  let path: String
+/// An HDF5 file of numbers and texts being read.
+package final class HDF5Reader {
+  /// The path of the file.
+  package let path: String
   private let file: hid_t
 
   /// Most elements that a dataset may have.
-  static let mostElements = 1 << 28
+  package static let mostElements = 1 << 28
 
   /// Opens the file `path`, passes it to `body` and closes it.
-  static func read<Result>(_ path: String, _ body: (HDF5Reader) throws -> Result) throws -> Result {
-    try HDF5Writer.lock.withLock { _ in
-      ch5_silence()
-      return try body(HDF5Reader(path: path))
-    }
+  package static func read<Result>(
+    _ path: String, _ body: (HDF5Reader) throws -> Result
+  ) throws -> Result {
+    try HDF5Library.use { try body(HDF5Reader(path: path)) }
   }
 
   private init(path: String) throws(HDF5Error) {
     self.path = path
-    guard ch5_register_zstd() != 0 else { throw .last("cannot register zstd", path) }
-    file = H5Fopen(path, ch5_read_only(), ch5_default())
-    guard file >= 0 else { throw .last("cannot be opened as HDF5", path) }
+    file = try HDF5Library.open(path)
   }
 
   deinit { if file >= 0 { _ = H5Fclose(file) } }
 
   /// The numbers of dataset `name` with its shape; checksums are compared on the way.
-  func doubles(_ name: String) throws(HDF5Error) -> (values: [Double], shape: [Int]) {
+  package func doubles(_ name: String) throws(HDF5Error) -> (values: [Double], shape: [Int]) {
     let set = try open(name)
     defer { H5Dclose(set) }
     let shape = try shape(of: set, name)
@@ -41,7 +38,7 @@ final class HDF5Reader {
   }
 
   /// The numbers of dataset `name`, which has `count` rows of `width` numbers.
-  func rows(_ name: String, count: Int, width: Int) throws(HDF5Error) -> [Double] {
+  package func rows(_ name: String, count: Int, width: Int) throws(HDF5Error) -> [Double] {
     let (values, shape) = try doubles(name)
     guard shape.first == count, values.count == count * width else {
       throw .failed(
@@ -52,7 +49,7 @@ final class HDF5Reader {
   }
 
   /// The texts of dataset `name`, of fixed width and padded with zero bytes.
-  func texts(_ name: String) throws(HDF5Error) -> [String] {
+  package func texts(_ name: String) throws(HDF5Error) -> [String] {
     let set = try open(name), type = H5Dget_type(set)
     defer {
       H5Tclose(type)
@@ -117,23 +114,5 @@ final class HDF5Reader {
     guard isChunked, H5Pget_chunk(properties, rank, &sizes) == rank else { return }
     // The library bounds a chunk to 4 GB.
     ch5_expect_chunk(Int(clamping: sizes.reduce(1, &*)) &* H5Tget_size(type))
-  }
-}
-
-extension CalibrationFile {
-  /// The k of each projection in the file `path`, in its order; NaN where nothing is spiked.
-  ///
-  /// Every dataset of the summary and the histograms is read, so that a damaged file is refused.
-  public static func thresholds(_ path: String) throws -> [Double] {
-    try HDF5Reader.read(path) { file in
-      let ks = try file.doubles("summary/k").values
-      for name in ["histograms/count", "histograms/mean_magnitude", "summary/silent_share"] {
-        guard try file.doubles(name).shape.first == ks.count else {
-          throw HDF5Error.failed(
-            file: path, operation: "dataset \(name)", reason: "it has other rows than summary/k")
-        }
-      }
-      return ks
-    }
   }
 }
