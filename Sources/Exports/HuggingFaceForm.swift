@@ -23,7 +23,7 @@ struct HuggingFaceForm {
     plain.int8Weights = nil
     let isOwnLayout = file.architecture == SpikingBrainLayout.self
     let obstacles = GLASwa.obstacles(to: plain)
-    if !isOwnLayout, file.isDirectory, file.architecture.isSource || obstacles.isEmpty {
+    if !isOwnLayout, file.hasConfiguration, file.architecture.isSource || obstacles.isEmpty {
       architecture = file.architecture
       var object = file.configuration.object
       object[CompressedTensors.key] = nil
@@ -104,10 +104,12 @@ extension ModelDescription {
 }
 
 extension ModelFile {
-  /// Whether its configuration is a config.json, not the metadata of a file.
-  var isDirectory: Bool {
-    if case .directory = tokenizer { return true }
-    return false
+  /// Whether its configuration is a config.json, not translated metadata.
+  var hasConfiguration: Bool {
+    switch tokenizer {
+    case .directory, .embedded: true
+    case .gguf: false
+    }
   }
 
   /// The tensor at `address` copied under `name`, in its own type unless `dtype` says otherwise.

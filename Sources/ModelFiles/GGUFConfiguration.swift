@@ -9,11 +9,11 @@ struct GGUFConfiguration {
   /// GGUF architectures and the `model_type` they stand for.
   static let modelTypes = ["llama": "llama", "qwen2": "qwen2", "qwen3": "qwen3"]
 
-  let file: GGUFFile
+  let file: GGUFCheckpoint
   let path: String
   let architecture: String
 
-  init(_ file: GGUFFile, path: String) throws(ModelFileError) {
+  init(_ file: GGUFCheckpoint, path: String) throws(ModelFileError) {
     self.file = file
     self.path = path
     guard let architecture = file.metadata.string("general.architecture") else {
@@ -26,7 +26,9 @@ struct GGUFConfiguration {
   func configuration() throws -> Configuration {
     guard let modelType = GGUFConfiguration.modelTypes[architecture] else {
       throw ModelFileError.ggufArchitecture(
-        architecture, known: GGUFConfiguration.modelTypes.keys.sorted(), file: path)
+        architecture,
+        known: (GGUFConfiguration.modelTypes.keys + [SpikingBrainGGUF.architecture]).sorted(),
+        file: path)
     }
     // Mistral files carry `llama`; what tells them apart is the window.
     let windowed =

@@ -5,8 +5,14 @@ import Tokenization
 
 extension ModelFile {
   /// Opens a GGUF file: metadata as configuration, tokenizer included.
-  init(gguf path: String) throws {
-    let file = try GGUFFile(path: path)
+  ///
+  /// - Parameter name: the file, or its directory, as the user named it.
+  init(gguf path: String, named name: String) throws {
+    let file = try GGUFCheckpoint(path: path)
+    guard file.metadata.string("general.architecture") != SpikingBrainGGUF.architecture else {
+      try self.init(own: file, path: path, named: name)
+      return
+    }
     let translated = try GGUFConfiguration(file, path: path)
     let configuration = try translated.configuration()
     let architecture = try Architectures.of(configuration)
@@ -22,10 +28,31 @@ extension ModelFile {
     // Files of architecture llama store q and k for interleaved rotary pairs; others do not.
     let permuted = RowOrder.interleavedRotary(headDim: description.headDim)
     self.init(
-      path: path, reader: file, configuration: configuration, architecture: architecture,
+      path: name, reader: file, configuration: configuration, architecture: architecture,
       description: description, names: GGUFNames.table,
       rowOrders: translated.architecture == "llama" ? [.query: permuted, .key: permuted] : [:],
-      tokenizer: .gguf(GGUFTokenizerMetadata(file.metadata), file: path))
+      tokenizer: TokenizerSource(file.metadata, file: path))
+  }
+
+  /// Opens a file under our own architecture tag, which holds config.json as it is.
+  private init(own file: GGUFCheckpoint, path: String, named name: String) throws {
+    let configuration = Configuration(
+      try SpikingBrainGGUF.configuration(file.metadata, file: path), file: path)
+    let architecture = try Architectures.of(configuration)
+    var description = try architecture.describe(configuration)
+    try SpikingBrainGGUF.checkSizes(of: description, in: file.metadata, file: path)
+    description.adoptMergedGates {
+      file.tensor(named: architecture.names.name(of: $0) ?? "") != nil
+    }
+    var shown: any CheckpointReader = file, form = StoredForm.own
+    if description.int8Weights != nil {
+      shown = QuantizedReader(blocks: file, model: description, names: architecture.names)
+      form = .blocks
+    }
+    self.init(
+      path: name, reader: shown, configuration: configuration, architecture: architecture,
+      description: description, names: architecture.names, form: form,
+      tokenizer: TokenizerSource(file.metadata, file: path))
   }
 }
 

@@ -41,6 +41,8 @@ public struct ModelFile: WeightSource {
     case own
     /// Weights in floating point with scales beside them.
     case w8aspike
+    /// As GGUF blocks of 32 codes with a float16 scale.
+    case blocks
     /// As the `quantization_config` says.
     case compressed(CompressedTensors)
   }
@@ -108,9 +110,15 @@ public struct ModelFile: WeightSource {
   /// Token ids that end a generation: those of the configuration and of generation_config.json.
   public func endTokens() throws -> Set<Int> {
     var tokens = Set(description.specialTokens.end)
-    let file = path + "/generation_config.json"
-    if FileManager.default.fileExists(atPath: file) {
-      tokens.formUnion(try Configuration(JSONFile.object(file), file: file).tokens("eos_token_id"))
+    let name = "generation_config.json", file = path + "/" + name
+    var generation: JSONObject?
+    if case .embedded(let files) = tokenizer {
+      generation = try files.json(name)?.object
+    } else if FileManager.default.fileExists(atPath: file) {
+      generation = try JSONFile.object(file)
+    }
+    if let generation {
+      tokens.formUnion(try Configuration(generation, file: file).tokens("eos_token_id"))
     }
     return tokens
   }

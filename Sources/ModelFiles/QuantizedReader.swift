@@ -23,6 +23,10 @@ struct QuantizedReader: CheckpointReader {
     case unpacked(from: String, as: StoredTensor)
     /// The values of a float tensor as float32.
     case widened(as: StoredTensor)
+    /// Int8 codes of a Q8_0 tensor of the same name.
+    case codes(as: StoredTensor)
+    /// The scales of a Q8_0 tensor as float32 [out, groups], one for each `blocks` blocks.
+    case scales(of: String, as: StoredTensor, blocks: Int)
     /// A weight rounded to the scales in another tensor, and then to its own type.
     case snapped(to: String, groupSize: Int)
   }
@@ -38,13 +42,18 @@ struct QuantizedReader: CheckpointReader {
     self.shown = shown
     self.problems = problems
     formatName = "\(stored.formatName), \(form)"
-    var sources: [String: StoredTensor] = [:]
+    var sources: [String: [StoredTensor]] = [:]
     for (name, way) in shown {
-      if case .unpacked(let source, let tensor) = way { sources[source] = tensor }
-      if case .widened(let tensor) = way { sources[name] = tensor }
+      switch way {
+      case .unpacked(let source, let tensor): sources[source] = [tensor]
+      case .widened(let tensor): sources[name] = [tensor]
+      case .codes(let tensor): sources[name, default: []].insert(tensor, at: 0)
+      case .scales(let source, let tensor, _): sources[source, default: []].append(tensor)
+      case .snapped: break
+      }
     }
-    tensors = stored.tensors.compactMap { tensor in
-      hidden.contains(tensor.name) ? nil : sources[tensor.name] ?? tensor
+    tensors = stored.tensors.flatMap { tensor in
+      hidden.contains(tensor.name) ? [] : sources[tensor.name] ?? [tensor]
     }
     byName = Dictionary(tensors.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
   }
@@ -65,6 +74,9 @@ struct QuantizedReader: CheckpointReader {
         shape: tensor.shape, storage: storage)
     case .widened(let tensor):
       return MemoryStorage.view(try stored.view(name).widened, shape: tensor.shape)
+    case .codes(let tensor): return try stored.view(name).codes(of: tensor)
+    case .scales(let source, let tensor, let blocks):
+      return try stored.view(source).scales(of: tensor, blocks: blocks)
     case .snapped(let scales, let groupSize):
       let weight = try stored.view(name), scales = try stored.view(scales)
       let grid = ScaleGrid(scales: scales.matrix(rows: weight.rows), groupSize: groupSize)

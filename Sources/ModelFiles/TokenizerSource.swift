@@ -9,6 +9,8 @@ public enum TokenizerSource: Sendable {
   case directory(String)
   /// The metadata of a GGUF file.
   case gguf(GGUFTokenizerMetadata, file: String)
+  /// The files of a directory inside another file.
+  case embedded(EmbeddedFiles)
 
   /// Files beside the tensors that belong to the tokenizer or to generation, copied as they are.
   public static let fileNames = [
@@ -20,13 +22,21 @@ public enum TokenizerSource: Sendable {
   /// Where the tokenizer of the checkpoint at `path` comes from; the tensors need not be sound.
   public static func open(_ path: String) throws -> TokenizerSource {
     switch try CheckpointLocation.detect(path) {
-    case .gguf(let file):
-      .gguf(GGUFTokenizerMetadata(try GGUFFile(path: file).metadata), file: file)
-    case .safetensorsDirectory(let directory), .pyTorchDirectory(let directory):
+    case .gguf(let file): TokenizerSource(try GGUFCheckpoint(path: file).metadata, file: file)
+    case .safetensorsDirectory(let directory), .pyTorchDirectory(let directory),
+      .hdf5Directory(let directory):
       .directory(directory)
-    case .safetensorsFile(let file), .pyTorchFile(let file):
+    case .safetensorsFile(let file), .pyTorchFile(let file), .hdf5File(let file):
       .directory(URL(fileURLWithPath: file).deletingLastPathComponent().path)
     }
+  }
+
+  /// The tokenizer in the metadata of the GGUF file `file`.
+  init(_ metadata: GGUFMetadata, file: String) {
+    self =
+      metadata.string("general.architecture") == SpikingBrainGGUF.architecture
+      ? .embedded(SpikingBrainGGUF.files(metadata, path: file))
+      : .gguf(GGUFTokenizerMetadata(metadata), file: file)
   }
 
   /// The tokenizer; throws when there is none or it cannot be read.
@@ -35,6 +45,7 @@ public enum TokenizerSource: Sendable {
       switch self {
       case .directory(let path): try Tokenizer.load(directory: path)
       case .gguf(let metadata, _): try Tokenizer(gguf: metadata)
+      case .embedded(let files): try files.tokenizer()
       }
     }
   }
@@ -45,6 +56,7 @@ public enum TokenizerSource: Sendable {
       switch self {
       case .directory(let path): try ChatTemplate.load(directory: path)
       case .gguf(let metadata, _): try ChatTemplate(gguf: metadata)
+      case .embedded(let files): try files.chatTemplate()
       }
     }
     guard let template else { throw ModelFileError.noChatTemplate(path: path) }
@@ -55,6 +67,7 @@ public enum TokenizerSource: Sendable {
   private var path: String {
     switch self {
     case .directory(let path), .gguf(_, let path): path
+    case .embedded(let files): files.path
     }
   }
 

@@ -50,6 +50,7 @@ struct ExportCommandTests {
     try export(Self.tiny, "w8aspik").refused(naming: "w8aspik", "did you mean w8aspike?")
     try export(Self.tiny, "w8aspike").refused(naming: Self.tiny, "full-attention layers")
     try export(Self.tiny, "hf", "--pp", "2").refused(naming: "hf", "--pp")
+    try export(Self.tiny, "vllm", "--tp", "3").refused(naming: "vllm", "3 ranks", "--tp can be 1")
     try export(Self.tiny, "hf", "--tp", "0").refused(naming: "tp", "0")
     try export(directory("none"), "hf").refused(naming: directory("none"))
     #expect(directory.names.isEmpty)
@@ -97,6 +98,45 @@ struct ExportCommandTests {
     try CheckpointEdit(directory("x")).overwrite(
       "model.layers.3.mlp.up_proj.weight_packed", at: 7, with: [0x11])
     try expectFailure("hashes", "model.safetensors")
+  }
+
+  @Test func `GGUF parts verify, resume and are tampered with`() throws {
+    try Program.run("convert", Self.tiny, directory("c"), "--window", "80", "--quiet").succeeded()
+    try export(directory("c"), "gguf", "--shard-size", "1MB").succeeded()
+    let verified = try Program.run("verify", directory("x"), "--source", directory("c")).succeeded()
+    #expect(verified.text.contains("tensors copied byte for byte"), "\(verified)")
+    #expect(verified.text.contains("largest difference 0.0e+00"), "\(verified)")
+    #expect(
+      try export(directory("c"), "gguf", "--shard-size", "1MB", "--resume").text.contains("already")
+    )
+    func ids(_ ckpt: String) throws -> String {
+      try Program.run("tokenize", ckpt, input: "It is a truth, acknowledged.").succeeded().text
+    }
+    #expect(try ids(directory("x")) == ids(Self.tiny))
+    let shown = try Program.run("inspect", directory("x")).succeeded()
+    #expect(shown.text.contains("gguf, ") && shown.text.contains("gla_swa"), "\(shown)")
+    let file = try #require(
+      Files.tree(directory("x")).keys.sorted().first { $0.hasSuffix(".gguf") })
+    var bytes = try Files.bytes(directory("x/\(file)"))
+    bytes[bytes.count - 40] ^= 1
+    try directory.write("x/\(file)", bytes)
+    try expectFailure("hashes", file)
+    try Files.remove(directory("x/\(file)"))
+    try Program.run("verify", directory("x")).refused(naming: directory("x"))
+  }
+
+  @Test func `INT8 codes come back from GGUF`() throws {
+    try Program.run("convert", Self.tiny, directory("c"), "--window", "80", "--quiet").succeeded()
+    try Program.run(
+      "calibrate", directory("c"), directory("q"), "--text", Self.text, "--samples", "2",
+      "--context", "64", "--weights", "int8", "--rounding", "nearest", "--quiet"
+    ).succeeded()
+    try export(directory("q"), "gguf").succeeded()
+    let verified = try Program.run("verify", directory("x"), "--source", directory("q")).succeeded()
+    #expect(verified.text.contains("56 projections have the codes of the source"), "\(verified)")
+    try Program.run(
+      "generate", directory("x"), "--prompt", "It is", "--max-tokens", "2"
+    ).succeeded()
   }
 
   @Test func `a recipe converts, exports and verifies`() throws {

@@ -23,8 +23,15 @@ public struct GGUFFile: CheckpointReader {
 
   public var files: [String] { [file.path] }
 
-  /// Maps the file at `path`, reads its metadata and checks its tensor list.
+  /// Maps the file at `path`, reads its metadata and checks its tensor list; refuses one part of a
+  /// model of several files, which `GGUFCheckpoint` reads.
   public init(path: String) throws(CheckpointError) {
+    try self.init(part: path)
+    if partCount > 1 { throw .splitFile(file: path, count: partCount) }
+  }
+
+  /// The same for a file that may be one part of several.
+  init(part path: String) throws(CheckpointError) {
     let file = try MappedFile(path: path)
     guard file.bytes.prefix(4).elementsEqual(GGUFFile.magic) else {
       throw .notGGUF(file: path, magic: Array(file.bytes.prefix(4)))
@@ -36,9 +43,6 @@ public struct GGUFFile: CheckpointReader {
     let tensorCount = try cursor.integer("tensor count", as: UInt64.self)
     let keyCount = try cursor.integer("metadata key count", as: UInt64.self)
     self.metadata = try GGUFMetadataParser.parse(count: keyCount, at: &cursor)
-    if let count = metadata.int("split.count"), count > 1 {
-      throw .splitFile(file: path, count: count)
-    }
     self.alignment = try GGUFTensorParser.alignment(metadata, file: path)
     self.tensors = try GGUFTensorParser.parse(
       count: tensorCount, alignment: alignment, at: &cursor)
@@ -47,6 +51,9 @@ public struct GGUFFile: CheckpointReader {
     self.indexOfName = Dictionary(
       uniqueKeysWithValues: tensors.enumerated().map { ($1.name, $0) })
   }
+
+  /// Of how many files the model consists; 1 unless the file says otherwise.
+  var partCount: Int { metadata.int(GGUFSplit.countKey) ?? 1 }
 
   public func tensor(named name: String) -> StoredTensor? {
     indexOfName[name].map { tensors[$0] }

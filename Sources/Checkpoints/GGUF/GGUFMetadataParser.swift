@@ -4,8 +4,8 @@ struct GGUFMetadataParser {
   static let keyCountLimit = 65_536
   /// The limit of the specification.
   static let keyLengthLimit = 65_535
-  /// Longer than any chat template; a hostile length cannot make us allocate more.
-  static let stringLengthLimit = 1 << 24
+  /// Longer than any tokenizer.json; a hostile length cannot make us allocate more.
+  static let stringLengthLimit = 1 << 26
   /// Array elements of the whole file: three times the largest known vocabulary with its merges,
   /// scores and types. It bounds memory, since a one-byte element takes 24 bytes when read.
   static let elementLimit = 1 << 22

@@ -116,19 +116,10 @@ public struct CheckpointExecutor {
 
   /// Configuration, index and companions, in a fixed order.
   private func smallFiles() throws -> [(name: String, bytes: [UInt8])] {
+    guard !plan.format.areComplete else { return layout.indexes }
     var files = [("config.json", Array(JSONValue.object(plan.configuration).pretty.utf8))]
     files += layout.indexes
-    for companion in plan.companions {
-      switch companion.content {
-      case .text(let text): files.append((companion.name, Array(text.utf8)))
-      case .copy(let path):
-        guard let data = FileManager.default.contents(atPath: path) else {
-          throw ConversionError.unreadable(path: path)
-        }
-        files.append((companion.name, Array(data)))
-      }
-    }
-    return files
+    return try files + plan.companions.map { ($0.name, try $0.bytes) }
   }
 
   private func manifest(files: [FileRecord]) -> Manifest {

@@ -4,6 +4,9 @@ import TensorTypes
 /// The files of one format that planned tensors go into. Adding a format that is written is one file
 /// with a type that conforms; a plan names it as its `format`.
 public protocol TensorFiles: Sendable {
+  /// Whether the files hold the configuration and the companions too, so that nothing is written
+  /// beside them but the manifest.
+  static var areComplete: Bool { get }
   /// Decides the files of `plan`.
   init(_ plan: CheckpointPlan) throws
   /// Names and bytes of the files, in the order in which they are written.
@@ -15,6 +18,13 @@ public protocol TensorFiles: Sendable {
   /// Writes file `number` from start to end; `produce` appends the bytes of one of its tensors.
   func write(
     _ number: Int, to file: OutputFile, produce: (_ tensor: StoredTensor) throws -> Void) throws
+}
+
+extension TensorFiles {
+  /// Tensors alone.
+  public static var areComplete: Bool { false }
+  /// No small files.
+  public var indexes: [(name: String, bytes: [UInt8])] { [] }
 }
 
 /// `model.safetensors`, or numbered files with an index.

@@ -1,4 +1,5 @@
 public import Architectures
+import Foundation
 public import StrictJSON
 public import TensorTypes
 
@@ -78,12 +79,29 @@ public struct CheckpointPlan: Sendable {
       case copy(of: String)
       /// Those of a text.
       case text(String)
+      /// Those given.
+      case bytes([UInt8])
     }
 
     /// A file called `name`.
     public init(name: String, content: Content) {
       self.name = name
       self.content = content
+    }
+
+    /// Its bytes; throws when the file that they come from cannot be read.
+    public var bytes: [UInt8] {
+      get throws {
+        switch content {
+        case .text(let text): return Array(text.utf8)
+        case .bytes(let bytes): return bytes
+        case .copy(let path):
+          guard let data = FileManager.default.contents(atPath: path) else {
+            throw ConversionError.unreadable(path: path)
+          }
+          return Array(data)
+        }
+      }
     }
   }
 

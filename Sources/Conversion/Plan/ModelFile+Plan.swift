@@ -17,6 +17,9 @@ extension ModelFile {
         if name.hasSuffix(".json") { _ = try JSONFile.object(path) }
         return .init(name: name, content: .copy(of: path))
       }
+    case .embedded(let files):
+      for file in files.files where file.name.hasSuffix(".json") { _ = try files.json(file.name) }
+      return files.files.map { .init(name: $0.name, content: .bytes($0.bytes)) }
     case .gguf(let metadata, _):
       return [
         .init(name: "tokenizer.json", content: .text(try metadata.tokenizerJSON().pretty)),

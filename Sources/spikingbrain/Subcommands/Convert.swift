@@ -141,7 +141,9 @@ struct PlanSummary {
     table.add("new", counted(plan.tensors.count - copied.count, "tensor"))
     for (name, bytes) in files { table.add("file", "\(name)  \(ByteSize(bytes))") }
     if !plan.companions.isEmpty {
-      table.add("beside it", plan.companions.map(\.name).joined(separator: ", "))
+      table.add(
+        plan.format.areComplete ? "inside" : "beside it",
+        plan.companions.map(\.name).joined(separator: ", "))
     }
     for note in plan.notes { table.add("note", note) }
     if let ranking = plan.rankingText { return table.text + "\n\n" + ranking }
