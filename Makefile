@@ -5,7 +5,7 @@ PROGRAM = .build/release/spikingbrain
 DEMO = .build/demo
 PACKAGES = libopenblas-dev libssl-dev libhdf5-dev libzstd-dev pkg-config
 
-.PHONY: setup build test demo lint bench heal-study spiking-study check-all clean
+.PHONY: setup build build-mpi test demo lint bench heal-study spiking-study check-all check-mpi clean
 
 # Installs what is missing; asks for root only when something is.
 setup:
@@ -21,6 +21,12 @@ setup:
 
 build: setup
 	$(SWIFT) build -c release --product spikingbrain
+
+# The same for several machines, see docs/distributed.md. A directory of its own, since a trait
+# builds everything anew.
+build-mpi: PACKAGES += libopenmpi-dev openmpi-bin
+build-mpi: setup
+	$(SWIFT) build -c release --product spikingbrain --traits MPI --scratch-path .build/mpi
 
 # Optimised, because numeric loops are 50 times slower in debug builds.
 test: setup
@@ -51,6 +57,10 @@ spiking-study: build
 # Long checks against PyTorch and transformers; needs Python and network, see Tests/Reference.
 check-all: build
 	Tests/Reference/run
+
+# Runs of several processes against runs of one.
+check-mpi: build-mpi
+	Tests/MPI/run
 
 clean:
 	rm -rf .build

@@ -23,6 +23,7 @@ let modules: [Module] = [
   Module(name: "TensorTypes", imports: []),
   Module(name: "StrictJSON", imports: ["TensorTypes"]),
   Module(name: "HDF5", imports: ["TensorTypes", "CHDF5", "CHDF5Shim"], usesModels: true),
+  Module(name: "Communication", imports: ["TensorTypes", "CMPIShim"], usesModels: true),
   Module(
     name: "Checkpoints",
     imports: ["TensorTypes", "StrictJSON", "HDF5", "CLibCrypto", "CFileSystem"]),
@@ -44,18 +45,22 @@ let modules: [Module] = [
   Module(
     name: "Conversion",
     imports: [
-      "TensorTypes", "StrictJSON", "Checkpoints", "Architectures", "ModelFiles", "Recipes",
-      "Kernels",
+      "TensorTypes", "StrictJSON", "Communication", "Checkpoints", "Architectures", "ModelFiles",
+      "Recipes", "Kernels",
     ], usesModels: true),
   Module(name: "Runtime", imports: ["TensorTypes", "Architectures", "Kernels"], usesModels: true),
   Module(
     name: "Healing",
-    imports: ["TensorTypes", "Checkpoints", "Architectures", "Recipes", "Kernels", "Runtime"],
+    imports: [
+      "TensorTypes", "Communication", "Checkpoints", "Architectures", "Recipes", "Kernels",
+      "Runtime",
+    ],
     usesModels: true),
   Module(
     name: "Spiking",
-    imports: ["TensorTypes", "HDF5", "Architectures", "Recipes", "Kernels", "Runtime"],
-    usesModels: true),
+    imports: [
+      "TensorTypes", "HDF5", "Communication", "Architectures", "Recipes", "Kernels", "Runtime",
+    ], usesModels: true),
   Module(
     name: "Quantization",
     imports: [
@@ -70,8 +75,8 @@ let modules: [Module] = [
   Module(
     name: "Verification",
     imports: [
-      "TensorTypes", "StrictJSON", "Checkpoints", "Architectures", "ModelFiles", "Tokenization",
-      "Recipes", "Conversion", "Exports", "Runtime", "Kernels",
+      "TensorTypes", "StrictJSON", "Communication", "Checkpoints", "Architectures", "ModelFiles",
+      "Tokenization", "Recipes", "Conversion", "Exports", "Runtime", "Kernels",
     ], usesModels: true),
 ]
 
@@ -82,6 +87,8 @@ let systemLibraries: [Target] = [
     name: "CHDF5", pkgConfig: "hdf5-serial", providers: [.apt(["libhdf5-dev"])]),
   .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
   .systemLibrary(name: "CLibCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+  // Of the trait MPI only.
+  .systemLibrary(name: "CMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev"])]),
 ]
 
 let package = Package(
@@ -90,6 +97,9 @@ let package = Package(
     .executable(name: "spikingbrain", targets: ["spikingbrain"]),
     // For Tests/Benchmarks, a package of its own.
     .library(name: "Kernels", targets: ["Kernels", "TensorTypes"]),
+  ],
+  traits: [
+    .trait(name: "MPI", description: "Runs past one machine, with Open MPI: make build-mpi.")
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -101,6 +111,10 @@ let package = Package(
       .target(name: "CKernels", cSettings: [.unsafeFlags(["-O2"])]),
       // Linux calls that Swift's Glibc module does not export.
       .target(name: "CFileSystem"),
+      // Few functions of MPI, which do nothing without the trait.
+      .target(
+        name: "CMPIShim", dependencies: [.target(name: "CMPI", condition: .when(traits: ["MPI"]))],
+        cSettings: [.define("SPIKINGBRAIN_MPI", .when(traits: ["MPI"]))]),
       // Constants that HDF5 defines by macros, and its zstd filter.
       .target(name: "CHDF5Shim", dependencies: ["CHDF5", "CZstd"]),
       .executableTarget(
@@ -120,8 +134,8 @@ let package = Package(
       .target(
         name: "TestSupport",
         dependencies: [
-          "TensorTypes", "StrictJSON", "Checkpoints", "Architectures", "ModelFiles", "Recipes",
-          "Conversion", "Exports", "Kernels",
+          "TensorTypes", "StrictJSON", "Communication", "Checkpoints", "Architectures",
+          "ModelFiles", "Recipes", "Conversion", "Exports", "Kernels",
         ],
         path: "Tests/TestSupport", swiftSettings: swiftSettings),
     ]

@@ -16,6 +16,7 @@ public enum ConversionError: ReportableError, Equatable {
   case overflow(tensor: String, value: Float, type: ScalarType)
   case notEnoughDisk(path: String, needed: Int, free: Int)
   case unreadable(path: String)
+  case otherInputs(path: String, differing: [String])
   case wrongSize(tensor: String, expected: Int, got: Int)
 
   public var what: String {
@@ -48,6 +49,9 @@ public enum ConversionError: ReportableError, Equatable {
     case .notEnoughDisk(_, let needed, let free):
       "\(ByteSize(needed)) are needed, \(ByteSize(free)) are free"
     case .unreadable: "cannot be read"
+    case .otherInputs(_, let differing):
+      "this process finds other inputs than the first one: \(differing.joined(separator: ", ")) "
+        + "differ in content, size or time"
     case .wrongSize(let tensor, let expected, let got):
       "\(tensor) ends at byte \(got) of its file instead of \(expected); this is a bug"
     }
@@ -55,7 +59,9 @@ public enum ConversionError: ReportableError, Equatable {
 
   public var location: String? {
     switch self {
-    case .notASource(let path, _), .notEnoughDisk(let path, _, _), .unreadable(let path): path
+    case .notASource(let path, _), .notEnoughDisk(let path, _, _), .unreadable(let path),
+      .otherInputs(let path, _):
+      path
     default: nil
     }
   }
@@ -64,6 +70,7 @@ public enum ConversionError: ReportableError, Equatable {
     switch self {
     case .overflow: "use --dtype bfloat16 or float32"
     case .routerTooFar: "a smaller --router random:STD, --router zero, or a larger --tolerance"
+    case .otherInputs: "inputs and output belong on a file system that all machines share"
     case .notASource: "verify, logits, generate and evaluate take it as it is"
     default: nil
     }

@@ -1,4 +1,5 @@
 import Architectures
+import Communication
 import Foundation
 import Kernels
 import Recipes
@@ -41,19 +42,21 @@ struct Distiller {
       if step < state.step { continue }
       let factor = 1 / Float(chosen.count * segments.length)
       let sum = try divergence(chosen, factor: factor)
+      try all.sumGradients(over: segments.ranks)
       let loss = sum * Double(factor)
       let rate = settings.distillLearningRate * LearningRate.share(step, of: steps)
       guard loss.isFinite, all.step(learningRate: rate, largestGradient: Self.largestGradient)
       else { throw HealingError.distillationDiverged(step: step) }
       state.step = step + 1
       state.running = step == 0 ? loss : 0.9 * state.running + 0.1 * loss
-      if Date() >= nextSave {
+      if segments.ranks.isFirst, Date() >= nextSave {
         let began = Date()
         try save(state)
         nextSave = Date(timeIntervalSinceNow: timePerSave * -began.timeIntervalSinceNow)
       }
       try progress(Double(step + 1) / Double(steps), state.running)
     }
+    try all.equalise(over: segments.ranks)
     let after = try heldOut()
     return Healer.DistillReport(steps: steps, before: before, after: after)
   }
@@ -67,9 +70,11 @@ struct Distiller {
       / Double(segments.heldOut.count * segments.length)
   }
 
-  /// The divergence summed over some segments, a part of them at a time.
+  /// The divergence summed over some segments, a part of them at a time; gradients are added for
+  /// those of this process only.
   private func divergence(_ chosen: [Int], factor: Float?) throws -> Double {
-    var sum = 0.0
+    let chosen = segments.own(chosen)
+    var sums = [0.0]
     for first in stride(from: 0, to: chosen.count, by: together) {
       let part = chosen[first..<min(first + together, chosen.count)]
       let starts = part.map { segments.firstToken(of: $0) }
@@ -79,10 +84,11 @@ struct Distiller {
         target.copyRows(
           of: try source.read(start, count: segments.length), to: index * segments.length)
       }
-      sum += model.divergence(
+      sums[0] += model.divergence(
         starts.flatMap { tokens[$0..<$0 + segments.length] }, segments: part.count,
         source: target, factor: factor)
     }
-    return sum
+    try segments.ranks.sum(&sums)
+    return sums[0]
   }
 }

@@ -1,3 +1,4 @@
+import Communication
 import Runtime
 
 /// How far the healed stream is from the source's, over many segments.
@@ -19,6 +20,12 @@ struct Drift {
       let norm = RowDistances(own, from: own).squaredNorms[0]
       sinkRatios.append((norm / max(distances.squaredNorms[row], 1e-30)).squareRoot())
     }
+  }
+
+  /// Adds what all ranks have found.
+  mutating func collect(over ranks: Communicator) throws {
+    ratios = try ranks.joined(ratios)
+    sinkRatios = try ranks.joined(sinkRatios)
   }
 
   /// The median relative distance.

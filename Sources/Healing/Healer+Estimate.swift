@@ -1,4 +1,5 @@
 import Architectures
+import Communication
 import Foundation
 import Kernels
 import Recipes
@@ -7,7 +8,7 @@ import TensorTypes
 
 extension Healer {
   /// What a healing will take, from timing its parts on the first segments.
-  public struct Estimate: Sendable {
+  public struct Estimate: Sendable, Codable {
     /// Taking both streams through all layers.
     public var passes: Double
     /// Closed forms of all linear layers.
@@ -27,8 +28,15 @@ extension Healer {
   /// Times one segment through a layer of each kind and a gradient step, and adds up.
   ///
   /// With a time limit, the number of steps is what fits. Measured once: what was printed is what
-  /// is run.
+  /// is run. Several ranks take as much less time as there are of them, at best.
   public func estimate() throws -> Estimate {
+    let estimate = try ranks.first { try timed() }
+    measured = estimate
+    return estimate
+  }
+
+  /// The estimate of this process alone.
+  func timed() throws -> Estimate {
     if let measured { return measured }
     let estimate = try settings.precision.used { try measure() }
     measured = estimate
@@ -44,15 +52,16 @@ extension Healer {
     let isRefit = settings.method != .none
     // Without a refit only the source's stream is needed.
     let segmentTime = try Healer.seconds { try probe.pass(student: isRefit) }
+    let share = 1 / Double(ranks.size)
     var estimate = Estimate(
-      passes: segmentTime * Double(segments.count * model.layers.count), solutions: 0, step: 0,
-      steps: 0)
+      passes: share * segmentTime * Double(segments.count * model.layers.count), solutions: 0,
+      step: 0, steps: 0)
     if isRefit {
       let forwardTime = try Healer.seconds { try probe.forward() }
       let batches = Double(segments.count) / Double(settings.batch)
       // Before, after each closed form and at the end, held-out segments are run as well.
       let forwards = settings.method == .both ? 3.0 : settings.method == .ridge ? 1.5 : 0.5
-      estimate.solutions = Double(refitted.count) * forwards * batches * forwardTime
+      estimate.solutions = share * Double(refitted.count) * forwards * batches * forwardTime
     }
     if settings.distillSteps > 0 {
       let rounds = Double(settings.batch * settings.distillSteps) / Double(together)
@@ -60,10 +69,11 @@ extension Healer {
       let probe = try DistillProbe(self)
       // Held-out segments go forward only, before and after.
       estimate.distillation =
-        rounds * (try probe.seconds(factor: 1)) + 2 * heldOut * (try probe.seconds(factor: nil))
+        share
+        * (rounds * (try probe.seconds(factor: 1)) + 2 * heldOut * (try probe.seconds(factor: nil)))
     }
     if settings.method == .gradient || settings.method == .both {
-      estimate.step = Double(refitted.count) * (try Healer.seconds { try probe.step() })
+      estimate.step = share * Double(refitted.count) * (try Healer.seconds { try probe.step() })
       estimate.steps = settings.steps
       if let limit = settings.timeLimit {
         let left = limit * 60 - estimate.seconds + estimate.step * Double(estimate.steps)

@@ -14,7 +14,7 @@ extension Healer {
     try workspace.stream(.sinks, entering: layer + 1).write(sinks, at: 0)
     let angles = RotaryEmbedding(model).table(first: sinks.rows, count: segments.length)
     var drift = Drift()
-    for segment in 0..<segments.count {
+    for segment in segments.own {
       let first = segments.firstToken(of: segment)
       let hidden = try stream.read(first, count: segments.length)
       var state = start
@@ -25,6 +25,7 @@ extension Healer {
         massive: massive)
     }
     weights.discard()
+    try drift.collect(over: segments.ranks)
     return (drift.median, drift.sink)
   }
 }

@@ -1,4 +1,5 @@
 public import Architectures
+public import Communication
 import Foundation
 import Kernels
 public import Recipes
@@ -11,6 +12,9 @@ public import TensorTypes
 /// Each linear layer is fitted to give the source's attention output from the healed model's own
 /// inputs, so that later layers see, and correct, what earlier ones left. One layer of weights is in
 /// memory at a time.
+///
+/// Several ranks share the text: each takes its own segments through the layers, and what is fitted
+/// on them are the sums over all.
 public final class Healer {
   /// The converted model.
   public let model: ModelDescription
@@ -21,6 +25,7 @@ public final class Healer {
   let settings: HealSettings
   let tokens: [Int]
   let segments: Segments
+  let ranks: Communicator
   let workspace: Workspace
   /// Bytes that the second stage may take before it computes layers twice.
   let memory: Int
@@ -65,13 +70,16 @@ public final class Healer {
   ///   - directory: an existing directory for the streams, which may hold those of an interrupted
   ///     run of the same healing.
   ///   - memory: bytes that may be used; nil for a quarter of the machine's.
+  ///   - ranks: who heals; all see the same directory and the same weights.
   public init(
     model: ModelDescription, weights: any WeightSource, teacher: ModelDescription,
     teacherWeights: any WeightSource, tokens: [Int], settings: HealSettings, directory: String,
-    memory: Int? = nil
+    memory: Int? = nil, ranks: Communicator = .single
   ) throws {
     try Healer.check(model, against: teacher)
-    segments = try Segments(of: tokens, limit: settings.tokens, length: settings.context)
+    segments = try Segments(
+      of: tokens, limit: settings.tokens, length: settings.context, ranks: ranks)
+    self.ranks = ranks
     self.model = model
     self.teacher = teacher
     studentWeights = weights
@@ -79,7 +87,7 @@ public final class Healer {
     self.settings = settings
     self.memory = memory ?? Int(ProcessInfo.processInfo.physicalMemory / 4)
     self.tokens = Array(tokens.prefix(segments.tokenCount))
-    workspace = Workspace(directory: directory, columns: model.hiddenSize)
+    workspace = Workspace(directory: directory, columns: model.hiddenSize, ranks: ranks)
   }
 
   private static func check(_ model: ModelDescription, against teacher: ModelDescription) throws {
@@ -124,9 +132,9 @@ public final class Healer {
     report: (LayerReport) throws -> Void
   ) throws -> HealedTensors {
     var healed = try workspace.healedTensors()
-    let start = try workspace.finishedLayers()
+    let start = try ranks.first { try workspace.finishedLayers() }
     if start == 0 { try embed() }
-    let steps = try workspace.steps { try estimate().steps }
+    let steps = try ranks.first { try workspace.steps { try timed().steps } }
     for layer in start..<model.layers.count {
       let began = Date()
       let (tensors, found) = try pass(layer, steps: steps, progress: progress)
@@ -145,7 +153,7 @@ public final class Healer {
     let student = try workspace.stream(.student, entering: 0)
     let teacherModel = try EmbeddingRows(teacherWeights, model: teacher)
     let studentModel = try EmbeddingRows(studentWeights, model: model)
-    for segment in 0..<segments.count {
+    for segment in segments.own {
       let first = segments.firstToken(of: segment)
       let ids = tokens[first..<first + segments.length]
       try source.write(teacherModel.rows(ids), at: first)
@@ -201,7 +209,9 @@ public final class Healer {
     let next = try workspace.stream(.student, entering: layer + 1)
     (report.drift, report.sink) = try passStudent(
       layer, weights, sinks: sinks, from: student, to: next, source: nextSource, massive: massive)
-    report.massiveTokens = massive.others
+    var others = [Double(massive.others)]
+    try ranks.sum(&others)
+    report.massiveTokens = Int(others[0])
     return (healed, report)
   }
 

@@ -1,4 +1,5 @@
 import Architectures
+import Communication
 import Kernels
 import Runtime
 
@@ -38,6 +39,12 @@ struct LayerData {
     /// The relative loss; replaces `output` by its gradient.
     func lossAndGradient(of output: FloatMatrix) -> Double {
       let (error, scale) = weightedError(of: output)
+      replaceByGradient(output, scale: scale)
+      return error / max(scale, 1e-30)
+    }
+
+    /// Replaces `output` by the gradient of its weighted squared error, relative to `scale`.
+    func replaceByGradient(_ output: FloatMatrix, scale: Double) {
       let total = max(scale, 1e-30)
       withExtendedLifetime((output, target)) {
         for row in 0..<output.rows {
@@ -46,7 +53,6 @@ struct LayerData {
           for column in 0..<output.columns { o[column] = factor * (o[column] - y[column]) }
         }
       }
-      return error / total
     }
 
     /// Weighted squared error of `output`, and that of predicting zero.
@@ -80,23 +86,36 @@ struct LayerData {
   }
 }
 
-/// How the tokens are cut into segments of equal length, the last tenth held out.
+/// How the tokens are cut into segments of equal length, the last tenth held out, and which
+/// segments are those of this process: it alone reads and writes their streams.
 struct Segments {
   let length: Int
   let count: Int
+  /// The processes that share the text.
+  var ranks = Communicator.single
 
   /// Segments for choosing the ridge and for never getting worse.
   var heldOut: Range<Int> { (count - max(1, min(count / 10, 16)))..<count }
   var training: Range<Int> { 0..<heldOut.lowerBound }
 
   func firstToken(of segment: Int) -> Int { segment * length }
+
+  /// Those of this process among `segments`, which may name one more than once.
+  func own(_ segments: some Sequence<Int>) -> [Int] {
+    segments.filter { $0 % ranks.size == ranks.rank }
+  }
+
+  /// All segments of this process.
+  var own: [Int] { own(0..<count) }
 }
 
 extension Segments {
   /// Whole segments of `length` tokens, of the first `limit` of `tokens`; throws when there are less
   /// than four.
-  init(of tokens: [Int], limit: Int = .max, length: Int) throws {
-    self.init(length: length, count: min(limit, tokens.count) / length)
+  init(
+    of tokens: [Int], limit: Int = .max, length: Int, ranks: Communicator = .single
+  ) throws {
+    self.init(length: length, count: min(limit, tokens.count) / length, ranks: ranks)
     guard count >= 4 else {
       throw HealingError.tooFewTokens(tokens.count, needed: 4 * length)
     }

@@ -37,12 +37,12 @@ struct LayerPass {
 
   /// Takes a source's stream through the layer, keeping its attention output in `attention`.
   ///
-  /// Returns the massive tokens of what leaves the layer.
+  /// Returns the massive tokens of what leaves the layer, in the segments of this process.
   func advance(
     _ stream: HiddenStream, to next: HiddenStream, attention target: HiddenStream? = nil
   ) throws -> MassiveTokens {
     var massive = MassiveTokens(segments)
-    for segment in 0..<segments.count {
+    for segment in segments.own {
       let first = segments.firstToken(of: segment)
       let hidden = try stream.read(first, count: segments.length)
       if let output = attention(hidden) {

@@ -1,4 +1,5 @@
 import Architectures
+import Communication
 import Foundation
 import Kernels
 import Recipes
@@ -68,18 +69,35 @@ struct LayerTrainer {
     var running = 0.0
     for step in 0..<steps {
       let chosen = (0..<settings.batch).map { _ in data.trainingSegments[order.next(&generator)] }
-      let batch = try data.batch(chosen)
-      let output = layer(batch.input, segments: chosen.count)
-      let loss = batch.lossAndGradient(of: output.value)
+      let loss = try addGradients(data.segments.own(chosen))
       guard loss.isFinite else { throw HealingError.diverged(layer: data.index) }
       running = step == 0 ? loss : 0.95 * running + 0.05 * loss
-      output.pullback(output.value, nil)
+      try layer.parameters.sumGradients(over: data.segments.ranks)
       let rate = settings.learningRate * LearningRate.share(step, of: steps)
       guard layer.parameters.step(learningRate: rate, largestGradient: Self.largestGradient) else {
         throw HealingError.diverged(layer: data.index)
       }
       try progress(Double(step + 1) / Double(steps), running)
     }
+    try layer.parameters.equalise(over: data.segments.ranks)
+  }
+
+  /// Adds the gradients of this process's part of a batch, relative to the whole batch. Returns the
+  /// loss of the whole batch.
+  private func addGradients(_ chosen: [Int]) throws -> Double {
+    let batch = chosen.isEmpty ? nil : try data.batch(chosen)
+    let output = batch.map { layer($0.input, segments: chosen.count) }
+    var sums = [0.0, 0]
+    if let batch, let output {
+      let (error, scale) = batch.weightedError(of: output.value)
+      sums = [error, scale]
+    }
+    try data.segments.ranks.sum(&sums)
+    let loss = sums[0] / max(sums[1], 1e-30)
+    guard loss.isFinite, let batch, let output else { return loss }
+    batch.replaceByGradient(output.value, scale: sums[1])
+    output.pullback(output.value, nil)
+    return loss
   }
 
   /// Gradients of the relative loss above this norm are scaled down to it.
@@ -87,38 +105,43 @@ struct LayerTrainer {
 
   /// Relative error on the held-out segments: sum of weighted squares over that of the target.
   func heldOutError() throws -> Double {
-    var error = 0.0, scale = 0.0
-    for segment in data.heldOutSegments {
+    var sums = [0.0, 0]
+    for segment in data.segments.own(data.heldOutSegments) {
       let batch = try data.batch([segment])
-      let (e, s) = batch.weightedError(of: layer(batch.input, segments: 1).value)
-      error += e
-      scale += s
+      let (error, scale) = batch.weightedError(of: layer(batch.input, segments: 1).value)
+      sums[0] += error
+      sums[1] += scale
     }
-    return scale > 0 ? error / scale : 0
+    try data.segments.ranks.sum(&sums)
+    return sums[1] > 0 ? sums[0] / sums[1] : 0
   }
 
   /// The mean squared norm of what linear attention gives to the output of o_proj, divided by the
   /// sum of that and the same of softmax attention, over the held-out tokens; nil when the layer has
   /// not both.
   private func linearShare() throws -> Double? {
-    var linear = 0.0, softmax = 0.0
-    for segment in data.heldOutSegments {
+    guard layer.isParallel else { return nil }
+    var sums = [0.0, 0]
+    for segment in data.segments.own(data.heldOutSegments) {
       let input = try data.batch([segment]).input
-      guard let branches = layer.branches(input, segments: 1) else { return nil }
-      linear += branches.linear.withoutSinks(data.sinks.rows, segments: 1).squaredNorm
-      softmax += branches.softmax.withoutSinks(data.sinks.rows, segments: 1).squaredNorm
+      guard let branches = layer.branches(input, segments: 1) else { continue }
+      sums[0] += branches.linear.withoutSinks(data.sinks.rows, segments: 1).squaredNorm
+      sums[1] += branches.softmax.withoutSinks(data.sinks.rows, segments: 1).squaredNorm
     }
-    return linear + softmax > 0 ? linear / (linear + softmax) : 0
+    try data.segments.ranks.sum(&sums)
+    let total = sums[0] + sums[1]
+    return total > 0 ? sums[0] / total : 0
   }
 
   /// Solves o_proj in closed form on all training segments, towards what it is now; the ridge is
   /// chosen by the held-out error, and nothing changes when none helps.
   private func refitOutput() throws {
-    let model = layer.model
+    let model = layer.model, ranks = data.segments.ranks
     func sums(_ chosen: Range<Int>) throws -> Gram {
       let gram = Gram(features: model.queryWidth, targets: model.hiddenSize)
-      for first in stride(from: chosen.lowerBound, to: chosen.upperBound, by: settings.batch) {
-        let part = first..<min(first + settings.batch, chosen.upperBound)
+      let own = data.segments.own(chosen)
+      for first in stride(from: 0, to: own.count, by: settings.batch) {
+        let part = own[first..<min(first + settings.batch, own.count)]
         let batch = try data.batch(part)
         let features = layer.features(batch.input, segments: part.count).value
         if let bias = layer.outputBias {
@@ -126,11 +149,15 @@ struct LayerTrainer {
         }
         gram.add(features, batch.target, weights: batch.weights)
       }
+      try gram.reduce { try ranks.sum($0) }
       return gram
     }
-    let fit = RidgeFit(
-      training: try sums(data.trainingSegments), heldOut: try sums(data.heldOutSegments),
-      prior: layer.output.value)
-    layer.output.value.copyRows(of: fit.weight, to: 0)
+    let training = try sums(data.trainingSegments), heldOut = try sums(data.heldOutSegments)
+    // One process solves: others might round otherwise.
+    if ranks.isFirst {
+      let fit = RidgeFit(training: training, heldOut: heldOut, prior: layer.output.value)
+      layer.output.value.copyRows(of: fit.weight, to: 0)
+    }
+    try [layer.output].equalise(over: ranks)
   }
 }

@@ -1,3 +1,4 @@
+import Communication
 import Kernels
 import Runtime
 import TensorTypes
@@ -87,6 +88,20 @@ extension [Parameter] {
     guard scale.isFinite else { return false }
     for parameter in self { parameter.step(learningRate: learningRate, gradientScale: scale) }
     return true
+  }
+
+  /// Makes every gradient the sum over all ranks.
+  func sumGradients(over ranks: Communicator) throws {
+    for parameter in self {
+      try withExtendedLifetime(parameter.gradient) { try ranks.sum($0.elements) }
+    }
+  }
+
+  /// Gives all ranks the values of the first: unlike processors may round otherwise.
+  func equalise(over ranks: Communicator) throws {
+    for parameter in self {
+      try withExtendedLifetime(parameter.value) { try ranks.broadcast($0.elements) }
+    }
   }
 
   /// The values as tensors of layer `layer`.

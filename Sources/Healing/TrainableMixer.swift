@@ -64,12 +64,15 @@ final class TrainableMixer {
     }
   }
 
+  /// Whether linear and softmax attention lie side by side.
+  var isParallel: Bool { core is ParallelCore }
+
   /// What each branch gives to the output of o_proj [T, H], its bias apart; nil when there are no
   /// two branches.
   func branches(
     _ input: FloatMatrix, segments: Int
   ) -> (linear: FloatMatrix, softmax: FloatMatrix)? {
-    guard core is ParallelCore else { return nil }
+    guard isParallel else { return nil }
     let mixed = mix(input, segments: segments).heads
     guard let linear = mixed.linearPart else { return nil }
     mixed.features.add(linear, times: -1)

@@ -1,4 +1,5 @@
 import Checkpoints
+package import Communication
 import Foundation
 package import TensorTypes
 
@@ -6,14 +7,19 @@ package import TensorTypes
 ///
 /// A layer reads the streams that enter it and writes new files; what it read is removed only when
 /// its result is recorded, so a run that is killed anywhere continues with the layer it was in.
+///
+/// Several ranks keep a stream each, at the places of a single one: what is another's is a hole.
+/// Everything else is the first rank's.
 package struct Workspace {
   let directory: String
   let columns: Int
+  private let ranks: Communicator
 
   /// The files in `directory`, which exists; streams have `columns` numbers per token.
-  package init(directory: String, columns: Int) {
+  package init(directory: String, columns: Int, ranks: Communicator = .single) {
     self.directory = directory
     self.columns = columns
+    self.ranks = ranks
   }
 
   /// Which stream a file holds.
@@ -28,11 +34,16 @@ package struct Workspace {
   }
 
   package func stream(_ kind: Kind, entering layer: Int) throws(HealingError) -> HiddenStream {
-    try HiddenStream(path: path(kind, layer), columns: columns)
+    if !ranks.isFirst { mkdir(streams, 0o777) }
+    return try HiddenStream(path: path(kind, layer), columns: columns)
+  }
+
+  private var streams: String {
+    ranks.isFirst ? directory : "\(directory)/rank\(ranks.rank)"
   }
 
   private func path(_ kind: Kind, _ layer: Int) -> String {
-    "\(directory)/\(kind.rawValue).\(layer)"
+    "\(streams)/\(kind.rawValue).\(layer)"
   }
 
   /// The number of layers that are done.
@@ -44,7 +55,9 @@ package struct Workspace {
   /// Keeps the tensors of `layer` on disk and returns them from there.
   package func keep(_ tensors: HealedTensors, ofLayer layer: Int) throws -> HealedTensors {
     let path = layerPath(layer)
-    try LayerFile.write(tensors, to: path)
+    try ranks.together {
+      if ranks.isFirst { try LayerFile.write(tensors, to: path) }
+    }
     return try LayerFile.read(path, layer: layer) ?? tensors
   }
 
@@ -63,12 +76,18 @@ package struct Workspace {
 
   /// Records that a layer is done and removes what it read.
   package func finish(_ layer: Int, _ report: some Encodable) throws {
-    let text = String(decoding: try JSONEncoder().encode(report), as: UTF8.self)
-    try LayerFile.replace(reportPath(layer), with: text)
-    for kind in Kind.allCases where FileManager.default.fileExists(atPath: path(kind, layer + 1)) {
-      try stream(kind, entering: layer + 1).sync()
+    try ranks.together {
+      for kind in Kind.allCases
+      where FileManager.default.fileExists(atPath: path(kind, layer + 1)) {
+        try stream(kind, entering: layer + 1).sync()
+      }
     }
-    try LayerFile.replace(directory + "/finished", with: "\(layer + 1)")
+    try ranks.together {
+      guard ranks.isFirst else { return }
+      let text = String(decoding: try JSONEncoder().encode(report), as: UTF8.self)
+      try LayerFile.replace(reportPath(layer), with: text)
+      try LayerFile.replace(directory + "/finished", with: "\(layer + 1)")
+    }
     for kind in Kind.allCases { unlink(path(kind, layer)) }
   }
 

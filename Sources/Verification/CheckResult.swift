@@ -1,5 +1,5 @@
 /// What one check found.
-public struct CheckResult: Sendable, Equatable {
+public struct CheckResult: Sendable, Equatable, Codable {
   /// What was checked, for example `hashes`.
   public var name: String
   /// How it went.
@@ -8,7 +8,7 @@ public struct CheckResult: Sendable, Equatable {
   public var detail: String
 
   /// How a check went.
-  public enum Outcome: String, Sendable {
+  public enum Outcome: String, Sendable, Codable {
     case passed, failed, skipped
   }
 

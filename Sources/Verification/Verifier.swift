@@ -1,5 +1,6 @@
 import Architectures
 import Checkpoints
+public import Communication
 import Conversion
 import Exports
 import Foundation
@@ -19,6 +20,8 @@ public struct Verifier {
   public let residency: Model.Residency
   /// The manifest, when the checkpoint is a directory of ours.
   private let manifest: Manifest?
+  /// The processes that share the reading of files.
+  private let ranks: Communicator
 
   /// Tokens of the logits checks.
   static let probeLength = 64
@@ -26,31 +29,40 @@ public struct Verifier {
   /// rounding is the same.
   static let comparedLength = 96
 
-  /// Prepares the verification of `file`.
-  public init(_ file: ModelFile, source: ModelFile?, residency: Model.Residency) throws {
+  /// Prepares the verification of `file` by all `ranks`.
+  public init(
+    _ file: ModelFile, source: ModelFile?, residency: Model.Residency,
+    ranks: Communicator = .single
+  ) throws {
     self.file = file
     self.source = source
     self.residency = residency
+    self.ranks = ranks
     manifest = try Manifest(ifIn: file.path)
   }
 
   /// Runs the checks up to `level`, calling `report` after each; stops after the first level with
   /// a failure, because deeper checks would only repeat it.
+  ///
+  /// Hashes and provenance are split by file; everything else is checked by the first rank. All
+  /// ranks report the same.
   public func run(level: VerifySettings.Level, report: (CheckResult) -> Void) throws -> Bool {
     let experts = ExpertsCheck(file: file)
-    let checks: [(VerifySettings.Level, () throws -> [CheckResult])] = [
-      (.structure, { [structure()] }),
-      (.hashes, { [try hashes()] }),
-      (.hashes, { [try provenance()] }),
-      (.values, { [try ValuesCheck(file: file).run()] }),
-      (.values, { experts.applies ? [try experts.coverage()] : [] }),
-      (.logits, logits),
-      (.logits, { [try equality()] }),
+    // The level, whether all ranks take part, and the check.
+    let checks: [(VerifySettings.Level, Bool, () throws -> [CheckResult])] = [
+      (.structure, false, { [structure()] }),
+      (.hashes, true, { [try hashes()] }),
+      (.hashes, true, { [try provenance()] }),
+      (.values, false, { [try ValuesCheck(file: file).run()] }),
+      (.values, false, { experts.applies ? [try experts.coverage()] : [] }),
+      (.logits, false, logits),
+      (.logits, false, { [try equality()] }),
     ]
     var failedAt: VerifySettings.Level?
-    for (step, check) in checks where step <= level {
+    for (step, isShared, check) in checks where step <= level {
       if let failedAt, failedAt < step { break }
-      for result in try check() {
+      let own = isShared ? try check() : []
+      for result in try ranks.first({ isShared ? own : try check() }) {
         report(result)
         if result.outcome == .failed { failedAt = step }
       }
@@ -97,7 +109,17 @@ public struct Verifier {
     guard let manifest else {
       return .skipped("hashes", "there is no manifest.json")
     }
-    let mismatches = try manifest.verifyFiles(in: file.path)
+    let shares = FileShares(
+      manifest.files.map { (file.path + "/" + $0.name, $0.bytes) }, ranks: ranks)
+    let own = try manifest.verifyFiles(
+      in: file.path, chosen: { shares.isOwn(file.path + "/" + $0.name) })
+    // All ranks find files that are not listed; the order is that of a single rank.
+    let texts = try ranks.all(own.map { [$0.name, $0.description] })
+      .flatMap { $0 }.reduce(into: [String: String]()) { $0[$1[0]] = $1[1] }
+    let listed = manifest.files.map(\.name)
+    let mismatches =
+      listed.compactMap { texts[$0] }
+      + Set(texts.keys).subtracting(listed).sorted().compactMap { texts[$0] }
     if let first = mismatches.first {
       let more = mismatches.count > 1 ? " (and \(mismatches.count - 1) more)" : ""
       return .failed("hashes", "\(first)\(more)")
@@ -147,7 +169,7 @@ public struct Verifier {
     }
     return try ProvenanceCheck(
       converted: file, plan: plan, replaced: isExported ? [:] : replaced,
-      comparesEveryKey: isExported
+      comparesEveryKey: isExported, ranks: ranks
     ).run()
   }
 

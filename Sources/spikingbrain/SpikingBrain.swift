@@ -1,4 +1,5 @@
 import ArgumentParser
+import Communication
 import Foundation
 import TensorTypes
 
@@ -25,13 +26,19 @@ struct SpikingBrain: ParsableCommand {
     signal(SIGPIPE, SIG_IGN)
     signal(SIGXFSZ, SIG_IGN)
     do {
+      try World.join()
       var command = try parseAsRoot()
-      try command.run()
+      try World.requireDistributed(command)
+      try World.run(&command)
+      World.ranks.finish()
     } catch let error as any ReportableError {
       Terminal.report(error)
+      World.ranks.finish()
       Foundation.exit(error.exitCode)
     } catch {
-      exit(withError: error)
+      World.ranks.finish()
+      if World.speaks { exit(withError: error) }
+      Foundation.exit(exitCode(for: error).rawValue)
     }
   }
 }

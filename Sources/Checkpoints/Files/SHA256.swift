@@ -68,7 +68,7 @@ public struct SHA256: ~Copyable {
 }
 
 /// The 32 bytes of a SHA-256 digest.
-public struct SHA256Digest: Sendable, Hashable, CustomStringConvertible {
+public struct SHA256Digest: Sendable, Hashable, Codable, CustomStringConvertible {
   /// The number of bytes of a digest.
   public static let byteCount = 32
 

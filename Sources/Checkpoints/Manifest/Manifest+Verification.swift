@@ -33,12 +33,15 @@ extension Manifest {
 
   /// Compares the files of `directory` with the manifest: sizes first, then hashes of the files
   /// whose size is right, then files that are not listed. `progress` is told of the bytes hashed.
+  ///
+  /// - Parameter chosen: which of the listed files to look at.
   public func verifyFiles(
-    in directory: String, progress: (Int) -> Void = { _ in }
+    in directory: String, progress: (Int) -> Void = { _ in },
+    chosen: (FileRecord) -> Bool = { _ in true }
   ) throws(CheckpointError) -> [Mismatch] {
     var mismatches: [Mismatch] = []
     let present = Set(try FileStatus.files(below: directory))
-    for record in files {
+    for record in files where chosen(record) {
       let path = RelativeName.join(directory, record.name)
       guard present.contains(record.name) else {
         mismatches.append(.missing(name: record.name, expectedBytes: record.bytes))

@@ -1,7 +1,7 @@
 public import StrictJSON
 
 /// A finished file: its name relative to the output directory, its size and its SHA-256.
-public struct FileRecord: Sendable, Hashable {
+public struct FileRecord: Sendable, Hashable, Codable {
   /// The name relative to the directory.
   public var name: String
   /// The size in bytes.

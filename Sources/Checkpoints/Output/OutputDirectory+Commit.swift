@@ -8,12 +8,14 @@ extension OutputDirectory {
   /// The old output is swapped out in one atomic step where the file system can do that, and
   /// removed after the new one is in place.
   public func commit() throws(CheckpointError) {
+    precondition(part == 0)
     let (open, finished) = state.withLock { ($0.open.sorted(), $0.finished) }
     guard open.isEmpty else { throw .unfinishedFiles(path: partialPath, files: open) }
     if hasWorkspace {
       try FileStatus.removeTree(RelativeName.join(partialPath, OutputDirectory.workspaceName))
     }
     let journalPath = RelativeName.join(partialPath, OutputJournal.fileName)
+    try PartJournals(of: partialPath).remove()
     state.withLock { $0.journal = nil }
     guard unlink(journalPath) == 0 else {
       throw .system(file: journalPath, operation: .remove, errno: errno)
@@ -52,7 +54,7 @@ extension OutputDirectory {
       state.journal = nil
       return state.finished.isEmpty
     }
-    if isEmpty && !isResumed && !hasWorkspace {
+    if isEmpty && !isResumed && !hasWorkspace && PartJournals(of: partialPath).areEmpty {
       try? FileStatus.removeTree(partialPath)
       for parent in createdParents.reversed() { rmdir(parent) }
     }

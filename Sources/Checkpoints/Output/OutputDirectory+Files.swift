@@ -36,6 +36,24 @@ extension OutputDirectory {
     return try file.finish()
   }
 
+  /// Lists files that other processes have finished and listed in journals of their own.
+  ///
+  /// They have ended their part: this owner may `commit` then.
+  public func adopt(_ records: [FileRecord]) throws(CheckpointError) {
+    let known = Set(finishedFiles.map(\.name))
+    for record in records where !known.contains(record.name) {
+      try state.withLock { state in
+        Result { () throws(CheckpointError) in
+          try state.journal?.append(record)
+          state.finished.append(record)
+        }
+      }.get()
+    }
+  }
+
+  /// Ends the part of a process that has joined: it writes no more files.
+  public func endPart() { state.withLock { $0.journal = nil } }
+
   /// Records a file that was synced and closed.
   func record(_ record: FileRecord) throws(CheckpointError) {
     try FileStatus.sync(

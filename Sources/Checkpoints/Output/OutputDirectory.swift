@@ -13,7 +13,11 @@ public final class OutputDirectory: Sendable {
   /// The directory being written.
   public let partialPath: String
 
-  let fingerprint: [String: String]
+  /// What determines the output, by name.
+  public let fingerprint: [String: String]
+
+  /// Which of the processes writing it this is: 0 owns the directory, the others add files.
+  let part: Int
   let force: Bool
   let isResumed: Bool
   let createdParents: [String]
@@ -66,6 +70,7 @@ public final class OutputDirectory: Sendable {
       throw .system(file: partial, operation: .create, errno: errno)
     }
     let lock = try DirectoryLock(partial)
+    if !isNew { try PartJournals(of: partial).requireUnused() }
     var journal: OutputJournal?
     var finished: [FileRecord] = []
     if !isNew {
@@ -82,6 +87,7 @@ public final class OutputDirectory: Sendable {
     self.path = path
     self.partialPath = partial
     self.fingerprint = fingerprint
+    self.part = 0
     self.force = force
     self.isResumed = journal != nil
     self.createdParents = parents
@@ -89,6 +95,27 @@ public final class OutputDirectory: Sendable {
       journal = try OutputJournal(directory: partial, fingerprint: fingerprint)
     }
     self.state = Mutex(State(lock: lock, journal: journal, finished: finished))
+  }
+
+  /// Joins the writing of the directory `path`, which another process has begun and will commit.
+  ///
+  /// - Parameters:
+  ///   - part: 1 or more, another number for each process.
+  ///   - fingerprint: that of the process that began it.
+  ///   - finished: the files that were there when it began.
+  public init(
+    join path: String, part: Int, fingerprint: [String: String], finished: [FileRecord]
+  ) throws(CheckpointError) {
+    self.path = try OutputGuard.normalised(path)
+    partialPath = self.path + ".partial"
+    self.fingerprint = fingerprint
+    self.part = part
+    force = false
+    isResumed = true
+    createdParents = []
+    let journal = try OutputJournal(
+      directory: partialPath, fingerprint: fingerprint, part: part)
+    state = Mutex(State(journal: journal, finished: finished))
   }
 
   /// The files finished by this run and, when resumed, by earlier ones.
@@ -126,16 +153,20 @@ public final class OutputDirectory: Sendable {
       }
       return (nil, [])
     }
+    let parts = PartJournals(of: partial)
+    let listed = Set(records.map(\.name))
+    let all = records + (try parts.records(fingerprint)).filter { !listed.contains($0.name) }
     // A file was synced before it was listed; another size means that someone changed it.
-    let intact = records.filter {
+    let intact = all.filter {
       FileStatus.size(RelativeName.join(partial, $0.name)) == $0.bytes
     }
+    // What the parts listed is kept in one journal before theirs are removed.
+    let whole =
+      intact == records
+      ? journal : try OutputJournal(directory: partial, fingerprint: fingerprint, records: intact)
     let kept = Set(intact.map(\.name) + [OutputJournal.fileName])
     try removeFiles(in: partial, except: kept, keepsWorkspace: true)
-    guard intact != records else { return (journal, intact) }
-    return (
-      try OutputJournal(directory: partial, fingerprint: fingerprint, records: intact), intact
-    )
+    return (whole, intact)
   }
 
   /// Removes all files but those `kept`, and the directories that are empty then.

@@ -13,10 +13,13 @@ final class OutputJournal: Sendable {
   private let descriptor: Int32
 
   /// Creates a journal in `directory`, listing `records`; it appears complete or not at all.
+  ///
+  /// That of a `part` other than 0 lists the files of one of several processes, and is locked.
   init(
-    directory: String, fingerprint: [String: String], records: [FileRecord] = []
+    directory: String, fingerprint: [String: String], records: [FileRecord] = [], part: Int = 0
   ) throws(CheckpointError) {
-    path = RelativeName.join(directory, OutputJournal.fileName)
+    path = RelativeName.join(
+      directory, part == 0 ? OutputJournal.fileName : PartJournals.fileName(part))
     let entries = fingerprint.sorted { $0.key < $1.key }
       .map { ($0.key, JSONValue.string($0.value)) }
     let header: JSONValue = [
@@ -34,6 +37,8 @@ final class OutputJournal: Sendable {
     }
     try FileStatus.sync(directory: directory)
     descriptor = try OutputJournal.openForAppending(path)
+    // Given up when the process ends, however it does.
+    if part > 0 { flock(descriptor, LOCK_EX | LOCK_NB) }
   }
 
   /// Opens the journal in `directory` to append to it, dropping a line cut short by a crash.
@@ -43,6 +48,17 @@ final class OutputJournal: Sendable {
   ) throws(CheckpointError) -> (journal: OutputJournal, records: [FileRecord])? {
     let path = RelativeName.join(directory, fileName)
     guard FileStatus.exists(path) else { return nil }
+    let (records, complete) = try read(path, directory: directory, fingerprint: fingerprint)
+    guard truncate(path, complete) == 0 else {
+      throw .system(file: path, operation: .open, errno: errno)
+    }
+    return (try OutputJournal(appendingTo: path), records)
+  }
+
+  /// Reads the journal at `path`. Returns the files, and the bytes of complete lines.
+  static func read(
+    _ path: String, directory: String, fingerprint: [String: String]
+  ) throws(CheckpointError) -> (records: [FileRecord], complete: Int) {
     let file = try MappedFile(path: path)
     let complete = file.bytes.lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0
     let lines = file.bytes[..<complete].split(separator: UInt8(ascii: "\n"))
@@ -65,10 +81,7 @@ final class OutputJournal: Sendable {
       }
       records.append(record)
     }
-    guard truncate(path, complete) == 0 else {
-      throw .system(file: path, operation: .open, errno: errno)
-    }
-    return (try OutputJournal(appendingTo: path), records)
+    return (records, complete)
   }
 
   private init(appendingTo path: String) throws(CheckpointError) {

@@ -1,10 +1,13 @@
 public import Checkpoints
+public import Communication
 import Foundation
 import StrictJSON
 import TensorTypes
 
 /// Writes a planned checkpoint: tensors are produced block by block at their final place, every
 /// file is hashed while it is written, and the directory appears only when all is synced.
+///
+/// Several ranks write different files; the bytes do not depend on how many there are.
 public struct CheckpointExecutor {
   /// Bytes of a tensor held at a time. Large enough for full disk speed, small beside any limit.
   public static let block = 8 << 20
@@ -14,11 +17,13 @@ public struct CheckpointExecutor {
   /// The program, as the manifest records it.
   public let tool: Manifest.Tool
   private let layout: any TensorFiles
+  private let ranks: Communicator
 
-  /// An executor of `plan`; decides the files.
-  public init(_ plan: CheckpointPlan, tool: Manifest.Tool) throws {
+  /// An executor of `plan`; decides the files. All `ranks` have the same plan.
+  public init(_ plan: CheckpointPlan, tool: Manifest.Tool, ranks: Communicator = .single) throws {
     self.plan = plan
     self.tool = tool
+    self.ranks = ranks
     layout = try plan.format.init(plan)
   }
 
@@ -32,14 +37,14 @@ public struct CheckpointExecutor {
   ///
   /// - Parameters:
   ///   - inputs: paths that the plan reads, which the output must not replace.
-  ///   - progress: called with the tensor bytes done, of `plan.byteCount`.
+  ///   - progress: called with the tensor bytes done, of `plan.byteCount`; with several ranks, as
+  ///     if all were as far as this one.
   public func run(
     to output: String, mode: OutputDirectory.Mode, inputs: [String],
     progress: (Int) -> Void = { _ in }
   ) throws {
-    let directory = try OutputDirectory(
-      begin: output, fingerprint: fingerprint(inputs: inputs), resume: mode.resume,
-      force: mode.force, inputs: inputs)
+    let directory = try OutputDirectory.begin(
+      output, fingerprint: fingerprint(inputs: inputs), mode: mode, inputs: inputs, ranks: ranks)
     try directory.orAbandon {
       try write(to: directory, progress: progress)
     }
@@ -55,30 +60,44 @@ public struct CheckpointExecutor {
 
   /// Writes the checkpoint to a directory that was begun before and commits it.
   public func write(to directory: OutputDirectory, progress: (Int) -> Void = { _ in }) throws {
-    try checkDisk(directory)
-    try writeFiles(to: directory, progress: progress)
-    try directory.commit()
+    try ranks.together {
+      if ranks.isFirst { try checkDisk(directory) }
+    }
+    try ranks.together { try writeTensors(to: directory, progress: progress) }
+    try directory.collect(over: ranks)
+    try ranks.together {
+      guard ranks.isFirst else { return }
+      try writeSmallFiles(to: directory)
+      try directory.commit()
+    }
   }
 
-  private func writeFiles(to directory: OutputDirectory, progress: (Int) -> Void) throws {
+  /// Writes this rank's share of the files that are not there yet.
+  private func writeTensors(to directory: OutputDirectory, progress: (Int) -> Void) throws {
     let finished = Set(directory.finishedFiles.map(\.name))
+    let left = layout.files.enumerated().filter { !finished.contains($1.name) }
+    let shares = WorkShares(left.map(\.element.bytes), ranks: ranks.size)
     let transforms = transforms
-    var done = 0
-    for (number, planned) in layout.files.enumerated() {
-      if finished.contains(planned.name) {
-        done += layout.tensors.reduce(0) { $0 + ($1.file == planned.name ? $1.byteCount : 0) }
-        progress(done)
-        continue
-      }
+    let done = layout.tensors.reduce(0) { $0 + (finished.contains($1.file) ? $1.byteCount : 0) }
+    // What all ranks write while this one writes a byte.
+    let pace = Double(shares.totals.reduce(0, +)) / Double(max(1, shares.totals[ranks.rank]))
+    if done > 0 { progress(done) }
+    var own = 0
+    for ((number, planned), owner) in zip(left, shares.owners) where owner == ranks.rank {
       let file = try directory.file(named: planned.name)
       try layout.write(number, to: file) { stored in
         try produce(stored, transforms[stored.name], into: file) { count in
-          done += count
-          progress(done)
+          own += count
+          progress(done + Int(pace * Double(own)))
         }
       }
       _ = try file.finish()
     }
+  }
+
+  /// Writes what lies beside the tensors; the manifest last.
+  private func writeSmallFiles(to directory: OutputDirectory) throws {
+    let finished = Set(directory.finishedFiles.map(\.name))
     for (name, bytes) in try smallFiles() where !finished.contains(name) {
       try directory.write(bytes, to: name)
     }

@@ -61,6 +61,17 @@ public final class Gram {
     self.rows += rows
   }
 
+  /// Lets `reduce` replace all sums, for example by those over several processes. It is given one
+  /// array after the other, in the same order for problems of the same sizes.
+  public func reduce(_ reduce: (UnsafeMutableBufferPointer<Double>) throws -> Void) rethrows {
+    try matrix.withUnsafeMutableBufferPointer { try reduce($0) }
+    try cross.withUnsafeMutableBufferPointer { try reduce($0) }
+    var others = [targetSquares, Double(rows)]
+    try others.withUnsafeMutableBufferPointer { try reduce($0) }
+    targetSquares = others[0]
+    rows = Int(others[1])
+  }
+
   /// Adds the sums of another problem of the same sizes.
   public func add(_ other: Gram) {
     precondition(other.features == features && other.targets == targets)

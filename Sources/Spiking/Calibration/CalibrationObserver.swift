@@ -22,6 +22,8 @@ final class CalibrationObserver: SpikingObserver, @unchecked Sendable {
   private let task: (SpikeGroupSite) -> Task
   /// Rows that each place has seen, to take every n-th.
   private var seen: [SpikingSite: Int] = [:]
+  /// Tokens of samples that another process reads.
+  private var skipped = 0
 
   private let model: ModelDescription
 
@@ -29,6 +31,10 @@ final class CalibrationObserver: SpikingObserver, @unchecked Sendable {
     self.model = model
     self.task = task
   }
+
+  /// Counts the tokens of a sample that another process reads: of every place that sees all tokens
+  /// the same rows are taken as by a single process.
+  func skip(_ tokens: Int) { skipped += tokens }
 
   func observe(_ input: FloatMatrix, at site: SpikingSite, readBy map: LinearMap?) {
     guard let group = SpikeGroupSite(site) else { return }
@@ -96,8 +102,9 @@ final class CalibrationObserver: SpikingObserver, @unchecked Sendable {
 
   /// The next rows of which every n-th is taken.
   private func sampled(_ count: Int, at site: SpikingSite, every: Int) -> [Int] {
-    let before = seen[site, default: 0]
-    seen[site] = before + count
+    let read = seen[site, default: 0]
+    seen[site] = read + count
+    let before = read + (site.expert == nil ? skipped : 0)
     return (0..<count).filter { (before + $0) % every == 0 }
   }
 }

@@ -1,4 +1,5 @@
 public import Architectures
+public import Communication
 import Foundation
 import Kernels
 public import Recipes
@@ -14,6 +15,8 @@ public struct SpikeCalibration {
   let settings: CalibrateSettings
   /// Token ids of each sample.
   public let samples: [[Int]]
+  /// The processes that share the samples.
+  let ranks: Communicator
   /// Tokens of all samples.
   public var tokens: Int { samples.reduce(0) { $0 + $1.count } }
 
@@ -24,11 +27,12 @@ public struct SpikeCalibration {
   /// The k that `auto` starts from, and whose spikes it keeps when no other goal is given.
   static let reportThreshold = 3.0
 
-  /// A calibration on `samples`, of which there is at least one.
+  /// A calibration on `samples`, of which there is at least one, by all `ranks`.
   public init(
     of model: ModelDescription, weights: any WeightSource, residency: Model.Residency,
-    settings: CalibrateSettings, samples: [[Int]]
+    settings: CalibrateSettings, samples: [[Int]], ranks: Communicator = .single
   ) {
+    self.ranks = ranks
     var model = model
     model.spiking = nil
     if let winners = settings.winners {
@@ -128,11 +132,16 @@ public struct SpikeCalibration {
     let model = try Model(
       self.model, weights: weights, residency: residency, observer: observer)
     for (index, sample) in samples.enumerated() {
+      guard index % ranks.size == ranks.rank else {
+        observer.skip(sample.count)
+        continue
+      }
       var state = DecodingState(for: self.model)
       _ = try model.extend(&state, with: sample)
       progress(what, Double(index + 1) / Double(samples.count))
     }
-    return observer.measurements
+    return try MeasurementSums(ranks: ranks, task: task)
+      .merged(observer.measurements, at: self.model.spikeGroups)
   }
 
   private func idle(_ observed: [SpikeGroupSite: GroupMeasurement]) -> [String] {

@@ -1,4 +1,5 @@
 import Architectures
+import Communication
 import Foundation
 import Kernels
 import Runtime
@@ -25,17 +26,23 @@ extension SpikingProbe {
 
   /// What `spiking` costs, each sample read from an empty state.
   func cost(of spiking: SpikingSettings) throws -> SpikingCost {
-    let models = [try model(nil), try model(spiking)]
-    var divergences: [Double] = [], nlls: [[Double]] = [[], []]
-    for sample in samples {
+    let models = [try model(nil), try model(spiking)], ranks = calibration.ranks
+    // Every process fills in its samples' tokens; the sums are what a single one finds.
+    let scored = samples.reduce(0) { $0 + max(0, $1.count - 1) }
+    var divergences = [Double](repeating: 0, count: scored)
+    var nlls = [divergences, divergences]
+    var start = 0
+    for (number, sample) in samples.enumerated() {
+      defer { start += max(0, sample.count - 1) }
+      guard number % ranks.size == ranks.rank else { continue }
       let hidden = try models.map { model in
         var state = DecodingState(for: model.description)
         return try model.extend(&state, with: sample)
       }
       for (index, model) in models.enumerated() {
-        nlls[index] += model.logProbabilities(
-          of: sample, at: 1..<max(1, sample.count), hidden: hidden[index]
-        ).map(-)
+        let found = model.logProbabilities(
+          of: sample, at: 1..<max(1, sample.count), hidden: hidden[index])
+        for (token, value) in found.enumerated() { nlls[index][start + token] = -value }
       }
       for first in stride(from: 0, to: sample.count - 1, by: Self.rowsAtOnce) {
         let rows = first..<min(first + Self.rowsAtOnce, sample.count - 1)
@@ -47,9 +54,11 @@ extension SpikingProbe {
             student: student.pointer, teacher: teacher.pointer, rows: rows.count,
             count: student.columns, factor: 0, divergences: &found)
         }
-        divergences += found
+        for (row, value) in zip(rows, found) { divergences[start + row] = value }
       }
     }
+    try ranks.sum(&divergences)
+    for index in nlls.indices { try ranks.sum(&nlls[index]) }
     func perplexity(_ nlls: [Double]) -> Double { exp(MeanEstimate(nlls).mean) }
     return SpikingCost(
       divergence: MeanEstimate(divergences),

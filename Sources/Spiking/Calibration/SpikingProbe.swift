@@ -1,4 +1,5 @@
 import Architectures
+import Communication
 import Foundation
 import Kernels
 import Runtime
@@ -30,28 +31,32 @@ struct SpikingProbe {
 
   /// The perplexity of the model spiked so, each sample read from an empty state.
   func perplexity(_ spiking: SpikingSettings?) throws -> Double {
-    let model = try model(spiking)
+    let model = try model(spiking), ranks = calibration.ranks
     var sum = 0.0, scored = 0
-    for sample in samples {
+    for (index, sample) in samples.enumerated() where index % ranks.size == ranks.rank {
       var state = DecodingState(for: model.description)
       let hidden = try model.extend(&state, with: sample)
       let found = model.logProbabilities(of: sample, at: 1..<max(1, sample.count), hidden: hidden)
       sum -= found.reduce(0, +)
       scored += found.count
     }
-    return exp(sum / Double(max(scored, 1)))
+    var sums = [sum, Double(scored)]
+    try ranks.sum(&sums)
+    return exp(sums[0] / max(sums[1], 1))
   }
 
   /// KL(unspiked ‖ spiked), winners on both sides, in nats per token when only `groups` of `layer` are spiked, for each of
-  /// the lists; layer by layer, so that what comes before a layer is computed once.
+  /// the lists; layer by layer, so that what comes before a layer is computed once. Several processes
+  /// take different parts.
   func divergences(
     of parts: [(layer: Int, group: SpikeGroup)], k: (SpikeGroup) -> Double?,
     progress: (Double) -> Void
   ) throws -> [Double] {
-    let unspiked = try model(calibration.model.spiking)
-    let models = try parts.map { part in
+    let unspiked = try model(calibration.model.spiking), ranks = calibration.ranks
+    let models = try parts.enumerated().map { number, part -> Model? in
+      guard number % ranks.size == ranks.rank else { return nil }
       // Keys and values stay float32, or their error would be every group's.
-      try model(
+      return try model(
         calibration.model.spikingSettings(winners: calibration.model.spiking?.winners) { site in
           site.layer == part.layer && site.group == part.group ? k(part.group) : nil
         })
@@ -68,9 +73,10 @@ struct SpikingProbe {
       rows += scored.count
       let reference = unspiked.logits(final, rows: scored)
       for (number, part) in parts.enumerated() {
-        let hidden = try models[number].resume(
+        guard let model = models[number] else { continue }
+        let hidden = try model.resume(
           entering[part.layer].copy(), at: part.layer, tokens: sample)
-        let logits = models[number].logits(hidden, rows: scored)
+        let logits = model.logits(hidden, rows: scored)
         var divergences = [Double](repeating: 0, count: scored.count)
         sums[number] += withExtendedLifetime((logits, reference)) {
           Distillation.backwardInPlace(
@@ -81,6 +87,7 @@ struct SpikingProbe {
           (Double(index) + Double(number + 1) / Double(parts.count)) / Double(samples.count))
       }
     }
+    try ranks.sum(&sums)
     return sums.map { max(0, $0 / Double(max(rows, 1))) }
   }
 }

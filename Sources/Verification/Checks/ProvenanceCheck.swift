@@ -1,5 +1,6 @@
 import Architectures
 import Checkpoints
+import Communication
 import Conversion
 import Foundation
 import ModelFiles
@@ -22,52 +23,91 @@ struct ProvenanceCheck {
   /// Whether config.json must be the planned one key by key, those that this program does not read
   /// included.
   var comparesEveryKey = false
+  /// The processes that share the files.
+  var ranks = Communicator.single
 
   func run() throws -> CheckResult {
     if let difference = try configurationDifference() {
       return .failed("provenance", difference)
     }
-    var copied = 0, cast = 0, scaled = 0, derived = 0, made = 0
-    for planned in plan.tensors where replaced[planned.name] == nil {
-      guard let stored = converted.stored.tensor(named: planned.name) else {
-        return .failed("provenance", "\(planned.name) is missing")
-      }
-      guard stored.type == planned.type, stored.shape == planned.shape else {
-        return .failed(
-          "provenance",
-          "\(planned.name) is \(stored.type.rawValue) \(stored.shape), the recipe makes "
-            + "\(planned.type.rawValue) \(planned.shape)")
-      }
-      if let offset = try firstDifference(planned, stored) {
-        let origin = planned.transform.sources.first.map { " of \($0)" } ?? ""
-        return .failed(
-          "provenance",
-          "\(planned.name) differs from what the recipe makes of the source at byte \(offset)"
-            + " (\(planned.transform.summary)\(origin))")
-      }
-      if planned.transform.sources.isEmpty {
-        made += 1
-      } else if planned.transform.summary.hasPrefix("cast") {
-        cast += 1
-      } else if planned.transform is ScaledTransform {
-        scaled += 1
-      } else if planned.transform is CopyTransform {
-        copied += 1
-      } else {
-        derived += 1
-      }
-    }
+    let parts = try ranks.all(ranks.together { try tally() })
+    // What a single process would have met first.
+    let faults = parts.compactMap(\.fault).sorted { $0.position < $1.position }
+    if let fault = faults.first { return .failed("provenance", fault.text) }
     let computed = Dictionary(grouping: replaced.values, by: \.self).mapValues(\.count)
-    let parts =
-      [
-        (copied, "copied byte for byte"), (cast, "cast exactly"), (scaled, "scaled as recorded"),
-        (derived, "computed from the source as recorded"), (made, "new as recorded"),
-      ]
+    let counts =
+      Kind.allCases.map { kind in
+        (parts.reduce(0) { $0 + $1.counts[kind, default: 0] }, kind.rawValue)
+      }
       + computed.sorted { $0.key < $1.key }.map { ($0.value, $0.key) }
     return .passed(
       "provenance",
-      parts.filter { $0.0 > 0 }.map { "\(counted($0.0, "tensor")) \($0.1)" }.joined(separator: ", ")
+      counts.filter { $0.0 > 0 }.map { "\(counted($0.0, "tensor")) \($0.1)" }
+        .joined(separator: ", ")
     )
+  }
+
+  /// How a tensor comes from the source.
+  private enum Kind: String, Codable, CaseIterable {
+    case copied = "copied byte for byte"
+    case cast = "cast exactly"
+    case scaled = "scaled as recorded"
+    case derived = "computed from the source as recorded"
+    case made = "new as recorded"
+
+    init(_ transform: any TensorTransform) {
+      if transform.sources.isEmpty {
+        self = .made
+      } else if transform.summary.hasPrefix("cast") {
+        self = .cast
+      } else if transform is ScaledTransform {
+        self = .scaled
+      } else {
+        self = transform is CopyTransform ? .copied : .derived
+      }
+    }
+  }
+
+  /// What one process has found in its files.
+  private struct Tally: Codable {
+    var counts: [Kind: Int] = [:]
+    /// What is wrong first, and the tensor's position in the plan.
+    var fault: Fault?
+
+    struct Fault: Codable {
+      var position: Int
+      var text: String
+    }
+  }
+
+  private func tally() throws -> Tally {
+    let shares = FileShares(of: converted.stored, ranks: ranks)
+    var tally = Tally()
+    for (position, planned) in plan.tensors.enumerated() where replaced[planned.name] == nil {
+      let stored = converted.stored.tensor(named: planned.name)
+      if let stored, !shares.isOwn(stored.file) { continue }
+      if let text = try fault(planned, stored) {
+        tally.fault = .init(position: position, text: text)
+        return tally
+      }
+      tally.counts[Kind(planned.transform), default: 0] += 1
+    }
+    return tally
+  }
+
+  /// What is wrong with a tensor; nil when nothing is.
+  private func fault(
+    _ planned: CheckpointPlan.PlannedTensor, _ stored: StoredTensor?
+  ) throws -> String? {
+    guard let stored else { return "\(planned.name) is missing" }
+    guard stored.type == planned.type, stored.shape == planned.shape else {
+      return "\(planned.name) is \(stored.type.rawValue) \(stored.shape), the recipe makes "
+        + "\(planned.type.rawValue) \(planned.shape)"
+    }
+    guard let offset = try firstDifference(planned, stored) else { return nil }
+    let origin = planned.transform.sources.first.map { " of \($0)" } ?? ""
+    return "\(planned.name) differs from what the recipe makes of the source at byte \(offset)"
+      + " (\(planned.transform.summary)\(origin))"
   }
 
   /// What config.json says differently from the recipe, if that makes it another model.

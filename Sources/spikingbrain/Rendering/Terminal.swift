@@ -5,6 +5,7 @@ import TensorTypes
 enum Terminal {
   /// Prints an error: what is wrong, where, and what to do.
   static func report(_ error: any ReportableError) {
+    guard !error.what.isEmpty else { return }
     let place = error.location.map { "\($0): " } ?? ""
     write("error: \(place)\(error.what)\n", to: .standardError)
     if let advice = error.advice { write("  try: \(advice)\n", to: .standardError) }
@@ -16,8 +17,9 @@ enum Terminal {
   /// Prints a line on standard output.
   static func say(_ text: String) { write(text + "\n", to: .standardOutput) }
 
-  /// Writes without a newline; a closed pipe is not an error.
+  /// Writes without a newline; a closed pipe is not an error. Of several processes one writes.
   static func write(_ text: String, to handle: FileHandle) {
+    guard World.speaks else { return }
     try? handle.write(contentsOf: Data(text.utf8))
   }
 

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Checkpoints
+import Communication
 import Conversion
 import Exports
 import Foundation
@@ -9,7 +10,7 @@ import StrictJSON
 import TensorTypes
 
 /// `build`: a whole pipeline from one recipe.
-struct Build: ParsableCommand {
+struct Build: ParsableCommand, DistributedCommand {
   static let configuration = CommandConfiguration(
     abstract:
       "Runs the steps of a recipe: convert, heal, upcycle, calibrate, export, verify, evaluate.",
@@ -61,7 +62,7 @@ struct Build: ParsableCommand {
       switch step {
       case .convert(var settings):
         let target = stages.next()
-        if output.resume && Stages.isComplete(target) { continue }
+        if try isDone(target) { continue }
         heading("convert \(source) -> \(target)")
         settings.text = settings.text.map(recipe.path)
         if output.dryRun {
@@ -77,7 +78,7 @@ struct Build: ParsableCommand {
           try ConvertRunner(settings: settings, output: output).run(source, to: target))
       case .heal(var settings):
         let from = stages.current, target = stages.next()
-        if output.resume && Stages.isComplete(target) { continue }
+        if try isDone(target) { continue }
         heading("heal \(from) -> \(target)")
         settings.text = settings.text.map(recipe.path)
         let runner = HealRunner(settings: settings, output: output)
@@ -89,8 +90,8 @@ struct Build: ParsableCommand {
       case .upcycle(var settings):
         settings.text = settings.text.map(recipe.path)
         let from = stages.latest ?? source, target = stages.next()
-        if Stages.isComplete(from) { compared = from }
-        if output.resume && Stages.isComplete(target) { continue }
+        if try Stages.isComplete(from) { compared = from }
+        if try isDone(target) { continue }
         heading("upcycle \(from) -> \(target)")
         if output.dryRun, let plan = planned {
           let upcycled = try UpcyclePlan.make(from: DenseModel(plan), settings: settings)
@@ -108,8 +109,8 @@ struct Build: ParsableCommand {
         }
       case .calibrate(var settings):
         let from = stages.latest ?? source, target = stages.next()
-        if Stages.isComplete(from) { compared = from }
-        if output.resume && Stages.isComplete(target) { continue }
+        if try Stages.isComplete(from) { compared = from }
+        if try isDone(target) { continue }
         heading("calibrate \(from) -> \(target)")
         settings.text = settings.text.map(recipe.path)
         let runner = CalibrateRunner(settings: settings, output: output)
@@ -122,8 +123,8 @@ struct Build: ParsableCommand {
         }
       case .export(let settings):
         let from = stages.latest ?? source, target = stages.next()
-        if Stages.isComplete(from) { compared = from }
-        if output.resume && Stages.isComplete(target) { continue }
+        if try Stages.isComplete(from) { compared = from }
+        if try isDone(target) { continue }
         heading("export \(from) -> \(target)")
         guard !output.dryRun else {
           report("export", target, .unplanned("profile \(settings.profile)"))
@@ -154,20 +155,29 @@ struct Build: ParsableCommand {
         measured.append(settings)
         for path in paths {
           heading("evaluate \(path)")
-          let result = try Evaluate.evaluate(
-            path, text: recipe.path(settings.text), context: settings.context,
-            tokens: settings.tokens, limits: output.limits, quiet: output.reporting.quiet)
-          report("evaluate", path, Report(json: result.json, text: result.text))
+          // One process evaluates; the others wait.
+          try World.ranks.together {
+            guard World.ranks.isFirst else { return }
+            let result = try Evaluate.evaluate(
+              path, text: recipe.path(settings.text), context: settings.context,
+              tokens: settings.tokens, limits: output.limits, quiet: output.reporting.quiet)
+            report("evaluate", path, Report(json: result.json, text: result.text))
+          }
         }
       }
     }
-    if passed && !output.dryRun { stages.removeIntermediates() }
+    if passed && !output.dryRun && World.ranks.isFirst { stages.removeIntermediates() }
     // One object for the whole pipeline, also when a check failed.
     if output.reporting.json {
       let whole: JSONValue = ["passed": .bool(passed), "steps": .array(steps)]
       Terminal.say(whole.compact)
     }
     if !passed { throw ExitCode(1) }
+  }
+
+  /// Whether an earlier run has made the result of a step.
+  private func isDone(_ target: String) throws -> Bool {
+    try output.resume && Stages.isComplete(target)
   }
 
   private func heading(_ text: String) {
@@ -203,11 +213,15 @@ struct Stages {
   }
 
   /// Whether a step's result is there whole; it never is there in part.
-  static func isComplete(_ path: String) -> Bool { FileManager.default.fileExists(atPath: path) }
+  ///
+  /// One process looks for all: a network file system may tell others of yesterday.
+  static func isComplete(_ path: String) throws -> Bool {
+    try World.ranks.first { FileManager.default.fileExists(atPath: path) }
+  }
 
   /// Throws when the result of a step is there already: before the first step, not after hours.
   func requireNone() throws {
-    for number in 1..<max(count + 1, 2) where Self.isComplete(path(number)) {
+    for number in 1..<max(count + 1, 2) where try Self.isComplete(path(number)) {
       throw CheckpointError.outputExists(path: path(number))
     }
   }

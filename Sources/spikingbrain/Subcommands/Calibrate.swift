@@ -10,7 +10,7 @@ import StrictJSON
 import TensorTypes
 
 /// `calibrate`: activations become spike counts.
-struct Calibrate: ParsableCommand {
+struct Calibrate: ParsableCommand, DistributedCommand {
   static let configuration = CommandConfiguration(
     abstract: "Makes a model's activations spike: measures them on text and chooses thresholds.",
     discussion: """

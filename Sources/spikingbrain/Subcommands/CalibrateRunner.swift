@@ -1,5 +1,6 @@
 import Architectures
 import Checkpoints
+import Communication
 import Conversion
 import Foundation
 import ModelFiles
@@ -28,18 +29,19 @@ struct CalibrateRunner {
     let (samples, tokens) = try self.samples(file)
     if output.dryRun { return try describe(source, to: out) }
     let fingerprint = fingerprint(file, tokens)
-    if output.resume, !output.force, Self.isComplete(out, fingerprint) {
+    if output.resume, !output.force,
+      try World.ranks.first({ Self.isComplete(out, fingerprint) })
+    {
       return Report(
         json: ["output": .string(out)], text: "\(out) is already complete")
     }
     let calibration = SpikeCalibration(
       of: file.description, weights: file,
       residency: output.limits.residency(forWeights: file.byteCount), settings: settings,
-      samples: samples)
+      samples: samples, ranks: World.ranks)
     let inputs = file.inputs + settings.text
-    let directory = try OutputDirectory(
-      begin: out, fingerprint: fingerprint, resume: output.resume, force: output.force,
-      inputs: inputs)
+    let directory = try OutputDirectory.begin(
+      out, fingerprint: fingerprint, mode: output.mode, inputs: inputs, ranks: World.ranks)
     return try directory.orAbandon {
       var (plan, found) = try spiked(source, calibration, fingerprint, in: directory)
       if let weights = settings.weights {
@@ -72,7 +74,7 @@ struct CalibrateRunner {
     guard settings.k == .kept else {
       let result = try measure(calibration)
       let path = try directory.workspace() + "/" + CalibrationFile.name
-      try write(result, calibration, to: path)
+      if World.ranks.isFirst { try write(result, calibration, to: path) }
       var plan = try SpikingPlan.make(
         from: source, spiking: result.spiking, settings: settings, record: record(result.json))
       plan.companions.append(.init(name: CalibrationFile.name, content: .copy(of: path)))

@@ -1,6 +1,7 @@
 import Architectures
 import ArgumentParser
 import Checkpoints
+import Communication
 import Conversion
 import Foundation
 import ModelFiles
@@ -9,7 +10,7 @@ import StrictJSON
 import TensorTypes
 
 /// `convert`: a Transformer becomes a SpikingBrain checkpoint.
-struct Convert: ParsableCommand {
+struct Convert: ParsableCommand, DistributedCommand {
   static let configuration = CommandConfiguration(
     abstract: "Maps a Transformer checkpoint to SpikingBrain weights.",
     discussion: """
@@ -37,7 +38,8 @@ struct Convert: ParsableCommand {
 struct PlanRunner {
   let output: OutputOptions
 
-  /// Writes `plan` to the directory `out` unless this is a dry run; returns what to report.
+  /// Writes `plan` to the directory `out` unless this is a dry run; returns what to report. All
+  /// processes call this with the same plan.
   ///
   /// - Parameter directory: that directory, when it was begun before.
   func run(
@@ -45,10 +47,11 @@ struct PlanRunner {
     into directory: OutputDirectory? = nil
   ) throws -> Report {
     let executor = try CheckpointExecutor(
-      plan, tool: .init(name: "spikingbrain", version: ProgramVersion.current))
+      plan, tool: .init(name: "spikingbrain", version: ProgramVersion.current),
+      ranks: World.ranks)
     let summary = PlanSummary(plan: plan, files: executor.files)
     if output.dryRun { return summary.planned(out, force: output.force) }
-    if output.resume, !output.force, executor.isComplete(at: out) {
+    if output.resume, !output.force, try World.ranks.first({ executor.isComplete(at: out) }) {
       return Report(json: .object(summary.json), text: "\(out) is already complete")
     }
     let started = Date()

@@ -1,4 +1,5 @@
 import Checkpoints
+import Communication
 import Conversion
 import Foundation
 import Healing
@@ -30,19 +31,23 @@ struct ConvertRunner {
     let choice = try LayerChoice(count, settings, of: source)
     let inputs = source.inputs + settings.text
     if output.dryRun {
-      let selection = try measureAside(choice, source)
+      let selection = try World.ranks.first { try measureAside(choice, source) }
       return try runner.run(selection.plan(source, settings), from: inputs, to: out)
     }
     if output.resume, !output.force,
-      let recorded = (try? Manifest(directory: out)).flatMap({ choice.selection(in: $0) })
+      let recorded = try World.ranks.first({
+        (try? Manifest(directory: out)).flatMap { choice.selection(in: $0) }
+      })
     {
       return try runner.run(recorded.plan(source, settings), from: inputs, to: out)
     }
-    let directory = try OutputDirectory(
-      begin: out, fingerprint: fingerprint(choice, source), resume: output.resume,
-      force: output.force, inputs: inputs)
+    let directory = try OutputDirectory.begin(
+      out, fingerprint: fingerprint(choice, source), mode: output.mode, inputs: inputs,
+      ranks: World.ranks)
     return try directory.orAbandon {
-      let selection = try measure(choice, source, in: directory.workspace())
+      let selection = try World.ranks.first {
+        try measure(choice, source, in: directory.workspace())
+      }
       return try runner.run(
         selection.plan(source, settings), from: inputs, to: out, into: directory)
     }

@@ -1,5 +1,6 @@
 import Architectures
 import Checkpoints
+import Communication
 import Conversion
 import Foundation
 import Healing
@@ -40,32 +41,38 @@ struct ExpertFitting {
   /// Begins the directory `out`, with what determines the result: a run is resumed only when all of
   /// it is the same.
   func begin(_ out: String) throws -> OutputDirectory {
-    return try OutputDirectory(
-      begin: out,
+    return try OutputDirectory.begin(
+      out,
       fingerprint: [
         "version": ProgramVersion.current, "checkpoint": file.fingerprint,
         "teacher": teacher?.fingerprint ?? "", "text": Fingerprint.of(tokens),
         "settings": Fingerprint.of("\(settings.fields)"),
-      ], resume: output.resume, force: output.force, inputs: inputs)
+      ], mode: output.mode, inputs: inputs, ranks: World.ranks)
   }
 
   /// The plan with routers and refitted experts in the place of those of `plan`.
   func fitted(_ plan: CheckpointPlan, in directory: OutputDirectory) throws -> CheckpointPlan {
     let fitter = try fitter(plan, in: directory.workspace())
-    var reports = try fitter.finishedReports()
+    var reports: [ExpertFitter.LayerReport] = []
     let progress = Progress("fitting experts", quiet: output.reporting.quiet)
-    let tensors = try fitter.run { share in
-      progress.update(done: Int(share * 1000), total: 1000) { "\($0 / 10)%" }
-    } report: { report in
-      progress.finish()
-      reports.append(report)
-      if let line = report.line { output.reporting.note(line) }
+    let tensors = try World.firstThenAll {
+      reports = try fitter.finishedReports()
+      return try fitter.run { share in
+        progress.update(done: Int(share * 1000), total: 1000) { "\($0 / 10)%" }
+      } report: { report in
+        progress.finish()
+        reports.append(report)
+        if let line = report.line { output.reporting.note(line) }
+      }
     }
     var record = JSONObject([
       ("tokens", .int(tokens.count)), ("layers", .array(reports.map(\.json))),
     ])
     var views = tensors.views
-    if let (before, after) = try fitter.divergences() {
+    let divergences = try World.ranks.first {
+      try fitter.divergences().map { [$0.before, $0.after] }
+    }
+    if let before = divergences?[0], let after = divergences?[1] {
       record["kl_before"] = .double(before)
       record["kl_after"] = .double(after)
       record["kept"] = .bool(after < before)

@@ -5,7 +5,7 @@ import Recipes
 import TensorTypes
 
 /// `export`: a checkpoint in the form that a named loader accepts.
-struct Export: ParsableCommand {
+struct Export: ParsableCommand, DistributedCommand {
   static let configuration = CommandConfiguration(
     abstract: "Writes a checkpoint in the form that a named loader accepts.",
     discussion: """

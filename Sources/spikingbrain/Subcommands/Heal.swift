@@ -1,6 +1,7 @@
 import Architectures
 public import ArgumentParser
 import Checkpoints
+import Communication
 import Conversion
 import Foundation
 import Healing
@@ -12,7 +13,7 @@ import TensorTypes
 import Tokenization
 
 /// `heal`: refits the linear layers of a conversion against its source.
-struct Heal: ParsableCommand {
+struct Heal: ParsableCommand, DistributedCommand {
   static let configuration = CommandConfiguration(
     abstract: "Refits converted linear layers against the source model, on a CPU.",
     discussion: """
@@ -146,9 +147,9 @@ struct HealRunner {
     if let note = sameLayers(file, source) { output.reporting.note(note) }
     if output.dryRun { return try describe(file, prediction(rehearsal), to: out) }
     let inputs = file.inputs + source.inputs + settings.text
-    let directory = try OutputDirectory(
-      begin: out, fingerprint: fingerprint(file, source, tokens), resume: output.resume,
-      force: output.force, inputs: inputs)
+    let directory = try OutputDirectory.begin(
+      out, fingerprint: fingerprint(file, source, tokens), mode: output.mode, inputs: inputs,
+      ranks: World.ranks)
     return try directory.orAbandon {
       return try heal(file, source, tokens: tokens, to: out, directory)
     }
@@ -198,7 +199,8 @@ struct HealRunner {
         ("distillation", distilled?.json ?? .null),
       ]))
     let executor = try CheckpointExecutor(
-      plan, tool: .init(name: "spikingbrain", version: ProgramVersion.current))
+      plan, tool: .init(name: "spikingbrain", version: ProgramVersion.current),
+      ranks: World.ranks)
     try executor.write(to: directory)
     for warning in warnings { output.reporting.note("warning: \(warning)") }
     let seconds = Date().timeIntervalSince(started)
@@ -231,7 +233,7 @@ struct HealRunner {
     try Healer(
       model: model.description, weights: model.weights, teacher: source.description,
       teacherWeights: source, tokens: tokens, settings: settings, directory: directory,
-      memory: output.limits.maxRam?.bytes)
+      memory: output.limits.maxRam?.bytes, ranks: World.ranks)
   }
 
   /// A healer that writes nothing, of what fits the limits.
@@ -284,11 +286,14 @@ struct HealRunner {
   private func fingerprint(
     _ file: ModelFile, _ source: ModelFile, _ tokens: [Int]
   ) -> [String: String] {
-    [
+    var fingerprint = [
       "version": ProgramVersion.current, "checkpoint": file.fingerprint,
       "teacher": source.fingerprint, "text": Fingerprint.of(tokens),
       "settings": Fingerprint.of("\(settings.fields)"),
     ]
+    // Every process goes on with the streams that it has.
+    if World.ranks.size > 1 { fingerprint["processes"] = "\(World.ranks.size)" }
+    return fingerprint
   }
 }
 

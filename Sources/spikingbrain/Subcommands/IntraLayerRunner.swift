@@ -1,3 +1,4 @@
+import Communication
 import Conversion
 import ModelFiles
 import Recipes
@@ -20,7 +21,10 @@ struct IntraLayerRunner {
     guard !output.dryRun else {
       return try PlanRunner(output: output).run(plan, from: source.inputs, to: out)
     }
-    let distances = try distances(from: source)
+    // What was measured goes into the manifest, which the first process writes.
+    let distances = try World.ranks.together {
+      World.ranks.isFirst ? try self.distances(from: source) : []
+    }
     plan.measurements = JSONObject([
       (
         "logit_error_by_sinks",

@@ -84,7 +84,7 @@ struct LayerChoice {
   }
 
   /// The layers found, and how.
-  struct Selection {
+  struct Selection: Codable {
     /// Layers that keep window attention.
     var layers: [Int]
     /// The measurement as the manifest records it.
@@ -96,6 +96,24 @@ struct LayerChoice {
         from: source, settings: settings.with(attentionLayers: layers))
       plan.recipe["selection"] = .object(record)
       return plan
+    }
+
+    init(layers: [Int], record: JSONObject) {
+      self.layers = layers
+      self.record = record
+    }
+
+    init(from decoder: any Decoder) throws {
+      var values = try decoder.unkeyedContainer()
+      layers = try values.decode([Int].self)
+      let text = try values.decode(String.self)
+      record = try JSONParser.parse(Array(text.utf8)).object ?? JSONObject()
+    }
+
+    func encode(to encoder: any Encoder) throws {
+      var values = encoder.unkeyedContainer()
+      try values.encode(layers)
+      try values.encode(JSONValue.object(record).compact)
     }
   }
 }

@@ -16,7 +16,8 @@ struct QuantizeRunner {
   /// - Parameters:
   ///   - plan: a checkpoint in floating point, spiking settings included.
   ///   - samples: pieces of text as tokens.
-  ///   - directory: an existing directory, which may hold an interrupted run of the same.
+  ///   - directory: an existing directory, which may hold an interrupted run of the same. All
+  ///     processes are given the same one.
   func run(
     _ plan: CheckpointPlan, samples: [[Int]], in directory: String
   ) throws -> (plan: CheckpointPlan, summary: QuantizationSummary) {
@@ -26,16 +27,19 @@ struct QuantizeRunner {
     if let limit = output.limits.maxRam, quantizer.momentBytes > limit.bytes {
       throw QuantizationError.memory(needed: ByteSize(quantizer.momentBytes), limit: limit)
     }
-    var reports = try quantizer.finishedReports()
+    var reports: [WeightQuantizer.LayerReport] = []
     let progress = Progress("rounding weights", quiet: output.reporting.quiet)
     defer { progress.finish() }
     let depth = plan.description.layers.count
-    let tensors = try quantizer.run { layer, share in
-      progress.update(done: Int((Double(layer) + share) * 1000), total: depth * 1000) {
-        "layer \($0 / 1000)"
+    let tensors = try World.firstThenAll {
+      reports = try quantizer.finishedReports()
+      return try quantizer.run { layer, share in
+        progress.update(done: Int((Double(layer) + share) * 1000), total: depth * 1000) {
+          "layer \($0 / 1000)"
+        }
+      } report: {
+        reports.append($0)
       }
-    } report: {
-      reports.append($0)
     }
     let summary = QuantizationSummary(settings: settings, layers: reports)
     var quantised = try plan.quantised(tensors.views, granularity: settings.granularity)

@@ -6,7 +6,7 @@ import StrictJSON
 import TensorTypes
 
 /// `synthesize`: seeded random checkpoints of any size, for tests.
-struct Synthesize: ParsableCommand {
+struct Synthesize: ParsableCommand, DistributedCommand {
   static let configuration = CommandConfiguration(
     abstract: "Writes a checkpoint of seeded random weights in a source architecture's layout.",
     discussion: "--sparse writes headers and holes only: a checkpoint of any size in no space.")

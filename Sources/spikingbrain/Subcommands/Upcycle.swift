@@ -1,5 +1,6 @@
 import ArgumentParser
 import Checkpoints
+import Communication
 import Conversion
 import ModelFiles
 import Recipes
@@ -9,7 +10,7 @@ import TensorTypes
 import Verification
 
 /// `upcycle`: dense feed-forward parts become experts.
-struct Upcycle: ParsableCommand {
+struct Upcycle: ParsableCommand, DistributedCommand {
   static let configuration = CommandConfiguration(
     abstract: "Turns dense feed-forward parts into experts that are copies of them.",
     discussion: """
@@ -81,11 +82,15 @@ struct UpcycleRunner {
       return try PlanRunner(output: output).run(plan, from: file.inputs, to: out)
     }
     var plan = plan
-    let measured = try measure(plan, file)
-    plan.measurements = measured.json
+    // What was measured goes into the manifest, which the first process writes.
+    let measured = try World.ranks.together {
+      World.ranks.isFirst ? try measure(plan, file) : nil
+    }
+    plan.measurements = measured?.json ?? JSONObject()
     let report = try PlanRunner(output: output).run(
       plan, from: file.inputs, to: out, into: directory)
     var json = report.json.object ?? JSONObject()
+    guard let measured else { return report }
     json["measured"] = .object(measured.json)
     return Report(json: .object(json), text: report.text + "\n" + measured.text)
   }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Communication
 import Foundation
 import ModelFiles
 import Recipes
@@ -7,7 +8,7 @@ import TensorTypes
 import Verification
 
 /// `verify`: everything a bad checkpoint can hide.
-struct Verify: ParsableCommand {
+struct Verify: ParsableCommand, DistributedCommand {
   static let configuration = CommandConfiguration(
     abstract:
       "Checks structure, hashes, values and logits of a checkpoint; exit 1 names the fault.",
@@ -56,10 +57,14 @@ struct Verify: ParsableCommand {
       if !reporting.json { Terminal.say(result.line) }
     }
     let verifier = try Verifier(
-      file, source: original, residency: limits.residency(forWeights: file.byteCount))
+      file, source: original, residency: limits.residency(forWeights: file.byteCount),
+      ranks: World.ranks)
     var passed = try verifier.run(level: level, report: report)
     if passed, level == .quality, let text {
-      let result = try quality(path, source: source, text: text, limits: limits, reporting)
+      // One process evaluates; the others wait.
+      let result = try World.ranks.first {
+        try quality(path, source: source, text: text, limits: limits, reporting)
+      }
       report(result)
       passed = result.outcome != .failed
     }
