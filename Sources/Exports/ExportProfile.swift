@@ -39,6 +39,8 @@ public struct ExportContents: Sendable {
   public var notes: [String]
   /// The format of the files.
   public var format: any TensorFiles.Type
+  /// What files of that format say of the model beside its tensors.
+  public var metadata = JSONObject()
 
   /// Safetensors files, unless another format is given.
   public init(
@@ -59,6 +61,7 @@ public enum ExportProfiles {
   /// Every profile, in the order of the help text.
   public static let all: [any ExportProfile.Type] = [
     HuggingFaceProfile.self, W8ASpikeProfile.self, W8A8Profile.self, W8A16Profile.self,
+    MegatronTorchProfile.self,
   ]
 
   /// The step that `export` records in manifests.
@@ -90,6 +93,7 @@ public enum ExportProfiles {
       ]),
       source: file.summary, notes: contents.notes + casts(in: contents.tensors))
     plan.format = contents.format
+    plan.metadata = contents.metadata
     return plan
   }
 

@@ -71,8 +71,8 @@ public struct CheckpointExecutor {
         continue
       }
       let file = try directory.file(named: planned.name)
-      try layout.write(number, to: file) { stored in
-        try produce(stored, transforms[stored.name], into: file) { count in
+      try layout.write(number, to: file) { stored, observe in
+        try produce(stored, transforms[stored.name], into: file, observe: observe) { count in
           done += count
           progress(done)
         }
@@ -93,14 +93,15 @@ public struct CheckpointExecutor {
   /// Appends the bytes of one tensor to `file`; `progress` is told of each block.
   private func produce(
     _ stored: StoredTensor, _ transform: (any TensorTransform)?, into file: OutputFile,
-    progress: (Int) -> Void
+    observe: ((UnsafeRawBufferPointer) -> Void)?, progress: (Int) -> Void
   ) throws {
-    if let hole = transform as? HoleTransform {
+    if let hole = transform as? HoleTransform, observe == nil {
       try file.writeHole(hole.byteCount)
       progress(hole.byteCount)
     } else {
       try transform?.produce(block: Self.block) { bytes in
         try file.write(bytes)
+        observe?(bytes)
         progress(bytes.count)
       }
     }
