@@ -10,6 +10,8 @@ public enum CheckpointLocation: Sendable, Equatable {
   case pyTorchDirectory(String)
   /// A single PyTorch file or an index.
   case pyTorchFile(String)
+  /// A directory with `.metadata` and the files of chunks that it names.
+  case torchDistributed(String)
   /// A GGUF file.
   case gguf(String)
 
@@ -27,6 +29,7 @@ public enum CheckpointLocation: Sendable, Equatable {
     case .safetensorsDirectory(let path), .safetensorsFile(let path):
       try SafetensorsCheckpoint(path: path)
     case .pyTorchDirectory(let path), .pyTorchFile(let path): try PyTorchCheckpoint(path: path)
+    case .torchDistributed(let path): try DistributedCheckpoint(path: path)
     case .gguf(let path): try GGUFFile(path: path)
     }
   }
@@ -42,6 +45,7 @@ public enum CheckpointLocation: Sendable, Equatable {
     if names.contains(PyTorchCheckpoint.indexName) || names.contains(PyTorchCheckpoint.singleName) {
       return .pyTorchDirectory(path)
     }
+    if names.contains(DistributedMetadata.fileName) { return .torchDistributed(path) }
     let ggufs = names.filter { $0.hasSuffix(".gguf") }
     if ggufs.count > 1 { throw .ambiguousCheckpoint(path: path, candidates: ggufs) }
     if let gguf = ggufs.first { return .gguf(RelativeName.join(path, gguf)) }

@@ -8,7 +8,8 @@ extension ModelFile {
     let location = try CheckpointLocation.detect(path)
     switch location {
     case .gguf(let file): return try ModelFile(gguf: file)
-    case .safetensorsDirectory(let directory), .pyTorchDirectory(let directory):
+    case .safetensorsDirectory(let directory), .pyTorchDirectory(let directory),
+      .torchDistributed(let directory):
       return try ModelFile(directory: directory) { try location.open() }
     case .safetensorsFile(let file), .pyTorchFile(let file):
       let directory = URL(fileURLWithPath: file).deletingLastPathComponent().path

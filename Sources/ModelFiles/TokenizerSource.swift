@@ -22,7 +22,8 @@ public enum TokenizerSource: Sendable {
     switch try CheckpointLocation.detect(path) {
     case .gguf(let file):
       .gguf(GGUFTokenizerMetadata(try GGUFFile(path: file).metadata), file: file)
-    case .safetensorsDirectory(let directory), .pyTorchDirectory(let directory):
+    case .safetensorsDirectory(let directory), .pyTorchDirectory(let directory),
+      .torchDistributed(let directory):
       .directory(directory)
     case .safetensorsFile(let file), .pyTorchFile(let file):
       .directory(URL(fileURLWithPath: file).deletingLastPathComponent().path)
