@@ -12,6 +12,8 @@ public enum CheckpointLocation: Sendable, Equatable {
   case pyTorchFile(String)
   /// A directory with `.metadata` and the files of chunks that it names.
   case torchDistributed(String)
+  /// A directory of Megatron's legacy format, or of one of its iterations.
+  case megatronDirectory(String)
   /// A GGUF file.
   case gguf(String)
 
@@ -30,6 +32,7 @@ public enum CheckpointLocation: Sendable, Equatable {
       try SafetensorsCheckpoint(path: path)
     case .pyTorchDirectory(let path), .pyTorchFile(let path): try PyTorchCheckpoint(path: path)
     case .torchDistributed(let path): try DistributedCheckpoint(path: path)
+    case .megatronDirectory(let path): try MegatronCheckpoint(path: path)
     case .gguf(let path): try GGUFFile(path: path)
     }
   }
@@ -46,6 +49,7 @@ public enum CheckpointLocation: Sendable, Equatable {
       return .pyTorchDirectory(path)
     }
     if names.contains(DistributedMetadata.fileName) { return .torchDistributed(path) }
+    if MegatronCheckpoint.isPresent(at: path) { return .megatronDirectory(path) }
     let ggufs = names.filter { $0.hasSuffix(".gguf") }
     if ggufs.count > 1 { throw .ambiguousCheckpoint(path: path, candidates: ggufs) }
     if let gguf = ggufs.first { return .gguf(RelativeName.join(path, gguf)) }

@@ -61,7 +61,7 @@ public enum ExportProfiles {
   /// Every profile, in the order of the help text.
   public static let all: [any ExportProfile.Type] = [
     HuggingFaceProfile.self, W8ASpikeProfile.self, W8A8Profile.self, W8A16Profile.self,
-    MegatronTorchProfile.self,
+    SpikingBrainProfile.self, MegatronTorchProfile.self,
   ]
 
   /// The step that `export` records in manifests.
@@ -100,9 +100,9 @@ public enum ExportProfiles {
   /// Which types lose digits on the way, in words.
   private static func casts(in tensors: [CheckpointPlan.PlannedTensor]) -> [String] {
     let casts = Set(
-      tensors.filter { $0.transform is CopyTransform && $0.type.blockBytes < 4 }
-        .map { ($0.transform.summary, $0.type) }.filter { $0.0.hasPrefix("cast") }
-        .map { "\($0.0) to \($0.1.rawValue)" })
+      tensors.filter { $0.type.isFloat && $0.type.blockBytes < 4 }
+        .map { ($0.transform.summary.prefix { $0 != ":" }, $0.type) }
+        .filter { $0.0.hasPrefix("cast") }.map { "\($0.0) to \($0.1.rawValue)" })
     return casts.isEmpty ? [] : ["Rounded: \(casts.sorted().joined(separator: "; "))."]
   }
 }

@@ -8,6 +8,7 @@ extension ModelFile {
     let location = try CheckpointLocation.detect(path)
     switch location {
     case .gguf(let file): return try ModelFile(gguf: file)
+    case .megatronDirectory(let directory): return try ModelFile(megatron: directory)
     case .safetensorsDirectory(let directory), .pyTorchDirectory(let directory),
       .torchDistributed(let directory):
       return try ModelFile(directory: directory) { try location.open() }

@@ -25,6 +25,7 @@ public enum TokenizerSource: Sendable {
     case .safetensorsDirectory(let directory), .pyTorchDirectory(let directory),
       .torchDistributed(let directory):
       .directory(directory)
+    case .megatronDirectory(let directory): .directory(directory)
     case .safetensorsFile(let file), .pyTorchFile(let file):
       .directory(URL(fileURLWithPath: file).deletingLastPathComponent().path)
     }

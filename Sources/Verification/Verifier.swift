@@ -43,6 +43,7 @@ public struct Verifier {
       (.hashes, { [try hashes()] }),
       (.hashes, { [try provenance()] }),
       (.values, { [try ValuesCheck(file: file).run()] }),
+      (.values, { file.isAssembled ? [try reassembly()] : [] }),
       (.values, { experts.applies ? [try experts.coverage()] : [] }),
       (.logits, logits),
       (.logits, { [try equality()] }),
@@ -149,6 +150,12 @@ public struct Verifier {
       converted: file, plan: plan, replaced: isExported ? [:] : replaced,
       comparesEveryKey: isExported
     ).run()
+  }
+
+  /// The ranks' parts against each other, and put together against the source if it is the one that
+  /// was exported.
+  private func reassembly() throws -> CheckResult {
+    try ReassemblyCheck(file: file, source: isExported ? source : nil).run()
   }
 
   /// Which source the manifest is about, for messages.

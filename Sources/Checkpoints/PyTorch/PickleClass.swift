@@ -1,4 +1,4 @@
-/// The Python classes that describe a distributed checkpoint. Their instances are made by nothing but
+/// The Python classes that describe a checkpoint or a training. Their instances are made by nothing but
 /// this program: a class is no more than a tag on a dictionary or tuple of attributes.
 enum PickleClass: Equatable, CustomStringConvertible {
   case metadata
@@ -8,6 +8,8 @@ enum PickleClass: Equatable, CustomStringConvertible {
   case index
   case properties
   case storageInfo
+  /// The arguments of a training.
+  case namespace
 
   /// The name in PyTorch, without its module.
   var description: String {
@@ -19,6 +21,7 @@ enum PickleClass: Equatable, CustomStringConvertible {
     case .index: "MetadataIndex"
     case .properties: "TensorProperties"
     case .storageInfo: "_StorageInfo"
+    case .namespace: "Namespace"
     }
   }
 
@@ -35,6 +38,7 @@ enum PickleClass: Equatable, CustomStringConvertible {
       ("\(module).filesystem.\(PickleClass.storageInfo)", .storageInfo),
       ("\(oldModule).\(PickleClass.properties)", .properties),
       ("\(megatron).MCoreMetadata", .metadata),
+      ("argparse.\(PickleClass.namespace)", .namespace),
     ]
 
   /// Names that such files use for what says nothing about tensors.
@@ -45,6 +49,7 @@ enum PickleClass: Equatable, CustomStringConvertible {
     ].map { "\(module).\($0)" }
     + [
       "\(oldModule).MEM_FORMAT_ENCODING", "\(megatron).MCoreSavePlan", "pathlib.PosixPath",
-      "pathlib._local.PosixPath",
+      "pathlib._local.PosixPath", "signal.Signals", "_io.BytesIO",
+      "megatron.core.enums.ModelType", "megatron.core.transformer.enums.AttnBackend",
     ]
 }

@@ -34,7 +34,6 @@ enum PickleGlobal: Equatable {
       "torch.device": .record,
       "torch.serialization._get_layout": .record,
       "_codecs.encode": .record,
-      "argparse.Namespace": .record,
     ]
     let types: [(storage: String, name: String, type: ScalarType)] = [
       ("BFloat16", "bfloat16", .bfloat16), ("Half", "float16", .float16),

@@ -1,3 +1,4 @@
+public import StrictJSON
 public import TensorTypes
 
 /// One PyTorch checkpoint file (`.bin`, `.pt`, `.pth`): a zip archive with a pickle that describes
@@ -14,6 +15,8 @@ public struct PyTorchFile: ShardFile {
 
   public let formatName = "PyTorch"
   public let tensors: [StoredTensor]
+  /// Numbers, text and arguments that lie beside the dictionary of tensors.
+  public let settings: JSONObject
 
   private let file: MappedFile
   private let places: [String: Place]
@@ -54,6 +57,7 @@ public struct PyTorchFile: ShardFile {
       }
     }
     self.file = file
+    settings = archive.heap.settings(archive.value)
     self.tensors = tensors.map(\.tensor)
     self.places = places
   }

@@ -1,21 +1,27 @@
 import Conversion
+import ModelFiles
 import TensorTypes
 
 /// A tensor put together from rows of others, or from some columns of their rows, each piece copied
 /// byte for byte or cast.
 struct AssembledTransform: TensorTransform {
-  /// Rows of one source tensor.
+  /// Rows of one source tensor, where a vector has a row per element.
   struct Piece {
-    /// The rows, one element each in vectors.
-    var view: TensorView
-    /// The name of the tensor in its file.
+    /// The tensor, which is looked at when the piece is made.
+    var address: TensorAddress
+    /// Its name in its file.
     var name: String
+    /// Its type there.
+    var type: ScalarType
+    /// The rows.
+    var rows: Range<Int>
     /// The columns that are taken.
     var columns: Range<Int>
     /// How often the rows are repeated.
     var copies: Int
   }
 
+  let file: ModelFile
   let pieces: [Piece]
   let type: ScalarType
   /// What is put together, in words.
@@ -27,54 +33,45 @@ struct AssembledTransform: TensorTransform {
     }
   }
 
+  /// Types that are cast.
+  var castTypes: [String] {
+    Set(pieces.map(\.type).filter { $0 != type }.map(\.rawValue)).sorted()
+  }
+
   var summary: String {
-    let types = Set(pieces.map(\.view.type).filter { $0 != type }.map(\.rawValue)).sorted()
-    return (types.isEmpty ? "" : "cast from \(types.joined(separator: ", ")): ") + rule
+    (castTypes.isEmpty ? "" : "cast from \(castTypes.joined(separator: ", ")): ") + rule
   }
 
   func produce(block: Int, into sink: (UnsafeRawBufferPointer) throws -> Void) throws {
-    for piece in pieces { try produce(piece, block: block, into: sink) }
+    for piece in pieces {
+      let parts = try file.rows(piece.rows, of: piece.address)
+      for _ in 0..<piece.copies {
+        for part in parts { try produce(part, piece, block: block, into: sink) }
+      }
+    }
   }
 
   private func produce(
-    _ piece: Piece, block: Int, into sink: (UnsafeRawBufferPointer) throws -> Void
+    _ part: TensorView, _ piece: Piece, block: Int,
+    into sink: (UnsafeRawBufferPointer) throws -> Void
   ) throws {
-    let copy = CopyTransform(piece.view, named: piece.name, as: type)
-    let elements = piece.view.columns, rowBytes = max(1, elements * type.blockBytes)
+    let copy = CopyTransform(part, named: piece.name, as: type)
+    let elements = part.columns, rowBytes = max(1, elements * type.blockBytes)
+    guard piece.columns.count < elements else { return try copy.produce(block: block, into: sink) }
     // Blocks of whole rows, so that columns can be cut out of them.
-    let block = max(1, block / rowBytes) * rowBytes
-    guard piece.columns.count < elements || piece.copies > 1 else {
-      return try copy.produce(block: block, into: sink)
-    }
+    let rowsPerBlock = max(1, block / rowBytes)
     let wanted = piece.columns.count * type.blockBytes
     let start = piece.columns.lowerBound * type.blockBytes
-    let buffer = MemoryStorage(count: block / rowBytes * wanted)
-    for _ in 0..<piece.copies {
-      try copy.produce(block: block) { rows in
-        var end = 0
-        for row in stride(from: start, to: rows.count, by: rowBytes) {
-          let part = UnsafeRawBufferPointer(rebasing: rows[row..<row + wanted])
-          UnsafeMutableRawBufferPointer(rebasing: buffer.bytes[end...]).copyMemory(from: part)
-          end += wanted
-        }
-        try sink(UnsafeRawBufferPointer(rebasing: buffer.bytes[..<end]))
+    let buffer = MemoryStorage(count: min(rowsPerBlock, part.rows) * wanted)
+    try copy.produce(block: rowsPerBlock * rowBytes) { rows in
+      var end = 0
+      for row in stride(from: start, to: rows.count, by: rowBytes) {
+        let cut = UnsafeRawBufferPointer(rebasing: rows[row..<row + wanted])
+        UnsafeMutableRawBufferPointer(rebasing: buffer.bytes[end...]).copyMemory(from: cut)
+        end += wanted
       }
+      try sink(UnsafeRawBufferPointer(rebasing: buffer.bytes[..<end]))
     }
     withExtendedLifetime(buffer) {}
-  }
-}
-
-extension TensorView {
-  /// Rows `range`, where a vector has a row per element.
-  ///
-  /// - Precondition: rows that are stored in another order within heads are asked for by whole heads.
-  func part(_ range: Range<Int>) -> TensorView {
-    let isVector = shape.dimensions.count == 1
-    let rows = isVector ? shape.columns : rows, columns = isVector ? 1 : columns
-    let rowBytes = rows == 0 ? 0 : bytes.count / rows
-    let part = bytes[range.lowerBound * rowBytes..<range.upperBound * rowBytes]
-    return TensorView(
-      bytes: UnsafeRawBufferPointer(rebasing: part), type: type, shape: [range.count, columns],
-      rowOrder: rowOrder, storage: storage)
   }
 }

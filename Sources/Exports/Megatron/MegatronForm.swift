@@ -17,7 +17,7 @@ struct MegatronForm {
   /// The model in `file`, shared as `settings` say; what Megatron cannot hold is refused for `profile`.
   init(_ file: ModelFile, settings: ExportSettings, profile: String) throws {
     var obstacles: [String] = []
-    if file.description.int8Weights != nil || file.form != .own {
+    if file.description.int8Weights != nil {
       obstacles.append("INT8 weights (w8aspike, w8a8 and w8a16-g128 can)")
     }
     if file.description.spiking != nil { obstacles.append("spiking thresholds (w8aspike can)") }
@@ -25,13 +25,7 @@ struct MegatronForm {
       throw ExportError.cannotHold(profile: profile, what: obstacles, path: file.path)
     }
     description = file.description
-    if file.isDirectory {
-      configuration = file.configuration.object
-    } else if let found = Architectures.source(of: file.description) {
-      configuration = found.configuration
-    } else {
-      configuration = SpikingBrainLayout.configuration(of: file.description)
-    }
+    configuration = file.directoryForm.configuration
     mapping = try MegatronMapping(
       description,
       topology: MegatronTopology(

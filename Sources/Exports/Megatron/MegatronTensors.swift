@@ -34,10 +34,11 @@ struct MegatronTensors {
         guard let stored = file.tensors[piece.address] else {
           throw ModelFileError.noTensor(path: file.path, address: piece.address)
         }
-        let view = try file.view(piece.address).part(piece.rows)
         types.append(dtype.applied(to: stored.type))
         pieces.append(
-          .init(view: view, name: stored.name, columns: region.columns, copies: piece.copies))
+          .init(
+            address: piece.address, name: stored.name, type: stored.type, rows: piece.rows,
+            columns: region.columns, copies: piece.copies))
       }
     }
     guard let type = types.first, types.allSatisfy({ $0 == type }) else {
@@ -46,7 +47,7 @@ struct MegatronTensors {
         types: Set(types.map(\.rawValue)).sorted())
     }
     return AssembledTransform(
-      pieces: pieces, type: type, rule: rule(of: parameter, rank: rank))
+      file: file, pieces: pieces, type: type, rule: rule(of: parameter, rank: rank))
   }
 
   /// What a rank holds of a parameter, as the manifest records it.
