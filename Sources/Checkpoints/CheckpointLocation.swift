@@ -49,7 +49,9 @@ public enum CheckpointLocation: Sendable, Equatable {
       return .pyTorchDirectory(path)
     }
     if names.contains(DistributedMetadata.fileName) { return .torchDistributed(path) }
-    if MegatronCheckpoint.isPresent(at: path) { return .megatronDirectory(path) }
+    if try MegatronCheckpoint.isPresent(at: path, names: names) {
+      return .megatronDirectory(path)
+    }
     let ggufs = names.filter { $0.hasSuffix(".gguf") }
     if ggufs.count > 1 { throw .ambiguousCheckpoint(path: path, candidates: ggufs) }
     if let gguf = ggufs.first { return .gguf(RelativeName.join(path, gguf)) }

@@ -19,18 +19,26 @@ extension MegatronShards {
     return rows * topology.tensor >= model.vocabularySize ? rows * topology.tensor : nil
   }
 
-  /// Ranks whose arguments name other ranks than those of the first.
-  static func argumentProblems(
+  /// Refuses files that are not those of the ranks in `topology`: more or fewer, or such that name
+  /// others themselves.
+  static func checkRanks(
     _ stored: MegatronCheckpoint, topology: MegatronTopology
-  ) -> [ModelFile.StructureProblem] {
-    stored.directories.compactMap { directory in
-      guard let arguments = stored.arguments(of: directory) else { return nil }
-      let own = try? MegatronArguments.topology(arguments, file: directory)
-      return own == topology
-        ? nil
-        : .content(
-          name: "\(directory)/args", reason: "names other ranks than \(stored.directories[0])",
-          file: stored.arguments.file)
+  ) throws(ConfigurationError) {
+    let file = stored.arguments.file
+    let count = topology.tensor * topology.pipeline * topology.expert
+    guard count == stored.directories.count else {
+      throw .inconsistent(
+        "args name \(count) ranks, but there are "
+          + counted(stored.directories.count, "directory", plural: "directories"),
+        file: file)
+    }
+    for directory in stored.directories {
+      guard let arguments = stored.arguments(of: directory),
+        try MegatronArguments.topology(arguments, file: file) == topology
+      else {
+        throw .inconsistent(
+          "args in \(directory) name other ranks than in \(stored.directories[0])", file: file)
+      }
     }
   }
 }

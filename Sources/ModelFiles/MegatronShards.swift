@@ -16,7 +16,6 @@ struct MegatronShards {
     self.stored = stored
     self.mapping = mapping
     found = Array(repeating: [:], count: mapping.parameters.count)
-    problems = MegatronShards.argumentProblems(stored, topology: mapping.topology)
     var unused = Set(stored.tensors.map(\.name))
     let topology = mapping.topology
     for rank in topology.ranks {

@@ -11,6 +11,7 @@ extension ModelFile {
     let stored = try MegatronCheckpoint(path: path)
     let (arguments, argumentFile) = stored.arguments
     let topology = try MegatronArguments.topology(arguments, file: argumentFile)
+    try MegatronShards.checkRanks(stored, topology: topology)
     var (configuration, directory) = try ModelFile.configuration(path, arguments, argumentFile)
     var architecture = try Architectures.of(configuration)
     var description = try architecture.describe(configuration)
@@ -23,9 +24,14 @@ extension ModelFile {
     if stored.tensors.contains(where: { $0.name.hasSuffix(merged) }) {
       description.adoptMergedGates { $0.role == .gateMerged }
     }
-    let mapping = try MegatronMapping(
-      description, topology: topology,
-      vocabularyRows: MegatronShards.vocabularyRows(in: stored, topology: topology, description))
+    let mapping: MegatronMapping
+    do throws(MegatronTopologyError) {
+      mapping = try MegatronMapping(
+        description, topology: topology,
+        vocabularyRows: MegatronShards.vocabularyRows(in: stored, topology: topology, description))
+    } catch {
+      throw ConfigurationError.inconsistent(error.what, file: argumentFile)
+    }
     self.init(
       path: path,
       reader: MegatronReader(stored, mapping: mapping, names: architecture.names),

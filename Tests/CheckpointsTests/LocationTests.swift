@@ -66,12 +66,25 @@ import Testing
 
   @Test(arguments: [
     ("tf_model.h5", "HDF5 weights"),
-    ("flax_model.msgpack", "Flax"), ("latest_checkpointed_iteration.txt", "Megatron"),
+    ("flax_model.msgpack", "Flax"),
     ("__0_0.distcp", "torch distributed"),
   ])
   func recognisedDirectory(_ name: String, _ format: String) throws {
     try directory.write(name, "x")
     #expect(error(directory.path) == .formatNotSupported(path: directory.path, format: format))
+  }
+
+  @Test func megatronDirectories() throws {
+    let valid = formatsPath("megatron/valid/dense")
+    #expect(try CheckpointLocation.detect(valid) == .megatronDirectory(valid))
+    let iteration = valid + "/iter_0000005"
+    #expect(try CheckpointLocation.detect(iteration) == .megatronDirectory(iteration))
+    #expect(try CheckpointLocation.detect(iteration).open().files.count == 4)
+    // An iteration without ranks is of another of its formats.
+    try directory.write("latest_checkpointed_iteration.txt", "release")
+    try directory.write("release/common.pt", "x")
+    #expect(
+      error(directory.path) == .formatNotSupported(path: directory.path, format: "Megatron"))
   }
 
   @Test(arguments: [

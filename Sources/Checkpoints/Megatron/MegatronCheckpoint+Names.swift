@@ -20,11 +20,11 @@ extension MegatronCheckpoint {
     "\(release)/\(directory)/\(rankFile)"
   }
 
-  /// Whether the directory `path` is a checkpoint of this format, or an iteration of one.
-  static func isPresent(at path: String) -> Bool {
-    guard let iteration = try? iteration(path), let names = try? FileStatus.names(in: iteration)
-    else { return false }
-    return names.contains { $0.hasPrefix(rankPrefix) }
+  /// Whether the directory `path`, which holds `names`, is a checkpoint of this format or an iteration
+  /// of one.
+  static func isPresent(at path: String, names: [String]) throws(CheckpointError) -> Bool {
+    guard names.contains(trackerName) else { return names.contains { $0.hasPrefix(rankPrefix) } }
+    return try FileStatus.names(in: iteration(path)).contains { $0.hasPrefix(rankPrefix) }
   }
 
   /// The directory of the iteration that the tracker in `path` names; `path` when it has none.

@@ -86,6 +86,10 @@ public struct PyTorchFile: ShardFile {
         return found
       }
     }
+    if members.contains(where: { $0.key == "model0" }) {
+      throw .formatNotSupported(
+        path: file, format: "Megatron (several runs of layers in a stage)")
+    }
     throw .malformed(
       file: file, format: "pickle", offset: 0, reason: "it holds no dictionary of tensors")
   }
