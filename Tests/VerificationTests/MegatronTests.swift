@@ -70,7 +70,7 @@ struct MegatronTests {
 
   @Test func `a rank that holds other bytes than the others is named`() throws {
     try cut("intra-layer", tensor: 1, pipeline: 2, expert: 4)
-    let name = "mp_rank_00_001_002/decoder.layers.1.self_attention.la_norm.weight"
+    let name = "mp_rank_00_001_002/decoder.layers.1.mlp.router.weight"
     try damage(name)
     let results = try verify(directory("m"), source: nil)
     let failed = try #require(results.first { $0.outcome == .failed })

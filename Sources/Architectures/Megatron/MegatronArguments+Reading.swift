@@ -57,8 +57,9 @@ extension MegatronArguments {
     let hasNorm = try config.bool("qk_layernorm", default: false)
     let hasBias = try config.bool("add_qkv_bias", default: false)
     let everyBias = try config.bool("add_bias_linear", default: false)
-    let modelType = hasNorm ? Qwen3.modelType : hasBias ? Qwen2.modelType : Llama.modelType
-    if everyBias, modelType != Llama.modelType {
+    let isQwen2 = hasBias && !everyBias
+    let modelType = hasNorm ? Qwen3.modelType : isQwen2 ? Qwen2.modelType : Llama.modelType
+    if everyBias, !hasBias || hasNorm {
       throw refuse("add_bias_linear", "no source architecture has these biases")
     }
     return try configuration(config, modelType: modelType, everyBias: everyBias)

@@ -76,9 +76,8 @@ public struct MegatronTopology: Sendable, Hashable {
     }
     if experts.isEmpty, expert > 1 { throw .noExperts(ranks: expert) }
     for experts in experts {
+      // Shared experts are as wide as some of these together.
       if experts.size % tensor != 0 { throw .expertWidth(experts.size, ranks: tensor) }
-      let shared = experts.shared * experts.size
-      if shared % tensor != 0 { throw .sharedExpertWidth(shared, ranks: tensor) }
       if experts.routed % expert != 0 { throw .experts(experts.routed, ranks: expert) }
     }
   }

@@ -11,8 +11,6 @@ public enum MegatronTopologyError: ReportableError, Equatable {
   case feedForward(Int, ranks: Int)
   /// Tensor ranks cut every expert by its width.
   case expertWidth(Int, ranks: Int)
-  /// Tensor ranks cut the shared expert by its width.
-  case sharedExpertWidth(Int, ranks: Int)
   /// Stages hold equally many layers.
   case layers(Int, ranks: Int)
   /// Expert ranks hold equally many experts.
@@ -29,8 +27,6 @@ public enum MegatronTopologyError: ReportableError, Equatable {
       wording("--tp", ranks, "the feed-forward width of \(count)")
     case .expertWidth(let count, let ranks):
       wording("--tp", ranks, "the expert width of \(count)")
-    case .sharedExpertWidth(let count, let ranks):
-      wording("--tp", ranks, "the shared expert's width of \(count)")
     case .layers(let count, let ranks): wording("--pp", ranks, "the \(count) layers")
     case .experts(let count, let ranks): wording("--ep", ranks, "the \(count) experts")
     case .noExperts(let ranks):
@@ -42,8 +38,7 @@ public enum MegatronTopologyError: ReportableError, Equatable {
     let divided: Int
     switch self {
     case .keyValueHeads(let count, _), .heads(let count, _), .feedForward(let count, _),
-      .expertWidth(let count, _), .sharedExpertWidth(let count, _), .layers(let count, _),
-      .experts(let count, _):
+      .expertWidth(let count, _), .layers(let count, _), .experts(let count, _):
       divided = count
     case .noExperts: return "leave --ep out"
     }
