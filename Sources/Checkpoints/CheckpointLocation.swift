@@ -14,6 +14,10 @@ public enum CheckpointLocation: Sendable, Equatable {
   case hdf5Directory(String)
   /// A single HDF5 file or an index.
   case hdf5File(String)
+  /// A directory with `.metadata` and the files of chunks that it names.
+  case torchDistributed(String)
+  /// A directory of Megatron's legacy format, or of one of its iterations.
+  case megatronDirectory(String)
   /// A GGUF file, the first one where there are several.
   case gguf(String)
 
@@ -32,6 +36,8 @@ public enum CheckpointLocation: Sendable, Equatable {
       try SafetensorsCheckpoint(path: path)
     case .pyTorchDirectory(let path), .pyTorchFile(let path): try PyTorchCheckpoint(path: path)
     case .hdf5Directory(let path), .hdf5File(let path): try HDF5Checkpoint(path: path)
+    case .torchDistributed(let path): try DistributedCheckpoint(path: path)
+    case .megatronDirectory(let path): try MegatronCheckpoint(path: path)
     case .gguf(let path): try GGUFCheckpoint(path: path)
     }
   }
@@ -49,6 +55,10 @@ public enum CheckpointLocation: Sendable, Equatable {
     }
     if names.contains(HDF5Checkpoint.indexName) || names.contains(HDF5Checkpoint.singleName) {
       return .hdf5Directory(path)
+    }
+    if names.contains(DistributedMetadata.fileName) { return .torchDistributed(path) }
+    if try MegatronCheckpoint.isPresent(at: path, names: names) {
+      return .megatronDirectory(path)
     }
     let ggufs = names.filter { $0.hasSuffix(".gguf") && !isLaterPart($0, among: names) }
     if ggufs.count > 1 { throw .ambiguousCheckpoint(path: path, candidates: ggufs) }

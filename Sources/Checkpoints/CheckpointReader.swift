@@ -46,6 +46,14 @@ public protocol CheckpointReader: Sendable {
   func tensor(named name: String) -> StoredTensor?
   /// The stored bytes of the tensor called `name`, in place.
   func view(_ name: String) throws(CheckpointError) -> TensorView
+  /// The same as rows one after the other, for formats that hold a tensor in several parts: each
+  /// part is a matrix, in place where that is possible.
+  func parts(_ name: String) throws(CheckpointError) -> [TensorView]
+}
+
+extension CheckpointReader {
+  /// One part: the tensor.
+  public func parts(_ name: String) throws(CheckpointError) -> [TensorView] { [try view(name)] }
 }
 
 extension MappedFile {

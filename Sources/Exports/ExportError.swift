@@ -14,6 +14,7 @@ public enum ExportError: ReportableError, Equatable {
   case type(profile: String, asked: String, needed: String)
   case notFinite(tensor: String)
   case scale(tensor: String, value: Float, type: ScalarType)
+  case mixedTypes(parameter: String, types: [String])
 
   public var what: String {
     switch self {
@@ -40,6 +41,9 @@ public enum ExportError: ReportableError, Equatable {
     case .notFinite(let tensor): "\(tensor) holds numbers that are not finite"
     case .scale(let tensor, let value, let type):
       "\(tensor) needs the scale \(value), which \(type.rawValue) cannot hold"
+    case .mixedTypes(let parameter, let types):
+      "\(parameter) is put together from tensors of different types: "
+        + types.joined(separator: ", ")
     }
   }
 
@@ -60,6 +64,7 @@ public enum ExportError: ReportableError, Equatable {
     case .thresholds: "`calibrate` with one --k"
     case .scale(_, _, .q8_0): "scales of this format have 16 bits; export it by another profile"
     case .scale: "use --dtype bfloat16 or float32"
+    case .mixedTypes: "choose one with --dtype"
     default: nil
     }
   }

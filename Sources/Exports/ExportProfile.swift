@@ -39,6 +39,8 @@ public struct ExportContents: Sendable {
   public var notes: [String]
   /// The format of the files.
   public var format: any TensorFiles.Type
+  /// What files of that format say of the model beside its tensors.
+  public var metadata = JSONObject()
 
   /// Safetensors files, unless another format is given.
   public init(
@@ -59,7 +61,7 @@ public enum ExportProfiles {
   /// Every profile, in the order of the help text.
   public static let all: [any ExportProfile.Type] = [
     HuggingFaceProfile.self, VLLMProfile.self, W8ASpikeProfile.self, W8A8Profile.self,
-    W8A16Profile.self, GGUFProfile.self,
+    W8A16Profile.self, SpikingBrainProfile.self, MegatronTorchProfile.self, GGUFProfile.self,
   ]
 
   /// The step that `export` records in manifests.
@@ -92,15 +94,16 @@ public enum ExportProfiles {
       ]),
       source: file.summary, notes: contents.notes + casts(in: contents.tensors))
     plan.format = contents.format
+    plan.metadata = contents.metadata
     return plan
   }
 
   /// Which types lose digits on the way, in words.
   private static func casts(in tensors: [CheckpointPlan.PlannedTensor]) -> [String] {
     let casts = Set(
-      tensors.filter { $0.transform is CopyTransform && $0.type.blockBytes < 4 }
-        .map { ($0.transform.summary, $0.type) }.filter { $0.0.hasPrefix("cast") }
-        .map { "\($0.0) to \($0.1.rawValue)" })
+      tensors.filter { $0.type.isFloat && $0.type.blockBytes < 4 }
+        .map { ($0.transform.summary.prefix { $0 != ":" }, $0.type) }
+        .filter { $0.0.hasPrefix("cast") }.map { "\($0.0) to \($0.1.rawValue)" })
     return casts.isEmpty ? [] : ["Rounded: \(casts.sorted().joined(separator: "; "))."]
   }
 }

@@ -122,7 +122,7 @@ extension ModelFile {
     let type = dtype.applied(to: stored.type)
     return CheckpointPlan.PlannedTensor(
       name: name, shape: stored.shape, type: type,
-      transform: CopyTransform(try view(address), named: stored.name, as: type))
+      transform: try copying(address, as: type))
   }
 }
 

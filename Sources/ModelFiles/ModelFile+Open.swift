@@ -8,8 +8,9 @@ extension ModelFile {
     let location = try CheckpointLocation.detect(path)
     switch location {
     case .gguf(let file): return try ModelFile(gguf: file, named: path)
+    case .megatronDirectory(let directory): return try ModelFile(megatron: directory)
     case .safetensorsDirectory(let directory), .pyTorchDirectory(let directory),
-      .hdf5Directory(let directory):
+      .hdf5Directory(let directory), .torchDistributed(let directory):
       return try ModelFile(directory: directory) { try location.open() }
     case .safetensorsFile(let file), .pyTorchFile(let file), .hdf5File(let file):
       let directory = URL(fileURLWithPath: file).deletingLastPathComponent().path

@@ -15,7 +15,7 @@ public struct ModelFile: WeightSource {
   public let reader: any CheckpointReader
   /// The tensors as the files hold them.
   public let stored: any CheckpointReader
-  /// How the files hold quantised projections.
+  /// How the files hold the tensors of the model.
   public let form: StoredForm
   /// The configuration, in the terms of a Hugging Face config.json.
   public private(set) var configuration: Configuration
@@ -35,7 +35,7 @@ public struct ModelFile: WeightSource {
   /// How rows lie in storage, for the roles that some formats permute.
   private let rowOrders: [TensorAddress.Role: RowOrder]
 
-  /// How files hold quantised projections.
+  /// How files hold the tensors of a model.
   public enum StoredForm: Sendable, Equatable {
     /// As our own layouts do, or there are none.
     case own
@@ -45,6 +45,8 @@ public struct ModelFile: WeightSource {
     case blocks
     /// As the `quantization_config` says.
     case compressed(CompressedTensors)
+    /// Cut for the ranks of Megatron.
+    case megatron(MegatronTopology)
   }
 
   /// A way in which files and configuration disagree.
@@ -65,8 +67,8 @@ public struct ModelFile: WeightSource {
   ) {
     self.path = path
     self.reader = reader
-    let quantised = reader as? QuantizedReader
-    stored = quantised?.stored ?? reader
+    let shown = reader as? any ShownReader
+    stored = shown?.stored ?? reader
     self.form = form
     self.configuration = configuration
     self.architecture = architecture
@@ -76,7 +78,7 @@ public struct ModelFile: WeightSource {
     let matched = StructureMatch(of: reader, with: description, names: names)
     tensors = matched.tensors
     ignored = matched.ignored
-    problems = (quantised?.problems ?? []) + matched.problems
+    problems = (shown?.problems ?? []) + matched.problems
   }
 
   /// Throws the first structural problem, if there is one.
@@ -96,6 +98,9 @@ public struct ModelFile: WeightSource {
       bytes: view.bytes, type: view.type, shape: view.shape, rowOrder: order,
       storage: view.storage)
   }
+
+  /// How rows of tensors of `role` lie in storage.
+  func rowOrder(of role: TensorAddress.Role) -> RowOrder { rowOrders[role] ?? .stored }
 
   /// The same file, read as a model whose sliding windows are `size` tokens long; nil when it has
   /// none.

@@ -24,7 +24,8 @@ public enum TokenizerSource: Sendable {
     switch try CheckpointLocation.detect(path) {
     case .gguf(let file): TokenizerSource(try GGUFCheckpoint(path: file).metadata, file: file)
     case .safetensorsDirectory(let directory), .pyTorchDirectory(let directory),
-      .hdf5Directory(let directory):
+      .hdf5Directory(let directory), .torchDistributed(let directory),
+      .megatronDirectory(let directory):
       .directory(directory)
     case .safetensorsFile(let file), .pyTorchFile(let file), .hdf5File(let file):
       .directory(URL(fileURLWithPath: file).deletingLastPathComponent().path)

@@ -54,6 +54,7 @@ public struct Verifier {
       (.hashes, true, { [try hashes()] }),
       (.hashes, true, { [try provenance()] }),
       (.values, false, { [try ValuesCheck(file: file).run()] }),
+      (.values, false, { file.isAssembled ? [try reassembly()] : [] }),
       (.values, false, { experts.applies ? [try experts.coverage()] : [] }),
       (.logits, false, logits),
       (.logits, false, { [try equality()] }),
@@ -171,6 +172,12 @@ public struct Verifier {
       converted: file, plan: plan, replaced: isExported ? [:] : replaced,
       comparesEveryKey: isExported, ranks: ranks
     ).run()
+  }
+
+  /// The ranks' parts against each other, and put together against the source if it is the one that
+  /// was exported.
+  private func reassembly() throws -> CheckResult {
+    try ReassemblyCheck(file: file, source: isExported ? source : nil).run()
   }
 
   /// Which source the manifest is about, for messages.

@@ -67,7 +67,7 @@ import Testing
 
   @Test(arguments: [
     ("tf_model.h5", "TensorFlow"),
-    ("flax_model.msgpack", "Flax"), ("latest_checkpointed_iteration.txt", "Megatron"),
+    ("flax_model.msgpack", "Flax"),
     ("__0_0.distcp", "torch distributed"),
   ])
   func recognisedDirectory(_ name: String, _ format: String) throws {
@@ -99,6 +99,19 @@ import Testing
       error(directory.path)
         == .ambiguousCheckpoint(
           path: directory.path, candidates: ["m-00001-of-00003.gguf", "n-00002-of-00003.gguf"]))
+  }
+
+  @Test func megatronDirectories() throws {
+    let valid = formatsPath("megatron/valid/dense")
+    #expect(try CheckpointLocation.detect(valid) == .megatronDirectory(valid))
+    let iteration = valid + "/iter_0000005"
+    #expect(try CheckpointLocation.detect(iteration) == .megatronDirectory(iteration))
+    #expect(try CheckpointLocation.detect(iteration).open().files.count == 4)
+    // An iteration without ranks is of another of its formats.
+    try directory.write("latest_checkpointed_iteration.txt", "release")
+    try directory.write("release/common.pt", "x")
+    #expect(
+      error(directory.path) == .formatNotSupported(path: directory.path, format: "Megatron"))
   }
 
   @Test func unknownFile() throws {

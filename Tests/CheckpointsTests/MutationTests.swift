@@ -47,6 +47,20 @@ import Testing
     #expect(accepted < count)
   }
 
+  /// The description alone, and an archive of chunks.
+  @Test(arguments: [".metadata", "__0_0.distcp"])
+  func distributed(_ name: String) throws {
+    let vector = "dcp/valid/megatron", directory = try TemporaryDirectory()
+    for file in [".metadata", "__0_0.distcp", "__0_1.distcp"] {
+      try directory.write(file, contents(formatsPath("\(vector)/\(file)")))
+    }
+    let accepted = try mutate("\(vector)/\(name)") { path in
+      try directory.write(name, contents(path))
+      try readEverything(DistributedCheckpoint(path: directory.path))
+    }
+    #expect(accepted < count)
+  }
+
   @Test func manifest() throws {
     let accepted = try mutate("manifest/valid/manifest.json") { path in
       _ = try Manifest(path: path).json.pretty

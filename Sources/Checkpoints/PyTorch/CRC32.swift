@@ -1,5 +1,5 @@
 /// CRC-32 as zip archives use it (ISO 3309: polynomial 0xEDB88320, reflected), eight bytes at a time.
-enum CRC32 {
+package struct CRC32 {
   /// 8 tables of 256: at k · 256 + b the checksum of byte b followed by k zero bytes.
   private static let table: [UInt32] = {
     var table = [UInt32](repeating: 0, count: 8 << 8)
@@ -15,10 +15,25 @@ enum CRC32 {
     return table
   }()
 
+  private var crc = ~UInt32(0)
+
+  /// A checksum of no bytes yet.
+  package init() {}
+
+  /// The checksum of all bytes so far.
+  package var value: UInt32 { ~crc }
+
   /// The checksum of `bytes`.
-  static func checksum(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
-    table.withUnsafeBufferPointer { table in
-      var crc = ~UInt32(0), index = 0
+  package static func checksum(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
+    var sum = CRC32()
+    sum.update(bytes)
+    return sum.value
+  }
+
+  /// Adds `bytes` after all earlier ones.
+  package mutating func update(_ bytes: UnsafeRawBufferPointer) {
+    crc = CRC32.table.withUnsafeBufferPointer { table in
+      var crc = crc, index = 0
       while index + 8 <= bytes.count {
         let word = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: index, as: UInt64.self))
         let low = UInt32(truncatingIfNeeded: word) ^ crc
@@ -34,7 +49,7 @@ enum CRC32 {
         crc = crc >> 8 ^ table[Int((crc ^ UInt32(bytes[index])) & 0xff)]
         index += 1
       }
-      return ~crc
+      return crc
     }
   }
 }

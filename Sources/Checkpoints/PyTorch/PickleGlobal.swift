@@ -11,6 +11,8 @@ enum PickleGlobal: Equatable {
   case storage(ScalarType?)
   /// `torch.bfloat16` and the like.
   case type(ScalarType)
+  /// A class whose instances are kept as their attributes.
+  case object(PickleClass)
   /// Things that say nothing about tensors: devices, layouts, arguments of a training.
   case record
 
@@ -32,7 +34,6 @@ enum PickleGlobal: Equatable {
       "torch.device": .record,
       "torch.serialization._get_layout": .record,
       "_codecs.encode": .record,
-      "argparse.Namespace": .record,
     ]
     let types: [(storage: String, name: String, type: ScalarType)] = [
       ("BFloat16", "bfloat16", .bfloat16), ("Half", "float16", .float16),
@@ -40,6 +41,8 @@ enum PickleGlobal: Equatable {
       ("Long", "int64", .int64), ("Int", "int32", .int32), ("Short", "int16", .int16),
       ("Char", "int8", .int8), ("Byte", "uint8", .uint8), ("Bool", "bool", .bool),
     ]
+    for (name, kind) in PickleClass.names { known[name] = .object(kind) }
+    for name in PickleClass.irrelevant { known[name] = .record }
     for type in types {
       known["torch.\(type.storage)Storage"] = .storage(type.type)
       known["torch.\(type.name)"] = .type(type.type)

@@ -20,6 +20,8 @@ struct PickleHeap {
     /// Keys and values in order of insertion.
     case dictionary([(key: Reference, value: Reference)])
     case global(PickleGlobal)
+    /// An instance, with the dictionary or tuple of its attributes once it has them.
+    case object(PickleClass, state: Reference?)
     case storage(Storage)
     case tensor(Tensor)
   }
@@ -70,6 +72,14 @@ struct PickleHeap {
       members.append((key, entry.value))
     }
     return members
+  }
+
+  /// The attributes of an instance of `kind` that were given as a dictionary.
+  func attributes(
+    _ reference: Reference, of kind: PickleClass
+  ) -> [(key: String, value: Reference)]? {
+    guard case .object(kind, let state?) = values[reference] else { return nil }
+    return members(state)
   }
 
   /// The integers of a tuple or list.

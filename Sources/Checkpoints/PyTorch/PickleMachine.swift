@@ -8,6 +8,7 @@ struct PickleMachine {
   /// The longest pickle that is read, in bytes.
   static let byteLimit = 256 << 20
 
+  private let newest: UInt8
   private var cursor: ByteCursor
   private var heap = PickleHeap()
   private var stack: [PickleHeap.Reference] = []
@@ -15,21 +16,26 @@ struct PickleMachine {
   private var memo: [Int: PickleHeap.Reference] = [:]
 
   /// The value that the pickle in `bytes` makes, and the heap it lies in.
+  ///
+  /// - Parameter newest: the latest protocol that `file` may have.
   static func run(
-    _ bytes: UnsafeRawBufferPointer, file: String
+    _ bytes: UnsafeRawBufferPointer, file: String, newest: UInt8 = 4
   ) throws(CheckpointError) -> (value: PickleHeap.Reference, heap: PickleHeap) {
     guard bytes.count <= byteLimit else {
       throw .limitExceeded(
         file: file, quantity: "pickle length", limit: byteLimit, got: UInt64(bytes.count))
     }
     var machine = PickleMachine(
-      cursor: ByteCursor(bytes, at: 0, file: file, format: "pickle"))
+      newest: newest, cursor: ByteCursor(bytes, at: 0, file: file, format: "pickle"))
     while try machine.step() {}
     let value = try machine.pop()
     return (value, machine.heap)
   }
 
-  private init(cursor: ByteCursor) { self.cursor = cursor }
+  private init(newest: UInt8, cursor: ByteCursor) {
+    self.newest = newest
+    self.cursor = cursor
+  }
 
   /// Runs one instruction; false after the last.
   private mutating func step() throws(CheckpointError) -> Bool {
@@ -37,8 +43,8 @@ struct PickleMachine {
     switch code {
     case 0x80:  // PROTO
       let version = try cursor.u8()
-      guard (2...4).contains(version) else {
-        throw cursor.malformed("protocol \(version); 2 to 4 are read")
+      guard version >= 2, version <= newest else {
+        throw cursor.malformed("protocol \(version); 2 to \(newest) are read")
       }
     case 0x95: try cursor.skip(8)  // FRAME
     case UInt8(ascii: "."): return false
@@ -88,7 +94,7 @@ struct PickleMachine {
         case .tuple(let arguments) = heap[parts[1]]
       else { throw cursor.malformed("something that is no function is called") }
       try push(call(function, arguments))
-    case UInt8(ascii: "b"): _ = try pop()  // BUILD: attributes, which say nothing about tensors
+    case UInt8(ascii: "b"): try build(pop())
     case UInt8(ascii: "Q"): try push(.storage(storage(pop())))
     case UInt8(ascii: "q"): try memorise(Int(cursor.u8()))
     case UInt8(ascii: "r"): try memorise(Int(cursor.u32()))
@@ -215,9 +221,20 @@ extension PickleMachine {
         throw cursor.malformed("a size is not made of integers")
       }
       return heap[first]
+    case .object(let kind):
+      guard arguments.isEmpty else { throw cursor.malformed("a \(kind) is made of something") }
+      return .object(kind, state: nil)
     case .record: return .opaque
     case .storage, .type: throw cursor.malformed("a type is called")
     }
+  }
+
+  /// BUILD: gives the value on the stack its attributes; those of most say nothing about tensors.
+  private mutating func build(_ state: PickleHeap.Reference) throws(CheckpointError) {
+    let instance = try top()
+    guard case .object(let kind, let earlier) = heap[instance] else { return }
+    guard earlier == nil else { throw cursor.malformed("a \(kind) is given attributes twice") }
+    heap[instance] = .object(kind, state: state)
   }
 
   /// `_rebuild_tensor(storage, offset, size, stride, ...)`; version 3 names the type after the hooks.

@@ -1,4 +1,4 @@
-import Synchronization
+public import StrictJSON
 public import TensorTypes
 
 /// One PyTorch checkpoint file (`.bin`, `.pt`, `.pth`): a zip archive with a pickle that describes
@@ -15,13 +15,15 @@ public struct PyTorchFile: ShardFile {
 
   public let formatName = "PyTorch"
   public let tensors: [StoredTensor]
+  /// Numbers, text and arguments that lie beside the dictionary of tensors.
+  public let settings: JSONObject
 
   private let file: MappedFile
   private let places: [String: Place]
   private let checked = CheckedEntries()
 
   /// Where a tensor lies.
-  private struct Place {
+  struct Place {
     var index: Int
     var entry: ZipDirectory.Entry
     /// Bytes from one index to the next, for each dimension; nil when it is contiguous.
@@ -36,33 +38,11 @@ public struct PyTorchFile: ShardFile {
     if file.bytes.starts(with: PyTorchFile.magics[1]) {
       throw .formatNotSupported(path: path, format: "PyTorch (before 1.6) or bare pickle")
     }
-    let entries = try ZipDirectory(file.bytes, file: path).entries
-    guard let first = entries.first, let slash = first.name.firstIndex(of: "/") else {
-      throw .malformed(file: path, format: "zip", offset: 0, reason: "it holds no PyTorch folder")
-    }
-    let folder = String(first.name[...slash])
-    let byName = Dictionary(uniqueKeysWithValues: entries.map { ($0.name, $0) })
-    func content(_ name: String) throws(CheckpointError) -> UnsafeRawBufferPointer? {
-      guard let entry = byName[folder + name] else { return nil }
-      let bytes = UnsafeRawBufferPointer(rebasing: file.bytes[entry.range])
-      try entry.check(bytes, file: path)
-      return bytes
-    }
-    if let order = try content("byteorder"), !order.elementsEqual("little".utf8) {
-      throw .formatNotSupported(path: path, format: "big-endian PyTorch")
-    }
-    guard let pickle = try content("data.pkl") else {
-      throw .malformed(
-        file: path, format: "zip", offset: 0, reason: "\(folder)data.pkl is missing")
-    }
-    let (value, heap) = try PickleMachine.run(pickle, file: path)
+    let archive = try PickledArchive(file, range: 0..<file.bytes.count)
     var tensors: [(tensor: StoredTensor, place: Place)] = []
-    for (name, tensor) in try PyTorchFile.parameters(value, heap, file: path) {
-      guard let entry = byName["\(folder)data/\(tensor.storage.key)"] else {
-        throw .malformed(
-          file: path, format: "zip", offset: 0,
-          reason: "tensor \(name) lies in \(folder)data/\(tensor.storage.key), which is missing")
-      }
+    let parameters = try PyTorchFile.parameters(archive.value, archive.heap, file: path)
+    for (name, tensor) in parameters {
+      let entry = try archive.entry(of: tensor.storage, for: name)
       tensors.append(try PyTorchFile.place(tensor, named: name, in: entry, file: path))
     }
     tensors.sort {
@@ -77,6 +57,7 @@ public struct PyTorchFile: ShardFile {
       }
     }
     self.file = file
+    settings = archive.heap.settings(archive.value)
     self.tensors = tensors.map(\.tensor)
     self.places = places
   }
@@ -105,12 +86,16 @@ public struct PyTorchFile: ShardFile {
         return found
       }
     }
+    if members.contains(where: { $0.key == "model0" }) {
+      throw .formatNotSupported(
+        path: file, format: "Megatron (several runs of layers in a stage)")
+    }
     throw .malformed(
       file: file, format: "pickle", offset: 0, reason: "it holds no dictionary of tensors")
   }
 
   /// `tensor` as stored, after checking that all of it lies in `entry`.
-  private static func place(
+  static func place(
     _ tensor: PickleHeap.Tensor, named name: String, in entry: ZipDirectory.Entry, file: String
   ) throws(CheckpointError) -> (tensor: StoredTensor, place: Place) {
     let shape = Shape(tensor.shape), type = tensor.type
@@ -161,51 +146,6 @@ public struct PyTorchFile: ShardFile {
 
   public func view(_ name: String) throws(CheckpointError) -> TensorView {
     guard let place = places[name] else { throw .noSuchTensor(file: file.path, tensor: name) }
-    let tensor = tensors[place.index]
-    if checked.isNew(place.entry.range.lowerBound) {
-      let bytes = UnsafeRawBufferPointer(rebasing: file.bytes[place.entry.range])
-      try place.entry.check(bytes, file: file.path)
-      file.discard(bytes)
-      checked.insert(place.entry.range.lowerBound)
-    }
-    guard let strides = place.strides else { return file.view(of: tensor) }
-    return gathered(tensor, strides: strides)
+    return try file.view(of: tensors[place.index], at: place, checked: checked)
   }
-
-  /// A strided tensor put in order in memory.
-  private func gathered(_ tensor: StoredTensor, strides: [Int]) -> TensorView {
-    let storage = MemoryStorage(count: tensor.byteCount), size = tensor.type.blockBytes
-    let dimensions = tensor.shape.dimensions
-    var index = [Int](repeating: 0, count: dimensions.count), source = tensor.offset
-    for target in stride(from: 0, to: tensor.byteCount, by: size) {
-      storage.bytes[target..<target + size].copyBytes(from: file.bytes[source..<source + size])
-      var dimension = dimensions.count - 1
-      while dimension >= 0 {
-        index[dimension] += 1
-        source += strides[dimension]
-        if index[dimension] < dimensions[dimension] { break }
-        source -= strides[dimension] * dimensions[dimension]
-        index[dimension] = 0
-        dimension -= 1
-      }
-    }
-    return TensorView(
-      bytes: UnsafeRawBufferPointer(rebasing: storage.bytes[..<tensor.byteCount]),
-      type: tensor.type, shape: tensor.shape, storage: storage)
-  }
-}
-
-extension ZipDirectory.Entry {
-  /// Refuses bytes that are not those that were written.
-  func check(_ bytes: UnsafeRawBufferPointer, file: String) throws(CheckpointError) {
-    guard CRC32.checksum(bytes) == checksum else { throw .checksum(file: file, part: name) }
-  }
-}
-
-/// The entries whose checksum was found right, by their first byte.
-private final class CheckedEntries: Sendable {
-  private let places = Mutex<Set<Int>>([])
-
-  func isNew(_ place: Int) -> Bool { places.withLock { !$0.contains(place) } }
-  func insert(_ place: Int) { places.withLock { _ = $0.insert(place) } }
 }

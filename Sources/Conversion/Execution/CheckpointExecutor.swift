@@ -85,8 +85,8 @@ public struct CheckpointExecutor {
     var own = 0
     for ((number, planned), owner) in zip(left, shares.owners) where owner == ranks.rank {
       let file = try directory.file(named: planned.name)
-      try layout.write(number, to: file) { stored in
-        try produce(stored, transforms[stored.name], into: file) { count in
+      try layout.write(number, to: file) { stored, observe in
+        try produce(stored, transforms[stored.name], into: file, observe: observe) { count in
           own += count
           progress(done + Int(pace * Double(own)))
         }
@@ -112,14 +112,15 @@ public struct CheckpointExecutor {
   /// Appends the bytes of one tensor to `file`; `progress` is told of each block.
   private func produce(
     _ stored: StoredTensor, _ transform: (any TensorTransform)?, into file: OutputFile,
-    progress: (Int) -> Void
+    observe: ((UnsafeRawBufferPointer) -> Void)?, progress: (Int) -> Void
   ) throws {
-    if let hole = transform as? HoleTransform {
+    if let hole = transform as? HoleTransform, observe == nil {
       try file.writeHole(hole.byteCount)
       progress(hole.byteCount)
     } else {
       try transform?.produce(block: Self.block) { bytes in
         try file.write(bytes)
+        observe?(bytes)
         progress(bytes.count)
       }
     }

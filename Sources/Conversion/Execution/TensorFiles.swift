@@ -16,8 +16,7 @@ public protocol TensorFiles: Sendable {
   /// Small files beside them, in which loaders look tensors up.
   var indexes: [(name: String, bytes: [UInt8])] { get }
   /// Writes file `number` from start to end; `produce` appends the bytes of one of its tensors.
-  func write(
-    _ number: Int, to file: OutputFile, produce: (_ tensor: StoredTensor) throws -> Void) throws
+  func write(_ number: Int, to file: OutputFile, produce: TensorProducer) throws
 }
 
 extension TensorFiles {
@@ -26,6 +25,12 @@ extension TensorFiles {
   /// No small files.
   public var indexes: [(name: String, bytes: [UInt8])] { [] }
 }
+
+/// Appends the bytes of a tensor to the file that is being written; `observe` is shown every block,
+/// for formats that check sums of their own.
+public typealias TensorProducer = (
+  _ tensor: StoredTensor, _ observe: ((UnsafeRawBufferPointer) -> Void)?
+) throws -> Void
 
 /// `model.safetensors`, or numbered files with an index.
 public struct SafetensorsFiles: TensorFiles {
@@ -47,11 +52,9 @@ public struct SafetensorsFiles: TensorFiles {
     plan.index.map { [(SafetensorsCheckpoint.indexName, Array($0.utf8))] } ?? []
   }
 
-  public func write(
-    _ number: Int, to file: OutputFile, produce: (_ tensor: StoredTensor) throws -> Void
-  ) throws {
+  public func write(_ number: Int, to file: OutputFile, produce: TensorProducer) throws {
     let header = plan.shards[number].header
     try file.write(header.bytes)
-    for tensor in header.tensors { try produce(tensor) }
+    for tensor in header.tensors { try produce(tensor, nil) }
   }
 }

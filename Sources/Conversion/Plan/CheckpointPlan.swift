@@ -26,6 +26,8 @@ public struct CheckpointPlan: Sendable {
   public var measurements = JSONObject()
   /// The format of the files that hold tensors.
   public var format: any TensorFiles.Type = SafetensorsFiles.self
+  /// What files of that format say of the model beside its tensors.
+  public var metadata = JSONObject()
 
   /// A plan of safetensors files.
   package init(

@@ -35,9 +35,7 @@ struct TensorPlanner {
     for requirement: ModelDescription.Requirement, named name: String, as type: ScalarType
   ) throws -> any TensorTransform {
     let address = requirement.address
-    if let origin = origin(of: address), let stored = source.tensors[origin] {
-      return CopyTransform(try source.view(origin), named: stored.name, as: type)
-    }
+    if let origin = origin(of: address) { return try source.copying(origin, as: type) }
     func constant(_ value: Double) -> ConstantTransform {
       ConstantTransform(Float(value), shape: requirement.shape, as: type)
     }

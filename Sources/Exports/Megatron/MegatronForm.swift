@@ -1,0 +1,65 @@
+import Architectures
+import ModelFiles
+import Recipes
+import StrictJSON
+import TensorTypes
+
+/// A model in floating point as Megatron holds it: what both of its formats have in common.
+struct MegatronForm {
+  /// The model.
+  let description: ModelDescription
+  /// The config.json that is written beside the checkpoint: which layers and what vocabulary it has
+  /// is nowhere else.
+  let configuration: JSONObject
+  /// Its parameters and ranks.
+  let mapping: MegatronMapping
+
+  /// The model in `file`, shared as `settings` say; what Megatron cannot hold is refused for `profile`.
+  init(_ file: ModelFile, settings: ExportSettings, profile: String) throws {
+    var obstacles: [String] = []
+    if file.description.int8Weights != nil {
+      obstacles.append("INT8 weights (w8aspike, w8a8 and w8a16-g128 can)")
+    }
+    if file.description.spiking != nil { obstacles.append("spiking thresholds (w8aspike can)") }
+    guard obstacles.isEmpty else {
+      throw ExportError.cannotHold(profile: profile, what: obstacles, path: file.path)
+    }
+    description = file.description
+    configuration = file.directoryForm.configuration
+    mapping = try MegatronMapping(
+      description,
+      topology: MegatronTopology(
+        tensor: settings.topology.tensor, pipeline: settings.topology.pipeline,
+        expert: settings.topology.expert))
+  }
+
+  /// What the loader needs that Megatron does not have, and what was added.
+  var notes: [String] {
+    var notes: [String] = []
+    let mixers = description.layers.map(\.mixer)
+    var ours: [String] = []
+    if mixers.contains(where: { !$0.isSoftmax }) { ours.append("gated linear attention") }
+    if mixers.contains(where: { $0.isParallel }) { ours.append("parallel branches") }
+    if description.sinkCount > 0 { ours.append("sinks") }
+    if !ours.isEmpty {
+      notes.append(
+        "Megatron has no \(ours.joined(separator: ", ")): the model that loads it needs modules with "
+          + "the names of formats/megatron/README.md.")
+    }
+    if description.layers.contains(where: { $0.mixer.window != nil }) {
+      notes.append("Which layers have windows is in config.json, not in args.")
+    }
+    if description.biases.output != description.biases.feedForward {
+      notes.append(
+        "Megatron has biases on all projections but q, k and v, or on none (add_bias_linear); here "
+          + (description.biases.output ? "only o_proj has one." : "only the feed-forward parts do.")
+      )
+    }
+    if mapping.vocabularyRows > description.vocabularySize {
+      notes.append(
+        "The vocabulary of \(description.vocabularySize) is padded to \(mapping.vocabularyRows) rows, "
+          + "repeating the last one.")
+    }
+    return notes
+  }
+}

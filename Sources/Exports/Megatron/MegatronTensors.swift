@@ -1,0 +1,61 @@
+import Architectures
+import Checkpoints
+import Conversion
+import ModelFiles
+import Recipes
+import TensorTypes
+
+/// The parameters of Megatron made from the tensors of a checkpoint.
+struct MegatronTensors {
+  let file: ModelFile
+  let mapping: MegatronMapping
+  let dtype: ConvertSettings.OutputType
+
+  /// The files of every rank: a tensor's name is the directory of its rank, a slash and its key.
+  func planned() throws -> [CheckpointPlan.PlannedTensor] {
+    try mapping.topology.ranks.flatMap { rank in
+      let directory = mapping.topology.directoryName(of: rank)
+      return try mapping.parts(of: rank).map { part in
+        let transform = try transform(part.parameter, regions: part.regions, rank: rank.tensor)
+        return CheckpointPlan.PlannedTensor(
+          name: "\(directory)/\(part.key)", shape: part.shape, type: transform.type,
+          transform: transform)
+      }
+    }
+  }
+
+  /// What makes the rows and columns `regions` of a parameter, which tensor rank `rank` holds.
+  func transform(
+    _ parameter: MegatronParameter, regions: [MegatronParameter.Region], rank: Int
+  ) throws -> AssembledTransform {
+    var pieces: [AssembledTransform.Piece] = [], types: [ScalarType] = []
+    for region in regions {
+      for piece in parameter.pieces(in: region.rows) {
+        guard let stored = file.tensors[piece.address] else {
+          throw ModelFileError.noTensor(path: file.path, address: piece.address)
+        }
+        types.append(dtype.applied(to: stored.type))
+        pieces.append(
+          .init(
+            address: piece.address, name: stored.name, type: stored.type, rows: piece.rows,
+            columns: region.columns, copies: piece.copies))
+      }
+    }
+    guard let type = types.first, types.allSatisfy({ $0 == type }) else {
+      throw ExportError.mixedTypes(
+        parameter: parameter.distributedKey(stacked: false),
+        types: Set(types.map(\.rawValue)).sorted())
+    }
+    return AssembledTransform(
+      file: file, pieces: pieces, type: type, rule: rule(of: parameter, rank: rank))
+  }
+
+  /// What a rank holds of a parameter, as the manifest records it.
+  private func rule(of parameter: MegatronParameter, rank: Int) -> String {
+    let expert = parameter.expert.map { ", expert \($0)" } ?? ""
+    let what = parameter.distributedKey(stacked: false) + expert
+    let ranks = mapping.topology.tensor
+    guard parameter.split != .replicated, ranks > 1 else { return "all of \(what)" }
+    return "\(parameter.split.rawValue), part \(rank + 1) of \(ranks), of \(what)"
+  }
+}

@@ -1,0 +1,87 @@
+import Architectures
+import Checkpoints
+import TensorTypes
+
+/// A checkpoint of Megatron's ranks, its tensors shown as one model's: names of our layouts, q, k and v
+/// apart, gate and up apart, experts by their global numbers, without the padding of the vocabulary.
+///
+/// A tensor that lies in one piece is seen in place; others are put together in memory when they are
+/// looked at.
+struct MegatronReader: ShownReader {
+  let stored: any CheckpointReader
+  let tensors: [StoredTensor]
+  let problems: [ModelFile.StructureProblem]
+  let mapping: MegatronMapping
+
+  private let shards: MegatronShards
+  private let byName: [String: (tensor: StoredTensor, places: [MegatronMapping.Place])]
+
+  var formatName: String { stored.formatName }
+  var files: [String] { stored.files }
+
+  init(_ stored: MegatronCheckpoint, mapping: MegatronMapping, names: NameTable) {
+    self.stored = stored
+    self.mapping = mapping
+    let shards = MegatronShards(stored, mapping: mapping)
+    var problems = shards.problems
+    var tensors: [StoredTensor] = []
+    var byName: [String: (tensor: StoredTensor, places: [MegatronMapping.Place])] = [:]
+    let places = mapping.places
+    for requirement in mapping.model.requirements {
+      guard let name = names.name(of: requirement.address),
+        let places = places[requirement.address]
+      else { continue }
+      let parts = places.flatMap { shards.tensors(ofParameter: $0.parameter) }
+      // Parts that are missing were reported by their own names.
+      guard let first = parts.first else { continue }
+      if let other = parts.first(where: { $0.type != first.type }) {
+        problems.append(
+          .type(name: other.name, type: other.type, expected: first.type, file: other.file))
+      }
+      let tensor = StoredTensor(
+        name: name, type: first.type, shape: requirement.shape, file: first.file,
+        offset: first.offset, byteCount: requirement.shape.byteCount(first.type) ?? 0)
+      tensors.append(tensor)
+      byName[name] = (tensor, places)
+    }
+    self.tensors = tensors
+    self.byName = byName
+    self.problems = problems
+    self.shards = shards
+  }
+
+  func tensor(named name: String) -> StoredTensor? { byName[name]?.tensor }
+
+  func view(_ name: String) throws(CheckpointError) -> TensorView {
+    guard let (tensor, _) = byName[name] else {
+      throw .noSuchTensor(file: files.first ?? "", tensor: name)
+    }
+    let parts = try parts(name)
+    if parts.count == 1 {
+      return TensorView(
+        bytes: parts[0].bytes, type: tensor.type, shape: tensor.shape, storage: parts[0].storage)
+    }
+    let storage = MemoryStorage(count: tensor.byteCount)
+    var end = 0
+    for part in parts {
+      UnsafeMutableRawBufferPointer(rebasing: storage.bytes[end...]).copyMemory(from: part.bytes)
+      end += part.bytes.count
+      part.discard()
+    }
+    return TensorView(
+      bytes: UnsafeRawBufferPointer(rebasing: storage.bytes[..<tensor.byteCount]),
+      type: tensor.type, shape: tensor.shape, storage: storage)
+  }
+
+  func parts(_ name: String) throws(CheckpointError) -> [TensorView] {
+    guard let (_, places) = byName[name] else {
+      throw .noSuchTensor(file: files.first ?? "", tensor: name)
+    }
+    var parts: [TensorView] = []
+    for place in places {
+      parts += try shards.rows(
+        place.start..<place.start + place.rows.count, ofParameter: place.parameter)
+    }
+    return parts
+  }
+}
