@@ -61,7 +61,8 @@ public enum ExportProfiles {
   /// Every profile, in the order of the help text.
   public static let all: [any ExportProfile.Type] = [
     HuggingFaceProfile.self, VLLMProfile.self, W8ASpikeProfile.self, W8A8Profile.self,
-    W8A16Profile.self, SpikingBrainProfile.self, MegatronTorchProfile.self, GGUFProfile.self,
+    W8A16Profile.self, SpikingBrainProfile.self, MegatronTorchProfile.self,
+    MegatronDistProfile.self, GGUFProfile.self,
   ]
 
   /// The step that `export` records in manifests.

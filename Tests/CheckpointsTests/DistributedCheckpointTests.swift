@@ -94,15 +94,18 @@ import Testing
   }
 
   @Test func coverageOfGridsAndOthers() {
-    let grid = (0..<300).flatMap { r in (0..<300).map { ([r * 2, $0], [2, 1]) } }
+    let grid: [([Int], [Int])] = (0..<300).flatMap { (row: Int) -> [([Int], [Int])] in
+      (0..<300).map { ([row * 2, $0], [2, 1]) }
+    }
     #expect(coverage([600, 300], grid) == nil)
     #expect(coverage([600, 301], grid) == "has 600 of 180600 elements in no chunk")
     #expect(
       coverage([600, 300], grid.dropLast() + [([0, 0], [2, 1])]) == "has chunks that overlap")
     // Bricks: every second row is cut elsewhere.
-    let bricks = { (rows: Int) in
-      (0..<rows).flatMap { row in
-        [([row, 0], [1, 1 + row % 2]), ([row, 1 + row % 2], [1, 2 - row % 2])]
+    func bricks(_ rows: Int) -> [([Int], [Int])] {
+      (0..<rows).flatMap { (row: Int) -> [([Int], [Int])] in
+        let width = 1 + row % 2
+        return [([row, 0], [1, width]), ([row, width], [1, 3 - width])]
       }
     }
     #expect(coverage([100, 3], bricks(100)) == nil)

@@ -1,4 +1,7 @@
 extension MegatronParameter {
+  /// The name of the embedding.
+  public static let embeddingName = "embedding.word_embeddings.weight"
+
   /// The key in files of the legacy format.
   ///
   /// - Parameters:

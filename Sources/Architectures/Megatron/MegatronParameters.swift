@@ -11,7 +11,7 @@ struct MegatronParameters {
 
   /// Embedding and sinks.
   var beforeLayers: [MegatronParameter] {
-    var all = [vocabulary("embedding.word_embeddings.weight", .embedding, stage: .first)]
+    var all = [vocabulary(MegatronParameter.embeddingName, .embedding, stage: .first)]
     if model.sinkCount > 0 {
       all.append(
         MegatronParameter(

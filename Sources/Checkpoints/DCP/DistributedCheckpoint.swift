@@ -15,6 +15,8 @@ public struct DistributedCheckpoint: CheckpointReader {
 
   /// The name of the file that describes the others.
   package static let metadataName = DistributedMetadata.fileName
+  /// The file of what Megatron keeps beside tensors.
+  package static let commonName = "common.pt"
 
   private let mapped: [DistributedFile]
   private let places: [String: (tensor: Int, chunks: [DistributedChunk])]
@@ -107,6 +109,9 @@ public struct DistributedCheckpoint: CheckpointReader {
       bytes: UnsafeRawBufferPointer(rebasing: storage.bytes[..<byteCount]),
       type: tensor.type, shape: shape, storage: storage)
   }
+
+  /// The chunks of the tensor called `name`, by file, then by offset.
+  func chunks(of name: String) -> [DistributedChunk] { places[name]?.chunks ?? [] }
 
   private func view(of chunk: DistributedChunk) throws(CheckpointError) -> TensorView {
     try mapped[chunk.file].view(of: chunk)

@@ -111,11 +111,12 @@ struct DistributedMetadata {
         throw malformed("\(name) is stored in a compressed or encrypted form")
       }
       var offsets: [Int]?
-      if let place = index.last(where: { $0.key == "offset" })?.value, !isNothing(place) {
-        guard let first = heap.integers(place) else {
-          throw malformed("a MetadataIndex has an offset that is not made of integers")
+      if let place = index.last(where: { $0.key == "offset" })?.value {
+        if case .none = heap[place] {
+          offsets = nil
+        } else {
+          offsets = try integers("offset", index, of: .index)
         }
-        offsets = first
       }
       items.append(
         Item(

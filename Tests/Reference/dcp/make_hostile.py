@@ -77,8 +77,8 @@ def pickled(value):
     return out.getvalue()
 
 
-def archive(data, shape, kind="FloatStorage", count=None, key="0"):
-    """A tensor as torch.save writes it."""
+def archive(data, shape, kind="FloatStorage", count=None, key="0", body=None):
+    """A tensor as torch.save writes it, or what the pickle `body` makes."""
     def text(value):
         return b"X" + struct.pack("<I", len(value)) + value.encode()
 
@@ -89,7 +89,7 @@ def archive(data, shape, kind="FloatStorage", count=None, key="0"):
     for size in reversed(shape):
         strides.insert(0, step)
         step *= size
-    body = (b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\n((" + text("storage") + b"ctorch\n"
+    body = body or (b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\n((" + text("storage") + b"ctorch\n"
             + kind.encode() + b"\n" + text(key) + text("cpu")
             + b"J" + struct.pack("<i", step if count is None else count) + b"tQJ\0\0\0\0"
             + numbers(shape) + numbers(strides) + b"\x89ccollections\nOrderedDict\n)RtR.")
@@ -148,10 +148,10 @@ def one(path=FILE, offset=0, length=None, **more):
 
 
 def cut(size, *boxes):
-    """A tensor of these chunks, all of which claim to lie in the first half of the file."""
+    """A tensor of up to two chunks, which claim to be the halves of the file."""
     names = [index("a", offsets) for offsets, _ in boxes]
     return described({"a": tensor(size, *(chunk(*box) for box in boxes))},
-                     {name: info(FILE, 0, len(HALF)) for name in names})
+                     dict(zip(names, PLACES)))
 
 
 def raw(body):
@@ -212,9 +212,7 @@ VECTORS = {
     "archive-cut-off": with_chunk(HALF[:-30]),
     "archive-damaged": with_chunk(HALF.replace(struct.pack("<f", 5), struct.pack("<f", 6))),
     "archive-no-zip": with_chunk(bytes(200)),
-    "archive-no-tensor": with_chunk(
-        HALF[:HALF.find(b"\x80\x02c")] + b"\x80\x02N."
-        + HALF[HALF.find(b"\x80\x02c") + 4:]),
+    "archive-no-tensor": with_chunk(archive(bytes(24), (2, 3), body=b"\x80\x02N.")),
     # The description.
     "system-call": vector(raw(short("posix") + short("system") + b"\x93" + short("id") + b"\x85R")),
     "system-call-as-class": vector(raw(short("os") + short("system") + b"\x93)\x81")),
