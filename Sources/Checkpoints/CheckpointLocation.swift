@@ -14,7 +14,7 @@ public enum CheckpointLocation: Sendable, Equatable {
   case hdf5Directory(String)
   /// A single HDF5 file or an index.
   case hdf5File(String)
-  /// A directory with `.metadata` and the files of chunks that it names.
+  /// A directory with `.metadata` and the files of chunks that it names, or above one of Megatron.
   case torchDistributed(String)
   /// A directory of Megatron's legacy format, or of one of its iterations.
   case megatronDirectory(String)
@@ -56,7 +56,7 @@ public enum CheckpointLocation: Sendable, Equatable {
     if names.contains(HDF5Checkpoint.indexName) || names.contains(HDF5Checkpoint.singleName) {
       return .hdf5Directory(path)
     }
-    if names.contains(DistributedMetadata.fileName) { return .torchDistributed(path) }
+    if DistributedCheckpoint.directory(of: path) != nil { return .torchDistributed(path) }
     if try MegatronCheckpoint.isPresent(at: path, names: names) {
       return .megatronDirectory(path)
     }

@@ -2,6 +2,16 @@ import Architectures
 import Checkpoints
 import TensorTypes
 
+/// Where files hold the parameters of a Megatron model, by their numbers in its mapping.
+protocol MegatronParts: Sendable {
+  /// What is missing or too much.
+  var problems: [ModelFile.StructureProblem] { get }
+  /// The stored tensors that a parameter is put together from; empty when one is missing.
+  func tensors(ofParameter index: Int) -> [StoredTensor]
+  /// Rows of a parameter, all of its columns, in order: in place where files hold whole rows.
+  func rows(_ rows: Range<Int>, ofParameter index: Int) throws(CheckpointError) -> [TensorView]
+}
+
 /// A checkpoint of Megatron's ranks, its tensors shown as one model's: names of our layouts, q, k and v
 /// apart, gate and up apart, experts by their global numbers, without the padding of the vocabulary.
 ///
@@ -13,17 +23,19 @@ struct MegatronReader: ShownReader {
   let problems: [ModelFile.StructureProblem]
   let mapping: MegatronMapping
 
-  private let shards: MegatronShards
+  private let parameters: any MegatronParts
   private let byName: [String: (tensor: StoredTensor, places: [MegatronMapping.Place])]
 
   var formatName: String { stored.formatName }
   var files: [String] { stored.files }
 
-  init(_ stored: MegatronCheckpoint, mapping: MegatronMapping, names: NameTable) {
+  init(
+    _ stored: any CheckpointReader, parts: any MegatronParts, mapping: MegatronMapping,
+    names: NameTable
+  ) {
     self.stored = stored
     self.mapping = mapping
-    let shards = MegatronShards(stored, mapping: mapping)
-    var problems = shards.problems
+    var problems = parts.problems
     var tensors: [StoredTensor] = []
     var byName: [String: (tensor: StoredTensor, places: [MegatronMapping.Place])] = [:]
     let places = mapping.places
@@ -31,10 +43,10 @@ struct MegatronReader: ShownReader {
       guard let name = names.name(of: requirement.address),
         let places = places[requirement.address]
       else { continue }
-      let parts = places.flatMap { shards.tensors(ofParameter: $0.parameter) }
+      let found = places.flatMap { parts.tensors(ofParameter: $0.parameter) }
       // Parts that are missing were reported by their own names.
-      guard let first = parts.first else { continue }
-      if let other = parts.first(where: { $0.type != first.type }) {
+      guard let first = found.first else { continue }
+      if let other = found.first(where: { $0.type != first.type }) {
         problems.append(
           .type(name: other.name, type: other.type, expected: first.type, file: other.file))
       }
@@ -47,7 +59,7 @@ struct MegatronReader: ShownReader {
     self.tensors = tensors
     self.byName = byName
     self.problems = problems
-    self.shards = shards
+    parameters = parts
   }
 
   func tensor(named name: String) -> StoredTensor? { byName[name]?.tensor }
@@ -77,11 +89,11 @@ struct MegatronReader: ShownReader {
     guard let (_, places) = byName[name] else {
       throw .noSuchTensor(file: files.first ?? "", tensor: name)
     }
-    var parts: [TensorView] = []
+    var found: [TensorView] = []
     for place in places {
-      parts += try shards.rows(
+      found += try parameters.rows(
         place.start..<place.start + place.rows.count, ofParameter: place.parameter)
     }
-    return parts
+    return found
   }
 }

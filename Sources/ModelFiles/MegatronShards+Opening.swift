@@ -12,7 +12,7 @@ extension MegatronShards {
     in stored: MegatronCheckpoint, topology: MegatronTopology, _ model: ModelDescription
   ) -> Int? {
     let directory = topology.directoryName(of: .init())
-    let name = "\(directory)/embedding.word_embeddings.weight"
+    let name = "\(directory)/\(MegatronParameter.embeddingName)"
     guard let rows = stored.tensor(named: name)?.shape.dimensions.first,
       rows <= Configuration.largestDimension
     else { return nil }

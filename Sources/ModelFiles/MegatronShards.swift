@@ -4,7 +4,7 @@ import TensorTypes
 
 /// Where the files of Megatron's ranks hold the parts of every parameter, and what is missing or too
 /// much in them.
-struct MegatronShards {
+struct MegatronShards: MegatronParts {
   private(set) var problems: [ModelFile.StructureProblem] = []
 
   private let stored: MegatronCheckpoint

@@ -1,58 +1,68 @@
 import Architectures
 import Checkpoints
-import Foundation
 import StrictJSON
 import TensorTypes
 
 extension ModelFile {
-  /// Opens a checkpoint of Megatron's ranks. What the model is says the config.json beside it, or,
-  /// without one, the arguments of the training.
+  /// Opens a checkpoint of Megatron's ranks.
   init(megatron path: String) throws {
     let stored = try MegatronCheckpoint(path: path)
     let (arguments, argumentFile) = stored.arguments
     let topology = try MegatronArguments.topology(arguments, file: argumentFile)
     try MegatronShards.checkRanks(stored, topology: topology)
-    var (configuration, directory) = try ModelFile.configuration(path, arguments, argumentFile)
-    var architecture = try Architectures.of(configuration)
-    var description = try architecture.describe(configuration)
-    if directory == nil, let complete = Architectures.source(of: description) {
-      (architecture, configuration) = (
-        complete.architecture, Configuration(complete.configuration, file: argumentFile)
-      )
-    }
-    let merged = MegatronShards.mergedGateSuffix
-    if stored.tensors.contains(where: { $0.name.hasSuffix(merged) }) {
-      description.adoptMergedGates { $0.role == .gateMerged }
-    }
+    let model = try MegatronModel(
+      path, arguments: arguments, file: argumentFile, keys: stored.tensors.lazy.map(\.name))
     let mapping: MegatronMapping
     do throws(MegatronTopologyError) {
       mapping = try MegatronMapping(
-        description, topology: topology,
-        vocabularyRows: MegatronShards.vocabularyRows(in: stored, topology: topology, description))
+        model.description, topology: topology,
+        vocabularyRows: MegatronShards.vocabularyRows(
+          in: stored, topology: topology, model.description))
     } catch {
       throw ConfigurationError.inconsistent(error.what, file: argumentFile)
     }
+    let shards = MegatronShards(stored, mapping: mapping)
     self.init(
-      path: path,
-      reader: MegatronReader(stored, mapping: mapping, names: architecture.names),
-      configuration: configuration, architecture: architecture,
-      description: description, names: architecture.names, form: .megatron(topology),
-      tokenizer: .directory(directory ?? path))
+      path: path, model,
+      reader: MegatronReader(
+        stored, parts: shards, mapping: mapping, names: model.architecture.names),
+      topology: topology)
   }
 
-  /// The config.json of the checkpoint, in its directory or above that of the iteration.
-  private static func configuration(
-    _ path: String, _ arguments: JSONObject, _ argumentFile: String
-  ) throws -> (configuration: Configuration, directory: String?) {
-    let above = URL(fileURLWithPath: path).deletingLastPathComponent().path
-    let hasTracker = FileManager.default.fileExists(
-      atPath: path + "/" + MegatronCheckpoint.trackerName)
-    for directory in hasTracker ? [path] : [path, above] {
-      let file = directory + "/config.json"
-      guard FileManager.default.fileExists(atPath: file) else { continue }
-      return (Configuration(try JSONFile.object(file), file: file), directory)
+  /// Opens a distributed checkpoint: of Megatron, or of a model under its Hugging Face names with a
+  /// config.json beside it.
+  init(distributed path: String) throws {
+    let stored = try DistributedCheckpoint(path: path)
+    guard let embedding = stored.tensor(named: MegatronParameter.embeddingName) else {
+      try self.init(directory: path) { stored }
+      return
     }
-    let object = try MegatronArguments.configuration(arguments, file: argumentFile)
-    return (Configuration(object, file: argumentFile), nil)
+    let found = try DistributedCheckpoint.arguments(in: path)
+    let arguments = found?.object ?? JSONObject(), argumentFile = found?.file ?? path
+    let model = try MegatronModel(
+      path, arguments: arguments, file: argumentFile, keys: stored.tensors.lazy.map(\.name))
+    let rows = embedding.shape.dimensions.first ?? 0
+    let isPadded =
+      rows >= model.description.vocabularySize && rows <= Configuration.largestDimension
+    // As if by one rank: where the chunks lie is said in the checkpoint itself.
+    let mapping = try MegatronMapping(
+      model.description, topology: MegatronTopology(), vocabularyRows: isPadded ? rows : nil)
+    let parts = DistributedParts(stored, mapping: mapping)
+    self.init(
+      path: path, model,
+      reader: MegatronReader(
+        DistributedChunks(of: stored), parts: parts, mapping: mapping,
+        names: model.architecture.names),
+      topology: try MegatronArguments.topology(arguments, file: argumentFile))
+  }
+
+  private init(
+    path: String, _ model: MegatronModel, reader: MegatronReader, topology: MegatronTopology
+  ) {
+    self.init(
+      path: path, reader: reader, configuration: model.configuration,
+      architecture: model.architecture, description: model.description,
+      names: model.architecture.names, form: .megatron(topology),
+      tokenizer: .directory(model.directory))
   }
 }

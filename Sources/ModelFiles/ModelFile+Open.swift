@@ -9,8 +9,9 @@ extension ModelFile {
     switch location {
     case .gguf(let file): return try ModelFile(gguf: file, named: path)
     case .megatronDirectory(let directory): return try ModelFile(megatron: directory)
+    case .torchDistributed(let directory): return try ModelFile(distributed: directory)
     case .safetensorsDirectory(let directory), .pyTorchDirectory(let directory),
-      .hdf5Directory(let directory), .torchDistributed(let directory):
+      .hdf5Directory(let directory):
       return try ModelFile(directory: directory) { try location.open() }
     case .safetensorsFile(let file), .pyTorchFile(let file), .hdf5File(let file):
       let directory = URL(fileURLWithPath: file).deletingLastPathComponent().path

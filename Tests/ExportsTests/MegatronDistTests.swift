@@ -149,6 +149,122 @@ struct MegatronDistTests {
     }
   }
 
+  private func backAgain(_ source: String, _ profile: String, to output: String) throws {
+    let file = try ModelFile.open(directory(source))
+    try file.requireSound()
+    try TinyModel.write(
+      ExportProfiles.plan(file, settings: ExportSettings(profile: profile)),
+      to: directory(output), inputs: [directory(source)] + file.stored.files)
+  }
+
+  private func expectSame(_ left: String, _ right: String) throws {
+    for name in ["config.json", "model.safetensors"] {
+      #expect(
+        try Files.bytes(directory("\(left)/\(name)")) == Files.bytes(directory("\(right)/\(name)")),
+        "\(name)")
+    }
+  }
+
+  @Test(arguments: TinyModel.allCases)
+  func `Hugging Face, Megatron and back, byte for byte`(_ model: TinyModel) throws {
+    try model.synthesize(to: directory("s"), type: .bfloat16)
+    try backAgain("s", "hf", to: "hf")
+    let description = try ModelFile.open(directory("s")).description
+    for topology in [MegatronTopology(), .init(tensor: 2), .init(tensor: 2, pipeline: 3)] {
+      guard (try? topology.check(description)) != nil else { continue }
+      let name = "m\(topology.tensor)\(topology.pipeline)"
+      _ = try export("s", to: name, tp: topology.tensor, pp: topology.pipeline)
+      #expect(try ModelFile.open(directory(name)).form == .megatron(topology))
+      try backAgain(name, "hf", to: name + "-hf")
+      try expectSame("hf", name + "-hf")
+    }
+  }
+
+  @Test(arguments: ["gla_swa", "w8aspike", "experts", "intra-layer", "spikingbrain"])
+  func `what only our layouts hold comes back too`(_ name: String) throws {
+    try TinyModel.synthesize(TinyModel.configuration(name), to: directory("s"))
+    try backAgain("s", "spikingbrain", to: "own")
+    let description = try ModelFile.open(directory("s")).description
+    var count = 0
+    for topology in [
+      MegatronTopology(), .init(tensor: 2), .init(expert: 2), .init(tensor: 2, pipeline: 3),
+      .init(tensor: 2, expert: 4),
+    ] {
+      guard (try? topology.check(description)) != nil else { continue }
+      count += 1
+      let cut = "m\(count)"
+      _ = try export(
+        "s", to: cut, tp: topology.tensor, pp: topology.pipeline, ep: topology.expert)
+      try backAgain(cut, "spikingbrain", to: cut + "-own")
+      try expectSame("own", cut + "-own")
+    }
+    #expect(count > 1)
+  }
+
+  @Test func `the iteration's directory alone, and arguments without a config`() throws {
+    try TinyModel.qwen3.synthesize(to: directory("s"))
+    _ = try export("s", tp: 2)
+    let source = try ModelFile.open(directory("s"))
+    let inside = try ModelFile.open(directory("x/release"))
+    #expect(inside.description == source.description)
+    try Files.remove(directory("x/config.json"))
+    let bare = try ModelFile.open(directory("x/release"))
+    try bare.requireSound()
+    #expect(bare.description.layers == source.description.layers)
+    for requirement in source.description.requirements {
+      let mine = try bare.view(requirement.address), theirs = try source.view(requirement.address)
+      #expect(mine.bytes.elementsEqual(theirs.bytes), "\(requirement.address)")
+    }
+    try Files.remove(directory("x/release/common.pt"))
+    #expect(throws: ModelFileError.self) { try ModelFile.open(directory("x")) }
+  }
+
+  @Test func `a tensor that is missing or too much is named`() throws {
+    try TinyModel.qwen2.synthesize(to: directory("s"))
+    _ = try export("s")
+    var config = try ModelFiles.JSONFile.object(directory("x/config.json"))
+    config["num_hidden_layers"] = 2
+    config["tie_word_embeddings"] = true
+    try directory.write("x/config.json", JSONValue.object(config).pretty)
+    let file = try ModelFile.open(directory("x"))
+    let texts = file.problems.map(\.text)
+    #expect(texts.contains { $0.contains("output_layer.weight") && $0.contains("not part") })
+    #expect(texts.contains { $0.contains("linear_qkv.weight") && $0.contains("[3, 128, 64]") })
+    #expect(throws: ModelFileError.self) { try file.requireSound() }
+  }
+
+  /// A checkpoint that PyTorch's FSDP would write: the names of Hugging Face in one file.
+  @Test func `other names are those of the configuration`() throws {
+    try TinyModel.llama.synthesize(to: directory("s"))
+    let source = try ModelFile.open(directory("s"))
+    var bytes: [UInt8] = [], items: [DistributedDescription.Item] = []
+    for tensor in source.stored.tensors {
+      var writer = PickleWriter()
+      writer.tensor(storage: 0, type: tensor.type, shape: tensor.shape)
+      let archive = PyTorchArchive(pickle: writer.finish(), storages: [tensor.byteCount])
+      let sizes = tensor.shape.dimensions
+      items.append(
+        .init(
+          name: tensor.name, chunk: (tensor.type, tensor.shape, sizes.map { _ in 0 }, sizes),
+          file: "part.distcp", offset: bytes.count, byteCount: archive.byteCount))
+      let view = try source.stored.view(tensor.name)
+      try archive.write(with: { bytes += $0 }) { _, observe in
+        bytes += Array(view.bytes)
+        observe(view.bytes)
+      }
+    }
+    try directory.write("d/part.distcp", bytes)
+    try directory.write("d/.metadata", DistributedDescription.pickle(of: items))
+    try Files.copy(directory("s/config.json"), to: directory("d/config.json"))
+    let file = try ModelFile.open(directory("d"))
+    try file.requireSound()
+    #expect(file.form == .own)
+    for tensor in source.stored.tensors {
+      let view = try source.stored.view(tensor.name)
+      #expect(try file.stored.view(tensor.name).bytes.elementsEqual(view.bytes))
+    }
+  }
+
   @Test func `ranks that do not fit are refused`() throws {
     try TinyModel.qwen2.synthesize(to: directory("m"))
     let file = try ModelFile.open(directory("m"))

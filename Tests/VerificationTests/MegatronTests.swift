@@ -17,9 +17,11 @@ struct MegatronTests {
   init() throws { directory = try TemporaryDirectory() }
 
   /// The model of a configuration, seeded, in `s`; cut for ranks in `m`.
-  private func cut(_ name: String, tensor: Int, pipeline: Int, expert: Int) throws {
+  private func cut(
+    _ name: String, tensor: Int, pipeline: Int, expert: Int, profile: String = "megatron-torch"
+  ) throws {
     try TinyModel.synthesize(TinyModel.configuration(name), to: directory("s"))
-    var settings = ExportSettings(profile: "megatron-torch")
+    var settings = ExportSettings(profile: profile)
     settings.topology.tensor = tensor
     settings.topology.pipeline = pipeline
     settings.topology.expert = expert
@@ -30,12 +32,14 @@ struct MegatronTests {
   }
 
   @Test(arguments: [
-    ("qwen2-tied", 2, 3, 1), ("gla_swa", 2, 1, 1), ("intra-layer", 1, 2, 4),
+    ("qwen2-tied", 2, 3, 1, "megatron-torch"), ("gla_swa", 2, 1, 1, "megatron-torch"),
+    ("intra-layer", 1, 2, 4, "megatron-torch"), ("qwen2-tied", 2, 3, 1, "megatron-dist"),
+    ("gla_swa", 2, 1, 1, "megatron-dist"), ("intra-layer", 2, 1, 4, "megatron-dist"),
   ])
   func `every check passes with the source`(
-    _ name: String, tensor: Int, pipeline: Int, expert: Int
+    _ name: String, tensor: Int, pipeline: Int, expert: Int, profile: String
   ) throws {
-    try cut(name, tensor: tensor, pipeline: pipeline, expert: expert)
+    try cut(name, tensor: tensor, pipeline: pipeline, expert: expert, profile: profile)
     let results = try verify(directory("m"), source: directory("s"))
     for result in results { #expect(result.outcome == .passed, "\(result)") }
     let names = results.map(\.name)

@@ -21,8 +21,9 @@ public struct DistributedCheckpoint: CheckpointReader {
   private let mapped: [DistributedFile]
   private let places: [String: (tensor: Int, chunks: [DistributedChunk])]
 
-  /// Opens the directory `path`.
+  /// Opens a directory with `.metadata`, or one with the file that names an iteration of Megatron.
   public init(path: String) throws(CheckpointError) {
+    let path = DistributedCheckpoint.directory(of: path) ?? path
     let metadataPath = RelativeName.join(path, DistributedMetadata.fileName)
     let metadata = try DistributedMetadata(path: metadataPath)
     var mapped: [DistributedFile] = [], numbers: [String: Int] = [:]
