@@ -44,6 +44,7 @@ public struct Verifier {
       (.hashes, { [try provenance()] }),
       (.values, { [try ValuesCheck(file: file).run()] }),
       (.values, { experts.applies ? [try experts.coverage()] : [] }),
+      (.values, { neurons.map { [$0] } ?? [] }),
       (.logits, logits),
       (.logits, { [try equality()] }),
     ]
@@ -117,6 +118,11 @@ public struct Verifier {
   /// Whether its last step was `export`.
   private var isExported: Bool { manifest?.recipe["step"]?.string == ExportProfiles.step }
 
+  /// Whether every neuron of carved feed-forward parts belongs to one expert; nil without any.
+  private var neurons: CheckResult? {
+    manifest.flatMap { NeuronsCheck(file: file, manifest: $0)?.run() }
+  }
+
   private static let needsCalibrated = "give the checkpoint that was calibrated as --source"
 
   /// What made the checkpoint of `source`, decided again.
@@ -135,6 +141,9 @@ public struct Verifier {
     }
     if isCalibrated, !PlanAgain.isDirect(source, of: manifest?.recipe) {
       return .skipped("provenance", Self.needsCalibrated)
+    }
+    if let neurons, neurons.outcome == .failed {
+      return .failed("provenance", neurons.detail)
     }
     // Asked to compare and unable to: that is no success.
     guard let plan = try plan(from: source) else {
@@ -169,7 +178,8 @@ public struct Verifier {
       let isComputed =
         switch transform {
         case HealedOrigin.transform, Int8Origin.transform: true
-        case UpcyclePlan.Fitted.router: tensor.key.role == .router
+        case UpcyclePlan.Fitted.router, UpcyclePlan.Fitted.carvedRouter:
+          tensor.key.role == .router
         case UpcyclePlan.Fitted.expert: tensor.key.role == .ffnDown && tensor.key.expert != nil
         default: false
         }

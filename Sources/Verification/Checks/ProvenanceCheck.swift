@@ -27,7 +27,7 @@ struct ProvenanceCheck {
     if let difference = try configurationDifference() {
       return .failed("provenance", difference)
     }
-    var copied = 0, cast = 0, scaled = 0, derived = 0, made = 0
+    var copied = 0, carved = 0, cast = 0, scaled = 0, derived = 0, made = 0
     for planned in plan.tensors where replaced[planned.name] == nil {
       guard let stored = converted.stored.tensor(named: planned.name) else {
         return .failed("provenance", "\(planned.name) is missing")
@@ -47,6 +47,8 @@ struct ProvenanceCheck {
       }
       if planned.transform.sources.isEmpty {
         made += 1
+      } else if (planned.transform as? NeuronTransform)?.isExact == true {
+        carved += 1
       } else if planned.transform.summary.hasPrefix("cast") {
         cast += 1
       } else if planned.transform is ScaledTransform {
@@ -60,7 +62,8 @@ struct ProvenanceCheck {
     let computed = Dictionary(grouping: replaced.values, by: \.self).mapValues(\.count)
     let parts =
       [
-        (copied, "copied byte for byte"), (cast, "cast exactly"), (scaled, "scaled as recorded"),
+        (copied, "copied byte for byte"), (carved, "carved neuron by neuron, byte for byte"),
+        (cast, "cast exactly"), (scaled, "scaled as recorded"),
         (derived, "computed from the source as recorded"), (made, "new as recorded"),
       ]
       + computed.sorted { $0.key < $1.key }.map { ($0.value, $0.key) }
