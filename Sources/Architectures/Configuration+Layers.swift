@@ -68,9 +68,26 @@ extension Configuration {
         key: "norm_topk_prob", value: "true",
         reason: "the chosen experts' probabilities are used as they are", file: file)
     }
+    let shared = try count("num_shared_experts", in: 0...Self.mostSharedExperts, default: 0)
+    let sharedSize = try optionalSize("shared_expert_intermediate_size")
+    guard shared > 0 || sharedSize == nil else {
+      throw .inconsistent(
+        "shared_expert_intermediate_size is \(sharedSize ?? 0) without a shared expert "
+          + "(num_shared_experts)", file: file)
+    }
     return FeedForward.Experts(
-      routed: routed,
-      shared: try count("num_shared_experts", in: 0...Self.mostSharedExperts, default: 0),
-      chosen: chosen, size: try optionalSize("moe_intermediate_size") ?? size)
+      routed: routed, shared: shared, chosen: chosen,
+      size: try optionalSize("moe_intermediate_size") ?? size, sharedSize: sharedSize,
+      weighting: try expertWeighting())
+  }
+
+  private func expertWeighting() throws(ConfigurationError) -> FeedForward.Experts.Weighting {
+    guard value("routing_weights") != nil else { return .softmax }
+    let name = try string("routing_weights")
+    guard let weighting = FeedForward.Experts.Weighting(rawValue: name) else {
+      throw .unsupported(
+        key: "routing_weights", value: name, reason: "known: softmax, one", file: file)
+    }
+    return weighting
   }
 }

@@ -65,8 +65,7 @@ extension ModelDescription {
       all += projections(ofLayer: layer, expert: .routed(index), size: experts.size)
     }
     if experts.shared > 0 {
-      all += projections(
-        ofLayer: layer, expert: .shared, size: experts.shared * experts.size)
+      all += projections(ofLayer: layer, expert: .shared, size: experts.sharedSize)
     }
     return all
   }

@@ -107,23 +107,51 @@ public enum FeedForward: Sendable, Equatable {
   public struct Experts: Sendable, Equatable {
     /// Routed experts N.
     public var routed: Int
-    /// Shared experts S that every token passes through, stored as one of width S · size.
+    /// Shared experts S that every token passes through, stored as one.
     public var shared: Int
     /// Routed experts k that a token passes through.
     public var chosen: Int
-    /// Width F of one expert.
+    /// Width E of one routed expert.
     public var size: Int
+    /// Width of all shared experts together; 0 without any.
+    public var sharedSize: Int
+    /// What the outputs of the chosen experts are multiplied by.
+    public var weighting: Weighting
 
-    /// `routed` + `shared` experts of width `size`, of which `chosen` + `shared` work per token.
-    public init(routed: Int, shared: Int, chosen: Int, size: Int) {
+    /// `routed` + `shared` experts of width `size`, of which `chosen` + `shared` work per token; the
+    /// shared ones together of width `sharedSize` if it is given.
+    public init(
+      routed: Int, shared: Int, chosen: Int, size: Int, sharedSize: Int? = nil,
+      weighting: Weighting = .softmax
+    ) {
       self.routed = routed
       self.shared = shared
       self.chosen = chosen
       self.size = size
+      self.sharedSize = shared > 0 ? sharedSize ?? shared * size : 0
+      self.weighting = weighting
     }
+
+    /// What the outputs of the chosen experts are multiplied by before they are summed.
+    public enum Weighting: String, Sendable, CaseIterable {
+      /// Their probabilities among all routed experts, as they are.
+      case softmax
+      /// 1: the router only chooses.
+      case one
+    }
+
+    /// Neurons that a token passes through.
+    public var activeSize: Int { sharedSize + chosen * size }
 
     /// The sum of all weights when every expert is equally likely: S + k/N.
     public var evenWeight: Double { Double(shared) + Double(chosen) / Double(routed) }
+
+    /// `16 + 1 experts of 1536, top 1`, and what is not usual.
+    var text: String {
+      "\(routed) + \(shared) experts of \(size)"
+        + (sharedSize == shared * size ? "" : " (shared \(sharedSize))") + ", top \(chosen)"
+        + (weighting == .softmax ? "" : ", weights 1")
+    }
   }
 
   /// `dense` or `moe`, as configurations and tables print it.
@@ -134,7 +162,7 @@ public enum FeedForward: Sendable, Equatable {
     switch self {
     case .dense: kind
     case .experts(let experts):
-      "\(experts.routed) + \(experts.shared) experts of \(experts.size), top \(experts.chosen)"
+      experts.text
     }
   }
 

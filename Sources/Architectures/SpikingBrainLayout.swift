@@ -77,6 +77,12 @@ public enum SpikingBrainLayout: ConvertedLayout {
       config["num_shared_experts"] = .int(experts.shared)
       config["moe_intermediate_size"] = .int(experts.size)
       config["norm_topk_prob"] = false
+      if experts.sharedSize != experts.shared * experts.size {
+        config["shared_expert_intermediate_size"] = .int(experts.sharedSize)
+      }
+      if experts.weighting != .softmax {
+        config["routing_weights"] = .string(experts.weighting.rawValue)
+      }
     }
     if model.sinkCount > 0 { config["num_sink_tokens"] = .int(model.sinkCount) }
     if model.layers.contains(where: { $0.mixer.isParallel }) {

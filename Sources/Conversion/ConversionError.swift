@@ -11,6 +11,9 @@ public enum ConversionError: ReportableError, Equatable {
   case hasExperts
   case hasInt8Weights
   case nothingToUpcycle(depth: Int)
+  case indivisible(size: Int, shared: Int, experts: Int)
+  case cannotCarve(String)
+  case neurons(layer: Int, reason: String)
   case routerTooFar(router: String, error: Double, tolerance: Double)
   case noName(String)
   case overflow(tensor: String, value: Float, type: ScalarType)
@@ -40,6 +43,16 @@ public enum ConversionError: ReportableError, Equatable {
     case .hasInt8Weights: "the weights are in INT8 already; give the checkpoint they were made from"
     case .nothingToUpcycle(let depth):
       "all \(depth) layers stay dense (--dense-layers): there is nothing to upcycle"
+    case .indivisible(let size, let shared, let experts):
+      if shared + experts > size {
+        "the feed-forward parts have \(size) neurons, too few for a shared expert of \(shared) and "
+          + "\(counted(experts, "routed one")) (--carve, --experts)"
+      } else {
+        "the \(size - shared) neurons besides the \(shared) shared ones do not divide into "
+          + "\(experts) experts (--carve, --experts)"
+      }
+    case .cannotCarve(let part): "the model has \(part); carve it first and calibrate it then"
+    case .neurons(let layer, let reason): "layer \(layer): \(reason)"
     case .routerTooFar(let router, let error, let tolerance):
       "the router \(router) changes the logits by \(error) of the largest, more than the "
         + "tolerance of \(tolerance) (--tolerance)"
@@ -71,8 +84,18 @@ public enum ConversionError: ReportableError, Equatable {
     case .overflow: "use --dtype bfloat16 or float32"
     case .routerTooFar: "a smaller --router random:STD, --router zero, or a larger --tolerance"
     case .otherInputs: "inputs and output belong on a file system that all machines share"
+    case .indivisible(let size, let shared, let experts) where shared + experts <= size:
+      "the nearest shared width that works is \(ConversionError.nearest(size, shared, experts))"
     case .notASource: "verify, logits, generate and evaluate take it as it is"
     default: nil
     }
+  }
+
+  /// The width of a shared expert nearest to `shared` that leaves a multiple of `experts`.
+  private static func nearest(_ size: Int, _ shared: Int, _ experts: Int) -> Int {
+    let over = ((shared - size) % experts + experts) % experts
+    let below = shared - over
+    return below < 1 || over > experts / 2 && below + experts < size
+      ? below + experts : below
   }
 }

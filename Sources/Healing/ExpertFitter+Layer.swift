@@ -5,8 +5,6 @@ import Runtime
 import TensorTypes
 
 extension ExpertFitter {
-  /// Bytes of inputs that clusters are found on.
-  private static let sampleBytes = 64 << 20
   /// Candidates for the ridge of a refit: experts see few tokens for their width.
   private static let ridges = [1e-2, 1e-1, 1, 10, 100]
   /// Fewest held-out tokens that can tell whether a refit is better.
@@ -25,7 +23,8 @@ extension ExpertFitter {
     var tensors: HealedTensors?
     if let experts = model.layers[layer].feedForward.experts {
       let runner = LayerRunner(weights: weights, model: model)
-      let inputs = runner.ffnInput(try middle.rows(sample(leavingOut: massive)))
+      let sample = segments.sample(columns: model.hiddenSize, leavingOut: massive)
+      let inputs = runner.ffnInput(try middle.rows(sample))
       let router = MatrixProduct.Precision.$current.withValue(.float32) {
         ClusteredRouter(
           inputs: inputs, experts: experts.routed, seed: settings.seed, layer: layer)
@@ -78,28 +77,12 @@ extension ExpertFitter {
   private func attend(
     _ layer: Int, _ weights: LayerWeights, massive: inout MassiveTokens
   ) throws -> HiddenStream {
-    let stream = try workspace.stream(.student, entering: layer)
     let middle = try workspace.stream(.middle, entering: layer)
-    let pass = LayerPass(layer, of: upcycled.description, weights: weights, segments: segments)
-    for segment in 0..<segments.count {
-      let first = segments.firstToken(of: segment)
-      let hidden = try stream.read(first, count: segments.length)
-      if let output = pass.attention(hidden) { hidden.add(output) }
-      try middle.write(hidden, at: first)
-      if teacher == nil { massive.add(hidden, at: first) }
-    }
+    let own = try LayerPass(
+      layer, of: upcycled.description, weights: weights, segments: segments
+    ).attend(workspace.stream(.student, entering: layer), to: middle)
+    if teacher == nil { massive = own }
     return middle
-  }
-
-  /// Evenly spread training tokens; massive ones would each claim a cluster.
-  private func sample(leavingOut massive: MassiveTokens) -> [Int] {
-    let training = segments.tokens(of: segments.training)
-    let bytes = upcycled.description.hiddenSize * MemoryLayout<Float>.stride
-    let step = max(1, (training.count * bytes + Self.sampleBytes - 1) / Self.sampleBytes)
-    let sample = stride(from: 0, to: training.count, by: step).filter {
-      !massive.indices.contains($0)
-    }
-    return sample.isEmpty ? [0] : sample
   }
 
   /// Where the runtime will send the tokens: scores in float32, ties as there.

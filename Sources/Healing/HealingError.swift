@@ -11,6 +11,7 @@ public enum HealingError: ReportableError, Equatable {
   case tooFewTokens(Int, needed: Int)
   case memory(needed: ByteSize, limit: ByteSize)
   case cannotCluster(String)
+  case cannotCarve(String)
   case refitMemory(needed: ByteSize, limit: ByteSize)
   case diverged(layer: Int)
   case distillationDiverged(step: Int)
@@ -32,6 +33,7 @@ public enum HealingError: ReportableError, Equatable {
       "the second stage takes about \(needed), more than the \(limit) allowed"
     case .cannotCluster(let part):
       "the model has \(part), which the refit of experts does not know"
+    case .cannotCarve(let part): "the model has \(part), which carving does not know"
     case .refitMemory(let needed, let limit):
       "the refit of experts takes about \(needed), more than the \(limit) allowed"
     case .diverged(let layer): "the refit of layer \(layer) gave numbers that are not finite"

@@ -24,6 +24,21 @@ struct LayerPass {
     return runner.attention(hidden, state: &state, position: 0, angles: angles)
   }
 
+  /// Takes a stream through the layer's attention.
+  ///
+  /// Returns the massive tokens of what leaves it.
+  func attend(_ stream: HiddenStream, to middle: HiddenStream) throws -> MassiveTokens {
+    var massive = MassiveTokens(segments)
+    for segment in 0..<segments.count {
+      let first = segments.firstToken(of: segment)
+      let hidden = try stream.read(first, count: segments.length)
+      if let output = attention(hidden) { hidden.add(output) }
+      massive.add(hidden, at: first)
+      try middle.write(hidden, at: first)
+    }
+    return massive
+  }
+
   /// Takes some segments of a stream through the layer.
   func advance(_ chosen: Range<Int>, of stream: HiddenStream, to next: HiddenStream) throws {
     for segment in chosen {

@@ -92,7 +92,7 @@ extension FloatMatrix {
   }
 
   /// Scales every row to length 1; rows of zeros stay.
-  fileprivate func makeRowsUnit() {
+  func makeRowsUnit() {
     withExtendedLifetime(self) {
       for row in 0..<rows {
         let square = Vector.sumOfSquares(self.row(row), count: columns)

@@ -79,7 +79,7 @@ public final class WeightQuantizer {
       var sizes = [model.hiddenSize, model.queryWidth]
       if let experts = layer.feedForward.experts {
         for _ in 0..<experts.routed { sizes += [model.hiddenSize, experts.size] }
-        if experts.shared > 0 { sizes += [model.hiddenSize, experts.shared * experts.size] }
+        if experts.shared > 0 { sizes += [model.hiddenSize, experts.sharedSize] }
       } else {
         sizes += [model.hiddenSize, model.feedForwardSize]
       }

@@ -10,6 +10,9 @@ public struct UpcycleSettings: Sendable, Equatable {
   public var topK = 1
   /// Layers whose feed-forward part stays dense; nil for those of the report that the model has.
   public var denseLayers: LayerSelection?
+  /// Width of the shared expert when dense parts are carved: the rest of their neurons is divided
+  /// evenly among the routed experts. Nil for copies.
+  public var carve: Int?
   /// How the copies are scaled, so that together they do what the dense part did.
   public var scale = Scale.exact
   /// How the routers start.
@@ -22,7 +25,8 @@ public struct UpcycleSettings: Sendable, Equatable {
   public var tolerance = 1e-4
   /// Seed of random routers and of clusters.
   public var seed: UInt64 = 0
-  /// Texts on which clusters are found and experts refitted; empty for other routers.
+  /// Texts on which clusters are found and experts refitted, or neurons are watched; empty for
+  /// other routers.
   public var text: [String] = []
   /// Tokens of the texts that are used.
   public var tokens = 65_536
@@ -80,13 +84,17 @@ public struct UpcycleSettings: Sendable, Equatable {
 
   /// What determines the output, key by key in a fixed order: as the manifest records it.
   public var fields: [(key: String, value: String)] {
-    [
+    let copying = [("scale", scale.rawValue), ("router", "\(router)")]
+    return [
       ("experts", "\(experts)"), ("shared", "\(shared)"), ("top-k", "\(topK)"),
-      ("dense-layers", denseLayers.map { "\($0)" } ?? "report"), ("scale", scale.rawValue),
-      ("router", "\(router)"), ("dtype", dtype.rawValue), ("shard-size", "\(shardSize.bytes)"),
-      ("seed", "\(seed)"),
-    ] + (router == .clustered ? [("tokens", "\(tokens)"), ("context", "\(context)")] : [])
+      ("dense-layers", denseLayers.map { "\($0)" } ?? "report"),
+    ] + (carve.map { [("carve", "\($0)")] } ?? copying) + [
+      ("dtype", dtype.rawValue), ("shard-size", "\(shardSize.bytes)"), ("seed", "\(seed)"),
+    ] + (readsText ? [("tokens", "\(tokens)"), ("context", "\(context)")] : [])
   }
+
+  /// Whether the result depends on a text.
+  public var readsText: Bool { router == .clustered || carve != nil }
 
   /// The sum of the routed experts' weights of a token: k/N with even routers, and nearly 1 when
   /// the router is sure of its choice.
@@ -118,8 +126,24 @@ extension UpcycleSettings {
       ((1...1 << 32).contains(tokens), "tokens", "\(tokens)", "1 or more"),
       ((2...1 << 20).contains(context), "context", "\(context)", "2 to 1048576"),
       (
-        router == .clustered || text.isEmpty, "text", text.joined(separator: ","),
-        "none: only router clustered reads a text"
+        readsText || text.isEmpty, "text", text.joined(separator: ","),
+        "none: only router clustered and carve read a text"
+      ),
+      (
+        (1...1 << 28).contains(carve ?? 1), "carve", "\(carve ?? 0)",
+        "1 or more neurons for the shared expert"
+      ),
+      (
+        carve == nil || shared == 1, "shared", "\(shared)",
+        "1 with carve, which is the width of the shared expert"
+      ),
+      (
+        carve == nil || scale == .exact, "scale", scale.rawValue,
+        "exact with carve, which scales nothing"
+      ),
+      (
+        carve == nil || router == .zero, "router", "\(router)",
+        "none with carve, which makes its own"
       ),
     ]
     for limit in limits where !limit.isValid {
@@ -130,10 +154,12 @@ extension UpcycleSettings {
 
   /// Throws when files are missing that the settings need.
   public func validateFiles(at place: (String) -> RecipeError.Place) throws(RecipeError) {
-    guard router == .clustered, text.isEmpty else { return }
+    guard readsText, text.isEmpty else { return }
     throw .wrongValue(
       key: "text", value: "missing",
-      expected: "at least one file: router clustered finds its regions on it", place: place("text"))
+      expected: carve == nil
+        ? "at least one file: router clustered finds its regions on it"
+        : "at least one file: carve watches the neurons on it", place: place("text"))
   }
 
   /// The settings that `fields` recorded, for example in a manifest.
@@ -155,6 +181,7 @@ extension UpcycleSettings: RecipeStep {
     denseLayers = try reader.value(
       "dense-layers", default: denseLayers, expected: "report, none or a list of layers",
       parse: Self.denseLayers)
+    carve = try reader.value("carve", default: carve, expected: "1 or more") { Int($0) }
     scale = try reader.value("scale", default: scale, expected: Scale.choices) {
       Scale(rawValue: $0)
     }

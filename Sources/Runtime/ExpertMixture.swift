@@ -16,7 +16,8 @@ struct ExpertMixture {
     _ input: FloatMatrix, offsets: [Int], observe: ((Routing) -> Void)?
   ) -> FloatMatrix {
     let routing = Routing(
-      scores: weights.router(input), chosen: weights.layout.chosen, offsets: offsets)
+      scores: weights.router(input), chosen: weights.layout.chosen,
+      weighting: weights.layout.weighting, offsets: offsets)
     observe?(routing)
     let output: FloatMatrix
     if let shared = weights.shared {

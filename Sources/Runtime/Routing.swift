@@ -1,36 +1,44 @@
+package import Architectures
 import Kernels
 
 /// Which experts each token passes through, and with what weight.
 ///
-/// p = softmax(router x) over all N experts; the k most likely are used, weighted by p as it is.
-/// Equal scores are taken in cyclic order from expert (token id + position) mod N on, so that a
-/// router of zeros spreads tokens evenly; sinks count as token 0, and as positions.
+/// p = softmax(router x) over all N experts; the k most likely are used, weighted by p as it is or
+/// by 1. Equal scores are taken in cyclic order from expert (token id + position) mod N on, so that
+/// a router of zeros spreads tokens evenly; sinks count as token 0, and as positions.
 public struct Routing: Sendable {
   /// Experts per token k.
   public let chosen: Int
   /// The experts of each token, most likely first [T · k].
   public private(set) var experts: [Int] = []
   /// Their probabilities [T · k].
+  public private(set) var probabilities: [Float] = []
+  /// What their outputs are multiplied by [T · k].
   public private(set) var weights: [Float] = []
 
   /// Routes by router scores [T, N].
   ///
   /// - Parameters:
   ///   - offsets: token id + position of each token, which orders equal scores.
-  package init(scores: FloatMatrix, chosen: Int, offsets: [Int]) {
+  package init(
+    scores: FloatMatrix, chosen: Int,
+    weighting: FeedForward.Experts.Weighting = .softmax, offsets: [Int]
+  ) {
     self.chosen = chosen
-    let probabilities = scores.copy()
-    defer { withExtendedLifetime((scores, probabilities)) {} }
-    Softmax.applyInPlace(
-      probabilities.pointer, rows: probabilities.rows, count: probabilities.columns)
+    let likely = scores.copy()
+    defer { withExtendedLifetime((scores, likely)) {} }
+    Softmax.applyInPlace(likely.pointer, rows: likely.rows, count: likely.columns)
     experts.reserveCapacity(scores.rows * chosen)
-    weights.reserveCapacity(scores.rows * chosen)
+    probabilities.reserveCapacity(scores.rows * chosen)
     for row in 0..<scores.rows {
       for expert in Routing.best(chosen, of: scores[row], offset: offsets[row]) {
         experts.append(expert)
-        weights.append(probabilities[row][expert])
+        probabilities.append(likely[row][expert])
       }
     }
+    // A router that is no number must not pass for one.
+    weights =
+      weighting == .softmax ? probabilities : probabilities.map { $0.isFinite ? 1 : $0 }
   }
 
   /// The experts with the highest scores, equal ones in cyclic order from `offset` on.

@@ -52,8 +52,9 @@ public struct ExpertLoad: Sendable {
         &state, with: Array(segment),
         observeRouting: { layer, routing in
           for expert in routing.experts { layers[layer]?.counts[expert] += 1 }
-          for first in stride(from: 0, to: routing.weights.count, by: routing.chosen) {
-            layers[layer]?.probability += Double(routing.weights[first]) / Double(tokens.count)
+          for first in stride(from: 0, to: routing.probabilities.count, by: routing.chosen) {
+            layers[layer]?.probability +=
+              Double(routing.probabilities[first]) / Double(tokens.count)
           }
         })
       progress(Double(segment.endIndex) / Double(tokens.count))

@@ -32,14 +32,17 @@ struct PlanAgain {
     case "upcycle":
       guard let fields = fields(recipe) else { return nil }
       let settings = try UpcycleSettings(fields: fields, file: manifestPath)
+      let partition = settings.carve.map { _ in NeuronPartition(recorded: recipe ?? .null) }
       if PlanAgain.isDirect(source, of: recipe) {
-        return try UpcyclePlan.make(from: DenseModel(source), settings: settings)
+        return try UpcyclePlan.make(
+          from: DenseModel(source), settings: settings, partition: partition)
       }
       // Healed tensors are nowhere but in the healed checkpoint.
       guard recipe?["of"]?["step"]?.string == "convert", let dense = try plan(recipe?["of"]) else {
         return nil
       }
-      return try UpcyclePlan.make(from: DenseModel(dense), settings: settings)
+      return try UpcyclePlan.make(
+        from: DenseModel(dense), settings: settings, partition: partition)
     case ExportProfiles.step:
       guard let fields = fields(recipe) else { return nil }
       return try ExportProfiles.plan(

@@ -56,6 +56,7 @@ public struct Verifier {
       (.values, false, { [try ValuesCheck(file: file).run()] }),
       (.values, false, { file.isAssembled ? [try reassembly()] : [] }),
       (.values, false, { experts.applies ? [try experts.coverage()] : [] }),
+      (.values, false, { neurons.map { [$0] } ?? [] }),
       (.logits, false, logits),
       (.logits, false, { [try equality()] }),
     ]
@@ -140,6 +141,11 @@ public struct Verifier {
   /// Whether its last step was `export`.
   private var isExported: Bool { manifest?.recipe["step"]?.string == ExportProfiles.step }
 
+  /// Whether every neuron of carved feed-forward parts belongs to one expert; nil without any.
+  private var neurons: CheckResult? {
+    manifest.flatMap { NeuronsCheck(file: file, manifest: $0)?.run() }
+  }
+
   private static let needsCalibrated = "give the checkpoint that was calibrated as --source"
 
   /// What made the checkpoint of `source`, decided again.
@@ -158,6 +164,9 @@ public struct Verifier {
     }
     if isCalibrated, !PlanAgain.isDirect(source, of: manifest?.recipe) {
       return .skipped("provenance", Self.needsCalibrated)
+    }
+    if let neurons, neurons.outcome == .failed {
+      return .failed("provenance", neurons.detail)
     }
     // Asked to compare and unable to: that is no success.
     guard let plan = try plan(from: source) else {
@@ -198,7 +207,8 @@ public struct Verifier {
       let isComputed =
         switch transform {
         case HealedOrigin.transform, Int8Origin.transform: true
-        case UpcyclePlan.Fitted.router: tensor.key.role == .router
+        case UpcyclePlan.Fitted.router, UpcyclePlan.Fitted.carvedRouter:
+          tensor.key.role == .router
         case UpcyclePlan.Fitted.expert: tensor.key.role == .ffnDown && tensor.key.expert != nil
         default: false
         }

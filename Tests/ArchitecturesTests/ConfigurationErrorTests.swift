@@ -79,6 +79,14 @@ struct ConfigurationErrorTests {
     Fault("experts", "num_experts_per_tok", 0, "num_experts_per_tok", "0"),
     Fault("experts", "num_shared_experts", -1, "num_shared_experts", "-1", "0 to"),
     Fault("experts", "moe_intermediate_size", 0, "moe_intermediate_size", "0"),
+    Fault(
+      "experts", "shared_expert_intermediate_size", 0, "shared_expert_intermediate_size", "0",
+      "1 to"),
+    Fault(
+      "carved", "num_shared_experts", 0, "shared_expert_intermediate_size is 56",
+      "without a shared expert"),
+    Fault("experts", "routing_weights", "sum", "routing_weights", "sum", "softmax, one"),
+    Fault("experts", "routing_weights", 1, "routing_weights", "a string"),
     Fault("experts", "norm_topk_prob", true, "norm_topk_prob", "used as they are"),
     Fault("intra-layer", "num_sink_tokens", -1, "num_sink_tokens", "-1", "0 to"),
     Fault("intra-layer", "branch_norm_eps", 0, "branch_norm_eps", "more than 0"),

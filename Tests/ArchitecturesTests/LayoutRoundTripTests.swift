@@ -60,7 +60,7 @@ struct LayoutRoundTripTests {
     #expect(try again(model, SpikingBrainLayout.self) == normalised(model))
   }
 
-  @Test(arguments: ["experts", "intra-layer"])
+  @Test(arguments: ["experts", "carved", "intra-layer"])
   func `experts, branches and sinks round-trip`(_ name: String) throws {
     let model = try described(name)
     #expect(try again(model, SpikingBrainLayout.self) == normalised(model))

@@ -119,6 +119,21 @@ struct RequirementTests {
     }
   }
 
+  @Test func `carved experts have widths of their own`() throws {
+    let shapes = try required("carved")
+    #expect(shapes["model.layers.1.mlp.experts.6.gate_proj.weight"] == [8, 64])
+    #expect(shapes["model.layers.1.mlp.shared_expert.gate_proj.weight"] == [56, 64])
+    #expect(shapes["model.layers.1.mlp.shared_expert.down_proj.weight"] == [64, 56])
+    #expect(shapes["model.layers.0.mlp.gate_proj.weight"] == [112, 64])
+    let model = try SpikingBrainLayout.describe(TinyModel.configuration("carved"))
+    let experts = try #require(model.layers[1].feedForward.experts)
+    #expect(experts.activeSize == 56 + 3 * 8 && experts.weighting == .one)
+    #expect(
+      model.layers[1].feedForward.text == "7 + 1 experts of 8 (shared 56), top 3, weights 1")
+    let idle = 3 * 8 * 64 + 2 * 8 + 64
+    #expect(model.activeParameterCount == model.parameterCount - 2 * 4 * idle)
+  }
+
   @Test func `idle experts are not active`() throws {
     let model = try SpikingBrainLayout.describe(TinyModel.configuration("experts"))
     let expert = 3 * 40 * 64 + 2 * 40 + 64

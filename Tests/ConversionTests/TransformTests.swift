@@ -30,6 +30,10 @@ struct TransformTests {
       CopyTransform(permuted, named: "a", as: .float32),
       ConstantTransform(1.5, shape: [8, 5], as: .bfloat16), HoleTransform(byteCount: 160),
       UniformTransform(bound: 1, seed: 3, label: "a", shape: [8, 5], as: .float16),
+      NeuronTransform(
+        view, named: "a", neurons: [6, 0, 3], along: .rows, of: "expert 0", as: .bfloat16),
+      NeuronTransform(
+        view, named: "a", neurons: [4, 1], along: .columns, of: "expert 0", as: .float32),
     ] {
       #expect(try bytes(transform, block: block) == bytes(transform, block: 1 << 22))
     }
@@ -41,6 +45,31 @@ struct TransformTests {
     #expect(floats(try bytes(copy, block: 64)) == values)
     #expect(copy.summary == "copy")
     #expect(copy.sources == ["a"])
+  }
+
+  @Test func `neurons are rows or columns as they are`() throws {
+    let view = MemoryStorage.view(values, shape: [8, 5])
+    func neurons(
+      _ view: TensorView, _ neurons: [Int], _ axis: NeuronTransform.Axis,
+      _ type: ScalarType = .float32
+    ) -> NeuronTransform {
+      NeuronTransform(view, named: "a", neurons: neurons, along: axis, of: "expert 3", as: type)
+    }
+    let rows = neurons(view, [7, 2], .rows)
+    #expect(floats(try bytes(rows, block: 8)) == Array(values[35..<40] + values[10..<15]))
+    #expect(rows.isExact && rows.summary == "neurons of expert 3" && rows.sources == ["a"])
+    let columns = neurons(view, [4, 0, 1], .columns)
+    let expected = (0..<8).flatMap { row in [4, 0, 1].map { values[row * 5 + $0] } }
+    #expect(floats(try bytes(columns, block: 24)) == expected)
+    let bias = neurons(MemoryStorage.view(values, shape: [40]), [39, 3], .columns)
+    #expect(floats(try bytes(bias, block: 1)) == [values[39], values[3]])
+    let cast = neurons(view, [4, 0, 1], .columns, .bfloat16)
+    #expect(!cast.isExact && cast.summary == "neurons of expert 3, cast from float32")
+    #expect(try bytes(cast, block: 1 << 20).count == 8 * 3 * 2)
+    let large = MemoryStorage.view([1, 1e6], shape: [1, 2])
+    #expect(throws: ConversionError.self) {
+      try bytes(neurons(large, [1], .columns, .float16), block: 64)
+    }
   }
 
   @Test(arguments: [1, 16, 1 << 20])

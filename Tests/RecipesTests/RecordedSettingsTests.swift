@@ -58,6 +58,15 @@ struct RecordedSettingsTests {
     #expect(try UpcycleSettings(fields: fields, file: "manifest.json") == settings)
   }
 
+  @Test func `of a carving, without the texts it read`() throws {
+    var settings = UpcycleSettings()
+    (settings.carve, settings.experts, settings.topK) = (96, 12, 4)
+    (settings.tokens, settings.context, settings.seed) = (1234, 56, 7)
+    let fields = Dictionary(uniqueKeysWithValues: settings.fields.map { ($0.key, $0.value) })
+    #expect(fields["router"] == nil && fields["scale"] == nil)
+    #expect(try UpcycleSettings(fields: fields, file: "manifest.json") == settings)
+  }
+
   @Test(arguments: [CalibrateSettings.Threshold.fixed(2.5), .auto, .kept])
   func `of every calibration`(_ k: CalibrateSettings.Threshold) throws {
     var settings = CalibrateSettings()

@@ -24,7 +24,7 @@ TOKENS = 24
 SOURCES = ["qwen2", "qwen2-tied", "qwen2-windowed", "qwen3", "mistral", "llama-bias", "llama-rope-linear",
            "llama-rope-llama3"]
 # Synthesised in a converted layout, so that the gates are random too.
-SYNTHETIC = ["gla_swa", "spikingbrain", "experts", "intra-layer"]
+SYNTHETIC = ["gla_swa", "spikingbrain", "experts", "carved", "intra-layer"]
 # Conversions: name -> (source, options of `convert`).
 CONVERTED = {
     "converted-qwen2": ("qwen2", ["--window", "6"]),

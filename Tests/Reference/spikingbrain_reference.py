@@ -80,6 +80,9 @@ class SpikingBrain:
         self.experts, self.top_k = config.get("num_experts"), config.get("num_experts_per_tok", 1)
         self.shared, self.expert_inner = (
             config.get("num_shared_experts", 0), config.get("moe_intermediate_size", self.inner))
+        self.shared_inner = config.get("shared_expert_intermediate_size", self.shared * self.expert_inner)
+        self.routing_weights = config.get("routing_weights", "softmax")
+        assert self.routing_weights in ("softmax", "one"), self.routing_weights
         assert not config.get("norm_topk_prob", False)
         self.sinks = config.get("num_sink_tokens", 0)
         self.branch_eps = config.get("branch_norm_eps", self.eps)
@@ -128,7 +131,7 @@ class SpikingBrain:
                 layer["router"] = get("mlp.gate.weight", self.experts, hidden)
                 layer["experts"] = [swiglu(f"experts.{e}.", self.expert_inner) for e in range(self.experts)]
                 if self.shared:
-                    layer["shared"] = swiglu("shared_expert.", self.shared * self.expert_inner)
+                    layer["shared"] = swiglu("shared_expert.", self.shared_inner)
             if kind.startswith("parallel"):
                 for name in ("la_norm", "sa_norm"):
                     layer[name] = get(f"attn.{name}.weight", self.heads, self.dim)
@@ -203,7 +206,7 @@ class SpikingBrain:
         scores = F.linear(x, layer["router"])
         for t, offset in enumerate(offsets):
             order = sorted(range(self.experts), key=lambda e: (-scores[t, e].item(), (e - offset) % self.experts))
-            likely = scores[t].softmax(-1)
+            likely = scores[t].softmax(-1) if self.routing_weights == "softmax" else torch.ones_like(scores[t])
             for e in order[:self.top_k]:
                 result[t] = result[t] + likely[e] * swiglu(x[t:t + 1], layer["experts"][e])[0]
         return result

@@ -47,7 +47,7 @@ struct GoldenLogitsTests {
     Golden("qwen2"), Golden("qwen2-tied"), Golden("qwen2-windowed"), Golden("qwen3"),
     Golden("mistral"), Golden("llama-bias"), Golden("llama-rope-linear"),
     Golden("llama-rope-llama3"), Golden("gla_swa"), Golden("spikingbrain"), Golden("tiny-qwen2"),
-    Golden("experts"), Golden("intra-layer"),
+    Golden("experts"), Golden("carved"), Golden("intra-layer"),
     Golden("converted-qwen2", from: "qwen2"),
     Golden("converted-mistral-flash", from: "mistral") {
       $0.windowRule = .flash

@@ -22,6 +22,16 @@ struct RoutingTests {
     #expect(zip(routing.weights, expected).allSatisfy { ($0 - $1).magnitude < 1e-6 })
   }
 
+  @Test func `weights of 1 keep the choice and the probabilities`() {
+    let rows = scores([[0, 2, 1], [3, 0, 0]])
+    let one = Routing(scores: rows, chosen: 2, weighting: .one, offsets: [0, 2])
+    let softmax = Routing(scores: rows, chosen: 2, offsets: [0, 2])
+    #expect(one.experts == softmax.experts && one.probabilities == softmax.weights)
+    #expect(one.weights == [1, 1, 1, 1])
+    let broken = Routing(scores: scores([[.nan, 0]]), chosen: 1, weighting: .one, offsets: [0])
+    #expect(broken.weights.allSatisfy { !$0.isFinite })
+  }
+
   @Test func `equal scores go round by token and position`() {
     let zeros = scores([[Float]](repeating: [0, 0, 0, 0], count: 6))
     #expect(

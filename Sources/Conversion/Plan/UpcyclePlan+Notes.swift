@@ -11,6 +11,7 @@ extension UpcyclePlan {
   ) -> [String] {
     let beginning =
       switch settings.router {
+      case _ where settings.carve != nil: carved(target)
       case .zero:
         "The routers are zero and carry no knowledge: tokens are spread evenly by id and position, "
           + copies
@@ -37,6 +38,14 @@ extension UpcyclePlan {
         "Scaled weights are rounded to \(type.rawValue); --dtype float32 keeps them to 1e-7.")
     }
     return notes
+  }
+
+  private static func carved(_ target: ModelDescription) -> String {
+    let active = target.layers.compactMap(\.feedForward.experts).first?.activeSize ?? 0
+    let share = 100 * Double(active) / Double(max(1, target.feedForwardSize))
+    return "A token passes through \(active) of the \(target.feedForwardSize) neurons of a carved "
+      + "feed-forward part (\(Int(share.rounded())) %) and lacks the others: `evaluate` says what "
+      + "that costs."
   }
 
   private static let copies =

@@ -5,25 +5,34 @@ import StrictJSON
 public import TensorTypes
 
 /// Dense feed-forward parts turned into experts that are scaled copies of them (report, section
-/// 3.2): N routed ones of which a token passes through k, and S shared ones.
+/// 3.2): N routed ones of which a token passes through k, and S shared ones; or that are parts of
+/// them, when they are carved.
 public enum UpcyclePlan {
   /// How the manifest records tensors that were computed on a text.
   public enum Fitted {
     /// The transform of routers whose rows are the directions of clusters.
     public static let router = "clustered"
+    /// The transform of routers that were fitted to what neurons do.
+    public static let carvedRouter = "fitted to neurons"
     /// The transform of down projections refitted on the tokens of a region.
     public static let expert = "refitted"
   }
 
   /// The plan of upcycling `source` as `settings` ask.
   ///
-  /// - Parameter fitted: tensors computed on a text, which take the place of copies; a clustered
-  ///   router that is not among them is zero.
+  /// - Parameters:
+  ///   - fitted: tensors computed on a text, which take the place of copies; a clustered or carved
+  ///     router that is not among them is zero.
+  ///   - partition: which expert gets which neurons when they are carved; nil for their order in the
+  ///     dense part.
   public static func make(
     from source: DenseModel, settings: UpcycleSettings,
-    fitted: [TensorAddress: TensorView] = [:]
+    fitted: [TensorAddress: TensorView] = [:], partition: NeuronPartition? = nil
   ) throws -> CheckpointPlan {
     let target = try upcycled(source.description, settings: settings)
+    let partition = partition ?? NeuronPartition(inOrder: target)
+    if settings.carve != nil { try partition.check(against: target) }
+    let router = settings.carve == nil ? Fitted.router : Fitted.carvedRouter
     let tensors = try target.requirements.map { requirement in
       guard let name = SpikingBrainLayout.names.name(of: requirement.address) else {
         throw ConversionError.noName("\(requirement.address)")
@@ -33,7 +42,10 @@ public enum UpcyclePlan {
       if let view = fitted[requirement.address] {
         transform = ReplacementTransform(
           view, as: type,
-          summary: requirement.address.role == .router ? Fitted.router : Fitted.expert)
+          summary: requirement.address.role == .router ? router : Fitted.expert)
+      } else if settings.carve != nil, let expert = requirement.address.expert {
+        transform = try carved(
+          requirement, of: expert, as: type, from: source, to: target, partition)
       } else {
         transform = try self.transform(
           for: requirement, named: name, as: type, from: source, to: target, settings)
@@ -74,9 +86,7 @@ public enum UpcyclePlan {
       dense = UpcycleSettings.reportDenseLayers.filter { $0 < depth }
     }
     guard dense.count < depth else { throw ConversionError.nothingToUpcycle(depth: depth) }
-    let experts = FeedForward.Experts(
-      routed: settings.experts, shared: settings.shared, chosen: settings.topK,
-      size: source.feedForwardSize)
+    let experts = try experts(of: source, settings)
     var target = source
     target.modelType = SpikingBrainLayout.modelType
     for layer in 0..<depth where !dense.contains(layer) {
@@ -116,7 +126,7 @@ public enum UpcyclePlan {
       columnRepeats: isDown && !isBias ? copies : 1, as: type)
   }
 
-  private static func copy(
+  static func copy(
     _ view: TensorView, _ part: DenseModel.Part, as type: ScalarType
   ) -> any TensorTransform {
     if let transform = part.transform, part.type == type { return transform }
@@ -136,7 +146,7 @@ public enum UpcyclePlan {
     }
   }
 
-  private static func part(
+  static func part(
     _ address: TensorAddress, _ source: DenseModel
   ) throws -> DenseModel.Part {
     var dense = address

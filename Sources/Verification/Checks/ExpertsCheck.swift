@@ -61,7 +61,7 @@ struct ExpertsCheck {
     _ = try model.extend(
       &state, with: tokens,
       observeRouting: { layer, routing in
-        if !routing.weights.allSatisfy({ $0 >= 0 && $0 <= 1 }) { wrong = wrong ?? layer }
+        if !routing.probabilities.allSatisfy({ $0 >= 0 && $0 <= 1 }) { wrong = wrong ?? layer }
         if let experts = model.description.layers[layer].feedForward.experts {
           loads += routing.load(of: experts.routed)
         }

@@ -50,6 +50,7 @@ struct ProvenanceCheck {
   /// How a tensor comes from the source.
   private enum Kind: String, Codable, CaseIterable {
     case copied = "copied byte for byte"
+    case carved = "carved neuron by neuron, byte for byte"
     case cast = "cast exactly"
     case scaled = "scaled as recorded"
     case derived = "computed from the source as recorded"
@@ -58,6 +59,8 @@ struct ProvenanceCheck {
     init(_ transform: any TensorTransform) {
       if transform.sources.isEmpty {
         self = .made
+      } else if (transform as? NeuronTransform)?.isExact == true {
+        self = .carved
       } else if transform.summary.hasPrefix("cast") {
         self = .cast
       } else if transform is ScaledTransform {

@@ -20,6 +20,14 @@ struct UpcycleOptions: ParsableArguments {
   var denseLayers = "report"
 
   @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Carve dense parts instead of copying them: this many of their neurons form the shared "
+        + "expert, the others are divided evenly among the routed ones, by what they do on --text.",
+      valueName: "neurons"))
+  var carve: Int?
+
+  @Option(
     help: "exact: down_proj alone, changes nothing; cuberoot: gate, up and down, as the report.")
   var scale = UpcycleSettings.Scale.exact
 
@@ -48,7 +56,9 @@ struct UpcycleOptions: ParsableArguments {
 
   @Option(
     parsing: .upToNextOption,
-    help: ArgumentHelp("Texts on which --router clustered finds regions.", valueName: "file"))
+    help: ArgumentHelp(
+      "Texts on which --router clustered finds regions, or --carve watches neurons.",
+      valueName: "file"))
   var text: [String] = []
 
   @Option(help: "Tokens of the texts to use.")
@@ -68,6 +78,7 @@ struct UpcycleOptions: ParsableArguments {
     settings.shared = shared
     settings.topK = topK
     settings.denseLayers = dense
+    settings.carve = carve
     settings.scale = scale
     settings.router = router
     settings.dtype = dtype

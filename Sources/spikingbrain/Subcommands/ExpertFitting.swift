@@ -10,7 +10,7 @@ import StrictJSON
 import TensorTypes
 
 /// Routers made from a text, and experts refitted on it, for `upcycle --router clustered`.
-struct ExpertFitting {
+struct ExpertFitting: UpcycleFitting {
   let settings: UpcycleSettings
   let output: OutputOptions
   let file: ModelFile
@@ -35,19 +35,14 @@ struct ExpertFitting {
     }
   }
 
-  /// Files that the fit reads.
   var inputs: [String] { file.inputs + (teacher?.inputs ?? []) + settings.text }
 
-  /// Begins the directory `out`, with what determines the result: a run is resumed only when all of
-  /// it is the same.
-  func begin(_ out: String) throws -> OutputDirectory {
-    return try OutputDirectory.begin(
-      out,
-      fingerprint: [
-        "version": ProgramVersion.current, "checkpoint": file.fingerprint,
-        "teacher": teacher?.fingerprint ?? "", "text": Fingerprint.of(tokens),
-        "settings": Fingerprint.of("\(settings.fields)"),
-      ], mode: output.mode, inputs: inputs, ranks: World.ranks)
+  var fingerprint: [String: String] {
+    [
+      "version": ProgramVersion.current, "checkpoint": file.fingerprint,
+      "teacher": teacher?.fingerprint ?? "", "text": Fingerprint.of(tokens),
+      "settings": Fingerprint.of("\(settings.fields)"),
+    ]
   }
 
   /// The plan with routers and refitted experts in the place of those of `plan`.

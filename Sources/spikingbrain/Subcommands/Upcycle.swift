@@ -12,12 +12,15 @@ import Verification
 /// `upcycle`: dense feed-forward parts become experts.
 struct Upcycle: ParsableCommand, DistributedCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Turns dense feed-forward parts into experts that are copies of them.",
+    abstract: "Turns dense feed-forward parts into experts that are copies or parts of them.",
     discussion: """
       Every expert is a scaled copy, so that the model computes what it did; how far it is from \
       that is measured before anything is written. Copies have to be trained to be worth more; \
       --router clustered with --teacher refits them to regions of a text instead, so that they \
       repair some of what a conversion lost.
+
+      With --carve experts are parts instead: every neuron goes to one of them, and a token passes \
+      through the shared expert and --top-k others. That is faster and less exact.
       """)
 
   @Argument(help: "A dense checkpoint: a source or a converted one.")
@@ -61,9 +64,11 @@ struct UpcycleRunner {
   /// - Parameter teacher: what experts are refitted towards when the router is clustered.
   func run(_ file: ModelFile, teacher: ModelFile?, to out: String) throws -> Report {
     let plan = try UpcyclePlan.make(from: DenseModel(file), settings: settings)
-    guard settings.router == .clustered else { return try write(plan, of: file, to: out) }
-    let fitting = try ExpertFitting(
-      file, teacher: teacher, settings: settings, output: output, plan: plan)
+    guard settings.readsText else { return try write(plan, of: file, to: out) }
+    let fitting: any UpcycleFitting =
+      settings.carve == nil
+      ? try ExpertFitting(file, teacher: teacher, settings: settings, output: output, plan: plan)
+      : try Carving(file, settings: settings, output: output, target: plan.description)
     guard !output.dryRun else {
       return try PlanRunner(output: output).run(plan, from: fitting.inputs, to: out)
     }

@@ -1,0 +1,105 @@
+import StrictJSON
+import TestSupport
+import Testing
+
+/// `upcycle --carve` as a process.
+struct CarveCommandTests {
+  private let directory: TemporaryDirectory
+  private let text = Repository.root + "/demo/war-and-peace-begin.txt"
+
+  init() throws { directory = try TemporaryDirectory() }
+
+  private func carve(to name: String, _ options: String...) -> [String] {
+    [
+      "upcycle", Repository.tinyQwen2, directory(name), "--carve", "96", "--experts", "12",
+      "--top-k", "4", "--dense-layers", "0,2-7", "--tokens", "1024", "--context", "128",
+    ] + options
+  }
+
+  @Test func `carves, records, verifies, inspects`() throws {
+    let result = try Program.run(carve(to: "u", "--text", text)).succeeded()
+    for words in ["layer 1: ", "tokens per expert", "192 of the 384 neurons", "(50 %)"] {
+      #expect(result.error.contains(words), "\(result)")
+    }
+    #expect(result.text.contains("logits differ from the dense model's"))
+    let manifest = try JSONParser.parse(Files.bytes(directory("u/manifest.json")))
+    let layers = try #require(manifest["recipe"]?["fit"]?["layers"]?.array)
+    #expect(layers.map { $0["layer"]?.int } == [1])
+    #expect(layers[0]["neurons"]?.array?.compactMap(\.int).sorted() == Array(0..<384))
+    let verified = try Program.run(
+      "verify", directory("u"), "--source", Repository.tinyQwen2
+    ).succeeded()
+    for words in ["1 tensor fitted to neurons", "byte for byte", "all checks passed"] {
+      #expect(verified.text.contains(words), "\(verified)")
+    }
+    let inspected = try Program.run("inspect", directory("u"), "--json").json()
+    #expect(
+      inspected["feed_forward"]?.array?[1].string
+        == "12 + 1 experts of 24 (shared 96), top 4, weights 1")
+    let dense = try Program.run("inspect", Repository.tinyQwen2, "--json").json()
+    let total = try #require(inspected["parameters"]?.int)
+    let active = try #require(inspected["active_parameters"]?.int)
+    let denseTotal = try #require(dense["parameters"]?.int)
+    #expect(total == denseTotal + 12 * 128)
+    #expect(total - active == 8 * 3 * 24 * 128)
+    // Finished already, and the same again.
+    let before = try Files.tree(directory("u"))
+    try Program.run(carve(to: "u", "--text", text, "--force")).succeeded()
+    #expect(try Files.tree(directory("u")) == before)
+  }
+
+  @Test func `a recipe carves what it converted`() throws {
+    try directory.write(
+      "r.yaml",
+      """
+      source: \(Repository.tinyQwen2)
+      steps:
+        - convert: {window: 80, attention-layers: 0-7}
+        - upcycle:
+            carve: 192
+            experts: 8
+            top-k: 4
+            dense-layers: 0-6
+            text: \(text)
+            tokens: 1024
+            context: 128
+        - verify
+      """)
+    let arguments = ["build", directory("r.yaml"), "--output", directory("out")]
+    let planned = try Program.run(arguments + ["--dry-run", "--json"]).json()
+    let built = try Program.run(arguments).succeeded()
+    #expect(built.text.contains("all checks passed"), "\(built)")
+    let inspected = try Program.run("inspect", directory("out"), "--json").json()
+    let step = try #require(planned["steps"]?.array?.last)
+    #expect(inspected["parameters"] == step["parameters"])
+    #expect(inspected["active_parameters"] == step["active_parameters"])
+  }
+
+  @Test func `bad input is refused before anything is written`() throws {
+    try Program.run(carve(to: "u")).refused(naming: "--text", "carve")
+    let cases: [([String], [String])] = [
+      (["--carve", "100"], ["284 neurons", "12 experts", "96"]),
+      (["--carve", "0"], ["--carve", "1 or more"]),
+      (["--carve", "380"], ["384 neurons", "too few"]),
+      (["--carve", "9223372036854775807"], ["--carve", "9223372036854775807"]),
+      (["--top-k", "13"], ["--top-k", "1 to 12"]),
+      (["--shared", "2"], ["--shared", "carve"]),
+      (["--router", "clustered"], ["--router", "carve"]),
+      (["--scale", "cuberoot"], ["--scale", "carve"]),
+      (["--teacher", Repository.tinyQwen2], ["--teacher", "clustered"]),
+      (["--tokens", "400"], ["tokens", "512"]),
+    ]
+    for (options, words) in cases {
+      try Program.run(carve(to: "u", "--text", text) + options).refused(naming: words)
+    }
+    try Program.run(
+      "calibrate", Repository.tinyQwen2, directory("spiked"), "--text", text, "--samples", "1",
+      "--context", "32", "--quiet"
+    ).succeeded()
+    try Program.run(
+      "upcycle", directory("spiked"), directory("u"), "--carve", "96", "--experts", "12",
+      "--text", text
+    ).refused(naming: "spiked activations", "calibrate")
+    #expect(directory.names == ["spiked"])
+  }
+}
