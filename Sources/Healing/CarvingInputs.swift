@@ -1,3 +1,4 @@
+import Architectures
 import Kernels
 import Runtime
 import TensorTypes
