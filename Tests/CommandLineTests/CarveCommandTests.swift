@@ -70,7 +70,8 @@ struct CarveCommandTests {
     let built = try Program.run(arguments).succeeded()
     #expect(built.text.contains("all checks passed"), "\(built)")
     let inspected = try Program.run("inspect", directory("out"), "--json").json()
-    let step = try #require(planned["steps"]?.array?.last)
+    let step = try #require(
+      planned["steps"]?.array?.first { $0["step"]?.string == "upcycle" })
     #expect(inspected["parameters"] == step["parameters"])
     #expect(inspected["active_parameters"] == step["active_parameters"])
   }
