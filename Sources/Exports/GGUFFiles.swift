@@ -54,13 +54,11 @@ public struct GGUFFiles: TensorFiles {
 
   public var tensors: [StoredTensor] { headers.flatMap(\.header.tensors) }
 
-  public func write(
-    _ number: Int, to file: OutputFile, produce: (_ tensor: StoredTensor) throws -> Void
-  ) throws {
+  public func write(_ number: Int, to file: OutputFile, produce: TensorProducer) throws {
     let header = headers[number].header
     try file.write(header.bytes)
     for tensor in header.tensors {
-      try produce(tensor)
+      try produce(tensor, nil)
       let padding = GGUFHeader.padded(file.bytesWritten) - file.bytesWritten
       try file.write([UInt8](repeating: 0, count: padding))
     }

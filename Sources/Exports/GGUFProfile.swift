@@ -79,7 +79,7 @@ private struct GGUFForm {
       architecture = SpikingBrainLayout.self
       description = file.description
       configuration = SpikingBrainLayout.configuration(of: file.description)
-    case .own, .blocks:
+    case .own, .blocks, .megatron:
       guard file.hasConfiguration else {
         let form = try HuggingFaceForm(file, profile: GGUFProfile.name)
         (architecture, description) = (form.architecture, form.description)

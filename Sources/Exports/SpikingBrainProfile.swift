@@ -39,7 +39,7 @@ extension ModelFile {
   /// The architecture and config.json of the model as a directory: those it has, or, for a GGUF file,
   /// those of the source architecture or of our own layout that say the same.
   var directoryForm: (architecture: any Architecture.Type, configuration: JSONObject) {
-    if isDirectory { return (architecture, configuration.object) }
+    if hasConfiguration { return (architecture, configuration.object) }
     if let found = Architectures.source(of: description) { return found }
     var own = description
     own.modelType = SpikingBrainLayout.modelType
