@@ -116,7 +116,9 @@ let package = Package(
         name: "CMPIShim", dependencies: [.target(name: "CMPI", condition: .when(traits: ["MPI"]))],
         cSettings: [.define("SPIKINGBRAIN_MPI", .when(traits: ["MPI"]))]),
       // Constants that HDF5 defines by macros, and its zstd filter.
-      .target(name: "CHDF5Shim", dependencies: ["CHDF5", "CZstd"]),
+      .target(
+        name: "CHDF5Shim", dependencies: ["CHDF5", "CZstd"],
+        linkerSettings: [.linkedLibrary("z")]),
       .executableTarget(
         name: "spikingbrain",
         dependencies: modules.map { .target(name: $0.name) } + [

@@ -4,26 +4,6 @@
 
 #include "CHDF5Shim.h"
 
-// The library's own filter, which its pipeline calls by this entry.
-extern const H5Z_class2_t H5Z_DEFLATE[1];
-
-static size_t inflate(unsigned flags, size_t count, const unsigned *values, size_t bytes,
-                      size_t *capacity, void **buffer) {
-  const size_t made = H5Z_DEFLATE->filter(flags, count, values, bytes, capacity, buffer);
-  if ((flags & H5Z_FLAG_REVERSE) && made && made != ch5_expected_chunk()) {
-    H5Epush2(H5E_DEFAULT, __FILE__, "deflate", __LINE__, H5E_ERR_CLS, H5E_PLINE, H5E_CANTFILTER,
-             "a chunk is damaged: it expands to another size");
-    return 0;
-  }
-  return made;
-}
-
-int ch5_register_deflate(void) {
-  H5Z_class2_t checked = *H5Z_DEFLATE;
-  checked.filter = inflate;
-  return H5Zregister(&checked) >= 0;
-}
-
 // The places of filters among those of a dataset; -1 for none.
 struct pipeline {
   int compression, checksum;

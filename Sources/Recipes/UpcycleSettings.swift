@@ -119,10 +119,6 @@ extension UpcycleSettings {
       ((1...max(experts, 1)).contains(topK), "top-k", "\(topK)", "1 to \(experts), the experts"),
       (shardSize.bytes > 0, "shard-size", "\(shardSize.bytes)", "a size like 5GB"),
       (tolerance >= 0 && tolerance.isFinite, "tolerance", "\(tolerance)", "0 or more"),
-      (
-        router != .clustered || topK == 1, "top-k", "\(topK)",
-        "1 with router clustered, which sends a token to one region"
-      ),
       ((1...1 << 32).contains(tokens), "tokens", "\(tokens)", "1 or more"),
       ((2...1 << 20).contains(context), "context", "\(context)", "2 to 1048576"),
       (
@@ -144,6 +140,10 @@ extension UpcycleSettings {
       (
         carve == nil || router == .zero, "router", "\(router)",
         "none with carve, which makes its own"
+      ),
+      (
+        router != .clustered || topK == 1, "top-k", "\(topK)",
+        "1 with router clustered, which sends a token to one region"
       ),
     ]
     for limit in limits where !limit.isValid {

@@ -63,7 +63,8 @@ struct GGUFWritingTests {
     #expect(file.tensors.map(\.shape) == [[3], [2, 3], [2, 64], [1]])
     for (number, tensor) in file.tensors.enumerated() {
       #expect(tensor.offset == header.tensors[number].offset && tensor.offset % 32 == 0)
-      #expect(try file.view(tensor.name).bytes.allSatisfy { $0 == UInt8(number + 1) })
+      let view = try file.view(tensor.name)
+      #expect(withExtendedLifetime(view) { view.bytes.allSatisfy { $0 == UInt8(number + 1) } })
     }
     #expect(header.fileBytes % 32 == 0)
   }
@@ -112,7 +113,8 @@ struct GGUFWritingTests {
     let model = try GGUFCheckpoint(path: directory("m-00001-of-00002.gguf"))
     #expect(model.tensors.map(\.name) == ["a", "b", "c"])
     #expect(model.files.count == 2 && model.metadata.string("general.architecture") == "test")
-    #expect(try model.view("c").bytes.allSatisfy { $0 == 1 })
+    let view = try model.view("c")
+    #expect(withExtendedLifetime((model, view)) { view.bytes.allSatisfy { $0 == 1 } })
     let second = directory("m-00002-of-00002.gguf")
     #expect(
       checkpointError { _ = try GGUFCheckpoint(path: second) }

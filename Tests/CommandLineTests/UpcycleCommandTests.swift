@@ -107,7 +107,7 @@ struct UpcycleCommandTests {
     ]
     let planned = try Program.run(arguments + ["--dry-run", "--json"]).json()
     let steps = try #require(planned["steps"]?.array)
-    #expect(steps.map { $0["step"]?.string } == ["convert", "upcycle"])
+    #expect(steps.map { $0["step"]?.string } == ["convert", "upcycle", "verify"])
     #expect(directory.names == ["r.yaml", "s"])
     let built = try Program.run(arguments).succeeded()
     #expect(built.text.contains("all checks passed"), "\(built)")

@@ -18,13 +18,10 @@ static inline unsigned ch5_read_only(void) { return H5F_ACC_RDONLY; }
 // The number under which zstd is registered with The HDF Group.
 #define CH5_ZSTD 32015
 
-// Makes the library know that filter; 0 when it cannot.
-int ch5_register_zstd(void);
+// Makes the library know that filter, and a deflate that minds sizes; 0 when it cannot.
+int ch5_register_filters(void);
 // Bytes that chunks read by this thread must have; others are refused.
 void ch5_expect_chunk(size_t bytes);
-size_t ch5_expected_chunk(void);
-// Puts a check of that size behind the library's deflate; 0 when it cannot.
-int ch5_register_deflate(void);
 
 enum {
   CH5_SOUND_CHUNKS,
