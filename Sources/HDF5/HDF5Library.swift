@@ -7,13 +7,13 @@ import Synchronization
 package enum HDF5Library {
   private static let lock = Mutex(())
 
-  /// Runs `body` while nobody else uses the library: silent, with our filters known and without
+  /// Runs `body` while nobody else uses the library: silent, with its zstd filter known and without
   /// looking for plugins.
   package static func use<Result>(_ body: () throws -> Result) throws -> Result {
     try lock.withLock { _ in
       guard ch5_prepare() != 0 else {
         throw HDF5Error.failed(
-          file: "libhdf5", operation: "cannot be prepared", reason: "it takes no filters")
+          file: "libhdf5", operation: "cannot be prepared", reason: "it knows no zstd filter")
       }
       return try body()
     }

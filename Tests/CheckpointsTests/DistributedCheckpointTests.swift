@@ -21,7 +21,7 @@ import Testing
     #expect(try file.view("empty").shape == [0, 4])
     #expect(elements(try file.view("transposed"), as: Float.self) == [0, 2, 4, 1, 3, 5])
     #expect(file.tensors.count == 13)
-    #expect(file.objects == ["an object", "text"])
+    #expect(file.objects == ["an object.step", "text"])
     #expect(file.tensor(named: "text") == nil)
   }
 

@@ -18,8 +18,8 @@ static inline unsigned ch5_read_only(void) { return H5F_ACC_RDONLY; }
 // The number under which zstd is registered with The HDF Group.
 #define CH5_ZSTD 32015
 
-// Makes the library know that filter, and a deflate that minds sizes; 0 when it cannot.
-int ch5_register_filters(void);
+// Makes the library know that filter; 0 when it cannot.
+int ch5_register_zstd(void);
 // Bytes that chunks read by this thread must have; others are refused.
 void ch5_expect_chunk(size_t bytes);
 
@@ -31,7 +31,8 @@ enum {
   CH5_UNREADABLE_CHUNKS
 };
 // Whether every chunk of a dataset of `sizes` was written and has as many bytes in the file as its
-// filters leave of `bytes`: shuffle, deflate or zstd, fletcher32, in this order.
+// filters leave of `bytes`: shuffle, deflate or zstd, fletcher32, in this order. Deflated chunks are
+// expanded to know.
 int ch5_check_chunks(hid_t set, hid_t properties, int rank, const uint64_t *sizes,
                      const uint64_t *chunk, size_t bytes);
 
