@@ -37,7 +37,8 @@ struct Pack: ParsableCommand {
       ("archive", .string(file)), ("files", .int(plan.fileCount)),
       ("tensors", .int(plan.tensorCount)), ("bytes", .int(plan.bytes)),
     ])
-    let content = counted(plan.fileCount, "file") + ", " + counted(plan.tensorCount, "tensor")
+    let content =
+      counted(plan.fileCount, "file") + ", " + counted(plan.tensorCount, "tensor")
       + ", \(ByteSize(plan.bytes))"
     guard !dryRun else {
       return reporting.report(.object(json), text: "would pack \(dir): \(content)")
