@@ -20,7 +20,7 @@ struct Upcycle: ParsableCommand, DistributedCommand {
       repair some of what a conversion lost.
 
       With --carve experts are parts instead: every neuron goes to one of them, and a token passes \
-      through the shared expert and --top-k others. That is faster and less exact.
+      through the shared expert and --top-k others: fewer neurons, less exact.
       """)
 
   @Argument(help: "A dense checkpoint: a source or a converted one.")
