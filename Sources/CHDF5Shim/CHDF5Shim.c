@@ -10,6 +10,17 @@ int ch5_prepare(void) {
   return ch5_register_zstd();
 }
 
+hid_t ch5_open(const char *path) {
+  const hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+  if (access < 0) return -1;
+#if H5_VERSION_GE(1, 12, 1) || (H5_VERSION_GE(1, 10, 7) && !H5_VERSION_GE(1, 12, 0))
+  H5Pset_file_locking(access, 0, 1);
+#endif
+  const hid_t file = H5Fopen(path, H5F_ACC_RDONLY, access);
+  H5Pclose(access);
+  return file;
+}
+
 struct reason {
   char *text;
   size_t capacity;

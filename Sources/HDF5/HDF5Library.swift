@@ -21,7 +21,7 @@ package enum HDF5Library {
 
   /// Opens the file at `path` to be read; inside `use` only. Close it with `H5Fclose`.
   static func open(_ path: String) throws(HDF5Error) -> hid_t {
-    let file = H5Fopen(path, ch5_read_only(), ch5_default())
+    let file = ch5_open(path)
     guard file >= 0 else { throw .last("cannot be opened as HDF5", path) }
     return file
   }

@@ -13,7 +13,6 @@ static inline hid_t ch5_c_string(void) { return H5T_C_S1; }
 static inline hid_t ch5_group_creation(void) { return H5P_GROUP_CREATE; }
 static inline hid_t ch5_dataset_creation(void) { return H5P_DATASET_CREATE; }
 static inline unsigned ch5_truncate(void) { return H5F_ACC_TRUNC; }
-static inline unsigned ch5_read_only(void) { return H5F_ACC_RDONLY; }
 
 // The number under which zstd is registered with The HDF Group.
 #define CH5_ZSTD 32015
@@ -38,6 +37,9 @@ int ch5_check_chunks(hid_t set, hid_t properties, int rank, const uint64_t *size
 
 // Makes the library silent, stops it from loading plugins and registers filters; 0 when that fails.
 int ch5_prepare(void);
+// Opens a file to be read; negative when that fails. Without a lock, which not every file system has
+// and which a process started meanwhile may hold for a file that is written and closed.
+hid_t ch5_open(const char *path);
 // The innermost message of the current error stack, into `text`.
 void ch5_reason(char *text, size_t capacity);
 

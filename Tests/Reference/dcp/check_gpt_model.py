@@ -14,6 +14,7 @@ import warnings
 from pathlib import Path
 
 import torch
+from transformers import AutoModelForCausalLM  # before Megatron, which changes torch
 
 warnings.simplefilter("ignore")
 torch.cuda.Stream = lambda *more, **named: None
@@ -22,7 +23,6 @@ from megatron.core import dist_checkpointing, parallel_state  # noqa: E402
 from megatron.core.models.gpt import GPTModel  # noqa: E402
 from megatron.core.models.gpt.gpt_layer_specs import get_gpt_layer_local_spec  # noqa: E402
 from megatron.core.transformer import TransformerConfig  # noqa: E402
-from transformers import AutoModelForCausalLM  # noqa: E402
 
 LIMIT = 1e-4
 
@@ -51,7 +51,11 @@ def megatron_model(folder):
     group = parallel_state.get_data_parallel_group(with_context_parallel=True)
     metadata = dist_checkpointing.load_content_metadata(str(folder)) or {}
     wanted = model.sharded_state_dict(metadata={**metadata, "dp_cp_group": group})
-    model.load_state_dict(dist_checkpointing.load(wanted, str(folder)), strict=True)
+    loaded = dist_checkpointing.load(wanted, str(folder))
+    # common.pt comes along: arguments and counters.
+    for key in ("args", "checkpoint_version", "iteration", "content_metadata"):
+        loaded.pop(key, None)
+    model.load_state_dict(loaded, strict=True)
     return model.eval(), args
 
 
