@@ -8,21 +8,27 @@ same. What the model is comes from `args` in the export alone.
 """
 
 import argparse
+import contextlib
 import sys
 import tempfile
 import warnings
 from pathlib import Path
 
 import torch
-from transformers import AutoModelForCausalLM  # before Megatron, which changes torch
+from transformers import AutoModelForCausalLM, GenerationMixin  # noqa: F401, before Megatron, which changes torch
 
 warnings.simplefilter("ignore")
 torch.cuda.Stream = lambda *more, **named: None
+torch.cuda.current_device = lambda: torch.device("cpu")
 
 from megatron.core import dist_checkpointing, parallel_state  # noqa: E402
 from megatron.core.models.gpt import GPTModel  # noqa: E402
 from megatron.core.models.gpt.gpt_layer_specs import get_gpt_layer_local_spec  # noqa: E402
+from megatron.core.tensor_parallel.random import CudaRNGStatesTracker  # noqa: E402
 from megatron.core.transformer import TransformerConfig  # noqa: E402
+
+# No dropout, and no GPU whose random states could be kept.
+CudaRNGStatesTracker.fork = lambda self, name=None: contextlib.nullcontext()
 
 LIMIT = 1e-4
 
