@@ -17,7 +17,10 @@ hid_t ch5_open(const char *path) {
   H5Pset_file_locking(access, 0, 1);
 #endif
   const hid_t file = H5Fopen(path, H5F_ACC_RDONLY, access);
+  // Closing forgets errors, which `ch5_reason` is asked for.
+  const hid_t errors = H5Eget_current_stack();
   H5Pclose(access);
+  H5Eset_current_stack(errors);
   return file;
 }
 
