@@ -109,12 +109,7 @@ struct DistributedFiles: TensorFiles {
   private static func common(_ arguments: JSONObject, isHomogeneous: Bool) throws -> [UInt8] {
     var writer = PickleWriter()
     writer.dictionary { top in
-      top.text("args")
-      top.object("argparse", "Namespace") { $0.dictionary { $0.members(arguments) } }
-      top.text("checkpoint_version")
-      top.float(MegatronCheckpoint.version)
-      top.text("iteration")
-      top.int(0)
+      top.megatronHead(arguments)
       top.text("content_metadata")
       top.dictionary { content in
         content.text("singleton_local_shards")

@@ -34,12 +34,7 @@ struct MegatronFiles: TensorFiles {
     let name = MegatronCheckpoint.fileName(directory: directory)
     var writer = PickleWriter()
     writer.dictionary { top in
-      top.text("args")
-      top.object("argparse", "Namespace") { $0.dictionary { $0.members(arguments) } }
-      top.text("checkpoint_version")
-      top.float(MegatronCheckpoint.version)
-      top.text("iteration")
-      top.int(0)
+      top.megatronHead(arguments)
       top.text("model")
       top.orderedDictionary { model in
         for (key, tensor) in tensors.enumerated() {

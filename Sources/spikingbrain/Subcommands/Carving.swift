@@ -42,18 +42,9 @@ struct Carving: UpcycleFitting {
   /// The plan with the routers and the neurons that were found.
   func fitted(_ plan: CheckpointPlan, in directory: OutputDirectory) throws -> CheckpointPlan {
     let carver = try carver(in: directory.workspace())
-    var reports: [ExpertCarver.LayerReport] = []
-    let progress = Progress("carving", quiet: output.reporting.quiet)
-    let routers = try World.firstThenAll {
-      reports = try carver.finishedReports()
-      return try carver.run { share in
-        progress.update(done: Int(share * 1000), total: 1000) { "\($0 / 10)%" }
-      } report: { report in
-        progress.finish()
-        reports.append(report)
-        if let line = report.line { output.reporting.note(line) }
-      }
-    }
+    let (routers, reports) = try layerByLayer(
+      "carving", line: \.line, finished: carver.finishedReports,
+      run: { try carver.run(progress: $0, report: $1) })
     let record: JSONValue = [
       "tokens": .int(tokens.count), "layers": .array(reports.compactMap(\.json)),
     ]

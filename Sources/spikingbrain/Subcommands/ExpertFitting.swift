@@ -48,18 +48,9 @@ struct ExpertFitting: UpcycleFitting {
   /// The plan with routers and refitted experts in the place of those of `plan`.
   func fitted(_ plan: CheckpointPlan, in directory: OutputDirectory) throws -> CheckpointPlan {
     let fitter = try fitter(plan, in: directory.workspace())
-    var reports: [ExpertFitter.LayerReport] = []
-    let progress = Progress("fitting experts", quiet: output.reporting.quiet)
-    let tensors = try World.firstThenAll {
-      reports = try fitter.finishedReports()
-      return try fitter.run { share in
-        progress.update(done: Int(share * 1000), total: 1000) { "\($0 / 10)%" }
-      } report: { report in
-        progress.finish()
-        reports.append(report)
-        if let line = report.line { output.reporting.note(line) }
-      }
-    }
+    let (tensors, reports) = try layerByLayer(
+      "fitting experts", line: \.line, finished: fitter.finishedReports,
+      run: { try fitter.run(progress: $0, report: $1) })
     var record = JSONObject([
       ("tokens", .int(tokens.count)), ("layers", .array(reports.map(\.json))),
     ])

@@ -19,4 +19,25 @@ extension UpcycleFitting {
     try OutputDirectory.begin(
       out, fingerprint: fingerprint, mode: output.mode, inputs: inputs, ranks: World.ranks)
   }
+
+  /// Runs a fit in the first process, with its progress and a line for each layer; the others find
+  /// its files. Returns what it made and what it reported, of an interrupted run's layers too.
+  func layerByLayer<Made, Found>(
+    _ what: String, line: @escaping (Found) -> String?, finished: () throws -> [Found],
+    run: (_ progress: (Double) -> Void, _ report: (Found) -> Void) throws -> Made
+  ) throws -> (made: Made, reports: [Found]) {
+    var reports: [Found] = []
+    let progress = Progress(what, quiet: output.reporting.quiet)
+    let made = try World.firstThenAll {
+      reports = try finished()
+      return try run { share in
+        progress.update(done: Int(share * 1000), total: 1000) { "\($0 / 10)%" }
+      } _: { report in
+        progress.finish()
+        reports.append(report)
+        if let line = line(report) { output.reporting.note(line) }
+      }
+    }
+    return (made, reports)
+  }
 }
