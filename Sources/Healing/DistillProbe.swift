@@ -25,20 +25,26 @@ struct DistillProbe {
     var total = Healer.seconds {
       _ = head.divergence(hidden, source: hidden, factor: factor)
     }
-    let kinds = Dictionary(grouping: model.layers.indices) { model.layers[$0].mixer.kind }
+    let batch = TrainableLayer.Batch(
+      tokens, segments: healer.together, sinkCount: model.sinkCount)
+    let kinds = Dictionary(grouping: model.layers.indices) {
+      "\(model.layers[$0].mixer.kind), \(model.layers[$0].feedForward)"
+    }
     for layers in kinds.values {
       guard let first = layers.first else { continue }
       let layer = try TrainableLayer(
         first, model: model, weights: healer.studentWeights, scope: healer.settings.distillScope)
-      total += Double(layers.count) * Healer.seconds { run(layer, hidden, factor) }
+      total += Double(layers.count) * Healer.seconds { run(layer, hidden, batch, factor) }
     }
     return total
   }
 
-  private func run(_ layer: TrainableLayer, _ hidden: FloatMatrix, _ factor: Float?) {
-    let trace = layer(hidden, segments: healer.together)
+  private func run(
+    _ layer: TrainableLayer, _ hidden: FloatMatrix, _ batch: TrainableLayer.Batch, _ factor: Float?
+  ) {
+    let trace = layer(hidden, batch)
     guard factor != nil else { return }
-    if healer.recomputes { _ = layer(hidden, segments: healer.together) }
+    if healer.recomputes { _ = layer(hidden, batch) }
     let below = hidden.zeros
     trace.pullback(trace.value, below)
   }

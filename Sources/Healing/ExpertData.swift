@@ -13,7 +13,6 @@ struct ExpertData {
   let middle: HiddenStream
   /// The source's stream after the layer [tokens, H].
   let goal: HiddenStream
-  let regions: Regions
   let massive: MassiveTokens
   /// Weight of massive tokens.
   let sinkWeight: Float
@@ -21,8 +20,8 @@ struct ExpertData {
   /// Tokens that pass through an expert together.
   private static let rowsAtOnce = 1024
 
-  /// The least-squares problem of an expert's down projection on some of its tokens: neurons times
-  /// routing probability to what the layer lacks without the expert.
+  /// The least-squares problem of an expert's down projection on some of its tokens: neurons to what
+  /// the layer lacks without the expert.
   func sums(_ expert: Int, _ tokens: [Int]) throws -> Gram {
     let maps = weights.routed[expert]
     let gram = Gram(features: maps.down.weight.columns, targets: middle.columns)
@@ -34,15 +33,7 @@ struct ExpertData {
       let target = try goal.rows(part)
       target.subtract(hidden)
       if let shared = weights.shared { target.subtract(shared(input)) }
-      withExtendedLifetime((neurons, target)) {
-        for (row, token) in part.enumerated() {
-          let probability = regions.probabilities[token]
-          for column in 0..<neurons.columns { neurons.row(row)[column] *= probability }
-          if let bias = maps.down.bias {
-            Vector.addScaled(bias, by: -probability, count: bias.count, to: target.row(row))
-          }
-        }
-      }
+      if let bias = maps.down.bias { target.addToRows(FloatMatrix(bias.map { -$0 }, rows: 1)) }
       gram.add(
         neurons, target, weights: part.map { massive.indices.contains($0) ? sinkWeight : 1 })
     }

@@ -25,19 +25,19 @@ extension ExpertFitter {
       let runner = LayerRunner(weights: weights, model: model)
       let sample = segments.sample(columns: model.hiddenSize, leavingOut: massive)
       let inputs = runner.ffnInput(try middle.rows(sample))
-      let router = MatrixProduct.Precision.$current.withValue(.float32) {
-        ClusteredRouter(
-          inputs: inputs, experts: experts.routed, seed: settings.seed, layer: layer)
+      // The router sends a token to the expert of the nearest direction.
+      var generator = SplitMix64(seed: settings.seed, label: "clusters of layer \(layer)")
+      let clusters = MatrixProduct.Precision.$current.withValue(.float32) {
+        SphericalClusters(of: inputs, count: experts.routed, generator: &generator)
       }
       let address = TensorAddress(.router, layer: layer)
       let type = try upcycled.weights.view(address).type
       var fitted = HealedTensors()
-      fitted.set(address, to: router.weight.rounded(to: type).view)
+      fitted.set(address, to: clusters.directions.rounded(to: type).view)
       weights = try LayerWeights(
         layer, of: model, from: Overlay(tensors: fitted, below: upcycled.weights))
       let regions = try route(middle, weights)
       report.tokens = regions.sizes(experts.routed)
-      report.probability = regions.meanProbability
       if teacher != nil {
         try refit(layer, weights, middle, regions, massive, into: &fitted, &report) {
           try progress(0.3 + 0.6 * $0)
@@ -96,7 +96,7 @@ extension ExpertFitter {
       let scores = MatrixProduct.Precision.$current.withValue(.float32) { experts.router(input) }
       regions.add(
         Routing(
-          scores: scores, chosen: experts.layout.chosen,
+          scores: scores, chosen: experts.layout.chosen, weighting: experts.layout.weighting,
           offsets: (0..<segments.length).map { $0 + tokens[first + $0] }))
     }
     return regions
@@ -112,7 +112,7 @@ extension ExpertFitter {
     let data = ExpertData(
       weights: experts, runner: LayerRunner(weights: weights, model: upcycled.description),
       middle: middle, goal: try workspace.stream(.teacher, entering: layer + 1),
-      regions: regions, massive: massive, sinkWeight: Float(HealSettings().sinkWeight))
+      massive: massive, sinkWeight: Float(HealSettings().sinkWeight))
     var before = 0.0, after = 0.0, scale = 0.0
     for expert in experts.routed.indices {
       let training = regions.tokens(of: expert, among: segments.tokens(of: segments.training))

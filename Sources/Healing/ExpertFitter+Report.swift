@@ -5,8 +5,6 @@ extension ExpertFitter {
     public var layer: Int
     /// How many tokens of the text each routed expert is sent; empty in a dense layer.
     public var tokens: [Int] = []
-    /// Mean probability of the expert that a token is sent to.
-    public var probability: Double?
     /// Squared error of the stream after the layer on held-out tokens, relative to what the experts
     /// should add to it: with copies, and with refitted experts.
     public var before: Double?

@@ -63,13 +63,18 @@ extension Healer {
 
   /// Weights, gradients and moments.
   private var distilledBytes: Int {
+    let scope = settings.distillScope
     let attention = model.hiddenSize * 2 * (model.queryWidth + model.keyValueWidth)
-    let trained = model.layers.count { settings.distillScope == .attention || $0.mixer.isLinear }
+    let trained = model.layers.count { scope.trains($0.mixer) }
     // The value; and for what is trained a gradient and two moments.
     let mixers = attention * (model.layers.count + 3 * trained)
     let head = model.vocabularySize * (model.hiddenSize + 2 * Predictions.rowsAtOnce)
-    let mapped = 3 * model.hiddenSize * model.feedForwardSize * model.layers.count
-    return MemoryLayout<Float>.stride * (mixers + head + mapped)
+    let feedForward = model.layers.reduce(0) { sum, layer in
+      guard let experts = layer.feedForward.experts else { return sum + 3 * model.feedForwardSize }
+      let neurons = experts.routed * experts.size + experts.sharedSize
+      return sum + neurons * (scope == .experts ? 7 : 3)
+    }
+    return MemoryLayout<Float>.stride * (mixers + head + model.hiddenSize * feedForward)
   }
 
   /// Activations of a segment in all layers.

@@ -45,10 +45,7 @@ extension Healer {
 
   private func measure() throws -> Estimate {
     let refitted = model.layers.indices.filter(refits)
-    guard let first = refitted.first else {
-      return Estimate(passes: 0, solutions: 0, step: 0, steps: 0)
-    }
-    let probe = try Probe(self, layer: first)
+    let probe = try Probe(self, layer: refitted.first ?? 0)
     let isRefit = settings.method != .none
     // Without a refit only the source's stream is needed.
     let segmentTime = try Healer.seconds { try probe.pass(student: isRefit) }

@@ -76,7 +76,7 @@ public final class Healer {
     teacherWeights: any WeightSource, tokens: [Int], settings: HealSettings, directory: String,
     memory: Int? = nil, ranks: Communicator = .single
   ) throws {
-    try Healer.check(model, against: teacher)
+    try Healer.check(model, against: teacher, settings)
     segments = try Segments(
       of: tokens, limit: settings.tokens, length: settings.context, ranks: ranks)
     self.ranks = ranks
@@ -90,10 +90,12 @@ public final class Healer {
     workspace = Workspace(directory: directory, columns: model.hiddenSize, ranks: ranks)
   }
 
-  private static func check(_ model: ModelDescription, against teacher: ModelDescription) throws {
-    for layer in model.layers where layer.feedForward != .dense {
-      throw HealingError.unsupported("experts")
-    }
+  private static func check(
+    _ model: ModelDescription, against teacher: ModelDescription, _ settings: HealSettings
+  ) throws {
+    let hasExperts = model.layers.contains { $0.feedForward.experts != nil }
+    if hasExperts && settings.method != .none { throw HealingError.expertsLayerByLayer }
+    if !hasExperts && settings.distillScope == .experts { throw HealingError.noExperts }
     if model.int8Weights != nil { throw HealingError.unsupported("INT8 weights") }
     if model.spiking != nil { throw HealingError.unsupported("spiking thresholds") }
     try requireSameStreams(model, teacher)
@@ -213,6 +215,12 @@ public final class Healer {
     try ranks.sum(&others)
     report.massiveTokens = Int(others[0])
     return (healed, report)
+  }
+
+  /// Whether there is something to heal in a model.
+  public static func heals(_ model: ModelDescription, _ settings: HealSettings) -> Bool {
+    settings.distillScope == .experts
+      || model.layers.contains { refits($0.mixer, context: settings.context) }
   }
 
   /// Whether layers of this kind are fitted to the source: linear layers, and windows that are

@@ -8,6 +8,8 @@ public enum HealingError: ReportableError, Equatable {
   case noWindow(path: String)
   case differentModels(String)
   case unsupported(String)
+  case expertsLayerByLayer
+  case noExperts
   case tooFewTokens(Int, needed: Int)
   case memory(needed: ByteSize, limit: ByteSize)
   case cannotCluster(String)
@@ -25,8 +27,10 @@ public enum HealingError: ReportableError, Equatable {
     case .noWindow: "has no sliding window that could be changed"
     case .differentModels(let reason): "the teacher is not the source of this checkpoint: \(reason)"
     case .unsupported(let part):
-      "the model has \(part), which healing does not know: it takes unspiked models with dense "
-        + "feed-forward parts"
+      "the model has \(part), which healing does not know"
+    case .expertsLayerByLayer:
+      "the model has experts, which the refit layer by layer does not know"
+    case .noExperts: "the model has no experts that could be trained"
     case .tooFewTokens(let tokens, let needed):
       "the texts have \(counted(tokens, "token")), at least \(needed) are needed"
     case .memory(let needed, let limit):
@@ -51,7 +55,11 @@ public enum HealingError: ReportableError, Equatable {
 
   public var advice: String? {
     switch self {
-    case .unsupported: "heal before `upcycle` and `calibrate`"
+    case .unsupported: "heal before `calibrate`"
+    case .expertsLayerByLayer:
+      "heal before `upcycle`; experts themselves are trained by --method none --distill-steps N "
+        + "--distill-scope experts"
+    case .noExperts: "give --distill-scope linear or attention"
     case .tooFewTokens: "give more --text, or a smaller --context"
     case .cannotCluster: "use --router zero or random:STD"
     case .refitMemory: "leave out --teacher, or allow more with --max-ram"

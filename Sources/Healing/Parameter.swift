@@ -8,6 +8,8 @@ final class Parameter {
   /// Which tensor of a layer it is.
   let role: TensorAddress.Role
   let kind: TensorAddress.Parameter
+  /// The expert it belongs to.
+  let expert: TensorAddress.Expert?
   /// Its shape in a checkpoint: matrices have two dimensions, biases and norms one.
   let shape: Shape
   /// The current value.
@@ -21,20 +23,25 @@ final class Parameter {
   private(set) lazy var optimiser = Adam(count: value.count)
 
   private init(
-    _ role: TensorAddress.Role, _ kind: TensorAddress.Parameter, shape: Shape, _ value: FloatMatrix,
-    rate: Double
+    _ role: TensorAddress.Role, _ kind: TensorAddress.Parameter,
+    expert: TensorAddress.Expert? = nil, shape: Shape, _ value: FloatMatrix, rate: Double
   ) {
     self.role = role
     self.kind = kind
+    self.expert = expert
     self.shape = shape
     self.value = value
     self.rate = rate
   }
 
   /// A weight matrix.
-  convenience init(_ role: TensorAddress.Role, _ map: LinearMap, rate: Double = 1) {
+  convenience init(
+    _ role: TensorAddress.Role, _ map: LinearMap, expert: TensorAddress.Expert? = nil,
+    rate: Double = 1
+  ) {
     let value = map.matrix
-    self.init(role, .weight, shape: [value.rows, value.columns], value, rate: rate)
+    self.init(
+      role, .weight, expert: expert, shape: [value.rows, value.columns], value, rate: rate)
   }
 
   /// A bias or the weight of a norm; one for each head has two dimensions.
@@ -69,6 +76,11 @@ final class Parameter {
         settings: .init(learningRate: Float(learningRate * rate)))
     }
     gradient.elements.update(repeating: 0)
+  }
+
+  /// Which tensor of a model it is.
+  func address(inLayer layer: Int) -> TensorAddress {
+    TensorAddress(role, kind, layer: layer, expert: expert)
   }
 
   /// Sum of the squared gradient.
@@ -109,7 +121,7 @@ extension [Parameter] {
     var tensors = HealedTensors()
     for parameter in self {
       tensors.set(
-        TensorAddress(parameter.role, parameter.kind, layer: layer),
+        parameter.address(inLayer: layer),
         to: MemoryStorage.view(parameter.values, shape: parameter.shape))
     }
     return tensors
@@ -121,13 +133,6 @@ extension FloatMatrix {
   convenience init(_ values: [Float], rows: Int) {
     self.init(rows: rows, columns: values.count / max(rows, 1))
     for (index, value) in values.enumerated() { pointer[index] = value }
-  }
-
-  /// An independent copy.
-  var copy: FloatMatrix {
-    let copy = FloatMatrix(rows: rows, columns: columns)
-    copy.copyRows(of: self, to: 0)
-    return copy
   }
 }
 

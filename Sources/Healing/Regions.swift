@@ -1,15 +1,11 @@
 import Runtime
 
-/// Which expert every token of a text is sent to in one layer, and with what probability.
+/// Which expert every token of a text is sent to in one layer.
 struct Regions {
   private(set) var experts: [Int] = []
-  private(set) var probabilities: [Float] = []
 
   /// Adds the next tokens, of which each is sent to one expert.
-  mutating func add(_ routing: Routing) {
-    experts += routing.experts
-    probabilities += routing.probabilities
-  }
+  mutating func add(_ routing: Routing) { experts += routing.experts }
 
   /// The tokens among `range` that are sent to `expert`, in order.
   func tokens(of expert: Int, among range: Range<Int>) -> [Int] {
@@ -19,11 +15,6 @@ struct Regions {
   /// How many tokens each of `count` experts gets.
   func sizes(_ count: Int) -> [Int] {
     experts.reduce(into: [Int](repeating: 0, count: count)) { $0[$1] += 1 }
-  }
-
-  /// The mean probability.
-  var meanProbability: Double {
-    probabilities.reduce(0) { $0 + Double($1) } / Double(max(1, probabilities.count))
   }
 }
 

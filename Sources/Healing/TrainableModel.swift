@@ -4,8 +4,8 @@ import Recipes
 import Runtime
 import TensorTypes
 
-/// A whole converted model whose attention layers can be trained against the source's logits; norms,
-/// feed-forward parts, embedding and head stay as they are.
+/// A whole converted model whose attention layers or experts can be trained against the source's
+/// logits; norms, dense feed-forward parts, routers, embedding and head stay as they are.
 final class TrainableModel {
   let model: ModelDescription
   private let layers: [TrainableLayer]
@@ -33,7 +33,7 @@ final class TrainableModel {
 
   /// The trained parameters of every layer, by layer.
   var parameters: [(layer: Int, parameters: [Parameter])] {
-    layers.enumerated().map { ($0, $1.mixer.parameters) }.filter { !$0.1.isEmpty }
+    layers.enumerated().map { ($0, $1.parameters) }.filter { !$0.1.isEmpty }
   }
 
   /// The summed KL divergence, in nats, of the source's next-token distributions from this model's
@@ -47,22 +47,23 @@ final class TrainableModel {
     _ tokens: [Int], segments: Int, source: FloatMatrix, factor: Float?
   ) -> Double {
     var hidden = embedding.rows(tokens, segments: segments)
+    let batch = TrainableLayer.Batch(tokens, segments: segments, sinkCount: model.sinkCount)
     guard let factor else {
-      for layer in layers { hidden = layer(hidden, segments: segments).value }
+      for layer in layers { hidden = layer(hidden, batch).value }
       let text = hidden.withoutSinks(model.sinkCount, segments: segments)
       return head.divergence(text, source: source, factor: nil).sum
     }
     // Nothing below the first trained layer needs a gradient.
-    let first = layers.firstIndex { !$0.mixer.parameters.isEmpty } ?? 0
+    let first = layers.firstIndex { !$0.parameters.isEmpty } ?? 0
     var traces: [Traced] = []
     for (index, layer) in layers.enumerated() {
       let input = hidden
-      let trace = layer(input, segments: segments)
+      let trace = layer(input, batch)
       hidden = trace.value
       if index < first { continue }
       traces.append(
         recomputes
-          ? Traced(value: hidden) { layer(input, segments: segments).pullback($0, $1) }
+          ? Traced(value: hidden) { layer(input, batch).pullback($0, $1) }
           : trace)
     }
     let text = hidden.withoutSinks(model.sinkCount, segments: segments)
@@ -80,49 +81,92 @@ final class TrainableModel {
   static func traceBytes(_ model: ModelDescription) -> Int {
     let branches = model.layers.contains { $0.mixer.isParallel } ? 2 : 1
     let mixer = 4 * model.hiddenSize + 4 * branches * model.queryWidth + 6 * model.keyValueWidth
-    return (mixer + 3 * model.feedForwardSize) * model.layers.count * MemoryLayout<Float>.stride
+    let perToken = model.layers.map { layer in
+      guard let experts = layer.feedForward.experts else {
+        return mixer + 3 * model.feedForwardSize
+      }
+      // What routed experts read and make is kept for each of them.
+      return mixer + 3 * experts.activeSize + 2 * (experts.chosen + 1) * model.hiddenSize
+    }
+    return perToken.reduce(0, +) * MemoryLayout<Float>.stride
   }
 }
 
-/// A layer of the whole model: a trainable attention layer and a fixed feed-forward part.
+/// A layer of the whole model: its attention and its feed-forward part, either of which may be
+/// trained.
 struct TrainableLayer {
   let mixer: TrainableMixer
-  private let weights: LayerWeights
-  private let model: ModelDescription
+  private let feedForward: TrainableFeedForward
+  private let norm: [Float]
+  private let epsilon: Double
 
   init(
     _ index: Int, model: ModelDescription, weights: any WeightSource,
     scope: HealSettings.DistillScope
   ) throws {
-    self.model = model
-    self.weights = try LayerWeights(index, of: model, from: weights)
+    let weights = try LayerWeights(index, of: model, from: weights)
     let kind = model.layers[index].mixer
+    norm = weights.mixerNorm
+    epsilon = model.normEpsilon
     mixer = try TrainableMixer(
-      self.weights, of: kind, model: model, gateBias: nil,
-      isTrained: scope == .attention || kind.isLinear)
+      weights, of: kind, model: model, gateBias: nil, isTrained: scope.trains(kind))
+    feedForward = TrainableFeedForward(weights, model: model, trainsExperts: scope == .experts)
+  }
+
+  /// Everything that is trained.
+  var parameters: [Parameter] { mixer.parameters + feedForward.parameters }
+
+  /// Whole segments that pass through the layers together.
+  struct Batch {
+    let segments: Int
+    /// Token id + position of each token, sinks included, see `Routing`.
+    let offsets: [Int]
+
+    init(_ tokens: some Collection<Int>, segments: Int, sinkCount: Int) {
+      self.segments = segments
+      let length = tokens.count / segments, tokens = Array(tokens)
+      let sinks = Passage(position: 0, areSinks: true).offsets(
+        count: sinkCount, sinkCount: sinkCount)
+      offsets = (0..<segments).flatMap { segment in
+        var passage = Passage(position: 0)
+        passage.tokens = Array(tokens[segment * length..<(segment + 1) * length])
+        return sinks + passage.offsets(count: length, sinkCount: sinkCount)
+      }
+    }
   }
 
   /// The stream [T, H] after the layer, for whole segments.
-  func callAsFunction(_ hidden: FloatMatrix, segments: Int) -> Traced {
-    let input = FloatMatrix(rows: hidden.rows, columns: hidden.columns)
-    hidden.normalizeRows(by: weights.mixerNorm, epsilon: model.normEpsilon, into: input)
-    let mixed = mixer(input, segments: segments)
+  func callAsFunction(_ hidden: FloatMatrix, _ batch: Batch) -> Traced {
+    let input = hidden.unset
+    hidden.normalizeRows(by: norm, epsilon: epsilon, into: input)
+    let mixed = mixer(input, segments: batch.segments)
     let middle = hidden.copy
     middle.add(mixed.value)
-    let fed = FrozenFeedForward(weights, model: model)(middle)
+    let fed = feedForward(middle, offsets: batch.offsets)
     let output = middle.copy
     output.add(fed.value)
-    return Traced(value: output) { [weights, model] gradient, inputGradient in
+    return Traced(value: output) { [norm, epsilon] gradient, inputGradient in
       let middleGradient = gradient.copy
       fed.pullback(gradient, middleGradient)
       let normGradient = gradient.zeros
       mixed.pullback(middleGradient, inputGradient == nil ? nil : normGradient)
       guard let inputGradient else { return }
       hidden.normBackward(
-        weight: weights.mixerNorm, epsilon: model.normEpsilon, gradient: normGradient,
-        into: normGradient, weightGradient: nil)
+        weight: norm, epsilon: epsilon, gradient: normGradient, into: normGradient,
+        weightGradient: nil)
       inputGradient.add(middleGradient)
       inputGradient.add(normGradient)
+    }
+  }
+}
+
+extension HealSettings.DistillScope {
+  /// Whether attention of this kind is trained.
+  func trains(_ mixer: Mixer) -> Bool {
+    switch self {
+    case .linear: mixer.isLinear
+    case .attention: true
+    case .experts: false
     }
   }
 }

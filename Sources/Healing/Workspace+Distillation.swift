@@ -70,7 +70,7 @@ extension TrainableModel {
   /// The parameters by a name that is unique in the model.
   fileprivate var namedParameters: [(String, Parameter)] {
     parameters.flatMap { layer, parameters in
-      parameters.map { ("\(layer).\($0.role.rawValue).\($0.kind.rawValue)", $0) }
+      parameters.map { ("\(layer).\(LayerFile.name(of: $0.address(inLayer: layer)))", $0) }
     }
   }
 }

@@ -157,7 +157,7 @@ package enum LayerFile {
     return tensors
   }
 
-  private static func name(of address: TensorAddress) -> String {
+  static func name(of address: TensorAddress) -> String {
     let name = "\(address.role.rawValue).\(address.parameter.rawValue)"
     switch address.expert {
     case nil: return name

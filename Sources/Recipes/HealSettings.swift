@@ -25,7 +25,7 @@ public struct HealSettings: Sendable, Equatable {
   public var distillSteps = 0
   /// Peak learning rate of the second stage.
   public var distillLearningRate = 1e-3
-  /// Which attention layers the second stage trains.
+  /// What the second stage trains.
   public var distillScope = DistillScope.linear
   /// What matrix products round their operands to.
   public var precision = Precision.bfloat16
@@ -58,12 +58,14 @@ public struct HealSettings: Sendable, Equatable {
     case float32
   }
 
-  /// Which attention layers the second stage trains.
+  /// What the second stage trains.
   public enum DistillScope: String, Sendable, CaseIterable {
-    /// The linear ones.
+    /// Linear attention.
     case linear
-    /// All, softmax attention included.
+    /// All attention, softmax included.
     case attention
+    /// The down projections of experts.
+    case experts
   }
 }
 

@@ -26,31 +26,36 @@ struct ExpertMixture {
       output = FloatMatrix(rows: input.rows, columns: input.columns)
       output.elements.update(repeating: 0)
     }
-    var places = [[Int]](repeating: [], count: weights.layout.routed)
-    for (place, expert) in routing.experts.enumerated() { places[expert].append(place) }
-    for (expert, places) in places.enumerated() where !places.isEmpty {
-      add(expert, at: places, routing, input, to: output)
+    for (expert, places) in routing.places(of: weights.layout.routed).enumerated()
+    where !places.isEmpty {
+      let rows = places.map { $0 / routing.chosen }
+      output.add(
+        weights.routed[expert](input.gathered(rows)), toRows: rows,
+        times: places.map { routing.weights[$0] })
     }
     return output
   }
+}
 
-  /// Adds what one expert makes of its tokens, weighted.
-  private func add(
-    _ expert: Int, at places: [Int], _ routing: Routing, _ input: FloatMatrix,
-    to output: FloatMatrix
-  ) {
-    let gathered = FloatMatrix(rows: places.count, columns: input.columns)
-    defer { withExtendedLifetime((gathered, input, output)) {} }
-    for (row, place) in places.enumerated() {
-      gathered.row(row).update(
-        from: input.row(place / routing.chosen), count: input.columns)
+extension FloatMatrix {
+  /// Copies of some rows, in the order given.
+  package func gathered(_ rows: [Int]) -> FloatMatrix {
+    let gathered = FloatMatrix(rows: rows.count, columns: columns)
+    withExtendedLifetime((self, gathered)) {
+      for (place, row) in rows.enumerated() {
+        gathered.row(place).update(from: self.row(row), count: columns)
+      }
     }
-    let made = weights.routed[expert](gathered)
-    for (row, place) in places.enumerated() {
-      Vector.addScaled(
-        made.row(row), by: routing.weights[place], count: output.columns,
-        to: output.row(place / routing.chosen))
+    return gathered
+  }
+
+  /// Adds each row of `other`, times its factor, to the row of this matrix that `rows` names.
+  package func add(_ other: FloatMatrix, toRows rows: [Int], times factors: [Float]) {
+    withExtendedLifetime((self, other)) {
+      for (place, row) in rows.enumerated() {
+        Vector.addScaled(
+          other.row(place), by: factors[place], count: columns, to: self.row(row))
+      }
     }
-    withExtendedLifetime(made) {}
   }
 }

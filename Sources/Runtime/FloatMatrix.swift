@@ -85,7 +85,7 @@ extension FloatMatrix {
   }
 
   /// A copy in memory of its own.
-  package func copy() -> FloatMatrix {
+  package var copy: FloatMatrix {
     let copy = FloatMatrix(rows: rows, columns: columns)
     copy.copyRows(of: self, to: 0)
     return copy

@@ -221,21 +221,6 @@ package struct LayerWeights {
         shared: experts.shared > 0 ? try swiGLU(.shared) : nil))
   }
 
-  /// The feed-forward part of a dense layer.
-  ///
-  /// - Precondition: the layer has no experts; healing refuses such models beforehand.
-  private var dense: SwiGLUWeights {
-    guard case .dense(let dense) = feedForward else {
-      preconditionFailure("a layer with experts has no dense feed-forward part")
-    }
-    return dense
-  }
-
-  /// The projections of a dense layer's feed-forward part.
-  package var ffnGate: LinearMap { dense.gate }
-  package var ffnUp: LinearMap { dense.up }
-  package var ffnDown: LinearMap { dense.down }
-
   private var maps: [LinearMap] {
     [query, key, value, output, gate?.low, gate?.high].compactMap(\.self) + feedForward.maps
   }

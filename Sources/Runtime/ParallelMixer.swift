@@ -34,7 +34,7 @@ struct ParallelMixer {
   }
 
   private func features(of projected: ProjectedHeads) -> LinearRecurrence {
-    let query = projected.query.copy(), key = projected.key.copy()
+    let query = projected.query.copy, key = projected.key.copy
     let logDecay = FloatMatrix(rows: key.rows, columns: key.columns)
     defer { withExtendedLifetime((query, key, logDecay)) {} }
     for index in 0..<key.count { logDecay.pointer[index] = -key.pointer[index] }

@@ -18,7 +18,7 @@ package struct Passage {
   }
 
   /// Token id + position of `count` tokens, sinks counted as positions.
-  func offsets(count: Int, sinkCount: Int) -> [Int] {
+  package func offsets(count: Int, sinkCount: Int) -> [Int] {
     let first = areSinks ? 0 : sinkCount + position
     return (0..<count).map { first + $0 + (tokens.isEmpty ? 0 : tokens[$0]) }
   }

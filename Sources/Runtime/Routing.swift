@@ -25,7 +25,7 @@ public struct Routing: Sendable {
     weighting: FeedForward.Experts.Weighting = .softmax, offsets: [Int]
   ) {
     self.chosen = chosen
-    let likely = scores.copy()
+    let likely = scores.copy
     defer { withExtendedLifetime((scores, likely)) {} }
     Softmax.applyInPlace(likely.pointer, rows: likely.rows, count: likely.columns)
     experts.reserveCapacity(scores.rows * chosen)
@@ -53,6 +53,13 @@ public struct Routing: Sendable {
       best.append(order.remove(at: place))
     }
     return best
+  }
+
+  /// Where in `experts` each of `count` experts was chosen: of the tokens place / k.
+  package func places(of count: Int) -> [[Int]] {
+    var places = [[Int]](repeating: [], count: count)
+    for (place, expert) in experts.enumerated() { places[expert].append(place) }
+    return places
   }
 
   /// How many tokens each of `count` experts gets.

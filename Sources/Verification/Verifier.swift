@@ -266,8 +266,11 @@ extension Verifier {
   /// Whether the checkpoint was upcycled from a healed one that `source` is not: healed tensors
   /// cannot be made again.
   private func lacksHealedSource(_ source: ModelFile) -> Bool {
-    isUpcycled && !PlanAgain.isDirect(source, of: manifest?.recipe)
-      && manifest?.recipe["of"]?["step"]?.string == "heal"
+    let steps = (manifest?.steps ?? []).map(\.name)
+    guard isUpcycled || isHealed, !PlanAgain.isDirect(source, of: manifest?.recipe),
+      let upcycled = steps.firstIndex(of: "upcycle")
+    else { return false }
+    return steps[..<upcycled].contains("heal")
   }
 
   /// The upcycled model against the dense one it was made from.

@@ -52,7 +52,7 @@ struct CalibrateCommandTests {
     try Program.run(
       "heal", directory("c"), "--teacher", Repository.tinyQwen2, "--text", directory("t.txt"),
       "--output", directory("h")
-    ).refused(naming: "spiking thresholds", "before `upcycle` and `calibrate`")
+    ).refused(naming: "spiking thresholds", "before `calibrate`")
   }
 
   @Test func `a k changed afterwards is found`() throws {

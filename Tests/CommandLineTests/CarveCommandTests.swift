@@ -1,3 +1,4 @@
+import Foundation
 import StrictJSON
 import TestSupport
 import Testing
@@ -74,6 +75,40 @@ struct CarveCommandTests {
       planned["steps"]?.array?.first { $0["step"]?.string == "upcycle" })
     #expect(inspected["parameters"] == step["parameters"])
     #expect(inspected["active_parameters"] == step["active_parameters"])
+  }
+
+  @Test func `experts are trained end to end, resumed, verified`() throws {
+    try Program.run(carve(to: "u", "--text", text)).succeeded()
+    let arguments = [
+      "heal", directory("u"), "--teacher", Repository.tinyQwen2, "--text", text, "--tokens", "8192",
+      "--context", "128", "--method", "none", "--distill-scope", "experts", "--distill-steps", "6",
+      "--output",
+    ]
+    let healed = try Program.run(arguments + [directory("h")]).succeeded()
+    #expect(healed.error.contains("second stage: 6 steps, held-out divergence"))
+    #expect(!healed.error.contains("left out"), "\(healed.error)")
+    let running = try RunningProgram(Program.path, arguments + [directory("again")])
+    let mark = directory("again.partial/.work/distill.json")
+    while !running.hasEnded && !Files.exist(mark) { usleep(200) }
+    let killed = try #require(running.kill())
+    #expect(killed.code == -9, "the run was over before it was killed")
+    try Program.run(arguments + [directory("again"), "--resume"]).succeeded()
+    #expect(try Files.tree(directory("again")) == Files.tree(directory("h")))
+    let verified = try Program.run(
+      "verify", directory("h"), "--source", Repository.tinyQwen2
+    ).succeeded()
+    for words in ["13 tensors healed", "1 tensor fitted to neurons", "10 checks passed"] {
+      #expect(verified.text.contains(words), "\(verified)")
+    }
+    try Program.run(
+      "heal", directory("u"), "--teacher", Repository.tinyQwen2, "--text", text, "--output",
+      directory("no"), "--distill-steps", "6", "--distill-scope", "experts"
+    ).refused(naming: "experts", "--method none")
+    try Program.run(
+      "heal", Repository.tinyQwen2, "--teacher", Repository.tinyQwen2, "--text", text, "--output",
+      directory("no"), "--method", "none", "--distill-scope", "experts", "--distill-steps", "6"
+    ).refused(naming: "no experts")
+    #expect(directory.names == ["again", "h", "u"])
   }
 
   @Test func `bad input is refused before anything is written`() throws {

@@ -65,7 +65,6 @@ struct ClusteredExpertsTests {
       #expect(counts.count == 2 && counts.reduce(0, +) == 512)
       let evenness = try #require(layer["evenness"]?.double)
       #expect(evenness > 0.2 && evenness <= 1)
-      #expect((layer["probability"]?.double ?? 0) > 0.9)
     }
   }
 
@@ -97,8 +96,7 @@ struct ClusteredExpertsTests {
     ).succeeded()
     #expect(result.error.contains("The routers know regions of the text"))
     let measured = try #require(try result.json()["measured"])
-    // Copies differ from the dense model only where a token lies between regions.
-    #expect((measured["rms_relative_logit_error"]?.double ?? 1) < 0.1)
+    #expect((measured["rms_relative_logit_error"]?.double ?? 1) < 1e-6)
   }
 
   @Test func `bad input is refused before anything is written`() throws {

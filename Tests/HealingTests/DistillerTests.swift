@@ -22,13 +22,17 @@ import Testing
     let target: FloatMatrix
 
     init(
-      _ kind: TinyModel, change: (inout ConvertSettings) -> Void = { $0.window = 9 }
+      _ kind: TinyModel, change: (inout ConvertSettings) -> Void = { $0.window = 9 },
+      upcycle: ((inout UpcycleSettings) -> Void)? = nil
     ) throws {
       let directory = try TemporaryDirectory()
       try kind.synthesize(to: directory("source"))
       try TinyModel.convert(directory("source"), to: directory("converted"), change: change)
       source = try ModelFile.open(directory("source"))
-      converted = try ModelFile.open(directory("converted"))
+      if let upcycle {
+        try TinyModel.upcycle(directory("converted"), to: directory("experts"), change: upcycle)
+      }
+      converted = try ModelFile.open(directory(upcycle == nil ? "converted" : "experts"))
       let model = source.description
       var generator = SplitMix64(seed: 8)
       tokens = (0..<2 * DistillerTests.length).map { _ in
@@ -71,6 +75,48 @@ import Testing
     #expect(try problem.trainable(.linear).parameters.count == 3)
   }
 
+  @Test(arguments: [
+    (HealSettings.DistillScope.experts, 1), (.experts, 0), (.attention, 1),
+  ])
+  func gradientsPassExperts(_ scope: HealSettings.DistillScope, _ shared: Int) throws {
+    let problem = try Problem(.qwen3, change: Self.intraLayer) {
+      $0.experts = 4
+      $0.shared = shared
+      $0.topK = 2
+      $0.denseLayers = .list([1])
+      $0.router = .random(0.4)
+    }
+    try checkGradients(problem, scope)
+    guard scope == .experts else { return }
+    let trained = try problem.trainable(.experts).parameters
+    #expect(trained.map(\.layer) == [0, 2])
+    #expect(trained.allSatisfy { $0.parameters.count == 4 + shared })
+  }
+
+  /// Equal scores are decided by token and position, sinks among them, as the runtime does.
+  @Test func tokensGoWhereTheRuntimeSendsThem() throws {
+    let problem = try Problem(.qwen3, change: Self.intraLayer) {
+      $0.experts = 4
+      $0.denseLayers = .list([])
+    }
+    let model = try problem.trainable(.experts)
+    for (_, parameters) in model.parameters {
+      for (index, parameter) in parameters.enumerated() {
+        for element in 0..<parameter.value.count {
+          parameter.value.elements[element] *= 1 + 0.2 * Float(index)
+        }
+      }
+    }
+    var tensors = HealedTensors()
+    for (layer, parameters) in model.parameters {
+      tensors.merge(parameters.tensors(ofLayer: layer))
+    }
+    let expected = try runtimeDivergence(
+      problem, weights: Overlay(tensors: tensors, below: problem.converted))
+    let divergence = problem.divergence(model)
+    #expect(expected > 0.01 && abs(divergence - expected) <= 1e-4 * expected)
+  }
+
   private static func intraLayer(_ settings: inout ConvertSettings) {
     settings.layout = .intraLayer
     settings.window = 5
@@ -82,28 +128,37 @@ import Testing
   /// What the untrained model's divergence is according to the runtime.
   @Test func theDivergenceIsTheRuntimes() throws {
     let problem = try Problem(.qwen3, change: Self.intraLayer)
+    let expected = try runtimeDivergence(problem, weights: problem.converted)
+    let divergence = problem.divergence(try problem.trainable())
+    #expect(expected > 0.01 && abs(divergence - expected) <= 1e-4 * expected)
+  }
+
+  private func runtimeDivergence(
+    _ problem: Problem, weights: any WeightSource
+  ) throws -> Double {
     let model = problem.converted.description
-    let predictions = try Predictions(model, weights: problem.converted)
+    let predictions = try Predictions(model, weights: weights)
     let reference = try Predictions(problem.source.description, weights: problem.source)
-    let runtime = try Model(model, weights: problem.converted)
-    var expected = 0.0
+    let runtime = try Model(model, weights: weights)
+    var sum = 0.0
     for first in [0, Self.length] {
       var state = DecodingState(for: model)
       _ = try runtime.extend(
         &state, with: Array(problem.tokens[first..<first + Self.length])
       ) { layer, _, hidden in
         guard layer == model.layers.count else { return }
-        expected += Predictions.divergence(
+        sum += Predictions.divergence(
           of: predictions.logits(hidden),
           from: reference.logits(problem.target.rows(first..<first + Self.length)))
       }
     }
-    let divergence = problem.divergence(try problem.trainable())
-    #expect(expected > 0.01 && abs(divergence - expected) <= 1e-4 * expected)
+    return sum
   }
 
-  private func checkGradients(_ problem: Problem) throws {
-    let model = try problem.trainable()
+  private func checkGradients(
+    _ problem: Problem, _ scope: HealSettings.DistillScope = .attention
+  ) throws {
+    let model = try problem.trainable(scope)
     var generator = SplitMix64(seed: 3)
     for parameter in model.parameters.flatMap(\.parameters) {
       for index in 0..<parameter.value.count {
@@ -116,7 +171,7 @@ import Testing
     for (layer, parameters) in model.parameters {
       for parameter in parameters where parameter.role != .branchScale {
         GradientCheck.expect(
-          "layer \(layer) \(parameter.role) \(parameter.kind)", parameter.value,
+          "\(parameter.address(inLayer: layer))", parameter.value,
           gradient: parameter.gradient, seed: 5, step: 4e-3, tolerance: 0.05
         ) { problem.divergence(model) }
       }

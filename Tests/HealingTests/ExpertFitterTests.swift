@@ -71,7 +71,6 @@ struct ExpertFitterTests {
       let before = try #require(report.before), after = try #require(report.after)
       #expect(after < before)
       #expect(report.tokens.count == 2 && report.tokens.reduce(0, +) == 4096)
-      #expect(abs((report.probability ?? 0) - ClusteredRouter.confidence) < 0.01)
     }
     #expect(reports[0].tokens.isEmpty && reports[0].before == nil)
     let divergences = try #require(try fitter.divergences())

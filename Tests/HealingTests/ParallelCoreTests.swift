@@ -100,8 +100,10 @@ import Testing
     let model = file.description
     let sinks = random(count, model.hiddenSize, seed: 4)
     let text = random(Self.length, model.hiddenSize, seed: 5)
+    let batch = TrainableLayer.Batch(
+      [Int](repeating: 0, count: Self.length), segments: 1, sinkCount: count)
     let trained = try TrainableLayer(index, model: model, weights: file, scope: .attention)(
-      text.withSinks(sinks, segments: 1), segments: 1
+      text.withSinks(sinks, segments: 1), batch
     ).value
     let runner = LayerRunner(
       weights: try LayerWeights(index, of: model, from: file), model: model)

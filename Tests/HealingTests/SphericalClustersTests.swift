@@ -53,21 +53,5 @@ struct SphericalClustersTests {
     let vectors = FloatMatrix([Float](repeating: 1, count: 5 * 4), rows: 5)
     let directions = Self.clusters(vectors, 3).directions
     #expect(directions.elements.allSatisfy { $0.isFinite })
-    let router = ClusteredRouter(inputs: vectors, experts: 3, seed: 0, layer: 0)
-    #expect(router.weight.elements.allSatisfy { $0.isFinite })
-  }
-
-  @Test func `a router sends every vector to the nearest centre, and is sure of it`() {
-    let (vectors, _) = Self.bundles()
-    let router = ClusteredRouter(inputs: vectors, experts: 3, seed: 1, layer: 4)
-    var generator = SplitMix64(seed: 1, label: "clusters of layer 4")
-    let directions = SphericalClusters(of: vectors, count: 3, generator: &generator).directions
-    let routing = Routing(
-      scores: FloatMatrix.product(vectors, transposed: router.weight), chosen: 1,
-      offsets: [Int](repeating: 0, count: vectors.rows))
-    #expect(
-      routing.experts == FloatMatrix.product(vectors, transposed: directions).largestPlaces)
-    let mean = routing.weights.reduce(0) { $0 + Double($1) } / 120
-    #expect(abs(mean - ClusteredRouter.confidence) < 1e-3)
   }
 }

@@ -55,12 +55,20 @@ struct SpikingTests {
     #expect(difference(try spiked.logits(tokens), try all.logits(tokens)) > 1e-3)
   }
 
+  /// The dense feed-forward part of the first layer.
+  private func feedForward(of model: ModelDescription) throws -> SwiGLUWeights {
+    let weights = try LayerWeights(
+      0, of: model, from: ModelFile.open(directory("spikingbrain")))
+    let found: SwiGLUWeights? =
+      if case .dense(let dense) = weights.feedForward { dense } else { nil }
+    return try #require(found)
+  }
+
   @Test func `a projection sees s V_th`() throws {
     let model = try model("spikingbrain", k: 2.5) { $0.projection == .ffnDown }
-    let weights = try LayerWeights(
-      0, of: model.description, from: ModelFile.open(directory("spikingbrain")))
+    let weights = try feedForward(of: model.description)
     var random = SplitMix64(seed: 3)
-    let width = weights.ffnDown.weight.shape.columns
+    let width = weights.down.weight.shape.columns
     let input = FloatMatrix(rows: 3, columns: width)
     for index in 0..<input.count { input.pointer[index] = random.symmetric(2) }
     let expected = FloatMatrix(rows: 3, columns: width)
@@ -70,19 +78,18 @@ struct SpikingTests {
         x, threshold: SpikeCounts.referenceThreshold(x, k: 2.5))
       for (column, value) in values.enumerated() { expected[row][column] = value }
     }
-    let output = FloatMatrix(rows: 3, columns: weights.ffnDown.weight.shape.rows)
-    weights.ffnDown.multiply(expected, into: output)
-    #expect(weights.ffnDown(input).values == output.values)
-    #expect(weights.ffnUp.input == nil)
+    let output = FloatMatrix(rows: 3, columns: weights.down.weight.shape.rows)
+    weights.down.multiply(expected, into: output)
+    #expect(weights.down(input).values == output.values)
+    #expect(weights.up.input == nil)
   }
 
   @Test(arguments: [nil, 2.5])
   func `down_proj sees the winners only`(_ k: Double?) throws {
     let model = try model("spikingbrain", k: k, winners: 0.1)
-    let weights = try LayerWeights(
-      0, of: model.description, from: ModelFile.open(directory("spikingbrain")))
+    let weights = try feedForward(of: model.description)
     var random = SplitMix64(seed: 4)
-    let width = weights.ffnDown.weight.shape.columns
+    let width = weights.down.weight.shape.columns
     let count = Int((0.1 * Double(width)).rounded(.toNearestOrEven))
     let input = FloatMatrix(rows: 3, columns: width)
     for index in 0..<input.count { input.pointer[index] = random.symmetric(2) }
@@ -95,10 +102,10 @@ struct SpikingTests {
       }
       for (column, value) in x.enumerated() { expected[row][column] = value }
     }
-    let output = FloatMatrix(rows: 3, columns: weights.ffnDown.weight.shape.rows)
-    weights.ffnDown.multiply(expected, into: output)
-    #expect(weights.ffnDown(input).values == output.values)
-    if k == nil { #expect(weights.ffnUp.input == nil) }
+    let output = FloatMatrix(rows: 3, columns: weights.down.weight.shape.rows)
+    weights.down.multiply(expected, into: output)
+    #expect(weights.down(input).values == output.values)
+    if k == nil { #expect(weights.up.input == nil) }
   }
 
   @Test(arguments: ["gla_swa", "experts", "intra-layer"])
@@ -133,12 +140,12 @@ struct SpikingTests {
   ) throws {
     let model = try model(name, k: 3, cache: cache)
     var state = DecodingState(for: model.description), entering: [FloatMatrix] = []
-    _ = try model.extend(&state, with: tokens) { _, _, hidden in entering.append(hidden.copy()) }
+    _ = try model.extend(&state, with: tokens) { _, _, hidden in entering.append(hidden.copy) }
     var apart = 0
     for layer in model.description.layers.indices {
       let leaving = try [false, true].map {
         try model.resume(
-          entering[layer].copy(), at: layer, through: layer, tokens: tokens, stepwise: $0
+          entering[layer].copy, at: layer, through: layer, tokens: tokens, stepwise: $0
         ).values
       }
       // A count may fall on the other side of a tie: never at most tokens.

@@ -8,6 +8,13 @@ public import TensorTypes
 public enum HealedOrigin {
   /// The transform of every tensor that `heal` replaced.
   public static let transform = "healed"
+
+  /// The transforms of tensors that were computed on a text before or at healing: no plan makes them
+  /// again.
+  static let computed: Set = [
+    transform, UpcyclePlan.Fitted.router, UpcyclePlan.Fitted.carvedRouter,
+    UpcyclePlan.Fitted.expert,
+  ]
 }
 
 /// A checkpoint with some of its tensors replaced: what `heal` writes.
@@ -23,7 +30,7 @@ public enum ReplacementPlan {
     recipe: JSONObject, shardSize: ByteSize, notes: [String], reports: [(String, JSONValue)]
   ) throws -> CheckpointPlan {
     try file.requireSound()
-    let replacedBefore = try replacedTensors(of: file, summary: summary)
+    let computedBefore = try computedTensors(of: file)
     let tensors = try file.description.requirements.map { requirement in
       guard let stored = file.tensors[requirement.address] else {
         throw ModelFileError.noTensor(path: file.path, address: requirement.address)
@@ -31,9 +38,9 @@ public enum ReplacementPlan {
       let transform: any TensorTransform
       if let view = replacements[requirement.address] {
         transform = ReplacementTransform(view, as: stored.type, summary: summary)
-      } else if replacedBefore.contains(stored.name) {
+      } else if let before = computedBefore[stored.name] {
         transform = ReplacementTransform(
-          try file.view(requirement.address), as: stored.type, summary: summary)
+          try file.view(requirement.address), as: stored.type, summary: before)
       } else {
         transform = CopyTransform(
           try file.view(requirement.address), named: stored.name, as: stored.type)
@@ -48,13 +55,13 @@ public enum ReplacementPlan {
       shardSize: shardSize, recipe: recipe, source: file.summary, notes: notes)
   }
 
-  /// The tensors that an earlier step of the same kind replaced: a copy of one is as far from the
-  /// source as it was.
-  private static func replacedTensors(
-    of file: ModelFile, summary: String
-  ) throws -> Set<String> {
-    Set(
-      try Manifest(ifIn: file.path)?.tensors.filter { $0.origin.transform == summary }
-        .map(\.stored.name) ?? [])
+  /// The tensors that earlier steps computed, and how: a copy of one is as far from the source as
+  /// it was.
+  private static func computedTensors(of file: ModelFile) throws -> [String: String] {
+    let origins = try Manifest(ifIn: file.path)?.tensors.map {
+      ($0.stored.name, $0.origin.transform)
+    }
+    return Dictionary(origins ?? [], uniquingKeysWith: { first, _ in first })
+      .filter { HealedOrigin.computed.contains($0.value) }
   }
 }

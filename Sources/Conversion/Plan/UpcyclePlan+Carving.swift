@@ -11,7 +11,9 @@ extension UpcyclePlan {
     let size = source.feedForwardSize
     guard let shared = settings.carve else {
       return FeedForward.Experts(
-        routed: settings.experts, shared: settings.shared, chosen: settings.topK, size: size)
+        routed: settings.experts, shared: settings.shared, chosen: settings.topK, size: size,
+        // Between regions a probability below 1 would make copies less than the dense part.
+        weighting: settings.router == .clustered ? .one : .softmax)
     }
     // An expert's own mean or winners would not be those of the dense part.
     if source.spiking != nil { throw ConversionError.cannotCarve("spiked activations") }

@@ -66,7 +66,7 @@ struct SpikingProbe {
       var state = DecodingState(for: unspiked.description)
       var entering: [FloatMatrix] = []
       let final = try unspiked.extend(&state, with: sample) { _, _, hidden in
-        entering.append(hidden.copy())
+        entering.append(hidden.copy)
       }
       // The second half of a sample has context, and half of the logits is half of the work.
       let scored = sample.count / 2..<sample.count
@@ -75,7 +75,7 @@ struct SpikingProbe {
       for (number, part) in parts.enumerated() {
         guard let model = models[number] else { continue }
         let hidden = try model.resume(
-          entering[part.layer].copy(), at: part.layer, tokens: sample)
+          entering[part.layer].copy, at: part.layer, tokens: sample)
         let logits = model.logits(hidden, rows: scored)
         var divergences = [Double](repeating: 0, count: scored.count)
         sums[number] += withExtendedLifetime((logits, reference)) {

@@ -16,7 +16,7 @@ struct SpikingCheck {
   func run() throws -> [CheckResult] {
     var state = DecodingState(for: model.description), entering: [FloatMatrix] = []
     let final = try model.extend(&state, with: tokens) { layer, _, hidden in
-      entering.append(hidden.copy())
+      entering.append(hidden.copy)
     }
     defer { withExtendedLifetime(final) {} }
     if final.elements.contains(where: { !$0.isFinite }) {
@@ -36,7 +36,7 @@ struct SpikingCheck {
     for layer in model.description.layers.indices {
       func leaving(stepwise: Bool) throws -> FloatMatrix {
         try model.resume(
-          entering[layer].copy(), at: layer, through: layer, tokens: tokens, stepwise: stepwise)
+          entering[layer].copy, at: layer, through: layer, tokens: tokens, stepwise: stepwise)
       }
       let together = try leaving(stepwise: false), steps = try leaving(stepwise: true)
       for row in 0..<together.rows {

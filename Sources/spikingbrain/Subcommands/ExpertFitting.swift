@@ -86,9 +86,8 @@ struct ExpertFitting: UpcycleFitting {
 extension ExpertFitter.LayerReport {
   /// One line for people; nil for a dense layer.
   var line: String? {
-    guard let probability, let least = tokens.min(), let most = tokens.max() else { return nil }
-    var text =
-      "layer \(layer): \(least) to \(most) tokens per expert, probability \(fixed(probability, 3))"
+    guard let least = tokens.min(), let most = tokens.max() else { return nil }
+    var text = "layer \(layer): \(least) to \(most) tokens per expert"
     if let before, let after { text += ", error \(fixed(before, 4)) -> \(fixed(after, 4))" }
     if let drift, let sink { text += ", drift \(fixed(drift, 4)), sink \(fixed(sink, 3))" }
     if !few.isEmpty { text += ", too few tokens for expert \(Self.list(few))" }
@@ -99,10 +98,7 @@ extension ExpertFitter.LayerReport {
   /// The report as the manifest records it.
   var json: JSONValue {
     var object = JSONObject([("layer", .int(layer))])
-    if let probability {
-      object["tokens_per_expert"] = .ints(tokens)
-      object["probability"] = .double(probability)
-    }
+    if !tokens.isEmpty { object["tokens_per_expert"] = .ints(tokens) }
     if let before, let after {
       object["error_before"] = .double(before)
       object["error_after"] = .double(after)

@@ -75,7 +75,11 @@ struct Heal: ParsableCommand, DistributedCommand {
   @Option(help: "Peak learning rate of the second stage.")
   var distillLearningRate = HealSettings().distillLearningRate
 
-  @Option(help: "What the second stage trains: the linear layers, or all attention.")
+  @Option(
+    help: """
+      What the second stage trains: linear attention, all attention, or the experts' down \
+      projections.
+      """)
   var distillScope = HealSettings().distillScope
 
   @Option(
@@ -136,8 +140,7 @@ struct HealRunner {
       file = changed
     }
     try source.requireSound()
-    let mixers = file.description.layers.map(\.mixer)
-    guard mixers.contains(where: { Healer.refits($0, context: settings.context) }) else {
+    guard Healer.heals(file.description, settings) else {
       throw HealingError.nothingToHeal(path: path)
     }
     let tokens = try file.tokens(of: settings.text, limit: settings.tokens)
