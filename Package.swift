@@ -26,7 +26,7 @@ let modules: [Module] = [
   Module(name: "Communication", imports: ["TensorTypes", "CMPIShim"], usesModels: true),
   Module(
     name: "Checkpoints",
-    imports: ["TensorTypes", "StrictJSON", "HDF5", "CLibCrypto", "CFileSystem"]),
+    imports: ["TensorTypes", "StrictJSON", "HDF5", "CLibCrypto", "CLibDeflate", "CFileSystem"]),
   Module(name: "Reporting", imports: ["TensorTypes"]),
   Module(name: "Tokenization", imports: ["TensorTypes", "StrictJSON"]),
   Module(name: "Architectures", imports: ["TensorTypes", "StrictJSON"], usesModels: true),
@@ -87,6 +87,8 @@ let systemLibraries: [Target] = [
     name: "CHDF5", pkgConfig: "hdf5-serial", providers: [.apt(["libhdf5-dev"])]),
   .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
   .systemLibrary(name: "CLibCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+  .systemLibrary(
+    name: "CLibDeflate", pkgConfig: "libdeflate", providers: [.apt(["libdeflate-dev"])]),
   // Of the trait MPI only.
   .systemLibrary(name: "CMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev"])]),
 ]

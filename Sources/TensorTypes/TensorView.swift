@@ -4,6 +4,11 @@ public protocol TensorStorage: AnyObject, Sendable {
   ///
   /// A no-op for storage that is not a mapped file.
   func discard(_ bytes: UnsafeRawBufferPointer)
+
+  /// Begins to read `bytes`, which will be touched soon, and returns at once.
+  ///
+  /// A no-op for storage that is not a mapped file.
+  func prefetch(_ bytes: UnsafeRawBufferPointer)
 }
 
 /// A stored tensor seen in place: bytes, element type, shape, and the order of its rows.
@@ -133,6 +138,7 @@ public final class MemoryStorage: TensorStorage, @unchecked Sendable {
 
   /// Memory has no pages to drop.
   public func discard(_ bytes: UnsafeRawBufferPointer) {}
+  public func prefetch(_ bytes: UnsafeRawBufferPointer) {}
 
   /// A view of a new float32 tensor holding `values`.
   ///

@@ -60,6 +60,11 @@ public final class MappedFile: TensorStorage, @unchecked Sendable {
     advise(bytes, MADV_DONTNEED)
   }
 
+  /// Reads the pages that hold any of `bytes` into the system's cache, without waiting.
+  public func prefetch(_ bytes: UnsafeRawBufferPointer) {
+    advise(bytes, MADV_WILLNEED)
+  }
+
   private func advise(_ part: UnsafeRawBufferPointer, _ advice: Int32) {
     guard let base = bytes.baseAddress, let start = part.baseAddress else { return }
     let page = sysconf(Int32(_SC_PAGESIZE))

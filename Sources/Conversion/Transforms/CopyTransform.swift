@@ -50,6 +50,8 @@ public struct CopyTransform: TensorTransform {
     while start < view.bytes.count {
       let end = min(start + block, view.bytes.count)
       let part = UnsafeRawBufferPointer(rebasing: view.bytes[start..<end])
+      // Read while this block is written and hashed.
+      view.storage.prefetch(UnsafeRawBufferPointer(rebasing: view.bytes[end...].prefix(block)))
       try sink(part)
       view.storage.discard(part)
       start = end
