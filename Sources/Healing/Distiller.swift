@@ -6,8 +6,8 @@ import Recipes
 import Runtime
 import TensorTypes
 
-/// The second stage of healing: all attention layers together, by gradients through the whole model,
-/// towards the source's next-token distributions (knowledge distillation, Hinton et al. 2015).
+/// The second stage of healing: attention or experts of all layers together, by gradients through the
+/// whole model, towards the source's next-token distributions (knowledge distillation, Hinton et al. 2015).
 struct Distiller {
   let model: TrainableModel
   let tokens: [Int]

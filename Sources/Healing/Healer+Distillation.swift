@@ -66,13 +66,14 @@ extension Healer {
     let scope = settings.distillScope
     let attention = model.hiddenSize * 2 * (model.queryWidth + model.keyValueWidth)
     let trained = model.layers.count { scope.trains($0.mixer) }
-    // The value; and for what is trained a gradient and two moments.
-    let mixers = attention * (model.layers.count + 3 * trained)
+    // The value; and for what is trained a gradient, two moments, and all but the gradient once more
+    // while they are saved.
+    let mixers = attention * (model.layers.count + 6 * trained)
     let head = model.vocabularySize * (model.hiddenSize + 2 * Predictions.rowsAtOnce)
     let feedForward = model.layers.reduce(0) { sum, layer in
       guard let experts = layer.feedForward.experts else { return sum + 3 * model.feedForwardSize }
       let neurons = experts.routed * experts.size + experts.sharedSize
-      return sum + neurons * (scope == .experts ? 7 : 3)
+      return sum + neurons * (scope == .experts ? 3 + 7 : 3)
     }
     return MemoryLayout<Float>.stride * (mixers + head + model.hiddenSize * feedForward)
   }

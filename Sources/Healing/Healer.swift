@@ -217,10 +217,14 @@ public final class Healer {
     return (healed, report)
   }
 
-  /// Whether there is something to heal in a model.
+  /// Whether there is something to heal in a model, or to refuse by a better name.
   public static func heals(_ model: ModelDescription, _ settings: HealSettings) -> Bool {
-    settings.distillScope == .experts
-      || model.layers.contains { refits($0.mixer, context: settings.context) }
+    let scope = settings.distillScope
+    return model.layers.contains { layer in
+      settings.method == .none
+        ? scope.trains(layer.mixer) || scope == .experts
+        : refits(layer.mixer, context: settings.context) || layer.feedForward.experts != nil
+    }
   }
 
   /// Whether layers of this kind are fitted to the source: linear layers, and windows that are

@@ -23,7 +23,8 @@ public enum HealingError: ReportableError, Equatable {
     case .file(_, let operation, let code):
       "cannot \(operation) the file: \(String(cString: strerror(code)))"
     case .nothingToHeal:
-      "has neither linear layers nor windows shorter than a segment: there is nothing to heal"
+      "has neither linear layers nor windows shorter than a segment: there is nothing to heal, "
+        + "unless --method none --distill-steps N trains its attention or experts (--distill-scope)"
     case .noWindow: "has no sliding window that could be changed"
     case .differentModels(let reason): "the teacher is not the source of this checkpoint: \(reason)"
     case .unsupported(let part):
@@ -63,7 +64,7 @@ public enum HealingError: ReportableError, Equatable {
     case .tooFewTokens: "give more --text, or a smaller --context"
     case .cannotCluster: "use --router zero or random:STD"
     case .refitMemory: "leave out --teacher, or allow more with --max-ram"
-    case .memory: "leave out --distill-steps, or allow more with --max-ram"
+    case .memory: "train less (--distill-scope, --distill-steps), or allow more with --max-ram"
     case .diverged: "give a smaller --learning-rate"
     case .distillationDiverged: "give a smaller --distill-learning-rate"
     default: nil

@@ -90,12 +90,16 @@ extension HealSettings {
       ),
       (
         method != .none || distillSteps > 0, "method", "none",
-        "ridge, gradient or both when there are no distill-steps"
+        "ridge, gradient or both, or distill-steps"
       ),
       ((0...1 << 24).contains(distillSteps), "distill-steps", "\(distillSteps)", "0 or more"),
       (
         distillLearningRate > 0 && distillLearningRate <= 1, "distill-learning-rate",
         "\(distillLearningRate)", "0 to 1"
+      ),
+      (
+        method != .none || timeLimit == nil, "time-limit", "\(timeLimit ?? 0)",
+        "none with method none: distill-steps say how long the second stage is"
       ),
       (timeLimit ?? 1 > 0, "time-limit", "\(timeLimit ?? 0)", "more than 0 minutes"),
       (!text.isEmpty, "text", "missing", "at least one file"),

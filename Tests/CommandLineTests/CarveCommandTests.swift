@@ -43,6 +43,21 @@ struct CarveCommandTests {
     let denseTotal = try #require(dense["parameters"]?.int)
     #expect(total == denseTotal + 12 * 128)
     #expect(total - active == 8 * 3 * 24 * 128)
+    // The shared expert is wider than a routed one; both come back from ranks.
+    for profile in ["megatron-torch", "megatron-dist"] {
+      let exported = try Program.run(
+        "export", directory("u"), directory(profile), "--profile", profile, "--tp", "2", "--ep", "3"
+      ).succeeded()
+      #expect(exported.error.contains("Experts are weighted by 1 here"), "\(exported)")
+      let whole = try Program.run(
+        "verify", directory(profile), "--source", directory("u")
+      ).succeeded()
+      #expect(whole.text.contains("all checks passed"), "\(whole)")
+    }
+    try Program.run(
+      "export", directory("u"), directory("no"), "--profile", "megatron-torch", "--tp", "4",
+      "--ep", "3"
+    ).refused(naming: "--tp")
     // Finished already, and the same again.
     let before = try Files.tree(directory("u"))
     try Program.run(carve(to: "u", "--text", text, "--force")).succeeded()
@@ -75,6 +90,28 @@ struct CarveCommandTests {
       planned["steps"]?.array?.first { $0["step"]?.string == "upcycle" })
     #expect(inspected["parameters"] == step["parameters"])
     #expect(inspected["active_parameters"] == step["active_parameters"])
+    // What a run that ended has removed is not made again.
+    let again = try Program.run(arguments + ["--resume"]).succeeded()
+    #expect(!again.text.contains("== convert") && !again.text.contains("== upcycle"), "\(again)")
+    #expect(again.text.contains("== verify \(directory("out"))"))
+    #expect(directory.names == ["out", "r.yaml"])
+  }
+
+  @Test func `a recipe may begin with carving and train the experts`() throws {
+    try directory.write(
+      "r.yaml",
+      """
+      source: \(Repository.tinyQwen2)
+      steps:
+        - upcycle: {carve: 96, experts: 12, top-k: 4, dense-layers: 0-6, text: \(text), tokens: 1024, context: 128}
+        - heal: {method: none, distill-scope: experts, distill-steps: 2, text: \(text), tokens: 1024, context: 128}
+        - verify
+      """)
+    let arguments = ["build", directory("r.yaml"), "--output", directory("out")]
+    let planned = try Program.run(arguments + ["--dry-run"]).succeeded()
+    #expect(planned.text.contains("for the second stage"), "\(planned)")
+    try Program.run(arguments).succeeded()
+    #expect(directory.names == ["out", "r.yaml"])
   }
 
   @Test func `experts are trained end to end, resumed, verified`() throws {
@@ -108,6 +145,12 @@ struct CarveCommandTests {
       "heal", Repository.tinyQwen2, "--teacher", Repository.tinyQwen2, "--text", text, "--output",
       directory("no"), "--method", "none", "--distill-scope", "experts", "--distill-steps", "6"
     ).refused(naming: "no experts")
+    try Program.run(arguments + [directory("no"), "--time-limit", "1"])
+      .refused(naming: "--time-limit")
+    // Attention of a model without linear layers is trained when that is asked for.
+    let attention = try Program.run(
+      arguments + [directory("no"), "--distill-scope", "attention", "--dry-run"])
+    #expect(attention.code == 0, "\(attention)")
     #expect(directory.names == ["again", "h", "u"])
   }
 

@@ -68,7 +68,7 @@ public enum MegatronArguments {
     guard let experts = model.layers.lazy.compactMap(\.feedForward.experts).first else {
       return JSONObject([("num_experts", .null)])
     }
-    let shared = experts.shared * experts.size
+    let shared = experts.sharedSize
     return JSONObject([
       ("num_experts", .int(experts.routed)),
       ("moe_layer_freq", .ints(model.layers.map { $0.feedForward == .dense ? 0 : 1 })),

@@ -155,7 +155,7 @@ struct MegatronParameters {
       all += projections("mlp.experts", layer, .routed(index), experts.size)
     }
     if experts.shared > 0 {
-      all += projections("mlp.shared_experts", layer, .shared, experts.shared * experts.size)
+      all += projections("mlp.shared_experts", layer, .shared, experts.sharedSize)
     }
     return all
   }

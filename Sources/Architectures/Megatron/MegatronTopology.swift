@@ -76,8 +76,9 @@ public struct MegatronTopology: Sendable, Hashable {
     }
     if experts.isEmpty, expert > 1 { throw .noExperts(ranks: expert) }
     for experts in experts {
-      // Shared experts are as wide as some of these together.
-      if experts.size % tensor != 0 { throw .expertWidth(experts.size, ranks: tensor) }
+      for width in [experts.size, experts.sharedSize] where width % tensor != 0 {
+        throw .expertWidth(width, ranks: tensor)
+      }
       if experts.routed % expert != 0 { throw .experts(experts.routed, ranks: expert) }
     }
   }

@@ -55,6 +55,16 @@ struct MegatronForm {
           + (description.biases.output ? "only o_proj has one." : "only the feed-forward parts do.")
       )
     }
+    let experts = description.layers.compactMap(\.feedForward.experts)
+    if experts.contains(where: { $0.weighting == .one }) {
+      notes.append(
+        "Experts are weighted by 1 here; Megatron weights them by their probabilities.")
+    }
+    if !experts.isEmpty {
+      notes.append(
+        "Equally likely experts are taken in turn here, by token and position; Megatron takes the "
+          + "first.")
+    }
     if mapping.vocabularyRows > description.vocabularySize {
       notes.append(
         "The vocabulary of \(description.vocabularySize) is padded to \(mapping.vocabularyRows) rows, "

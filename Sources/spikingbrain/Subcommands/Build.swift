@@ -62,7 +62,7 @@ struct Build: ParsableCommand, DistributedCommand {
       switch step {
       case .convert(var settings):
         let target = stages.next()
-        if try isDone(target) { continue }
+        if try isDone(target, stages) { continue }
         heading("convert \(source) -> \(target)")
         settings.text = settings.text.map(recipe.path)
         if output.dryRun {
@@ -77,8 +77,8 @@ struct Build: ParsableCommand, DistributedCommand {
           "convert", target,
           try ConvertRunner(settings: settings, output: output).run(source, to: target))
       case .heal(var settings):
-        let from = stages.current, target = stages.next()
-        if try isDone(target) { continue }
+        let from = stages.latest ?? source, target = stages.next()
+        if try isDone(target, stages) { continue }
         heading("heal \(from) -> \(target)")
         settings.text = settings.text.map(recipe.path)
         let runner = HealRunner(settings: settings, output: output)
@@ -91,10 +91,11 @@ struct Build: ParsableCommand, DistributedCommand {
         settings.text = settings.text.map(recipe.path)
         let from = stages.latest ?? source, target = stages.next()
         if try Stages.isComplete(from) { compared = from }
-        if try isDone(target) { continue }
+        if try isDone(target, stages) { continue }
         heading("upcycle \(from) -> \(target)")
-        if output.dryRun, let plan = planned {
-          let upcycled = try UpcyclePlan.make(from: DenseModel(plan), settings: settings)
+        if output.dryRun {
+          let dense = try planned.map { try DenseModel($0) } ?? DenseModel(ModelFile.open(from))
+          let upcycled = try UpcyclePlan.make(from: dense, settings: settings)
           planned = upcycled
           report(
             "upcycle", target, try PlanRunner(output: output).run(upcycled, from: [], to: target))
@@ -110,12 +111,12 @@ struct Build: ParsableCommand, DistributedCommand {
       case .calibrate(var settings):
         let from = stages.latest ?? source, target = stages.next()
         if try Stages.isComplete(from) { compared = from }
-        if try isDone(target) { continue }
+        if try isDone(target, stages) { continue }
         heading("calibrate \(from) -> \(target)")
         settings.text = settings.text.map(recipe.path)
         let runner = CalibrateRunner(settings: settings, output: output)
-        if output.dryRun, let plan = planned {
-          let model = try DenseModel(plan)
+        if output.dryRun {
+          let model = try planned.map { try DenseModel($0) } ?? DenseModel(ModelFile.open(from))
           planned = try runner.planned(model)
           report("calibrate", target, try runner.describe(model, to: target))
         } else {
@@ -124,7 +125,7 @@ struct Build: ParsableCommand, DistributedCommand {
       case .export(let settings):
         let from = stages.latest ?? source, target = stages.next()
         if try Stages.isComplete(from) { compared = from }
-        if try isDone(target) { continue }
+        if try isDone(target, stages) { continue }
         heading("export \(from) -> \(target)")
         guard !output.dryRun else {
           report("export", target, .unplanned("profile \(settings.profile)"))
@@ -134,24 +135,28 @@ struct Build: ParsableCommand, DistributedCommand {
           "export", target,
           try ExportRunner(settings: settings, output: output).run(from, to: target))
       case .verify(let settings):
-        heading("verify \(stages.current)")
+        let path = stages.latest ?? source
+        if try isGone(path) { continue }
+        heading("verify \(path)")
         guard !output.dryRun else {
-          report("verify", stages.current, .unplanned("level \(settings.level.rawValue)"))
+          report("verify", path, .unplanned("level \(settings.level.rawValue)"))
           continue
         }
         let result = try Verify.verify(
-          stages.current, source: compared, level: settings.level, limits: output.limits,
+          path, source: compared, level: settings.level, limits: output.limits,
           reporting: output.reporting)
-        report("verify", stages.current, result.report)
+        report("verify", path, result.report)
         passed = result.passed
       case .evaluate(let settings):
+        let latest = stages.latest ?? source
+        if try isGone(latest) { continue }
         guard !output.dryRun else {
-          heading("evaluate \(stages.current)")
-          report("evaluate", stages.current, .unplanned(settings.text))
+          heading("evaluate \(latest)")
+          report("evaluate", latest, .unplanned(settings.text))
           continue
         }
         // The source is measured once, before the first stage it is compared with.
-        let paths = measured.contains(settings) ? [stages.current] : [source, stages.current]
+        let paths = measured.contains(settings) || latest == source ? [latest] : [source, latest]
         measured.append(settings)
         for path in paths {
           heading("evaluate \(path)")
@@ -176,8 +181,15 @@ struct Build: ParsableCommand, DistributedCommand {
   }
 
   /// Whether an earlier run has made the result of a step.
-  private func isDone(_ target: String) throws -> Bool {
-    try output.resume && Stages.isComplete(target)
+  ///
+  /// The stages of a run that ended are gone: its output stands for all of them.
+  private func isDone(_ target: String, _ stages: Stages) throws -> Bool {
+    try output.resume && (Stages.isComplete(target) || Stages.isComplete(stages.last))
+  }
+
+  /// Whether a stage was removed because an earlier run ended: it was checked then.
+  private func isGone(_ stage: String) throws -> Bool {
+    try output.resume && !Stages.isComplete(stage)
   }
 
   private func heading(_ text: String) {
@@ -199,8 +211,10 @@ struct Stages {
   /// What the last writing step made; nil before the first.
   var latest: String? { written > 0 ? current : nil }
 
-  /// What the last writing step made.
-  var current: String { path(written) }
+  private var current: String { path(written) }
+
+  /// What the last writing step of all makes.
+  var last: String { path(count) }
 
   /// Where the next writing step writes.
   mutating func next() -> String {
