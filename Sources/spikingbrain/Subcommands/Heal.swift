@@ -18,11 +18,12 @@ struct Heal: ParsableCommand, DistributedCommand {
     abstract: "Refits converted linear layers against the source model, on a CPU.",
     discussion: """
       Layer by layer, each linear layer is fitted to give the source's attention output on a \
-      calibration text: in closed form, by gradients, and in closed form again. Use other text for \
-      evaluation than for healing.
+      calibration text: in closed form, by gradients, and in closed form again. --distill-steps \
+      then trains linear layers, all attention or experts through the whole model. Use other text \
+      for evaluation than for healing.
       """)
 
-  @Argument(help: "The converted checkpoint.")
+  @Argument(help: "The converted or upcycled checkpoint.")
   var ckpt: String
 
   @Option(help: ArgumentHelp("The source it was converted from.", valueName: "ckpt"))
@@ -67,7 +68,7 @@ struct Heal: ParsableCommand, DistributedCommand {
 
   @Option(
     help: """
-      Gradient steps of a second stage, which trains all layers together towards the source's \
+      Gradient steps of a second stage, which trains through the whole model towards the source's \
       logits.
       """)
   var distillSteps = HealSettings().distillSteps
