@@ -30,7 +30,10 @@ struct PlanAgain {
       }
       return plan
     case "upcycle":
-      guard let fields = fields(recipe) else { return nil }
+      // A later stage was given: what it has of the source is not known.
+      guard let fields = fields(recipe),
+        source.description.layers.allSatisfy({ $0.feedForward == .dense })
+      else { return nil }
       let settings = try UpcycleSettings(fields: fields, file: manifestPath)
       let partition = settings.carve.map { _ in NeuronPartition(recorded: recipe ?? .null) }
       if PlanAgain.isDirect(source, of: recipe) {

@@ -137,6 +137,8 @@ struct CarveCommandTests {
     for words in ["13 tensors healed", "1 tensor fitted to neurons", "10 checks passed"] {
       #expect(verified.text.contains(words), "\(verified)")
     }
+    let stage = try Program.run("verify", directory("h"), "--source", directory("u"))
+    #expect(stage.code == 1 && stage.text.contains("give what `upcycle` read"), "\(stage)")
     try Program.run(
       "heal", directory("u"), "--teacher", Repository.tinyQwen2, "--text", text, "--output",
       directory("no"), "--distill-steps", "6", "--distill-scope", "experts"
