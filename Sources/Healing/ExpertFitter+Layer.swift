@@ -96,7 +96,7 @@ extension ExpertFitter {
       let scores = MatrixProduct.Precision.$current.withValue(.float32) { experts.router(input) }
       regions.add(
         Routing(
-          scores: scores, chosen: experts.layout.chosen, weighting: experts.layout.weighting,
+          scores: scores, chosen: experts.layout.chosen,
           offsets: (0..<segments.length).map { $0 + tokens[first + $0] }))
     }
     return regions

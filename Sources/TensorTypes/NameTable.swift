@@ -1,6 +1,6 @@
 /// How one format names its tensors: rows that both parse and print.
 public struct NameTable: Sendable {
-  /// One naming pattern, such as `model.layers.{layer}.self_attn.q_proj.weight`.
+  /// One naming pattern and what it means.
   public struct Row: Sendable {
     /// The pattern; `{layer}` and `{expert}` stand for decimal numbers without leading zeros.
     public var pattern: String

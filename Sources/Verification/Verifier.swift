@@ -200,8 +200,7 @@ public struct Verifier {
 
   /// The tensors that were computed on a text, and how: no plan makes them again.
   private var replaced: [String: String] {
-    let origins = (manifest?.tensors ?? []).map { ($0.stored.name, $0.origin.transform) }
-    let transforms = Dictionary(origins, uniquingKeysWith: { first, _ in first })
+    let transforms = manifest?.transforms ?? [:]
     return file.tensors.reduce(into: [:]) { replaced, tensor in
       guard let transform = transforms[tensor.value.name] else { return }
       let isComputed =

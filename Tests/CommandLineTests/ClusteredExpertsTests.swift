@@ -58,6 +58,8 @@ struct ClusteredExpertsTests {
     let inspected = try Program.run(
       "inspect", directory("u"), "--text", other, "--tokens", "512", "--context", "128", "--json"
     ).json()
+    // The chosen expert counts whole, whatever its probability.
+    #expect(inspected["feed_forward"]?.array?[4].string?.contains("weights 1") == true)
     let layers = try #require(inspected["expert_load"]?["layers"]?.array)
     #expect(layers.map { $0["layer"]?.int } == [4, 5, 6, 7])
     for layer in layers {

@@ -65,7 +65,7 @@ struct ExpertCarverTests {
       }
       #expect(report.neurons.sorted() == Array(0..<384))
       #expect(report.tokens.count == 12 && report.tokens.reduce(0, +) == 4 * 2048)
-      #expect(report.error > 0 && report.error < report.fixedError, "\(report)")
+      #expect(report.error > 0 && report.error < 0.95 * report.fixedError, "\(report)")
     }
 
     // What the stream saw is what the runtime computes.

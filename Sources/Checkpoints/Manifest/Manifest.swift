@@ -75,6 +75,13 @@ public struct Manifest: Sendable, Equatable {
   /// All tensors of the directory.
   public var tensors: [Tensor]
 
+  /// How each tensor was made, by name.
+  public var transforms: [String: String] {
+    Dictionary(
+      tensors.map { ($0.stored.name, $0.origin.transform) },
+      uniquingKeysWith: { first, _ in first })
+  }
+
   /// A manifest of the given files and tensors.
   public init(
     tool: Tool, source: JSONValue, recipe: JSONValue, files: [FileRecord], tensors: [Tensor]

@@ -58,10 +58,7 @@ public enum ReplacementPlan {
   /// The tensors that earlier steps computed, and how: a copy of one is as far from the source as
   /// it was.
   private static func computedTensors(of file: ModelFile) throws -> [String: String] {
-    let origins = try Manifest(ifIn: file.path)?.tensors.map {
-      ($0.stored.name, $0.origin.transform)
-    }
-    return Dictionary(origins ?? [], uniquingKeysWith: { first, _ in first })
+    (try Manifest(ifIn: file.path)?.transforms ?? [:])
       .filter { HealedOrigin.computed.contains($0.value) }
   }
 }

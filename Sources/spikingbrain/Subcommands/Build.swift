@@ -54,6 +54,9 @@ struct Build: ParsableCommand, DistributedCommand {
     var measured: [EvaluateSettings] = []
     // What a dry run's next step starts from, as nothing is written.
     var planned: CheckpointPlan?
+    func dense(_ from: String) throws -> DenseModel {
+      try planned.map { try DenseModel($0) } ?? DenseModel(ModelFile.open(from))
+    }
     // What the last stage is compared with: healed tensors are nowhere but in the stage before.
     var compared = source
     var stages = Stages(output: out, count: recipe.steps.count { $0.writes })
@@ -94,8 +97,7 @@ struct Build: ParsableCommand, DistributedCommand {
         if try isDone(target, stages) { continue }
         heading("upcycle \(from) -> \(target)")
         if output.dryRun {
-          let dense = try planned.map { try DenseModel($0) } ?? DenseModel(ModelFile.open(from))
-          let upcycled = try UpcyclePlan.make(from: dense, settings: settings)
+          let upcycled = try UpcyclePlan.make(from: dense(from), settings: settings)
           planned = upcycled
           report(
             "upcycle", target, try PlanRunner(output: output).run(upcycled, from: [], to: target))
@@ -116,7 +118,7 @@ struct Build: ParsableCommand, DistributedCommand {
         settings.text = settings.text.map(recipe.path)
         let runner = CalibrateRunner(settings: settings, output: output)
         if output.dryRun {
-          let model = try planned.map { try DenseModel($0) } ?? DenseModel(ModelFile.open(from))
+          let model = try dense(from)
           planned = try runner.planned(model)
           report("calibrate", target, try runner.describe(model, to: target))
         } else {
