@@ -167,7 +167,7 @@ struct CalibrationTests {
     #expect(!result.idleExperts.isEmpty)
     for site in calibration.model.spikingSites where site.projection == .ffnDown {
       let k = try #require(result.spiking[site])
-      #expect(k >= 1 && k <= 8)
+      #expect(k >= 1 && k <= 16)
     }
   }
 
@@ -193,7 +193,7 @@ struct CalibrationTests {
     }
     #expect(ks[0] > 3 && ks[1] < 3)
     let all = allocation.least { _ in true }
-    #expect(all.values.allSatisfy { $0 == 8 })
+    #expect(all.values.allSatisfy { $0 == 16 })
     #expect(allocation.sparsest { _ in true }.values.allSatisfy { $0 == 1 })
   }
 

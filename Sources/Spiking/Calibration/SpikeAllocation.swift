@@ -9,7 +9,7 @@ struct SpikeAllocation {
   let items: [Item]
 
   /// The k that are considered: sixteenths, which a configuration prints exactly.
-  static let candidates = stride(from: 16, through: 128, by: 1).map { Double($0) / 16 }
+  static let candidates = stride(from: 16, through: 256, by: 1).map { Double($0) / 16 }
 
   /// A group with what it costs and spikes at each candidate.
   struct Item {

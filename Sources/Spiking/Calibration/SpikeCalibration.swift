@@ -23,7 +23,7 @@ public struct SpikeCalibration {
   /// Rows of each group on which errors are measured, about.
   static let trialRows = 2048
   /// The k that `auto` tries.
-  static let trialThresholds = [1, 1.5, 2, 2.5, 3, 3.5, 4, 5, 6, 8]
+  static let trialThresholds = [1, 1.5, 2, 2.5, 3, 3.5, 4, 5, 6, 8, 11, 16]
   /// The k that `auto` starts from, and whose spikes it keeps when no other goal is given.
   static let reportThreshold = 3.0
 
