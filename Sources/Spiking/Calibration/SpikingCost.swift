@@ -21,9 +21,6 @@ public struct SpikingCost: Sendable {
 }
 
 extension SpikingProbe {
-  /// Rows of logits held at a time.
-  private static let rowsAtOnce = 64
-
   /// What `spiking` costs, each sample read from an empty state.
   func cost(of spiking: SpikingSettings) throws -> SpikingCost {
     let models = [try model(nil), try model(spiking)], ranks = calibration.ranks

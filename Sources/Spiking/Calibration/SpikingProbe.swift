@@ -11,6 +11,8 @@ struct SpikingProbe {
 
   /// Tokens of the probe, about.
   static let tokens = 2048
+  /// Rows of logits computed at a time, beside those kept to compare with.
+  static let rowsAtOnce = 128
 
   init(_ calibration: SpikeCalibration) {
     self.calibration = calibration
@@ -71,17 +73,24 @@ struct SpikingProbe {
       // The first tokens have no context to predict from.
       let scored = sample.count / 8..<sample.count
       rows += scored.count
-      let reference = unspiked.logits(final, rows: scored)
+      // The same rows at a time for both models: products of other sizes may round otherwise.
+      let references = stride(from: scored.lowerBound, to: scored.upperBound, by: Self.rowsAtOnce)
+        .map { first in
+          let rows = first..<min(first + Self.rowsAtOnce, scored.upperBound)
+          return (rows: rows, logits: unspiked.logits(final, rows: rows))
+        }
       for (number, part) in parts.enumerated() {
         guard let model = models[number] else { continue }
         let hidden = try model.resume(
           entering[part.layer].copy, at: part.layer, tokens: sample)
-        let logits = model.logits(hidden, rows: scored)
-        var divergences = [Double](repeating: 0, count: scored.count)
-        sums[number] += withExtendedLifetime((logits, reference)) {
-          Distillation.backwardInPlace(
-            student: logits.pointer, teacher: reference.pointer, rows: scored.count,
-            count: logits.columns, factor: 0, divergences: &divergences)
+        for reference in references {
+          let logits = model.logits(hidden, rows: reference.rows)
+          var divergences = [Double](repeating: 0, count: logits.rows)
+          sums[number] += withExtendedLifetime((logits, reference)) {
+            Distillation.backwardInPlace(
+              student: logits.pointer, teacher: reference.logits.pointer, rows: logits.rows,
+              count: logits.columns, factor: 0, divergences: &divergences)
+          }
         }
         progress(
           (Double(index) + Double(number + 1) / Double(parts.count)) / Double(samples.count))
