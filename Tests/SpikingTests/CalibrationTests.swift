@@ -167,7 +167,7 @@ struct CalibrationTests {
     #expect(!result.idleExperts.isEmpty)
     for site in calibration.model.spikingSites where site.projection == .ffnDown {
       let k = try #require(result.spiking[site])
-      #expect(k >= 1 && k <= 16)
+      #expect(k >= 1 && k <= 8)
     }
   }
 
