@@ -37,14 +37,6 @@ struct Predictions {
   static func divergence(
     of logits: FloatMatrix, from reference: FloatMatrix, factor: Float = 0
   ) -> Double {
-    var divergences = [Double](repeating: 0, count: logits.rows)
-    return withExtendedLifetime((logits, reference)) {
-      divergences.withUnsafeMutableBufferPointer {
-        guard let divergences = $0.baseAddress else { return 0 }
-        return Distillation.backwardInPlace(
-          student: logits.pointer, teacher: reference.pointer, rows: logits.rows,
-          count: logits.columns, factor: factor, divergences: divergences)
-      }
-    }
+    Distillation.backwardInPlace(student: logits, teacher: reference, factor: factor).reduce(0, +)
   }
 }

@@ -43,14 +43,9 @@ extension SpikingProbe {
       }
       for first in stride(from: 0, to: sample.count - 1, by: Self.rowsAtOnce) {
         let rows = first..<min(first + Self.rowsAtOnce, sample.count - 1)
-        let teacher = models[0].logits(hidden[0], rows: rows)
-        let student = models[1].logits(hidden[1], rows: rows)
-        var found = [Double](repeating: 0, count: rows.count)
-        withExtendedLifetime((teacher, student)) {
-          _ = Distillation.backwardInPlace(
-            student: student.pointer, teacher: teacher.pointer, rows: rows.count,
-            count: student.columns, factor: 0, divergences: &found)
-        }
+        let found = Distillation.backwardInPlace(
+          student: models[1].logits(hidden[1], rows: rows),
+          teacher: models[0].logits(hidden[0], rows: rows))
         for (row, value) in zip(rows, found) { divergences[start + row] = value }
       }
     }

@@ -84,13 +84,9 @@ struct SpikingProbe {
         let hidden = try model.resume(
           entering[part.layer].copy, at: part.layer, tokens: sample)
         for reference in references {
-          let logits = model.logits(hidden, rows: reference.rows)
-          var divergences = [Double](repeating: 0, count: logits.rows)
-          sums[number] += withExtendedLifetime((logits, reference)) {
-            Distillation.backwardInPlace(
-              student: logits.pointer, teacher: reference.logits.pointer, rows: logits.rows,
-              count: logits.columns, factor: 0, divergences: &divergences)
-          }
+          sums[number] += Distillation.backwardInPlace(
+            student: model.logits(hidden, rows: reference.rows), teacher: reference.logits
+          ).reduce(0, +)
         }
         progress(
           (Double(index) + Double(number + 1) / Double(parts.count)) / Double(samples.count))

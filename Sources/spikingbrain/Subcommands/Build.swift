@@ -59,7 +59,7 @@ struct Build: ParsableCommand, DistributedCommand {
     }
     // What the last stage is compared with: healed tensors are nowhere but in the stage before.
     var compared = source
-    var stages = Stages(output: out, count: recipe.steps.count { $0.writes })
+    var stages = Stages(source: source, output: out, count: recipe.steps.count { $0.writes })
     if !output.dryRun && !output.resume && !output.force { try stages.requireNone() }
     for step in recipe.steps where passed {
       switch step {
@@ -80,7 +80,7 @@ struct Build: ParsableCommand, DistributedCommand {
           "convert", target,
           try ConvertRunner(settings: settings, output: output).run(source, to: target))
       case .heal(var settings):
-        let from = stages.latest ?? source, target = stages.next()
+        let from = stages.latest, target = stages.next()
         if try isDone(target, stages) { continue }
         heading("heal \(from) -> \(target)")
         settings.text = settings.text.map(recipe.path)
@@ -92,7 +92,7 @@ struct Build: ParsableCommand, DistributedCommand {
         }
       case .upcycle(var settings):
         settings.text = settings.text.map(recipe.path)
-        let from = stages.latest ?? source, target = stages.next()
+        let from = stages.latest, target = stages.next()
         if try Stages.isComplete(from) { compared = from }
         if try isDone(target, stages) { continue }
         heading("upcycle \(from) -> \(target)")
@@ -111,7 +111,7 @@ struct Build: ParsableCommand, DistributedCommand {
                   ? nil : ModelFile.open(source), to: target))
         }
       case .calibrate(var settings):
-        let from = stages.latest ?? source, target = stages.next()
+        let from = stages.latest, target = stages.next()
         if try Stages.isComplete(from) { compared = from }
         if try isDone(target, stages) { continue }
         heading("calibrate \(from) -> \(target)")
@@ -125,7 +125,7 @@ struct Build: ParsableCommand, DistributedCommand {
           report("calibrate", target, try runner.run(from, to: target))
         }
       case .export(let settings):
-        let from = stages.latest ?? source, target = stages.next()
+        let from = stages.latest, target = stages.next()
         if try Stages.isComplete(from) { compared = from }
         if try isDone(target, stages) { continue }
         heading("export \(from) -> \(target)")
@@ -137,7 +137,7 @@ struct Build: ParsableCommand, DistributedCommand {
           "export", target,
           try ExportRunner(settings: settings, output: output).run(from, to: target))
       case .verify(let settings):
-        let path = stages.latest ?? source
+        let path = stages.latest
         if try isGone(path) { continue }
         heading("verify \(path)")
         guard !output.dryRun else {
@@ -150,7 +150,7 @@ struct Build: ParsableCommand, DistributedCommand {
         report("verify", path, result.report)
         passed = result.passed
       case .evaluate(let settings):
-        let latest = stages.latest ?? source
+        let latest = stages.latest
         if try isGone(latest) { continue }
         guard !output.dryRun else {
           heading("evaluate \(latest)")
@@ -201,19 +201,19 @@ struct Build: ParsableCommand, DistributedCommand {
 
 /// Where the steps of a recipe write: the last one to the output, earlier ones beside it.
 struct Stages {
+  private let source: String
   private let output: String
   private let count: Int
   private var written = 0
 
-  init(output: String, count: Int) {
+  init(source: String, output: String, count: Int) {
+    self.source = source
     self.output = output
     self.count = count
   }
 
-  /// What the last writing step made; nil before the first.
-  var latest: String? { written > 0 ? current : nil }
-
-  private var current: String { path(written) }
+  /// What the last writing step made; the source before the first.
+  var latest: String { written > 0 ? path(written) : source }
 
   /// What the last writing step of all makes.
   var last: String { path(count) }
@@ -221,7 +221,7 @@ struct Stages {
   /// Where the next writing step writes.
   mutating func next() -> String {
     written += 1
-    return current
+    return path(written)
   }
 
   private func path(_ number: Int) -> String {
