@@ -22,6 +22,7 @@ struct Module {
 let modules: [Module] = [
   Module(name: "TensorTypes", imports: []),
   Module(name: "StrictJSON", imports: ["TensorTypes"]),
+  Module(name: "InputFiles", imports: ["TensorTypes"]),
   Module(name: "HDF5", imports: ["TensorTypes", "CHDF5", "CHDF5Shim"], usesModels: true),
   Module(name: "Communication", imports: ["TensorTypes", "CMPIShim"], usesModels: true),
   Module(
@@ -40,7 +41,9 @@ let modules: [Module] = [
     usesModels: true),
   Module(
     name: "Recipes",
-    imports: ["TensorTypes", "Architectures", .product(name: "Yams", package: "Yams")],
+    imports: [
+      "TensorTypes", "InputFiles", "Architectures", .product(name: "Yams", package: "Yams"),
+    ],
     usesModels: true),
   Module(
     name: "Conversion",
