@@ -22,7 +22,10 @@ public struct SpikingCost: Sendable {
 
 extension SpikingProbe {
   /// What `spiking` costs, each sample read from an empty state.
-  func cost(of spiking: SpikingSettings) throws -> SpikingCost {
+  func cost(
+    of spiking: SpikingSettings, progress: (Double) -> Void = { _ in }
+  ) throws -> SpikingCost {
+    progress(0)
     let models = [try model(nil), try model(spiking)], ranks = calibration.ranks
     // Every process fills in its samples' tokens; the sums are what a single one finds.
     let scored = samples.reduce(0) { $0 + max(0, $1.count - 1) }
@@ -31,6 +34,7 @@ extension SpikingProbe {
     var start = 0
     for (number, sample) in samples.enumerated() {
       defer { start += max(0, sample.count - 1) }
+      progress(Double(number) / Double(samples.count))
       guard number % ranks.size == ranks.rank else { continue }
       let hidden = try models.map { model in
         var state = DecodingState(for: model.description)

@@ -54,6 +54,7 @@ struct SpikingProbe {
     of parts: [(layer: Int, group: SpikeGroup)], k: (SpikeGroup) -> Double?,
     progress: (Double) -> Void
   ) throws -> [Double] {
+    progress(0)
     let unspiked = try model(calibration.model.spiking), ranks = calibration.ranks
     let models = try parts.enumerated().map { number, part -> Model? in
       guard number % ranks.size == ranks.rank else { return nil }

@@ -2,6 +2,7 @@ import Architectures
 import Checkpoints
 import Conversion
 import Foundation
+import InputFiles
 import ModelFiles
 import Tokenization
 
@@ -11,7 +12,7 @@ extension ModelFile {
     let tokenizer = try tokenizer.load()
     var tokens: [Int] = []
     for file in files where tokens.count < limit {
-      tokens += tokenizer.encode(bytes: try InputError.text(at: file))
+      tokens += tokenizer.encode(bytes: try InputFile.readText(file))
     }
     return Array(tokens.prefix(limit))
   }

@@ -69,11 +69,13 @@ struct Generate: ParsableCommand {
     let generated = try generation.run(prompt: ids, maxTokens: maxTokens) { token in
       let piece = decoder.append(token)
       text += piece
-      if !reporting.json { Terminal.write(piece, to: .standardOutput) }
+      if !reporting.json { Terminal.continueText(piece) }
+      // Nobody reads on (`| head`), and there is nothing else to go on for.
+      return !Terminal.isUnread || saveState != nil
     }
     let rest = decoder.finish()
     text += rest
-    if !reporting.json { Terminal.write(rest + "\n", to: .standardOutput) }
+    if !reporting.json { Terminal.continueText(rest + "\n") }
     let seconds = Date().timeIntervalSince(started)
     if let saveState {
       try StateFile.write(generation.state, of: runnable.model.description, to: saveState)
@@ -112,11 +114,12 @@ struct Generation {
   var sampler: Sampler
   let endTokens: Set<Int>
 
-  /// Generates up to `maxTokens` tokens, handing each to `emit`; stops at an end token.
+  /// Generates up to `maxTokens` tokens, handing each to `emit`, which says whether to go on; stops
+  /// at an end token.
   ///
   /// Afterwards the state has read the prompt and every emitted token.
   mutating func run(
-    prompt: [Int], maxTokens: Int, emit: (Int) -> Void
+    prompt: [Int], maxTokens: Int, emit: (Int) -> Bool
   ) throws -> [Int] {
     var hidden = try model.extend(&state, with: prompt)
     var generated: [Int] = []
@@ -125,8 +128,9 @@ struct Generation {
       let token = withExtendedLifetime(logits) { sampler.choose(logits.elements) }
       if endTokens.contains(token) { break }
       generated.append(token)
-      emit(token)
+      let goesOn = emit(token)
       hidden = try model.extend(&state, with: [token])
+      if !goesOn { break }
     }
     return generated
   }
