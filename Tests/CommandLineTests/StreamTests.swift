@@ -28,7 +28,7 @@ struct StreamTests {
   @Test func `what a failed check says matters more than that nobody could read it`() throws {
     let directory = try TemporaryDirectory()
     try TinyModel.convert(Self.model, to: directory("c")) { _ in }
-    try CheckpointEdit(directory("c")).overwrite("model.norm.weight", with: [1])
+    try CheckpointEdit(directory("c")).overwrite("model.norm.weight", with: [UInt8(1)])
     #expect(try Program.run(after: "exec > /dev/full", ["verify", directory("c")]).code == 1)
   }
 
