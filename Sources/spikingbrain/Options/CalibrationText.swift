@@ -3,6 +3,7 @@ import Checkpoints
 import Conversion
 import Foundation
 import ModelFiles
+import Runtime
 import Tokenization
 
 extension ModelFile {
@@ -13,7 +14,9 @@ extension ModelFile {
     for file in files where tokens.count < limit {
       tokens += tokenizer.encode(bytes: try InputError.text(at: file))
     }
-    return Array(tokens.prefix(limit))
+    tokens = Array(tokens.prefix(limit))
+    try description.requireRows(for: tokens, text: tokenizer.token(of:))
+    return tokens
   }
 
   /// What tells this model from others, and one version of its files from another.
