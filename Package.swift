@@ -85,8 +85,6 @@ let modules: [Module] = [
 
 let systemLibraries: [Target] = [
   .systemLibrary(
-    name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
-  .systemLibrary(
     name: "CHDF5", pkgConfig: "hdf5-serial", providers: [.apt(["libhdf5-dev"])]),
   .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
   .systemLibrary(name: "CLibCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
@@ -114,6 +112,8 @@ let package = Package(
     + [
       // SIMD kernels with run-time dispatch; -O2 even in debug builds, or tests take minutes.
       .target(name: "CKernels", cSettings: [.unsafeFlags(["-O2"])]),
+      // OpenBLAS, loaded when it is first used.
+      .target(name: "COpenBLAS", linkerSettings: [.linkedLibrary("dl")]),
       // Linux calls that Swift's Glibc module does not export.
       .target(name: "CFileSystem"),
       // Few functions of MPI, which do nothing without the trait.

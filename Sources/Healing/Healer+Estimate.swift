@@ -165,7 +165,7 @@ extension Healer {
       for (runner, start) in [(teacher, teacherState), (student, studentState)].prefix(both ? 2 : 1)
       {
         var state = start
-        runner.run(segment.copy, state: &state, position: 0, angles: angles)
+        try runner.run(segment.copy, state: &state, position: 0, angles: angles)
       }
     }
 

@@ -41,13 +41,13 @@ extension SpikingProbe {
         return try model.extend(&state, with: sample)
       }
       for (index, model) in models.enumerated() {
-        let found = model.logProbabilities(
+        let found = try model.logProbabilities(
           of: sample, at: 1..<max(1, sample.count), hidden: hidden[index])
         for (token, value) in found.enumerated() { nlls[index][start + token] = -value }
       }
       for first in stride(from: 0, to: sample.count - 1, by: Self.rowsAtOnce) {
         let rows = first..<min(first + Self.rowsAtOnce, sample.count - 1)
-        let found = Distillation.backwardInPlace(
+        let found = try Distillation.backwardInPlace(
           student: models[1].logits(hidden[1], rows: rows),
           teacher: models[0].logits(hidden[0], rows: rows))
         for (row, value) in zip(rows, found) { divergences[start + row] = value }

@@ -4,6 +4,7 @@ import Conversion
 import Foundation
 import InputFiles
 import ModelFiles
+import Runtime
 import Tokenization
 
 extension ModelFile {
@@ -14,7 +15,9 @@ extension ModelFile {
     for file in files where tokens.count < limit {
       tokens += tokenizer.encode(bytes: try InputFile.readText(file))
     }
-    return Array(tokens.prefix(limit))
+    tokens = Array(tokens.prefix(limit))
+    try description.requireRows(for: tokens, text: tokenizer.token(of:))
+    return tokens
   }
 
   /// What tells this model from others, and one version of its files from another.

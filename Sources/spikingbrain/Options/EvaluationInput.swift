@@ -45,6 +45,7 @@ struct EvaluationInput {
     model = runnable.model
     self.teacher = reference?.model
     tokens = limit.map { Array(ids.prefix($0)) } ?? ids
+    try description.requireRows(for: tokens, text: tokenizer.token(of:))
     self.text = text
     special = Set(
       tokenizer.specialTokens.map(\.id) + named.end

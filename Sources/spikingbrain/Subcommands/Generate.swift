@@ -57,8 +57,9 @@ struct Generate: ParsableCommand {
     }
     let runnable = try RunnableModel(ckpt, limits: limits)
     let tokenizer = try runnable.file.tokenizer.load()
-    let resumed = try state.map { try StateFile.read($0, for: runnable.model.description) }
+    let resumed = try state.map { try StateFile.read($0, for: runnable.file) }
     let ids = try promptTokens(tokenizer, runnable, continues: resumed != nil)
+    try runnable.model.description.requireRows(for: ids, text: tokenizer.token(of:))
     var generation = Generation(
       model: runnable.model, state: resumed ?? DecodingState(for: runnable.model.description),
       sampler: Sampler(temperature: temperature, topP: topP, seed: seed),
@@ -78,7 +79,7 @@ struct Generate: ParsableCommand {
     if !reporting.json { Terminal.continueText(rest + "\n") }
     let seconds = Date().timeIntervalSince(started)
     if let saveState {
-      try StateFile.write(generation.state, of: runnable.model.description, to: saveState)
+      try StateFile.write(generation.state, of: runnable.file, to: saveState)
     }
     if reporting.json {
       reporting.report(
@@ -124,7 +125,7 @@ struct Generation {
     var hidden = try model.extend(&state, with: prompt)
     var generated: [Int] = []
     while generated.count < maxTokens {
-      let logits = model.logits(hidden, rows: hidden.rows - 1..<hidden.rows)
+      let logits = try model.logits(hidden, rows: hidden.rows - 1..<hidden.rows)
       let token = withExtendedLifetime(logits) { sampler.choose(logits.elements) }
       if endTokens.contains(token) { break }
       generated.append(token)
