@@ -7,12 +7,17 @@ package struct EmbeddingRows: Sendable {
   private let view: TensorView
   private let origin: TensorOrigin
   private let model: ModelDescription
+  /// Whether the mapped pages are dropped after each use: a text touches most of them.
+  private let dropsPages: Bool
   /// The sinks [n, H].
   package let sinks: FloatMatrix
 
   /// The rows of `source`, whose model is `model`.
-  package init(_ source: any WeightSource, model: ModelDescription) throws {
+  package init(
+    _ source: any WeightSource, model: ModelDescription, dropsPages: Bool = true
+  ) throws {
     self.model = model
+    self.dropsPages = dropsPages
     origin = TensorOrigin(TensorAddress(.embedding), in: source)
     view = try origin.view
     sinks = FloatMatrix(rows: model.sinkCount, columns: model.hiddenSize)
@@ -29,6 +34,7 @@ package struct EmbeddingRows: Sendable {
     for (row, id) in ids.enumerated() {
       RowDecoder.decode(view, rows: id..<id + 1, into: matrix.row(row))
     }
+    if dropsPages { view.discard() }
     try check(matrix, of: origin) { ids[ids.index(ids.startIndex, offsetBy: $0)] }
     return matrix
   }

@@ -55,9 +55,9 @@ public struct Model: Sendable {
     self.residency = residency
     self.observer = observer
     self.source = source
-    embedding = try EmbeddingRows(source, model: description)
     var bounded = false
     if case .bounded = residency { bounded = true }
+    embedding = try EmbeddingRows(source, model: description, dropsPages: bounded)
     loaded =
       bounded
       ? []

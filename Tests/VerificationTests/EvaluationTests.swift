@@ -34,7 +34,7 @@ struct EvaluationTests {
   private func logProbabilities(_ model: Model, _ segment: [Int]) throws -> [[Double]] {
     var state = DecodingState(for: model.description)
     let hidden = try model.extend(&state, with: segment)
-    return segment.indices.map { row in
+    return try segment.indices.map { row in
       let logits = try model.logits(hidden, rows: row..<row + 1)
       let values = withExtendedLifetime(logits) { logits.elements.map(Double.init) }
       let top = values.max() ?? 0
