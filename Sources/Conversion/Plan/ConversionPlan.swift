@@ -35,7 +35,7 @@ public enum ConversionPlan {
       ]),
       source: source.summary,
       notes: notes(source.description, target, obstacles) + intraLayerNotes(target, settings)
-        + sizeNotes(source, tensors))
+        + sizeNotes(source, tensors) + source.tokenizerNotes())
   }
 
   /// The model that `source` becomes.
