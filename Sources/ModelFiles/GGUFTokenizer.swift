@@ -1,5 +1,6 @@
 import Foundation
 package import StrictJSON
+import TensorTypes
 package import Tokenization
 
 /// The tokenizer of a GGUF file: that of the files beside it if they are of the same model, or else

@@ -9,6 +9,8 @@ public struct JSONLimit: Sendable, Equatable {
   public static let configuration = JSONLimit(values: 1 << 16)
   /// Files of tokenizers (260,000 tokens with 520,000 merges count as 2.6 million).
   public static let tokenizer = JSONLimit(values: 1 << 22)
+  /// Lists of token ids.
+  public static let ids = JSONLimit(values: 1 << 22)
   /// Documents that list tensors: headers, indices and manifests.
   public static let tensors = JSONLimit(values: 1 << 22)
 

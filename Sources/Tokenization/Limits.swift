@@ -14,7 +14,7 @@ public enum TokenizationLimits {
   public static let patternInstructions = 1 << 10
   /// Looks at a scalar that all instructions of a pattern together can take, counted repetitions
   /// of a class included.
-  public static let patternWeight = 1 << 14
+  public static let patternWeight = 1 << 11
   /// UTF-8 bytes of one piece of a Unigram model: what one step of its search can look at.
   public static let pieceBytes = 1 << 12
   /// Levels of groups in a pattern; of blocks, operators and parentheses in a chat template, and

@@ -128,15 +128,15 @@ extension TemplateRun {
   ) throws(TokenizationError) -> TemplateValue {
     if wanted.isEmpty { throw unsupported("\"replace\" of an empty text") }
     let search = TextSearch(wanted)
-    var replaced = String.UnicodeScalarView()
+    var replaced: [Unicode.Scalar] = []
     var start = 0
     while let position = search.next(in: text, from: start) {
       try spend(bytes: 4 * (position - start + replacement.count))
-      replaced.append(contentsOf: text[start..<position])
-      replaced.append(contentsOf: replacement)
+      replaced += text[start..<position]
+      replaced += replacement
       start = position + wanted.count
     }
-    replaced.append(contentsOf: text[start...])
+    replaced += text[start...]
     return try string(String(replaced))
   }
 }

@@ -43,4 +43,9 @@ struct Pattern: Sendable {
 
   /// A matcher to reuse for many ranges.
   var matcher: PatternMatcher { PatternMatcher(program) }
+
+  /// A matcher that begins to remember after other than the usual number of steps, for tests.
+  func matcher(freeSteps: Int) -> PatternMatcher {
+    PatternMatcher(program, freeSteps: freeSteps)
+  }
 }

@@ -19,8 +19,8 @@ struct PatternMatcher {
   private var origin = 0
   private var end = 0
 
-  /// Steps before the matcher remembers.
-  private static let freeSteps = 512
+  /// Steps of a match before the matcher remembers.
+  private let freeSteps: Int
 
   /// Another way to go on: at `low` with instruction `place`, or, if `start` is not negative, the
   /// shorter repetitions of the run at `place` that began at `start`: `low..<high` are untried.
@@ -31,8 +31,9 @@ struct PatternMatcher {
     var high = 0
   }
 
-  init(_ program: PatternProgram) {
+  init(_ program: PatternProgram, freeSteps: Int = 512) {
     self.program = program
+    self.freeSteps = freeSteps
     words = (program.instructions.count + 63) / 64
   }
 
@@ -83,22 +84,15 @@ struct PatternMatcher {
               break
             }
             position += read.length
+          } else if let run = run(
+            of: program.classes[scalars], bytes, place: place, from: position, least: least,
+            most: most, possessive: possessive)
+          {
+            if run.high > run.low || most == .max { choices.append(run) }
+            steps += run.high - position
+            position = run.high
           } else {
-            var (count, low, high) = (0, position, position)
-            while count < most, let read = bytes.scalar(at: high, end: end),
-              program.classes[scalars].contains(read.scalar)
-            {
-              high += read.length
-              count += 1
-              if count == least { low = high }
-            }
-            steps += count
-            holds = count >= least
-            if holds, high > low || most == .max {
-              choices.append(
-                Choice(place: place, start: position, low: possessive ? high : low, high: high))
-            }
-            position = high
+            holds = false
           }
           place = next
         }
@@ -107,6 +101,35 @@ struct PatternMatcher {
       guard let next = backtrack(bytes) else { return nil }
       (place, position) = next
     }
+  }
+
+  /// The longest run that begins at `start`, and what is left to try of it; nil if there is none,
+  /// or all that could follow has failed before.
+  private func run(
+    of scalars: ScalarClass, _ bytes: [UInt8], place: Int, from start: Int, least: Int, most: Int,
+    possessive: Bool
+  ) -> Choice? {
+    var (count, most) = (0, most)
+    var choice = Choice(place: place, start: start, low: start, high: start)
+    var known: Int?
+    while let read = bytes.scalar(at: choice.high, end: end), scalars.contains(read.scalar) {
+      if count == most {
+        // Runs from `known` on are at least as long, so the only way on has failed.
+        if possessive, known != nil { return nil }
+        break
+      }
+      choice.high += read.length
+      count += 1
+      if count == least { choice.low = choice.high }
+      // Where a run from later on has failed, only ends that are too near to it are untried.
+      if known == nil, remembers, most == .max, isVisited(place, choice.high) {
+        known = count
+        most = count + max(least, 1) - 1
+      }
+    }
+    if count < least { return nil }
+    if possessive { choice.low = choice.high }
+    return choice
   }
 
   /// The next choice to try; nil if there is none.
@@ -139,17 +162,22 @@ struct PatternMatcher {
   private mutating func visit(_ place: Int, _ position: Int) -> Bool {
     if !remembers {
       steps += 1
-      remembers = steps > Self.freeSteps
+      remembers = steps > freeSteps
       return true
     }
-    let row = (position - origin) * words
-    if visited.count < row + words {
-      visited.append(contentsOf: repeatElement(0, count: row + words - visited.count))
+    let word = (position - origin) * words + place / 64
+    if visited.count <= word {
+      visited.append(contentsOf: repeatElement(0, count: word + 1 - visited.count))
     }
     let bit: UInt64 = 1 << UInt64(place % 64)
-    if visited[row + place / 64] & bit != 0 { return false }
-    visited[row + place / 64] |= bit
+    if visited[word] & bit != 0 { return false }
+    visited[word] |= bit
     return true
+  }
+
+  private func isVisited(_ place: Int, _ position: Int) -> Bool {
+    let word = (position - origin) * words + place / 64
+    return word < visited.count && visited[word] >> UInt64(place % 64) & 1 != 0
   }
 
   private func holds(_ assertion: PatternAssertion, _ bytes: [UInt8], _ position: Int) -> Bool {

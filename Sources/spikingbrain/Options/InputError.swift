@@ -38,7 +38,7 @@ enum InputError: ReportableError {
   static func ids(in data: Data) throws -> [Int] {
     let value: JSONValue
     do {
-      value = try JSONParser.parse(data)
+      value = try JSONParser.parse(data, limit: .ids)
     } catch {
       throw notIDs(reason: error.what)
     }
