@@ -24,7 +24,9 @@ struct GGUFTokenizerTests {
   /// A `tokenizer.json` without the merge, so that its ids differ.
   private func writeBeside(_ tokens: [String] = tokens) throws {
     let vocabulary = JSONObject(tokens.enumerated().map { ($0.element, .int($0.offset)) })
-    let document: JSONValue = ["model": ["type": "BPE", "vocab": .object(vocabulary), "merges": []]]
+    let document: JSONValue = [
+      "model": ["type": "BPE", "vocab": .object(vocabulary), "merges": []]
+    ]
     try directory.write("tokenizer.json", document.compact)
   }
 

@@ -171,7 +171,8 @@ import Testing
     #expect(unigram([("unk_id", 2)]) == .idOfNoToken(id: 2, path: "model.unk_id"))
     #expect(unigram([("unk_id", -1)]) == .idOfNoToken(id: -1, path: "model.unk_id"))
     for vocabulary: JSONValue in [
-      [], [["a"]], [["a", "b"]], [["a", 0], ["a", 0]], [["a", .number("1e999")]], ["a": 0], [[1, 0]],
+      [], [["a"]], [["a", "b"]], [["a", 0], ["a", 0]], [["a", .number("1e999")]], ["a": 0],
+      [[1, 0]],
       [[.string(String(repeating: "a", count: TokenizationLimits.pieceBytes + 1)), 0]],
     ] {
       #expect(unigram([("vocab", vocabulary)]) != nil)

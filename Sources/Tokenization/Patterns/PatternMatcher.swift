@@ -13,9 +13,12 @@ struct PatternMatcher {
   private var steps = 0
   /// Whether visited places are remembered.
   private var remembers = false
-  /// A bit for each instruction, for each byte of the text from `origin` on.
+  /// A bit for each instruction, for each byte of the text from `base` on.
   private var visited: [UInt64] = []
   private let words: Int
+  private var base = 0
+  /// The last place in the text that is remembered.
+  private var reach = -1
   private var origin = 0
   private var end = 0
 
@@ -41,8 +44,7 @@ struct PatternMatcher {
   mutating func forEachPart(
     of bytes: [UInt8], in range: Range<Int>, _ body: (Range<Int>, _ isMatch: Bool) -> Void
   ) {
-    remembers = false
-    visited.removeAll(keepingCapacity: true)
+    reach = -1
     (origin, end) = (range.lowerBound, range.upperBound)
     var gap = range.lowerBound
     var position = gap
@@ -63,6 +65,12 @@ struct PatternMatcher {
   private mutating func match(_ bytes: [UInt8], from start: Int) -> Int? {
     choices.removeAll(keepingCapacity: true)
     steps = 0
+    if reach < start {
+      // What is remembered lies behind.
+      remembers = false
+      visited.removeAll(keepingCapacity: true)
+      base = start
+    }
     var place = program.start
     var position = start
     while true {
@@ -78,7 +86,8 @@ struct PatternMatcher {
           place = next
         case .run(let scalars, let least, let most, let possessive, let next):
           if least == 1, most == 1 {
-            guard let read = bytes.scalar(at: position, end: end), program.classes[scalars].contains(read.scalar)
+            guard let read = bytes.scalar(at: position, end: end),
+              program.classes[scalars].contains(read.scalar)
             else {
               holds = false
               break
@@ -136,7 +145,8 @@ struct PatternMatcher {
   private mutating func backtrack(_ bytes: [UInt8]) -> (place: Int, position: Int)? {
     while let choice = choices.last {
       let last = choices.count - 1
-      guard choice.start >= 0, case .run(_, _, let most, _, let next) = program.instructions[choice.place]
+      guard choice.start >= 0,
+        case .run(_, _, let most, _, let next) = program.instructions[choice.place]
       else {
         choices.removeLast()
         return (choice.place, choice.low)
@@ -165,7 +175,8 @@ struct PatternMatcher {
       remembers = steps > freeSteps
       return true
     }
-    let word = (position - origin) * words + place / 64
+    reach = max(reach, position)
+    let word = (position - base) * words + place / 64
     if visited.count <= word {
       visited.append(contentsOf: repeatElement(0, count: word + 1 - visited.count))
     }
@@ -176,7 +187,7 @@ struct PatternMatcher {
   }
 
   private func isVisited(_ place: Int, _ position: Int) -> Bool {
-    let word = (position - origin) * words + place / 64
+    let word = (position - base) * words + place / 64
     return word < visited.count && visited[word] >> UInt64(place % 64) & 1 != 0
   }
 
