@@ -58,7 +58,7 @@ public struct Archive: Sendable {
 
   private static func parse(_ text: [UInt8], _ path: String) throws(CheckpointError) -> JSONValue {
     do throws(JSONError) {
-      return try JSONParser.parse(text)
+      return try JSONParser.parse(text, limit: .tensors)
     } catch {
       throw .notJSON(file: path, reason: error)
     }

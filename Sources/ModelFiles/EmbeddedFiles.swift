@@ -15,7 +15,7 @@ public struct EmbeddedFiles: Sendable {
   public func json(_ name: String) throws(ModelFileError) -> JSONValue? {
     guard let bytes = bytes(name) else { return nil }
     do {
-      return try JSONParser.parse(bytes)
+      return try JSONParser.parse(bytes, limit: .tokenizer)
     } catch {
       throw .invalidJSON(file: "\(path), embedded \(name)", reason: error.what)
     }
@@ -26,7 +26,8 @@ public struct EmbeddedFiles: Sendable {
     if let document = try json("tokenizer.json") { return try Tokenizer(tokenizerJSON: document) }
     guard let vocabulary = try json("vocab.json"), let merges = bytes("merges.txt") else {
       throw TokenizationError.noTokenizer(
-        directory: path, lookedFor: ["tokenizer.json", "vocab.json with merges.txt"])
+        directory: path, lookedFor: Tokenizer.lookedFor,
+        found: Tokenizer.foreignFiles.filter { bytes($0) != nil })
     }
     return try Tokenizer(
       vocabulary: vocabulary, merges: String(decoding: merges, as: UTF8.self),
@@ -36,9 +37,12 @@ public struct EmbeddedFiles: Sendable {
   /// The chat format; nil when there is none.
   public func chatTemplate() throws -> ChatTemplate? {
     var config = try json("tokenizer_config.json")?.object ?? JSONObject()
+    var origin = "tokenizer_config.json"
     if let template = bytes("chat_template.jinja") {
+      origin = "chat_template.jinja"
       config["chat_template"] = .string(String(decoding: template, as: UTF8.self))
     }
-    return try ChatTemplate(tokenizerConfig: .object(config))
+    return try ChatTemplate(
+      tokenizerConfig: .object(config), origin: "\(path), embedded \(origin)")
   }
 }

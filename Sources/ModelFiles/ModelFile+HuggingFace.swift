@@ -41,7 +41,9 @@ public enum JSONFile {
   public static let largest = 64 << 20
 
   /// The object in the file at `path`.
-  public static func object(_ path: String) throws(ModelFileError) -> JSONObject {
+  public static func object(
+    _ path: String, limit: JSONLimit = .configuration
+  ) throws(ModelFileError) -> JSONObject {
     let bytes: Data
     do {
       let size = try FileManager.default.attributesOfItem(atPath: path)[.size] as? Int ?? 0
@@ -57,7 +59,7 @@ public enum JSONFile {
     }
     let value: JSONValue
     do {
-      value = try JSONParser.parse(bytes)
+      value = try JSONParser.parse(bytes, limit: limit)
     } catch {
       throw .invalidJSON(file: path, reason: error.what)
     }

@@ -16,7 +16,8 @@ public enum TokenizerSource: Sendable {
   public static let fileNames = [
     "tokenizer.json", "tokenizer_config.json", "tokenizer.model", "vocab.json", "merges.txt",
     "special_tokens_map.json", "added_tokens.json", "chat_template.jinja", "chat_template.json",
-    "generation_config.json",
+    "generation_config.json", "tekken.json", "tokenizer.model.v3", "spiece.model",
+    "sentencepiece.bpe.model", "tiktoken.model", "qwen.tiktoken",
   ]
 
   /// Where the tokenizer of the checkpoint at `path` comes from; the tensors need not be sound.
@@ -45,7 +46,7 @@ public enum TokenizerSource: Sendable {
     try naming {
       switch self {
       case .directory(let path): try Tokenizer.load(directory: path)
-      case .gguf(let metadata, _): try Tokenizer(gguf: metadata)
+      case .gguf(let metadata, let file): try GGUFTokenizer(metadata, file: file).load()
       case .embedded(let files): try files.tokenizer()
       }
     }
@@ -53,13 +54,13 @@ public enum TokenizerSource: Sendable {
 
   /// The chat format; throws when there is none or it cannot be run.
   public func chatTemplate() throws -> ChatTemplate {
-    let template = try naming {
+    let template =
       switch self {
       case .directory(let path): try ChatTemplate.load(directory: path)
-      case .gguf(let metadata, _): try ChatTemplate(gguf: metadata)
+      case .gguf(let metadata, let file):
+        try GGUFTokenizer(metadata, file: file).chatTemplate()
       case .embedded(let files): try files.chatTemplate()
       }
-    }
     guard let template else { throw ModelFileError.noChatTemplate(path: path) }
     return template
   }
@@ -79,6 +80,8 @@ public enum TokenizerSource: Sendable {
     } catch let error as TokenizationError {
       switch error {
       case .noTokenizer, .unreadable, .malformedJSON: throw error
+      case .inFile(let file, let error):
+        throw ModelFileError.tokenizer(file: file, reason: error.description)
       default:
         let document = path + "/tokenizer.json"
         let isThere = FileManager.default.fileExists(atPath: document)

@@ -9,6 +9,7 @@ public enum JSONError: ReportableError, Equatable {
   case invalidUTF8
   case duplicateKey(String, offset: Int)
   case tooDeep(limit: Int, offset: Int)
+  case tooManyValues(limit: Int)
   case trailingBytes(offset: Int)
 
   public var what: String {
@@ -23,6 +24,8 @@ public enum JSONError: ReportableError, Equatable {
     case .duplicateKey(let key, let offset): "JSON: key \"\(key)\" appears twice (byte \(offset))"
     case .tooDeep(let limit, let offset):
       "JSON is nested deeper than \(limit) levels at byte \(offset)"
+    case .tooManyValues(let limit):
+      "JSON holds more than \(limit) values (a member of an object counts as four)"
     case .trailingBytes(let offset): "JSON: unexpected text after the end, at byte \(offset)"
     }
   }

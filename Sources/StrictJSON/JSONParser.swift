@@ -1,12 +1,15 @@
-/// A strict RFC 8259 parser: duplicate keys, invalid UTF-8, trailing text and deep nesting are
-/// errors.
+/// A strict RFC 8259 parser: duplicate keys, invalid UTF-8, trailing text, deep nesting and too
+/// many values are errors.
 public struct JSONParser {
   /// Deeper documents are refused: no file we read needs more, and recursion must be bounded.
   public static let maximumDepth = 128
 
-  /// Parses one JSON document.
-  public static func parse(_ bytes: some Sequence<UInt8>) throws(JSONError) -> JSONValue {
+  /// Parses one JSON document that holds at most as many values as `limit` says.
+  public static func parse(
+    _ bytes: some Sequence<UInt8>, limit: JSONLimit = .configuration
+  ) throws(JSONError) -> JSONValue {
     var parser = JSONParser(bytes: Array(bytes))
+    try limit.check(parser.bytes)
     guard String(validating: parser.bytes, as: UTF8.self) != nil else {
       throw .invalidUTF8
     }
@@ -17,9 +20,11 @@ public struct JSONParser {
     return value
   }
 
-  /// Parses one JSON document.
-  public static func parse(_ text: String) throws(JSONError) -> JSONValue {
-    try parse(text.utf8)
+  /// Parses one JSON document that holds at most as many values as `limit` says.
+  public static func parse(
+    _ text: String, limit: JSONLimit = .configuration
+  ) throws(JSONError) -> JSONValue {
+    try parse(text.utf8, limit: limit)
   }
 
   private let bytes: [UInt8]

@@ -9,15 +9,23 @@ public enum TokenizationLimits {
   public static let tokenBytes = 1 << 16
   /// Bytes of a pattern's text.
   public static let patternBytes = 1 << 14
-  /// Instructions of a compiled pattern; counted repetitions are written out.
-  public static let patternInstructions = 1 << 14
-  /// Levels of groups in a pattern; of blocks, operators and parentheses in a chat template; and
-  /// of its macros' calls. Reading and running them is recursive.
+  /// Instructions of a compiled pattern, and parts looked at to compile it: repetitions of groups
+  /// are written out. The longest in use has about 100.
+  public static let patternInstructions = 1 << 10
+  /// Looks at a scalar that all instructions of a pattern together can take, counted repetitions
+  /// of a class included.
+  public static let patternWeight = 1 << 11
+  /// UTF-8 bytes of one piece of a Unigram model: what one step of its search can look at.
+  public static let pieceBytes = 1 << 12
+  /// Levels of groups in a pattern; of blocks, operators and parentheses in a chat template, and
+  /// of the values it builds. Reading and running them is recursive.
   public static let nesting = 128
   /// Bytes of a chat template's text.
   public static let templateBytes = 1 << 20
-  /// Bytes a chat template may print.
-  public static let promptBytes = 64 << 20
-  /// Statements and loop turns a chat template may run.
-  public static let templateSteps = 1 << 20
+  /// Bytes of all values that a run of a chat template builds, copies, compares and prints.
+  public static let templateValueBytes = 128 << 20
+  /// Statements, loop turns, parts of expressions and comparisons of a run.
+  public static let templateSteps = 1 << 22
+  /// Levels of blocks, expressions and macros' calls of a run.
+  public static let templateRecursion = 512
 }

@@ -3,7 +3,9 @@ public import TensorTypes
 /// Why a tokenizer or a chat template cannot be used.
 public enum TokenizationError: ReportableError, Equatable {
   // Files
-  case noTokenizer(directory: String, lookedFor: [String])
+  /// An error in a file.
+  indirect case inFile(String, TokenizationError)
+  case noTokenizer(directory: String, lookedFor: [String], found: [String])
   case unreadable(file: String, reason: String)
   case malformedJSON(file: String, reason: String)
   case malformedMerges(line: Int, text: String)
@@ -15,6 +17,7 @@ public enum TokenizationError: ReportableError, Equatable {
   case unsupportedOption(path: String, value: String, reason: String)
   case unsupportedPattern(String, reason: String, position: Int, path: String)
   // Vocabularies
+  case idOfNoToken(id: Int, path: String)
   case idOutOfRange(token: String, id: Int, limit: Int)
   case idTaken(id: Int, first: String, second: String)
   case tokenTaken(token: String, first: Int, second: Int)
@@ -24,6 +27,7 @@ public enum TokenizationError: ReportableError, Equatable {
   case unknownModel(String, known: [String])
   case unknownPreTokenizer(String, known: [String])
   case missingMetadata(key: String, reason: String)
+  case otherTokenizer(file: String, id: Int, token: String, expected: String)
   case metadataLength(key: String, expected: Int, found: Int)
   // Chat templates
   case templateSyntax(reason: String, line: Int)
@@ -33,8 +37,11 @@ public enum TokenizationError: ReportableError, Equatable {
 
   public var what: String {
     switch self {
-    case .noTokenizer(let directory, let lookedFor):
+    case .inFile(_, let error): error.location.map { "\($0): \(error.what)" } ?? error.what
+    case .noTokenizer(let directory, let lookedFor, let found):
       "\(directory) has no tokenizer: looked for \(lookedFor.joined(separator: ", "))"
+        + (found.isEmpty
+          ? "" : "; found \(found.joined(separator: ", ")), a form that is not read")
     case .unreadable(let file, let reason): "cannot read \(file): \(reason)"
     case .malformedJSON(_, let reason): reason
     case .malformedMerges(let line, let text):
@@ -52,6 +59,7 @@ public enum TokenizationError: ReportableError, Equatable {
       "pattern \"\(Self.shortened(text))\": \(reason) (after \(position) characters)"
     case .idOutOfRange(let token, let id, let limit):
       "token \"\(Self.shortened(token))\" has id \(id), which is not in 0..<\(limit)"
+    case .idOfNoToken(let id, _): "no token has id \(id)"
     case .idTaken(let id, let first, let second):
       "id \(id) belongs to \"\(Self.shortened(first))\" and to \"\(Self.shortened(second))\""
     case .tokenTaken(let token, let first, let second):
@@ -63,8 +71,12 @@ public enum TokenizationError: ReportableError, Equatable {
     case .unknownModel(let name, let known):
       "tokenizer model \"\(name)\" is not supported; known: \(known.joined(separator: ", "))"
     case .unknownPreTokenizer(let name, let known):
-      "pre-tokenizer \"\(name)\" is not known; known: \(known.joined(separator: ", "))"
+      "pre-tokenizer \"\(Self.shortened(name))\" is not known; known: "
+        + known.joined(separator: ", ")
     case .missingMetadata(_, let reason): "the entry is missing: \(reason)"
+    case .otherTokenizer(_, let id, let token, let expected):
+      "is the tokenizer of another model: id \(id) is \"\(Self.shortened(token))\" there and "
+        + "\"\(Self.shortened(expected))\" in the GGUF file"
     case .metadataLength(_, let expected, let found):
       "expected \(expected) elements, one per token, found \(found)"
     case .templateSyntax(let reason, let line): "chat template, line \(line): \(reason)"
@@ -77,21 +89,25 @@ public enum TokenizationError: ReportableError, Equatable {
 
   public var location: String? {
     switch self {
-    case .malformedJSON(let file, _): file
+    case .malformedJSON(let file, _), .inFile(let file, _): file
     case .missing(let path), .wrongType(let path, _, _), .unsupportedComponent(let path, _, _),
       .unsupportedOption(let path, _, _), .unsupportedPattern(_, _, _, let path),
-      .absentToken(let path, _):
+      .absentToken(let path, _), .idOfNoToken(_, let path):
       path
     case .missingMetadata(let key, _), .metadataLength(let key, _, _): key
+    case .otherTokenizer(let file, _, _, _): file
     default: nil
     }
   }
 
   public var advice: String? {
     switch self {
-    case .unknownPreTokenizer(let name, let known):
-      NearestName.of(name, among: known).map { "did you mean \"\($0)\"?" }
-        ?? "give the original model's tokenizer.json instead"
+    case .unknownModel, .unknownPreTokenizer, .missingMetadata, .otherTokenizer:
+      "put the original model's tokenizer.json beside the file"
+    case .inFile(_, let error): error.advice
+    case .noTokenizer(let directory, _, let found) where !found.isEmpty:
+      "with transformers: AutoTokenizer.from_pretrained(\"\(directory)\")"
+        + ".save_pretrained(\"\(directory)\") writes tokenizer.json"
     case .templateUnsupported: "give the prompt as plain text instead"
     default: nil
     }
@@ -100,5 +116,19 @@ public enum TokenizationError: ReportableError, Equatable {
   /// Names from a file can be long: what is printed of them is not.
   private static func shortened(_ text: String) -> String {
     text.count <= 120 ? text : text.prefix(117) + "…"
+  }
+}
+
+/// Runs `body`; its errors name `file` if there is one and they do not name one themselves.
+func naming<Value>(
+  _ file: String?, _ body: () throws(TokenizationError) -> Value
+) throws(TokenizationError) -> Value {
+  do throws(TokenizationError) {
+    return try body()
+  } catch {
+    switch error {
+    case .inFile, .noTokenizer, .unreadable, .malformedJSON: throw error
+    default: throw file.map { .inFile($0, error) } ?? error
+    }
   }
 }

@@ -7,7 +7,7 @@ public import StrictJSON
 public struct Tokenizer: Sendable {
   let normalizer: Normalizer
   let preTokenizer: PreTokenizer
-  let model: BytePairModel
+  let model: WordModel
   let postProcessor: PostProcessor
   let decoder: Decoder
   /// The model's tokens and the added ones.
@@ -26,7 +26,7 @@ public struct Tokenizer: Sendable {
     preTokenizer = try PreTokenizer(file.optional("pre_tokenizer"))
     postProcessor = try PostProcessor(file.optional("post_processor"))
     decoder = try Decoder(file.optional("decoder"))
-    model = try BytePairModel(try file.member("model"))
+    model = try WordModel(try file.member("model"))
 
     var added: [AddedToken] = []
     var all = model.vocabulary
@@ -37,6 +37,7 @@ public struct Tokenizer: Sendable {
       added.append(token)
     }
     vocabulary = all
+    try postProcessor.check(all)
     addedTokens = added.sorted { $0.id < $1.id }
     specialIDs = Set(added.filter(\.isSpecial).map(\.id))
     rawFinder = AddedTokenFinder(
@@ -62,7 +63,7 @@ public struct Tokenizer: Sendable {
   }
 
   private func encode(utf8 bytes: [UInt8], addSpecialTokens: Bool) -> [Int] {
-    var encoder = WordEncoder(model)
+    var encoder = model.encoder
     var ids = addSpecialTokens ? postProcessor.prefix : []
     for raw in rawFinder.parts(of: bytes) {
       if let id = raw.id {

@@ -24,6 +24,22 @@ import Testing
     #expect(throws: JSONError.tooDeep(limit: 128, offset: 129)) { try JSONParser.parse(text) }
   }
 
+  @Test func valuesAreCounted() throws {
+    func document(_ values: Int) -> String {
+      "{\"a\":[" + String(repeating: "0,", count: values - 1) + "0]}"
+    }
+    let limit = JSONLimit.configuration
+    // The object, its member (three more) and the array count too.
+    #expect(try JSONParser.parse(document(limit.values - 5))["a"]?.array?.count == 65_531)
+    #expect(throws: JSONError.tooManyValues(limit: limit.values)) {
+      try JSONParser.parse(document(limit.values - 4))
+    }
+    #expect(try JSONParser.parse(document(100_000), limit: .tensors)["a"]?.array?.count == 100_000)
+    // Text is no structure.
+    let text = "[\"" + String(repeating: ",[{:\\\"", count: 50_000) + "\"]"
+    #expect(try JSONParser.parse(text).array?.count == 1)
+  }
+
   @Test func invalidUTF8IsRefused() {
     #expect(throws: JSONError.invalidUTF8) { try JSONParser.parse([0x22, 0xff, 0x22]) }
   }

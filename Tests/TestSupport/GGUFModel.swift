@@ -12,7 +12,7 @@ public struct GGUFModel {
   /// The metadata and tensors of the checkpoint in `directory`, as architecture `architecture`.
   public init(
     _ directory: String, as architecture: String, quantised: Bool = false, divisors: [Float]? = nil,
-    omitting: Set<String> = [], vocabularySize: Int = 320
+    omitting: Set<String> = [], vocabularySize: Int = 320, pre: String? = "gpt-2"
   ) throws {
     let file = try ModelFile.open(directory)
     let model = file.description
@@ -27,7 +27,7 @@ public struct GGUFModel {
     }
     writer.set("\(architecture).attention.layer_norm_rms_epsilon", Float(model.normEpsilon))
     writer.set("\(architecture).rope.freq_base", Float(model.rotary.theta))
-    addTokenizer(size: vocabularySize)
+    addTokenizer(size: vocabularySize, pre: pre)
     if let divisors { writer.tensor("rope_freqs.weight", [divisors.count], divisors) }
     for requirement in model.requirements {
       try add(requirement, from: file, permuted: architecture == "llama", quantised: quantised)
@@ -35,7 +35,7 @@ public struct GGUFModel {
   }
 
   /// Bytes 0…255, "th" and unused tokens: a byte-level BPE with one merge.
-  private mutating func addTokenizer(size: Int) {
+  private mutating func addTokenizer(size: Int, pre: String?) {
     // GPT-2's letters for bytes: printable ones stand for themselves, others from U+0100 on.
     var letters: [String] = [], next: UInt32 = 0x100
     for byte in 0..<256 {
@@ -46,7 +46,7 @@ public struct GGUFModel {
       letters.append(scalar.map { String(Character($0)) } ?? "")
     }
     writer.set("tokenizer.ggml.model", "gpt2")
-    writer.set("tokenizer.ggml.pre", "gpt-2")
+    if let pre { writer.set("tokenizer.ggml.pre", pre) }
     letters.append("th")
     let unused = (257..<size).map { "<|unused_\($0)|>" }
     writer.set("tokenizer.ggml.tokens", letters + unused)

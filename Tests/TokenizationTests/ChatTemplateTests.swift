@@ -86,6 +86,99 @@ import Testing
     #expect((try? render("{{ \(sum) }}")) ?? "100001" == "100001")
   }
 
+  /// Values of doubling size, and work on them: each stopped by the one budget.
+  @Test(arguments: [
+    ("x='aaaaaaaaaaaaaaaa'", "ns.x ~ ns.x"), ("x=[1,2,3,4]", "ns.x + ns.x"),
+    ("x='ab'", "[ns.x, ns.x, ns.x]|join(ns.x)"), ("x='ab'", "(ns.x ~ ns.x)|upper"),
+    ("x='aaaaaaaa'", "ns.x.replace('a', 'aaaaaaaaaa')"),
+    ("x='ab'", "(ns.x ~ ns.x)[::-1]"), ("x='a '", "(ns.x ~ ns.x)|replace('a', 'b')"),
+  ])
+  func valuesOfDoublingSizeAreBounded(_ start: String, _ next: String) {
+    let loop = "{% for i in range(60) %}{% set ns.x = \(next) %}{% endfor %}"
+    expectBudget("{% set ns = namespace(\(start)) %}\(loop)", "builds values of more than 128 MiB")
+  }
+
+  /// Lists that hold one list twice, 40 times over: small, but not to walk through.
+  @Test(arguments: [
+    "ns.x|tojson", "ns.x == ns.y", "ns.x in [ns.y]", "{ns.x: 1}[ns.y]", "ns.x is eq(ns.y)",
+  ])
+  func sharedValuesAreBounded(_ use: String) {
+    let double = "{% set ns.x = [ns.x, ns.x] %}{% set ns.y = [ns.y, ns.y] %}"
+    expectBudget(
+      "{% set ns = namespace(x=[1], y=[1]) %}{% for i in range(40) %}\(double){% endfor %}"
+        + "{{ \(use) }}", "takes more than 4194304 steps")
+  }
+
+  @Test(arguments: [
+    "{% macro f(n) %}{{ f(n) ~ f(n) }}{% endmacro %}{{ f(1) }}",
+    "{% macro f(n) %}{% if n %}{{ (((f(n)))) }}{% endif %}{% endmacro %}{{ f(1) }}",
+  ])
+  func callsAreBounded(_ source: String) { expectBudget(source, "calls itself too deep") }
+
+  @Test func otherWorkIsBounded() {
+    let dates = "{% for i in range(60000) %}{{ strftime_now('%d %b %Y') }}{% endfor %}"
+    expectBudget(dates, "takes more than 4194304 steps")
+    let members = (0..<9000).map { "'k\($0)': 1" }.joined(separator: ", ")
+    expectBudget(
+      "{% set d = {\(members)} %}{% for i in range(60000) %}{{ d['x'] }}{% endfor %}",
+      "takes more than 4194304 steps")
+  }
+
+  private func expectBudget(
+    _ source: String, _ words: String, sourceLocation: SourceLocation = #_sourceLocation
+  ) {
+    #expect(sourceLocation: sourceLocation) {
+      try render(source)
+    } throws: { error in
+      "\(error)".contains("chat template, line 1: the template \(words)")
+    }
+  }
+
+  @Test func valuesCannotBeNestedWithoutEnd() {
+    for start in ["[]", "{}"] {
+      let next = start == "[]" ? "[ns.x]" : "{'a': ns.x}"
+      #expect {
+        try render(
+          "{% set ns = namespace(x=\(start)) %}{% for i in range(65000) %}"
+            + "{% set ns.x = \(next) %}{% endfor %}ok")
+      } throws: { error in
+        "\(error)".contains("nested deeper than 128 levels")
+      }
+    }
+    // Namespaces in values could hold themselves.
+    for next in ["namespace(x=ns.x)", "[ns]", "ns"] {
+      #expect(throws: TokenizationError.self) {
+        try render(
+          "{% set ns = namespace(x=1) %}{% for i in range(60000) %}"
+            + "{% set m = \(next) %}{% set ns.x = m %}{% endfor %}")
+      }
+    }
+  }
+
+  @Test(arguments: [
+    "1" + String(repeating: " if 1", count: 100_000), String(repeating: "[", count: 100_000),
+    "x" + String(repeating: ".a", count: 100_000), "1" + String(repeating: " is x", count: 100_000),
+    "x" + String(repeating: "|trim", count: 100_000), String(repeating: "{1:", count: 100_000),
+    String(repeating: "(", count: 100) + "1"
+      + String(repeating: String(repeating: " + 1", count: 100) + ")", count: 100),
+  ])
+  func syntaxCannotBeNestedWithoutEnd(_ expression: String) {
+    #expect {
+      try render("{{ \(expression) }}")
+    } throws: { error in
+      "\(error)".contains("nested too deep")
+    }
+  }
+
+  @Test func searchesTakeLinearTime() throws {
+    let grow = "{% for i in range(18) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}"
+    #expect(
+      try render(
+        "{% set ns = namespace(x='a') %}\(grow){{ (ns.x ~ 'b') in (ns.x ~ ns.x ~ ns.x) }}"
+          + "{{ (ns.x ~ ns.x).split(ns.x ~ 'b')|length }}") == "False1")
+    #expect(try render("{{ 'aabaaab'.replace('aab', 'x') }}") == "xax")
+  }
+
   @Test func refusalsCarryTheTemplatesMessage() {
     #expect(throws: TokenizationError.templateRefused(message: "no system")) {
       try render("{{ raise_exception('no system') }}")

@@ -80,6 +80,40 @@ import Testing
     }
   }
 
+  @Test func tokenizersInOtherFormsAreNamed() throws {
+    try directory(["tokenizer.model": "x", "tekken.json": "{}", "vocab.json": "{}"]) { path in
+      #expect {
+        try Tokenizer.load(directory: path)
+      } throws: { error in
+        "\(error)".contains("found tokenizer.model, tekken.json, a form that is not read")
+          && "\(error)".contains("AutoTokenizer.from_pretrained")
+      }
+    }
+  }
+
+  @Test func errorsOfChatTemplatesNameTheirFile() throws {
+    let files = [
+      "chat_template.jinja": "{{ messages[0].content + 1 }}",
+      "tokenizer_config.json": #"{"chat_template": "{{ 1.5 }}"}"#,
+    ]
+    let message = ChatMessage(role: "user", content: "a")
+    try directory(files) { path in
+      let template = try #require(try ChatTemplate.load(directory: path))
+      #expect {
+        try template.render([message])
+      } throws: { error in
+        (error as? TokenizationError)?.location == path + "/chat_template.jinja"
+      }
+    }
+    try directory(files.filter { $0.key.hasSuffix("json") }) { path in
+      #expect {
+        try ChatTemplate.load(directory: path)
+      } throws: { error in
+        (error as? TokenizationError)?.location == path + "/tokenizer_config.json"
+      }
+    }
+  }
+
   @Test(arguments: ["", "{", "[1,]", #"{"model":{"vocab":{"a":0,"a":1}}}"#])
   func badJSONIsAnErrorThatNamesTheFile(_ text: String) throws {
     try directory(["tokenizer.json": text]) { path in

@@ -62,16 +62,61 @@ import Testing
   }
 
   @Test func unknownNamesAreErrors() throws {
-    #expect {
-      try metadata("gpt2", pre: "qwen-2").tokenizerJSON()
-    } throws: { error in
-      "\(error)".contains("\"qwen-2\"") && "\(error)".contains("did you mean \"qwen2\"?")
+    for pre in ["qwen-2", "kimi-k2", "", nil] {
+      #expect {
+        var metadata = try metadata("gpt2", pre: "")
+        metadata.pre = pre
+        _ = try metadata.tokenizerJSON()
+      } throws: { error in
+        "\(error)".contains(pre.map { "\"\($0)\"" } ?? "tokenizer.ggml.pre")
+          && "\(error)".contains("put the original model's tokenizer.json beside the file")
+      }
     }
     var other = try metadata("gpt2", pre: "gpt-2")
     other.model = "t5"
     #expect(throws: TokenizationError.unknownModel("t5", known: ["gpt2", "llama"])) {
       try other.tokenizerJSON()
     }
+  }
+
+  /// All of llama.cpp's names that stand for patterns; which is which is checked by some texts.
+  @Test func everyKnownNameGivesATokenizer() throws {
+    let names = PreTokenizerPreset.all.flatMap(\.ggufNames)
+    #expect(Set(names).count == names.count && names.count > 70)
+    for name in names {
+      let tokenizer = try Tokenizer(gguf: metadata("gpt2", pre: name))
+      let text = "Don't 12345 naïve, 漢字かな\n\n  ok?"
+      #expect(tokenizer.decode(tokenizer.encode(text), skipSpecialTokens: true) == text, "\(name)")
+    }
+  }
+
+  @Test(arguments: [
+    ("smaug-bpe", "a 1234", ["a", " ", "123", "4"]), ("dbrx", "a 1234", ["a", " ", "123", "4"]),
+    ("qwen2", "1234", ["1", "2", "3", "4"]), ("default", "1234!?", ["123", "4", "!?"]),
+    ("gpt-4o", "fooBar's", ["foo", "Bar's"]),
+    ("deepseek-llm", "a 12, b \n", ["a", " ", "12", ",", " b", " ", "\n"]),
+    ("deepseek-v3", "漢a1234", ["漢", "a", "123", "4"]),
+    ("bailingmoe", "'s !x", ["'s", " !", "x"]), ("falcon", "x=12345", ["x", "=", "123", "45"]),
+    ("bloom", "a, b", ["a", ",", " b"]), ("jais-2", "a     b", ["a", "    ", " b"]),
+  ])
+  func namesMeanTheirPatterns(_ name: String, _ text: String, _ words: [String]) throws {
+    let tokenizer = try Tokenizer(gguf: metadata("gpt2", pre: name))
+    var pieces = Pieces(Array(text.utf8), startsInput: true)
+    tokenizer.preTokenizer.apply(to: &pieces)
+    let found = pieces.ranges.map { range in
+      let letters = String(decoding: pieces.bytes[range], as: UTF8.self).unicodeScalars
+      return String(decoding: letters.compactMap(ByteAlphabet.byte(of:)), as: UTF8.self)
+    }
+    #expect(found == words)
+  }
+
+  @Test func anotherModelsTokenizerIsTold() throws {
+    let gguf = try metadata("gpt2", pre: "gpt-2")
+    #expect(try gguf.firstDifference(from: Fixtures.tokenizer("gpt2")) == nil)
+    #expect(try gguf.firstDifference(from: Fixtures.tokenizer("llama3")) == 0)
+    var padded = gguf
+    padded.tokens.append("[PAD700]")
+    #expect(try padded.firstDifference(from: Fixtures.tokenizer("gpt2")) == nil)
   }
 
   @Test func missingAndMismatchedEntriesAreErrors() throws {

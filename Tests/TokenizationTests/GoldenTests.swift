@@ -6,7 +6,8 @@ import Tokenization
 @Suite struct GoldenTests {
   static let kinds = [
     "gpt2", "gpt2_prefixed", "smollm", "qwen2", "llama3", "llama2", "metaspace",
-    "metaspace_always", "edges", "no_unknown", "stripped", "tiny-qwen2",
+    "metaspace_always", "edges", "no_unknown", "stripped", "cl100k", "kimi", "anchors", "roberta",
+    "unigram", "unigram_unknown", "tiny-qwen2",
   ].filter { kind in
     let demo = Fixtures.root.appendingPathComponent("demo/tiny-qwen2/tokenizer.json").path
     return kind != "tiny-qwen2" || FileManager.default.fileExists(atPath: demo)

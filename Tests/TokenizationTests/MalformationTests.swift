@@ -67,8 +67,8 @@ import Testing
 
   @Test func otherModelsAndOptionsAreErrors() throws {
     #expect(
-      error(try model([("type", "Unigram")]))
-        == .unsupportedComponent(path: "model", type: "Unigram", supported: ["BPE"]))
+      error(try model([("type", "WordPiece")]))
+        == .unsupportedComponent(path: "model", type: "WordPiece", supported: ["BPE", "Unigram"]))
     for option in ["dropout", "continuing_subword_prefix", "end_of_word_suffix"] {
       #expect(error(try model([(option, "##")])) != nil)
     }
@@ -136,6 +136,48 @@ import Testing
     #expect(
       try added(5, "<|endoftext|>") == .tokenTaken(token: "<|endoftext|>", first: 0, second: 5))
     #expect(try added(0, "<new>") == .idTaken(id: 0, first: "<|endoftext|>", second: "<new>"))
+  }
+
+  /// Ids are printed: those that stand for no token must not get that far.
+  @Test(arguments: [-1, 700, 4_000_000_000, 1 << 62])
+  func idsAroundATextMustBeTokens(_ id: Int) throws {
+    let template: JSONValue = [
+      "type": "TemplateProcessing",
+      "single": [["SpecialToken": ["id": "<x>"]], ["Sequence": ["id": "A"]]],
+      "special_tokens": ["<x>": ["ids": .ints([id])]],
+    ]
+    for processor: JSONValue in [
+      template, ["type": "RobertaProcessing", "cls": ["<x>", 0], "sep": ["<y>", .int(id)]],
+      ["type": "BertProcessing", "cls": ["<x>", .int(id)], "sep": ["<y>", 0]],
+    ] {
+      #expect(
+        error(try Fixtures.document("gpt2", with: [("post_processor", processor)]))
+          == .idOfNoToken(id: id, path: "post_processor"))
+    }
+    let roberta: JSONValue = ["type": "RobertaProcessing", "cls": ["<x>"], "sep": ["<y>", 0]]
+    #expect(error(try Fixtures.document("gpt2", with: [("post_processor", roberta)])) != nil)
+  }
+
+  @Test func unigramModelsNeedPiecesScoresAndAnUnknown() throws {
+    func unigram(_ members: [(String, JSONValue)]) -> TokenizationError? {
+      var model = JSONObject([
+        ("type", "Unigram"), ("unk_id", 0), ("vocab", [["<unk>", 0], ["a", -1.5]]),
+      ])
+      for (key, value) in members { model[key] = value }
+      return error(["model": .object(model)])
+    }
+    #expect(unigram([]) == nil)
+    #expect(unigram([("unk_id", nil)]) == .missing(path: "model.unk_id"))
+    #expect(unigram([("unk_id", 2)]) == .idOfNoToken(id: 2, path: "model.unk_id"))
+    #expect(unigram([("unk_id", -1)]) == .idOfNoToken(id: -1, path: "model.unk_id"))
+    for vocabulary: JSONValue in [
+      [], [["a"]], [["a", "b"]], [["a", 0], ["a", 0]], [["a", .number("1e999")]], ["a": 0],
+      [[1, 0]],
+      [[.string(String(repeating: "a", count: TokenizationLimits.pieceBytes + 1)), 0]],
+    ] {
+      #expect(unigram([("vocab", vocabulary)]) != nil)
+    }
+    #expect(unigram([("dropout", 0.1)]) != nil)
   }
 
   @Test func templatesNeedOneText() throws {

@@ -1,6 +1,6 @@
 import StrictJSON
 
-/// Reads whole JSON files of bounded size.
+/// Reads JSON that lists tensors, of bounded size.
 enum JSONFile {
   /// The document in the file at `path`; `what` names it when it is longer than `limit` bytes.
   static func read(
@@ -14,12 +14,12 @@ enum JSONFile {
     return try parse(file.bytes, file: path)
   }
 
-  /// The document in `bytes`, a part of `file`.
+  /// The document in `bytes`, a part of `file` that lists tensors.
   static func parse(
     _ bytes: some Sequence<UInt8>, file: String
   ) throws(CheckpointError) -> JSONValue {
     do throws(JSONError) {
-      return try JSONParser.parse(bytes)
+      return try JSONParser.parse(bytes, limit: .tensors)
     } catch {
       throw .notJSON(file: file, reason: error)
     }

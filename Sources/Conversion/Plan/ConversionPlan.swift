@@ -26,6 +26,7 @@ public enum ConversionPlan {
     ).tensors()
     var configuration = layout.configuration(of: target)
     configuration["torch_dtype"] = .string(tensors.first?.type.rawValue ?? "float32")
+    let tokenizerNotes = try source.tokenizerNotes()
     return CheckpointPlan(
       description: target, configuration: configuration, tensors: tensors,
       companions: try source.companionFiles(), shardSize: settings.shardSize,
@@ -35,7 +36,7 @@ public enum ConversionPlan {
       ]),
       source: source.summary,
       notes: notes(source.description, target, obstacles) + intraLayerNotes(target, settings)
-        + sizeNotes(source, tensors))
+        + sizeNotes(source, tensors) + tokenizerNotes)
   }
 
   /// The model that `source` becomes.

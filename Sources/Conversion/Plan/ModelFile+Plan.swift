@@ -9,25 +9,62 @@ extension ModelFile {
   /// The tokenizer and generation files that a checkpoint made from this one carries.
   package func companionFiles() throws -> [CheckpointPlan.CompanionFile] {
     switch tokenizer {
-    case .directory(let directory):
-      return try TokenizerSource.fileNames.compactMap { name in
-        let path = directory + "/" + name
-        guard FileManager.default.fileExists(atPath: path) else { return nil }
-        // A damaged tokenizer is found now, not after the result was copied somewhere else.
-        if name.hasSuffix(".json") { _ = try JSONFile.object(path) }
-        return .init(name: name, content: .copy(of: path))
-      }
+    case .directory(let directory): return try Self.files(in: directory)
     case .embedded(let files):
       for file in files.files where file.name.hasSuffix(".json") { _ = try files.json(file.name) }
       return files.files.map { .init(name: $0.name, content: .bytes($0.bytes)) }
-    case .gguf(let metadata, _):
-      return [
-        .init(name: "tokenizer.json", content: .text(try metadata.tokenizerJSON().pretty)),
-        .init(
-          name: "tokenizer_config.json", content: .text(try metadata.tokenizerConfigJSON().pretty)),
-        .init(
-          name: "generation_config.json", content: .text(metadata.generationConfigJSON().pretty)),
-      ]
+    case .gguf(let metadata, let file):
+      let chosen = GGUFTokenizer(metadata, file: file)
+      var files: [CheckpointPlan.CompanionFile] = []
+      switch try chosen.form() {
+      case .beside(let directory, _): files = try Self.files(in: directory)
+      case .metadata(let document):
+        files = [.init(name: "tokenizer.json", content: .text(document.pretty))]
+      case .none: break
+      }
+      for (name, document) in [
+        ("tokenizer_config.json", try metadata.tokenizerConfigJSON()),
+        ("generation_config.json", metadata.generationConfigJSON()),
+      ] where !files.contains(where: { $0.name == name }) {
+        files.append(.init(name: name, content: .text(document.pretty)))
+      }
+      return files
+    }
+  }
+
+  /// What a user should know about the tokenizer of a checkpoint made from this one.
+  package func tokenizerNotes() throws -> [String] {
+    switch tokenizer {
+    case .gguf(let metadata, let file):
+      return try GGUFTokenizer(metadata, file: file).notes()
+    case .directory(let directory):
+      if Tokenizer.isPresent(in: directory) { return [] }
+      return Self.missing(
+        Tokenizer.foreignFiles.filter {
+          FileManager.default.fileExists(atPath: "\(directory)/\($0)")
+        })
+    case .embedded(let files):
+      if files.bytes("tokenizer.json") != nil || files.bytes("merges.txt") != nil { return [] }
+      return Self.missing(Tokenizer.foreignFiles.filter { files.bytes($0) != nil })
+    }
+  }
+
+  private static func missing(_ foreign: [String]) -> [String] {
+    if foreign.isEmpty { return ["The source has no tokenizer, so the result has none."] }
+    return [
+      "The tokenizer is carried along as \(foreign.joined(separator: ", ")), a form that this "
+        + "program does not read: commands that need one want tokenizer.json beside it, which "
+        + "AutoTokenizer.from_pretrained(…).save_pretrained(…) of transformers writes."
+    ]
+  }
+
+  private static func files(in directory: String) throws -> [CheckpointPlan.CompanionFile] {
+    try TokenizerSource.fileNames.compactMap { name in
+      let path = directory + "/" + name
+      guard FileManager.default.fileExists(atPath: path) else { return nil }
+      // A damaged tokenizer is found now, not after the result was copied somewhere else.
+      if name.hasSuffix(".json") { _ = try JSONFile.object(path, limit: .tokenizer) }
+      return .init(name: name, content: .copy(of: path))
     }
   }
 

@@ -22,13 +22,19 @@ public struct ChatTemplate: Sendable {
   private let statements: [TemplateStatement]
   /// `bos_token` and the like, which templates print.
   private let specialTokens: [String: String]
+  private let origin: String?
 
-  /// - Parameter specialTokens: names such as `bos_token` and their texts.
+  /// - Parameters:
+  ///   - specialTokens: names such as `bos_token` and their texts.
+  ///   - origin: the file that the template comes from, which all its errors name.
   public init(
-    _ source: String, specialTokens: [String: String] = [:]
+    _ source: String, specialTokens: [String: String] = [:], origin: String? = nil
   ) throws(TokenizationError) {
-    statements = try TemplateParser.parse(source)
+    statements = try naming(origin) { () throws(TokenizationError) in
+      try TemplateParser.parse(source)
+    }
     self.specialTokens = specialTokens
+    self.origin = origin
   }
 
   /// The prompt for a conversation.
@@ -39,17 +45,13 @@ public struct ChatTemplate: Sendable {
     _ messages: [ChatMessage], addGenerationPrompt: Bool = true, now: Date = Date()
   ) throws(TokenizationError) -> String {
     var variables = specialTokens.mapValues { TemplateValue.string($0) }
-    variables["messages"] = .list(
-      messages.map {
-        .dictionary([
-          (.string("role"), .string($0.role)), (.string("content"), .string($0.content)),
-        ])
-      })
     variables["add_generation_prompt"] = .bool(addGenerationPrompt)
     variables["tools"] = TemplateValue.none
     variables["documents"] = TemplateValue.none
-    return try TemplateRun(variables: variables, clock: { Self.format(now, as: $0) })
-      .print(statements)
+    return try naming(origin) { () throws(TokenizationError) in
+      try TemplateRun(variables: variables, clock: { Self.format(now, as: $0) })
+        .print(statements, for: messages)
+    }
   }
 
   /// Formats a date as `strftime` does in the C locale; nil for directives templates do not use.

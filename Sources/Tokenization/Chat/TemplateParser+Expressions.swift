@@ -6,8 +6,11 @@ extension TemplateParser {
     defer { ascend() }
     var value = try disjunction()
     while take(name: "if") {
+      var highest = height
       let condition = try disjunction()
+      highest = max(highest, height)
       let otherwise = take(name: "else") ? try expression() : nil
+      try rise(above: max(highest, height))
       value = .choice(condition: condition, value, otherwise: otherwise)
     }
     return value
@@ -23,13 +26,18 @@ extension TemplateParser {
     guard take(name: "not") else { return try comparison() }
     try descend()
     defer { ascend() }
-    return .not(try negation())
+    let value = try negation()
+    try rise(above: height)
+    return .not(value)
   }
 
   private mutating func comparison() throws(TokenizationError) -> TemplateExpression {
     let left = try sum()
+    let leftHeight = height
     guard let operation = comparisonOperator() else { return left }
     let right = try sum()
+    // One more for "not in".
+    try rise(above: max(leftHeight, height) + 1)
     if comparisonOperator() != nil {
       throw .templateUnsupported("a chain of comparisons", line: line)
     }
@@ -63,25 +71,27 @@ extension TemplateParser {
     _ operand: (inout TemplateParser) throws(TokenizationError) -> TemplateExpression
   ) throws(TokenizationError) -> TemplateExpression {
     var value = try operand(&self)
-    var levels = 0
-    defer { for _ in 0..<levels { ascend() } }
     while let name = peek.word, operators.contains(name) {
-      // Each step nests the expression deeper, and evaluation is recursive.
-      levels += 1
-      try descend()
+      let leftHeight = height
       _ = next()
-      value = .binary(name, value, try operand(&self))
+      let right = try operand(&self)
+      try rise(above: max(leftHeight, height))
+      value = .binary(name, value, right)
     }
     return value
   }
 
   private mutating func signed() throws(TokenizationError) -> TemplateExpression {
-    if take(symbol: "-") { return .negated(try postfix(try primary())) }
-    return try postfix(try primary())
+    let isNegated = take(symbol: "-")
+    let value = try postfix(try primary())
+    guard isNegated else { return value }
+    try rise(above: height)
+    return .negated(value)
   }
 
   private mutating func primary() throws(TokenizationError) -> TemplateExpression {
     let start = line
+    height = 1
     switch next() {
     case .string(var text):
       while case .string(let more) = peek {
@@ -95,7 +105,10 @@ extension TemplateParser {
     case .name("none"), .name("None"): return .literal(.none)
     case .name(let name): return .name(name)
     case .symbol("("): return try parenthesised()
-    case .symbol("["): return .list(try elements(until: "]"))
+    case .symbol("["):
+      let elements = try elements(until: "]")
+      try rise(above: height)
+      return .list(elements)
     case .symbol("{"): return try dictionary()
     case let other:
       throw .templateSyntax(reason: "expected a value, found \(other)", line: start)
@@ -107,15 +120,21 @@ extension TemplateParser {
     let first = try expression()
     if take(symbol: ")") { return first }
     try expect(.symbol(","))
-    return .list([first] + (try elements(until: ")")))
+    let firstHeight = height
+    let others = try elements(until: ")")
+    try rise(above: max(firstHeight, height))
+    return .list([first] + others)
   }
 
   private mutating func elements(
     until end: String
   ) throws(TokenizationError) -> [TemplateExpression] {
     var elements: [TemplateExpression] = []
+    var highest = 0
+    defer { height = highest }
     while !take(symbol: end) {
       elements.append(try expression())
+      highest = max(highest, height)
       if !take(symbol: ",") {
         try expect(.symbol(end))
         break
@@ -126,13 +145,17 @@ extension TemplateParser {
 
   private mutating func dictionary() throws(TokenizationError) -> TemplateExpression {
     var members: [(key: TemplateExpression, value: TemplateExpression)] = []
+    var highest = 0
     while !take(symbol: "}") {
       if !members.isEmpty { try expect(.symbol(",")) }
       if take(symbol: "}") { break }
       let key = try expression()
+      highest = max(highest, height)
       try expect(.symbol(":"))
       members.append((key, try expression()))
+      highest = max(highest, height)
     }
+    try rise(above: highest)
     return .dictionary(members)
   }
 
@@ -140,9 +163,9 @@ extension TemplateParser {
     _ start: TemplateExpression
   ) throws(TokenizationError) -> TemplateExpression {
     var value = start
-    var levels = 0
-    defer { for _ in 0..<levels { ascend() } }
     while true {
+      let below = height
+      height = 0
       if take(symbol: ".") {
         value = .member(value, try name())
       } else if take(symbol: "[") {
@@ -155,10 +178,11 @@ extension TemplateParser {
       } else if take(name: "is") {
         value = try test(value)
       } else {
+        height = below
         return value
       }
-      levels += 1
-      try descend()
+      // One more for "is not".
+      try rise(above: max(below, height) + 1)
     }
   }
 
@@ -190,13 +214,16 @@ extension TemplateParser {
     _ value: TemplateExpression
   ) throws(TokenizationError) -> TemplateExpression {
     var bounds: [TemplateExpression?] = [nil]
+    var highest = 0
     while !take(symbol: "]") {
       if take(symbol: ":") {
         bounds.append(nil)
       } else {
         bounds[bounds.count - 1] = try expression()
+        highest = max(highest, height)
       }
     }
+    height = highest
     if bounds.count == 1, let index = bounds[0] { return .item(value, index) }
     guard (2...3).contains(bounds.count) else { throw error("malformed subscript") }
     return .slice(value, from: bounds[0], to: bounds[1], by: bounds.count == 3 ? bounds[2] : nil)
@@ -204,6 +231,8 @@ extension TemplateParser {
 
   private mutating func arguments() throws(TokenizationError) -> TemplateArguments {
     var arguments = TemplateArguments()
+    var highest = 0
+    defer { height = highest }
     while !take(symbol: ")") {
       let value = try expression()
       if case .name(let name) = value, take(symbol: "=") {
@@ -211,6 +240,7 @@ extension TemplateParser {
       } else {
         arguments.positional.append(value)
       }
+      highest = max(highest, height)
       if !take(symbol: ",") {
         try expect(.symbol(")"))
         break

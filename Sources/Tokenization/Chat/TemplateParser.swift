@@ -3,6 +3,8 @@ struct TemplateParser {
   private let tokens: [TemplateToken]
   private var position = 0
   private var depth = 0
+  /// How many levels the expression has that was read last.
+  var height = 0
 
   static func parse(_ text: String) throws(TokenizationError) -> [TemplateStatement] {
     guard text.utf8.count <= TokenizationLimits.templateBytes else {
@@ -183,6 +185,13 @@ extension TemplateParser {
   }
 
   mutating func ascend() { depth -= 1 }
+
+  /// Records an expression on top of one that is `below` levels high. Running and freeing it is
+  /// recursive, also where reading it was a loop.
+  mutating func rise(above below: Int) throws(TokenizationError) {
+    height = below + 1
+    guard height <= TokenizationLimits.templateRecursion else { throw error("nested too deep") }
+  }
 
   func error(_ reason: String) -> TokenizationError {
     .templateSyntax(reason: reason, line: line)

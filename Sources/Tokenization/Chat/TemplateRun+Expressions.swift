@@ -1,5 +1,8 @@
 extension TemplateRun {
   func value(of expression: TemplateExpression) throws(TokenizationError) -> TemplateValue {
+    try spend(steps: 1)
+    try descend()
+    defer { budget.ascend() }
     switch expression {
     case .literal(let literal): return TemplateValue(literal)
     case .name(let name): return named(name)
@@ -26,9 +29,9 @@ extension TemplateRun {
       return try otherwise.map { expression throws(TokenizationError) in
         try value(of: expression)
       } ?? .undefined
-    case .list(let elements): return .list(try values(of: elements))
+    case .list(let elements): return try list(try values(of: elements))
     case .dictionary(let members):
-      return .dictionary(
+      return try dictionary(
         try members.map { member throws(TokenizationError) in
           (try value(of: member.key), try value(of: member.value))
         })
@@ -43,9 +46,12 @@ extension TemplateRun {
   func elements(of value: TemplateValue) throws(TokenizationError) -> [TemplateValue] {
     switch value {
     case .undefined: return []
-    case .list(let elements): return elements
-    case .dictionary(let members): return members.map(\.key)
+    case .list(let list): return list.elements
+    case .dictionary(let dictionary):
+      try spend(bytes: dictionary.members.count * TemplateBudget.elementBytes)
+      return dictionary.members.map(\.key)
     case .string(let text):
+      try spend(bytes: text.utf8.count * TemplateBudget.elementBytes)
       return text.unicodeScalars.map { .string(String(Character($0))) }
     default: throw failure("\(value.kind) has no elements")
     }
@@ -84,13 +90,20 @@ extension TemplateRun {
     case (.undefined, _): throw failure("a member of an undefined value is asked for")
     case (.namespace(let namespace), .string(let name)):
       return namespace.members[name] ?? .undefined
-    case (.dictionary, _): return object.member(key) ?? .undefined
-    case (.list(let elements), .integer(let index)):
-      let position = index < 0 ? index + elements.count : index
-      return elements.indices.contains(position) ? elements[position] : .undefined
-    case (.string, .integer): return try member(of: .list(try elements(of: object)), key)
+    case (.dictionary, _): return try member(key, of: object) ?? .undefined
+    case (.list(let list), .integer(let index)):
+      return Self.element(index, of: list.elements) ?? .undefined
+    case (.string(let text), .integer(let index)):
+      return Self.element(index, of: try scalars(text)).map { .string(String(Character($0))) }
+        ?? .undefined
     default: return .undefined
     }
+  }
+
+  /// The element at an index, which counts from the end if it is negative.
+  private static func element<Element>(_ index: Int, of elements: [Element]) -> Element? {
+    let position = index < 0 ? index + elements.count : index
+    return elements.indices.contains(position) ? elements[position] : nil
   }
 
   private func bound(_ expression: TemplateExpression?) throws(TokenizationError) -> Int? {
@@ -101,31 +114,35 @@ extension TemplateRun {
     return number
   }
 
-  /// A slice with Python's rules for negative and missing bounds.
   private func slice(
     _ object: TemplateValue, from: Int?, to: Int?, by step: Int
   ) throws(TokenizationError) -> TemplateValue {
-    let elements = try elements(of: object)
+    if case .string(let text) = object {
+      let scalars = try scalars(text)
+      return try string(String(try slice(scalars, from: from, to: to, by: step)))
+    }
+    return try list(try slice(try elements(of: object), from: from, to: to, by: step))
+  }
+
+  /// A slice with Python's rules for negative and missing bounds.
+  private func slice<Element>(
+    _ elements: [Element], from: Int?, to: Int?, by step: Int
+  ) throws(TokenizationError) -> [Element] {
     guard step != 0, step.magnitude <= UInt(Int32.max) else { throw failure("malformed slice") }
     func clamp(_ index: Int, _ low: Int, _ high: Int) -> Int {
       min(max(index < 0 ? max(index, -elements.count - 1) + elements.count : index, low), high)
     }
     let picked =
       if step > 0 {
-        Array(
-          stride(
-            from: clamp(from ?? 0, 0, elements.count),
-            to: clamp(to ?? elements.count, 0, elements.count), by: step))
+        stride(
+          from: clamp(from ?? 0, 0, elements.count),
+          to: clamp(to ?? elements.count, 0, elements.count), by: step)
       } else {
-        Array(
-          stride(
-            from: clamp(from ?? elements.count - 1, -1, elements.count - 1),
-            to: to.map { clamp($0, -1, elements.count - 1) } ?? -1, by: step))
+        stride(
+          from: clamp(from ?? elements.count - 1, -1, elements.count - 1),
+          to: to.map { clamp($0, -1, elements.count - 1) } ?? -1, by: step)
       }
-    let values = picked.map { elements[$0] }
-    guard case .string = object else { return .list(values) }
-    let texts = try values.map { value throws(TokenizationError) in try text(of: value) }
-    return .string(texts.joined())
+    return picked.map { elements[$0] }
   }
 
   private func binary(
@@ -139,21 +156,29 @@ extension TemplateRun {
     }
     let second = try value(of: right)
     switch operation {
-    case "==": return .bool(first.equals(second))
-    case "!=": return .bool(!first.equals(second))
+    case "==": return .bool(try equal(first, second))
+    case "!=": return .bool(try !equal(first, second))
     case "in": return .bool(try contains(second, first))
-    case "~": return .string(try text(of: first) + (try text(of: second)))
+    case "~": return try joined(try text(of: first), try text(of: second))
     case "<", "<=", ">", ">=": return .bool(try ordered(operation, first, second))
     case "+":
       if case .string(let left) = first, case .string(let right) = second {
-        return .string(left + right)
+        return try joined(left, right)
       }
       if case .list(let left) = first, case .list(let right) = second {
-        return .list(left + right)
+        try spend(bytes: (left.elements.count + right.elements.count) * TemplateBudget.elementBytes)
+        return try list(left.elements + right.elements)
       }
       return try arithmetic(operation, first, second)
     default: return try arithmetic(operation, first, second)
     }
+  }
+
+  private func joined(
+    _ left: String, _ right: String
+  ) throws(TokenizationError) -> TemplateValue {
+    try spend(bytes: left.utf8.count + right.utf8.count)
+    return .string(left + right)
   }
 
   private func contains(
@@ -161,9 +186,10 @@ extension TemplateRun {
   ) throws(TokenizationError) -> Bool {
     if case .string(let text) = container {
       guard case .string(let part) = value else { throw failure("\(value.kind) in a string") }
-      return text.scalars.firstRange(of: part.scalars) != nil || part.isEmpty
+      let search = TextSearch(try scalars(part))
+      return search.next(in: try scalars(text), from: 0) != nil || part.isEmpty
     }
-    return try elements(of: container).contains { $0.equals(value) }
+    return try holds(try elements(of: container), value)
   }
 
   private func ordered(
@@ -173,6 +199,7 @@ extension TemplateRun {
     if let left = left.number, let right = right.number {
       order = left < right ? -1 : left > right ? 1 : 0
     } else if case .string(let left) = left, case .string(let right) = right {
+      try spend(bytes: min(left.utf8.count, right.utf8.count))
       let less = left.unicodeScalars.lexicographicallyPrecedes(right.unicodeScalars)
       order = less ? -1 : left.utf8.elementsEqual(right.utf8) ? 0 : 1
     } else {

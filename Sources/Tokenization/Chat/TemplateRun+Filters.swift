@@ -6,16 +6,16 @@ extension TemplateRun {
   ) throws(TokenizationError) -> TemplateValue {
     switch name {
     case "trim", "upper", "lower", "title", "capitalize", "replace":
-      let text = TemplateValue.string(try text(of: value))
+      let text = try string(try text(of: value))
       return try method(name == "trim" ? "strip" : name, text, call)
     case "items", "keys", "values": return try method(name, value, call)
     case "string": return .string(try text(of: value))
     case "safe": return value
     case "length", "count": return .integer(try elements(of: value).count)
-    case "list": return .list(try elements(of: value))
+    case "list": return try list(try elements(of: value))
     case "first": return try elements(of: value).first ?? .undefined
     case "last": return try elements(of: value).last ?? .undefined
-    case "reverse": return .list(try elements(of: value).reversed())
+    case "reverse": return try list(try elements(of: value).reversed())
     case "default", "d":
       let isMissing =
         if case .undefined = value { true } else {
@@ -29,17 +29,17 @@ extension TemplateRun {
       }
       return .integer(number)
     case "join":
-      return .string(
-        try elements(of: value).map { element throws(TokenizationError) in
-          try text(of: element)
-        }.joined(separator: try text(of: call.argument(0, "d") ?? .string(""))))
+      return try join(
+        try elements(of: value), try text(of: call.argument(0, "d") ?? .string("")))
     case "map": return try map(value, call)
     case "selectattr", "rejectattr": return try select(value, call, name == "selectattr")
     case "tojson":
       guard call.positional.isEmpty, call.named.isEmpty else {
         throw unsupported("\"tojson\" with options")
       }
-      return .string(try json(of: value))
+      var text = ""
+      try appendJSON(of: value, to: &text)
+      return .string(text)
     default: throw unsupported("the filter \"\(name)\"")
     }
   }
@@ -48,9 +48,12 @@ extension TemplateRun {
     _ value: TemplateValue, _ call: TemplateCall
   ) throws(TokenizationError) -> TemplateValue {
     let attribute = call.argument(1, "attribute")
-    return .list(
+    return try list(
       try elements(of: value).map { element throws(TokenizationError) in
-        if let attribute, call.positional.isEmpty { return element.member(attribute) ?? .undefined }
+        try spend(steps: 1)
+        if let attribute, call.positional.isEmpty {
+          return try member(attribute, of: element) ?? .undefined
+        }
         guard call.positional.count == 1, case .string(let name) = call.positional[0] else {
           throw unsupported("the filter \"map\" with these arguments")
         }
@@ -66,31 +69,61 @@ extension TemplateRun {
     }
     var selected: [TemplateValue] = []
     for element in try elements(of: value) {
-      let member = element.member(attribute) ?? .undefined
+      try spend(steps: 1)
+      let member = try member(attribute, of: element) ?? .undefined
       var holds = member.isTrue
       if call.positional.count > 1, case .string(let name) = call.positional[1] {
         holds = try test(name, member, Array(call.positional[2...]))
       }
       if holds == wanted { selected.append(element) }
     }
-    return .list(selected)
+    return try list(selected)
   }
 
-  /// JSON as Python's `json.dumps(ensure_ascii=False)` writes it.
-  private func json(of value: TemplateValue) throws(TokenizationError) -> String {
+  private func join(
+    _ elements: [TemplateValue], _ separator: String
+  ) throws(TokenizationError) -> TemplateValue {
+    var joined = ""
+    for (index, element) in elements.enumerated() {
+      let text = try text(of: element)
+      try spend(bytes: separator.utf8.count + text.utf8.count)
+      if index > 0 { joined += separator }
+      joined += text
+    }
+    return .string(joined)
+  }
+
+  /// Appends JSON as Python's `json.dumps(ensure_ascii=False)` writes it.
+  private func appendJSON(
+    of value: TemplateValue, to text: inout String
+  ) throws(TokenizationError) {
+    func append(_ part: String) throws(TokenizationError) {
+      try spend(steps: 1, bytes: part.utf8.count)
+      text += part
+    }
     switch value {
-    case .none: return "null"
-    case .bool(let value): return value ? "true" : "false"
-    case .integer(let value): return String(value)
-    case .string(let text): return JSONValue.string(text).compact
-    case .list(let elements):
-      let parts = try elements.map { element throws(TokenizationError) in try json(of: element) }
-      return "[\(parts.joined(separator: ", "))]"
-    case .dictionary(let members):
-      let parts = try members.map { member throws(TokenizationError) in
-        "\(try json(of: .string(try text(of: member.key)))): \(try json(of: member.value))"
+    case .none: try append("null")
+    case .bool(let value): try append(value ? "true" : "false")
+    case .integer(let value): try append(String(value))
+    case .string(let text):
+      try spend(bytes: text.utf8.count)
+      try append(JSONValue.string(text).compact)
+    case .list(let list):
+      try append("[")
+      for (index, element) in list.elements.enumerated() {
+        if index > 0 { try append(", ") }
+        try appendJSON(of: element, to: &text)
       }
-      return "{\(parts.joined(separator: ", "))}"
+      try append("]")
+    case .dictionary(let dictionary):
+      try append("{")
+      for (index, member) in dictionary.members.enumerated() {
+        if index > 0 { try append(", ") }
+        try appendJSON(of: .string(try self.text(of: member.key)), to: &text)
+        try append(": ")
+        try appendJSON(of: member.value, to: &text)
+      }
+      try append("}")
     default: throw failure("\(value.kind) has no JSON form")
     }
   }

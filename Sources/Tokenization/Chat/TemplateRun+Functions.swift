@@ -3,6 +3,9 @@ extension TemplateRun {
 
   /// The longest list that `range` makes.
   private static let longestRange = 1 << 16
+  /// The steps that a date counts as, and the bytes of its longest format.
+  private static let dateSteps = 1 << 10
+  private static let longestDateFormat = 64
 
   func call(
     _ callee: TemplateExpression, _ arguments: TemplateArguments
@@ -25,15 +28,17 @@ extension TemplateRun {
     switch name {
     case "namespace":
       let namespace = TemplateNamespace()
-      for (name, value) in call.named { namespace.members[name] = value }
+      for (name, value) in call.named { try set(name, of: namespace, to: value) }
       return .namespace(namespace)
     case "raise_exception":
       throw .templateRefused(message: try text(of: call.argument(0, "message") ?? .undefined))
     case "strftime_now":
-      guard case .string(let format) = call.argument(0, "format"), let text = clock(format) else {
-        throw unsupported("this format of the date")
-      }
-      return .string(text)
+      // Formatting a date takes long.
+      try spend(steps: Self.dateSteps)
+      guard case .string(let format) = call.argument(0, "format"),
+        format.utf8.count <= Self.longestDateFormat, let text = clock(format)
+      else { throw unsupported("this format of the date") }
+      return try string(text)
     default: return try range(call.positional)
     }
   }
@@ -52,7 +57,7 @@ extension TemplateRun {
       guard values.count < Self.longestRange else { throw failure("the range is too long") }
       values.append(.integer(number))
     }
-    return .list(values)
+    return try list(values)
   }
 
   func test(
@@ -76,10 +81,11 @@ extension TemplateRun {
     case ("odd", .integer(let value)): return value % 2 != 0
     case ("even", .integer(let value)): return value % 2 == 0
     case ("equalto", _), ("eq", _):
-      return arguments.first.map { $0.equals(value) } ?? false
+      guard let other = arguments.first else { return false }
+      return try equal(other, value)
     case ("in", _):
       guard let container = arguments.first else { throw failure("\"in\" needs a container") }
-      return try elements(of: container).contains { $0.equals(value) }
+      return try holds(try elements(of: container), value)
     default: throw unsupported("the test \"\(name)\" of \(value.kind)")
     }
   }

@@ -4,17 +4,22 @@ extension TemplateRun {
     _ name: String, _ object: TemplateValue, _ call: TemplateCall
   ) throws(TokenizationError) -> TemplateValue {
     switch object {
-    case .string(let text): return try method(name, text.scalars, call)
-    case .dictionary(let members):
+    case .string(let text): return try method(name, try scalars(text), call)
+    case .dictionary(let dictionary):
+      let members = dictionary.members
       switch name {
-      case "items": return .list(members.map { .list([$0.key, $0.value]) })
-      case "keys": return .list(members.map(\.key))
-      case "values": return .list(members.map(\.value))
+      case "items":
+        return try list(
+          try members.map { member throws(TokenizationError) in
+            try list([member.key, member.value])
+          })
+      case "keys": return try list(members.map(\.key))
+      case "values": return try list(members.map(\.value))
       case "get":
         let key = call.argument(0, "key") ?? .undefined
-        return object.member(key) ?? call.argument(1, "default") ?? .none
+        return try member(key, of: object) ?? call.argument(1, "default") ?? .none
       default:
-        if case .macro(let macro) = object.member(.string(name)) {
+        if case .macro(let macro) = try member(.string(name), of: object) {
           return try self.call(macro, call.positional, call.named)
         }
       }
@@ -29,13 +34,15 @@ extension TemplateRun {
   ) throws(TokenizationError) -> TemplateValue {
     switch name {
     case "strip", "lstrip", "rstrip":
-      let set = try call.argument(0, "chars").map(scalars(of:))
-      return .string(
+      let set = try call.argument(0, "chars").map { value throws(TokenizationError) in
+        Set(try scalars(of: value))
+      }
+      return try string(
         String(
           Self.strip(text, left: name != "rstrip", right: name != "lstrip") { scalar in
             set?.contains(scalar) ?? scalar.isTemplateSpace
           }))
-    case "split": return .list(try split(text, call).map { .string(String($0)) })
+    case "split": return try list(try split(text, call).map { .string(String($0)) })
     case "startswith": return .bool(text.starts(with: try scalars(of: argument(call, name))))
     case "endswith":
       return .bool(text.reversed().starts(with: try scalars(of: argument(call, name)).reversed()))
@@ -43,15 +50,13 @@ extension TemplateRun {
       guard call.positional.count == 2 else {
         throw unsupported("\"replace\" with these arguments")
       }
-      let parts = Self.parts(
-        of: text, separator: try scalars(of: call.positional[0]), most: nil)
-      guard let parts else { throw unsupported("\"replace\" of an empty text") }
-      return .string(String(parts.joined(separator: try scalars(of: call.positional[1]))))
-    case "upper": return .string(String(text).uppercased())
-    case "lower": return .string(String(text).lowercased())
+      return try replace(
+        try scalars(of: call.positional[0]), in: text, with: try scalars(of: call.positional[1]))
+    case "upper": return try string(String(text).uppercased())
+    case "lower": return try string(String(text).lowercased())
     case "title":
       var isInside = false
-      return .string(
+      return try string(
         text.map { scalar in
           defer { isInside = scalar.properties.isCased }
           return isInside
@@ -60,7 +65,7 @@ extension TemplateRun {
     case "capitalize":
       let lowered = text.map { String(Character($0)) }
       let first = lowered.first.map { $0.uppercased() } ?? ""
-      return .string(first + lowered.dropFirst().joined().lowercased())
+      return try string(first + lowered.dropFirst().joined().lowercased())
     default: throw unsupported("method \"\(name)\" of a string")
     }
   }
@@ -78,6 +83,12 @@ extension TemplateRun {
     guard case .string(let text) = value else {
       throw failure("\(value.kind) where a string is expected")
     }
+    return try scalars(text)
+  }
+
+  /// The scalars of a text, paid for.
+  func scalars(_ text: String) throws(TokenizationError) -> [Unicode.Scalar] {
+    try spend(bytes: 4 * text.utf8.count)
     return text.scalars
   }
 
@@ -94,33 +105,38 @@ extension TemplateRun {
     _ text: [Unicode.Scalar], _ call: TemplateCall
   ) throws(TokenizationError) -> [[Unicode.Scalar]] {
     guard let separator = call.argument(0, "sep") else {
+      // At most so many parts.
+      try spend(bytes: TemplateBudget.elementBytes * (text.count / 2))
       return text.split(whereSeparator: \.isTemplateSpace).map(Array.init)
     }
-    let most = call.argument(1, "maxsplit")?.number
-    guard
-      let parts = Self.parts(of: text, separator: try scalars(of: separator), most: most)
-    else { throw failure("the separator is empty") }
-    return parts
-  }
-
-  /// The parts between separators; nil if the separator is empty.
-  private static func parts(
-    of text: [Unicode.Scalar], separator: [Unicode.Scalar], most: Int?
-  ) -> [[Unicode.Scalar]]? {
-    if separator.isEmpty { return nil }
+    let wanted = try scalars(of: separator)
+    if wanted.isEmpty { throw failure("the separator is empty") }
+    let most = call.argument(1, "maxsplit")?.number ?? -1
+    let search = TextSearch(wanted)
     var parts: [[Unicode.Scalar]] = []
     var start = 0
-    var position = 0
-    while position + separator.count <= text.count {
-      if let most, most >= 0, parts.count >= most { break }
-      if text[position...].starts(with: separator) {
-        parts.append(Array(text[start..<position]))
-        position += separator.count
-        start = position
-      } else {
-        position += 1
-      }
+    while most < 0 || parts.count < most, let position = search.next(in: text, from: start) {
+      try spend(bytes: TemplateBudget.elementBytes)
+      parts.append(Array(text[start..<position]))
+      start = position + wanted.count
     }
     return parts + [Array(text[start...])]
+  }
+
+  private func replace(
+    _ wanted: [Unicode.Scalar], in text: [Unicode.Scalar], with replacement: [Unicode.Scalar]
+  ) throws(TokenizationError) -> TemplateValue {
+    if wanted.isEmpty { throw unsupported("\"replace\" of an empty text") }
+    let search = TextSearch(wanted)
+    var replaced: [Unicode.Scalar] = []
+    var start = 0
+    while let position = search.next(in: text, from: start) {
+      try spend(bytes: 4 * (position - start + replacement.count))
+      replaced += text[start..<position]
+      replaced += replacement
+      start = position + wanted.count
+    }
+    replaced += text[start...]
+    return try string(String(replaced))
   }
 }

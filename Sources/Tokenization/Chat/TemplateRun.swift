@@ -4,8 +4,7 @@ final class TemplateRun {
   let clock: (String) -> String?
   private var scopes: [[String: TemplateValue]]
   private var output = ""
-  private var steps = 0
-  private var calls = 0
+  var budget = TemplateBudget()
   /// The line of the statement that is running, for errors.
   private(set) var line = 1
 
@@ -19,7 +18,15 @@ final class TemplateRun {
   }
 
   /// Runs a template and returns what it prints.
-  func print(_ template: [TemplateStatement]) throws(TokenizationError) -> String {
+  func print(
+    _ template: [TemplateStatement], for messages: [ChatMessage]
+  ) throws(TokenizationError) -> String {
+    scopes[0]["messages"] = try list(
+      try messages.map { message throws(TokenizationError) in
+        try dictionary([
+          (.string("role"), .string(message.role)), (.string("content"), .string(message.content)),
+        ])
+      })
     _ = try run(template)
     return output
   }
@@ -44,11 +51,9 @@ final class TemplateRun {
     _ macro: TemplateMacro, _ positional: [TemplateValue],
     _ named: [(name: String, value: TemplateValue)]
   ) throws(TokenizationError) -> TemplateValue {
-    guard calls < TokenizationLimits.nesting else { throw failure("macros call too deep") }
     guard positional.count <= macro.parameters.count else {
       throw failure("\"\(macro.name)\" has too many arguments")
     }
-    calls += 1
     var scope: [String: TemplateValue] = [:]
     for (index, parameter) in macro.parameters.enumerated() {
       if index < positional.count {
@@ -65,14 +70,15 @@ final class TemplateRun {
     scopes = [outer[0], scope]
     let text = try capture(macro.body)
     scopes = [scopes[0]] + outer.dropFirst()
-    calls -= 1
     return .string(text)
   }
 
   private func run(_ statements: [TemplateStatement]) throws(TokenizationError) -> Flow {
+    try descend()
+    defer { budget.ascend() }
     for statement in statements {
       line = statement.line
-      try countStep()
+      try spend(steps: 1)
       let flow = try run(statement)
       if flow != .onward { return flow }
     }
@@ -94,7 +100,7 @@ final class TemplateRun {
       guard case .namespace(let namespace) = variable(object) else {
         throw failure("only members of a namespace can be set")
       }
-      namespace.members[attribute] = try value(of: expression)
+      try set(attribute, of: namespace, to: try value(of: expression))
     case .capture(let name, let body): try assign([name], .string(try capture(body)))
     case .macro(let macro): try assign([macro.name], .macro(macro))
     case .leaveLoop: return .leaveLoop
@@ -106,7 +112,7 @@ final class TemplateRun {
   private func run(_ loop: TemplateLoop) throws(TokenizationError) -> Flow {
     var items: [TemplateValue] = []
     for item in try elements(of: try value(of: loop.items)) {
-      try countStep()
+      try spend(steps: 1)
       if let condition = loop.condition {
         scopes.append([:])
         defer { scopes.removeLast() }
@@ -117,7 +123,7 @@ final class TemplateRun {
     }
     if items.isEmpty { return try run(loop.otherwise) }
     for (index, item) in items.enumerated() {
-      scopes.append(["loop": Self.state(of: items, at: index)])
+      scopes.append(["loop": try state(of: items, at: index)])
       defer { scopes.removeLast() }
       try assign(loop.names, item)
       if try run(loop.body) == .leaveLoop { break }
@@ -126,16 +132,29 @@ final class TemplateRun {
   }
 
   /// The variable `loop`.
-  private static func state(of items: [TemplateValue], at index: Int) -> TemplateValue {
-    .dictionary([
+  private func state(
+    of items: [TemplateValue], at index: Int
+  ) throws(TokenizationError) -> TemplateValue {
+    let neighbours = [index - 1, index + 1].map {
+      items.indices.contains($0) && items[$0].depth < TokenizationLimits.nesting
+        ? items[$0] : .undefined
+    }
+    return try dictionary([
       (.string("index"), .integer(index + 1)), (.string("index0"), .integer(index)),
       (.string("revindex"), .integer(items.count - index)),
       (.string("revindex0"), .integer(items.count - index - 1)),
       (.string("first"), .bool(index == 0)), (.string("last"), .bool(index == items.count - 1)),
       (.string("length"), .integer(items.count)),
-      (.string("previtem"), index > 0 ? items[index - 1] : .undefined),
-      (.string("nextitem"), index + 1 < items.count ? items[index + 1] : .undefined),
+      (.string("previtem"), neighbours[0]), (.string("nextitem"), neighbours[1]),
     ])
+  }
+
+  /// Sets a member of a namespace, which bounds its value as a list bounds its elements.
+  func set(
+    _ name: String, of namespace: TemplateNamespace, to value: TemplateValue
+  ) throws(TokenizationError) {
+    _ = try depth(above: CollectionOfOne(value))
+    namespace.members[name] = value
   }
 
   private func assign(
@@ -162,16 +181,7 @@ final class TemplateRun {
   }
 
   private func write(_ text: String) throws(TokenizationError) {
+    try spend(bytes: text.utf8.count)
     output += text
-    guard output.utf8.count <= TokenizationLimits.promptBytes else {
-      throw .tooLarge("prompt", output.utf8.count, limit: TokenizationLimits.promptBytes)
-    }
-  }
-
-  private func countStep() throws(TokenizationError) {
-    steps += 1
-    guard steps <= TokenizationLimits.templateSteps else {
-      throw .tooLarge("run of the chat template", steps, limit: TokenizationLimits.templateSteps)
-    }
   }
 }

@@ -5,8 +5,8 @@ indirect enum TemplateValue {
   case bool(Bool)
   case integer(Int)
   case string(String)
-  case list([TemplateValue])
-  case dictionary([(key: TemplateValue, value: TemplateValue)])
+  case list(TemplateList)
+  case dictionary(TemplateDictionary)
   case namespace(TemplateNamespace)
   case macro(TemplateMacro)
   case function(String)
@@ -27,8 +27,8 @@ indirect enum TemplateValue {
     case .bool(let value): value
     case .integer(let value): value != 0
     case .string(let text): !text.isEmpty
-    case .list(let elements): !elements.isEmpty
-    case .dictionary(let members): !members.isEmpty
+    case .list(let list): !list.elements.isEmpty
+    case .dictionary(let dictionary): !dictionary.members.isEmpty
     case .namespace, .macro, .function: true
     }
   }
@@ -39,6 +39,15 @@ indirect enum TemplateValue {
     case .bool(let value): value ? 1 : 0
     case .integer(let value): value
     default: nil
+    }
+  }
+
+  /// How many lists and dictionaries are inside one another.
+  var depth: Int {
+    switch self {
+    case .list(let list): list.depth
+    case .dictionary(let dictionary): dictionary.depth
+    default: 0
     }
   }
 
@@ -56,30 +65,35 @@ indirect enum TemplateValue {
     case .macro, .function: "a function"
     }
   }
+}
 
-  func equals(_ other: TemplateValue) -> Bool {
-    switch (self, other) {
-    case (.undefined, .undefined), (.none, .none): true
-    case (.string(let left), .string(let right)): left.utf8.elementsEqual(right.utf8)
-    case (.list(let left), .list(let right)):
-      left.count == right.count && zip(left, right).allSatisfy { $0.equals($1) }
-    case (.dictionary(let left), .dictionary(let right)):
-      left.count == right.count
-        && left.allSatisfy { member in
-          right.contains { $0.key.equals(member.key) && $0.value.equals(member.value) }
-        }
-    default: number != nil && number == other.number
-    }
-  }
+/// The elements of a list. Only `TemplateRun.list` makes one, which bounds its depth: comparing,
+/// printing and freeing values is recursive.
+struct TemplateList {
+  let elements: [TemplateValue]
+  let depth: Int
 
-  /// The member of a dictionary with this key.
-  func member(_ key: TemplateValue) -> TemplateValue? {
-    guard case .dictionary(let members) = self else { return nil }
-    return members.last { $0.key.equals(key) }?.value
+  init(_ elements: [TemplateValue], depth: Int) {
+    self.elements = elements
+    self.depth = depth
   }
 }
 
-/// `namespace(…)`: variables that keep what a loop assigns to them.
+/// The members of a dictionary in order; only `TemplateRun.dictionary` makes one.
+struct TemplateDictionary {
+  typealias Member = (key: TemplateValue, value: TemplateValue)
+
+  let members: [Member]
+  let depth: Int
+
+  init(_ members: [Member], depth: Int) {
+    self.members = members
+    self.depth = depth
+  }
+}
+
+/// `namespace(…)`: variables that keep what a loop assigns to them. No value holds one, so that
+/// values cannot hold themselves.
 final class TemplateNamespace {
   var members: [String: TemplateValue] = [:]
 }

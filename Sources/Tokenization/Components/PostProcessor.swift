@@ -3,7 +3,9 @@ struct PostProcessor: Sendable {
   var prefix: [Int] = []
   var suffix: [Int] = []
 
-  private static let supported = ["Sequence", "TemplateProcessing", "ByteLevel"]
+  private static let supported = [
+    "Sequence", "TemplateProcessing", "ByteLevel", "RobertaProcessing", "BertProcessing",
+  ]
 
   init() {}
 
@@ -20,8 +22,27 @@ struct PostProcessor: Sendable {
         suffix += processor.suffix
       }
     case "TemplateProcessing": try readTemplate(field)
+    case "RobertaProcessing", "BertProcessing":
+      prefix = [try Self.id(of: try field.member("cls"))]
+      suffix = [try Self.id(of: try field.member("sep"))]
     default:
       throw .unsupportedComponent(path: field.path, type: type, supported: Self.supported)
+    }
+  }
+
+  /// The id in `["<s>", 0]`.
+  private static func id(of field: Field) throws(TokenizationError) -> Int {
+    let pair = try field.elements
+    guard pair.count == 2 else {
+      throw .wrongType(path: field.path, expected: "a token and its id", found: "\(pair.count)")
+    }
+    return try pair[1].int
+  }
+
+  /// Refuses ids that stand for no token: they would be printed as they are.
+  func check(_ vocabulary: Vocabulary) throws(TokenizationError) {
+    for id in prefix + suffix where vocabulary.token(of: id) == nil {
+      throw .idOfNoToken(id: id, path: "post_processor")
     }
   }
 

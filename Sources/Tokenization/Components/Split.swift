@@ -21,7 +21,7 @@ struct Split: Sendable {
     var parts: [Part] = []
     pieces.refine { piece, ranges in
       parts.removeAll(keepingCapacity: true)
-      pattern.forEachPart(of: bytes, in: piece, using: &matcher) { range, isMatch in
+      matcher.forEachPart(of: bytes, in: piece) { range, isMatch in
         parts.append(Part(range: range, isMatch: isMatch != inverted))
       }
       join(parts, into: &ranges)

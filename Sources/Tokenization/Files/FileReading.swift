@@ -23,7 +23,7 @@ func readFile(_ folder: URL, _ name: String) throws(TokenizationError) -> Data? 
 func readJSON(_ folder: URL, _ name: String) throws(TokenizationError) -> JSONValue? {
   guard let data = try readFile(folder, name) else { return nil }
   do {
-    return try JSONParser.parse(data)
+    return try JSONParser.parse(data, limit: .tokenizer)
   } catch {
     throw .malformedJSON(
       file: folder.appendingPathComponent(name).path, reason: error.what)

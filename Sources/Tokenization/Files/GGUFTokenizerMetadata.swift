@@ -2,7 +2,8 @@ public import StrictJSON
 
 /// The entries `tokenizer.*` of a GGUF file.
 ///
-/// The pattern that splits text is not in the file, only its name; an unknown name is an error.
+/// The pattern that splits text is not in the file, only its name; an unknown name, or none, is an
+/// error.
 public struct GGUFTokenizerMetadata: Sendable {
   /// `tokenizer.ggml.model`: `gpt2` (byte-level) or `llama` (SentencePiece).
   public var model: String
@@ -56,6 +57,8 @@ public struct GGUFTokenizerMetadata: Sendable {
         sentencePiece: try vocabulary(), merges: try derivedMerges(),
         unknown: try unknownID.map(token), hasPrefix: addsSpacePrefix ?? true)
       addsBOSByDefault = true
+    case "" where tokens.isEmpty:
+      throw .missingMetadata(key: "tokenizer.ggml.model", reason: "the file has no tokenizer")
     default:
       throw .unknownModel(model, known: ["gpt2", "llama"])
     }
@@ -63,6 +66,20 @@ public struct GGUFTokenizerMetadata: Sendable {
     if let bosID, addsBOS ?? addsBOSByDefault { document.prefix = [(try token(bosID), bosID)] }
     if let eosID, addsEOS ?? false { document.suffix = [(try token(eosID), eosID)] }
     return document.json
+  }
+
+  /// Whether the file says that llama.cpp's stand-in splits text, which is hardly ever what the
+  /// model was trained with.
+  public var splitsByDefault: Bool { model == "gpt2" && pre == PreTokenizerPreset.defaultName }
+
+  /// The first id whose token is another one in `tokenizer`; nil if there is none.
+  public func firstDifference(from tokenizer: Tokenizer) -> Int? {
+    // Some files write the mark of a space as a space.
+    func spaced(_ token: String) -> String { token.replacing("▁", with: " ") }
+    return tokens.indices.first { id in
+      guard let other = tokenizer.token(of: id), other != tokens[id] else { return false }
+      return spaced(other) != spaced(tokens[id])
+    }
   }
 
   /// A `tokenizer_config.json` for the same tokenizer.
@@ -90,13 +107,12 @@ public struct GGUFTokenizerMetadata: Sendable {
   }
 
   private func preset() throws(TokenizationError) -> PreTokenizerPreset {
-    let known = PreTokenizerPreset.all.flatMap(\.ggufNames)
     guard let pre else {
       throw .missingMetadata(
-        key: "tokenizer.ggml.pre", reason: "without it, how text is split is not known")
+        key: "tokenizer.ggml.pre", reason: "how text is split is not known without it")
     }
-    guard let preset = PreTokenizerPreset.all.first(where: { $0.ggufNames.contains(pre) }) else {
-      throw .unknownPreTokenizer(pre, known: known)
+    guard let preset = PreTokenizerPreset.named(gguf: pre) else {
+      throw .unknownPreTokenizer(pre, known: PreTokenizerPreset.all.flatMap(\.ggufNames))
     }
     return preset
   }

@@ -14,50 +14,26 @@ struct PreTokenizerPreset: Sendable {
   /// Whether the beginning-of-text token is added when the file does not say.
   var addsBOS = false
 
-  static let all = [gpt2, smollm, qwen2, llama3, tekken]
-
-  static let gpt2 = PreTokenizerPreset(
-    ggufNames: ["gpt-2", "phi-2", "mpt", "olmo", "jais"], classes: ["GPT2Tokenizer"],
-    preTokenizer: byteLevel(splits: true))
-
-  static let smollm = PreTokenizerPreset(
-    ggufNames: ["smollm", "starcoder", "refact", "codeshell"],
-    preTokenizer: sequence([
-      ["type": "Digits", "individual_digits": true], byteLevel(splits: true),
-    ]))
-
-  static let qwen2 = PreTokenizerPreset(
-    ggufNames: ["qwen2", "deepseek-r1-qwen", "megrez"], classes: ["Qwen2Tokenizer"],
-    normalizer: ["type": "NFC"],
-    preTokenizer: sequence([split(words(digits: #"\p{N}"#)), byteLevel(splits: false)]))
-
-  static let llama3 = PreTokenizerPreset(
-    ggufNames: ["llama3", "llama-v3", "llama-bpe"],
-    preTokenizer: sequence([split(words(digits: #"\p{N}{1,3}"#)), byteLevel(splits: false)]),
-    ignoresMerges: true, addsBOS: true)
-
-  static let tekken = PreTokenizerPreset(
-    ggufNames: ["tekken"],
-    preTokenizer: sequence([split(casedWords), byteLevel(splits: false)]),
-    ignoresMerges: true, addsBOS: true)
-
-  /// The pattern of Llama 3 and Qwen 2, which differ in how many digits make a word.
-  private static func words(digits: String) -> String {
-    #"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|"# + digits
-      + #"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"#
+  /// Splits at the matches of each pattern in turn, and last by GPT-2's if `thenGPT2`.
+  init(
+    _ ggufNames: [String], classes: [String] = [], normalizer: JSONValue = .null,
+    patterns: [String], thenGPT2: Bool = false, ignoresMerges: Bool = false, addsBOS: Bool = false
+  ) {
+    self.ggufNames = ggufNames
+    self.classes = classes
+    self.normalizer = normalizer
+    let byteLevel = Self.byteLevel(splits: thenGPT2)
+    preTokenizer =
+      patterns.isEmpty
+      ? byteLevel
+      : ["type": "Sequence", "pretokenizers": .array(patterns.map(Self.split) + [byteLevel])]
+    self.ignoresMerges = ignoresMerges
+    self.addsBOS = addsBOS
   }
 
-  /// The pattern of Mistral's later tokenizers: a change from lower to upper case starts a word.
-  private static let casedWords: String = {
-    let upper = #"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]"#
-    let lower = #"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"#
-    let mark = #"[^\r\n\p{L}\p{N}]?"#
-    return "\(mark)\(upper)*\(lower)+|\(mark)\(upper)+\(lower)*|"
-      + #"\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"#
-  }()
-
-  private static func sequence(_ parts: [JSONValue]) -> JSONValue {
-    ["type": "Sequence", "pretokenizers": .array(parts)]
+  /// The family that `tokenizer.ggml.pre` names; nil if it is not known.
+  static func named(gguf name: String) -> PreTokenizerPreset? {
+    all.first { $0.ggufNames.contains(name) }
   }
 
   private static func split(_ pattern: String) -> JSONValue {

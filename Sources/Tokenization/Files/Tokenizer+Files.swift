@@ -7,6 +7,23 @@ extension Tokenizer {
   private static let mergesFile = "merges.txt"
   private static let configFile = "tokenizer_config.json"
 
+  /// The files that hold a tokenizer by themselves, as errors name them.
+  public static let lookedFor = [tokenizerFile, "\(vocabularyFile) with \(mergesFile)"]
+
+  /// Files of tokenizers in forms that are not read: SentencePiece's, Mistral's and tiktoken's.
+  public static let foreignFiles = [
+    "tokenizer.model", "tokenizer.model.v3", "spiece.model", "sentencepiece.bpe.model",
+    "tekken.json", "tiktoken.model", "qwen.tiktoken",
+  ]
+
+  /// Whether the directory has files of a tokenizer that is read.
+  public static func isPresent(in directory: String) -> Bool {
+    func exists(_ name: String) -> Bool {
+      FileManager.default.fileExists(atPath: "\(directory)/\(name)")
+    }
+    return exists(tokenizerFile) || (exists(vocabularyFile) && exists(mergesFile))
+  }
+
   /// The tokenizer of a checkpoint directory: `tokenizer.json`, or else `vocab.json` with
   /// `merges.txt` and `tokenizer_config.json`.
   public static func load(directory: String) throws(TokenizationError) -> Tokenizer {
@@ -18,7 +35,10 @@ extension Tokenizer {
       let merges = try readFile(folder, mergesFile)
     else {
       throw .noTokenizer(
-        directory: directory, lookedFor: [tokenizerFile, "\(vocabularyFile) with \(mergesFile)"])
+        directory: directory, lookedFor: lookedFor,
+        found: foreignFiles.filter {
+          FileManager.default.fileExists(atPath: "\(directory)/\($0)")
+        })
     }
     return try Tokenizer(
       vocabulary: vocabulary, merges: String(decoding: merges, as: UTF8.self),

@@ -15,11 +15,6 @@ struct BytePairModel: Sendable {
 
   /// Reads the member `model` of a tokenizer file.
   init(_ field: Field) throws(TokenizationError) {
-    // Old files leave the type out; then it is BPE exactly when there are merges.
-    let type = try field.optional("type")?.string ?? "BPE"
-    guard type == "BPE" else {
-      throw .unsupportedComponent(path: field.path, type: type, supported: ["BPE"])
-    }
     for key in ["dropout", "continuing_subword_prefix", "end_of_word_suffix"] {
       if let option = field.optional(key), option.value != "" {
         throw .unsupportedOption(

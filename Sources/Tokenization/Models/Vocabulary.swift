@@ -24,6 +24,13 @@ struct Vocabulary: Sendable {
     }
   }
 
+  /// Reads a list of tokens in the order of their ids.
+  init(_ list: [String]) throws(TokenizationError) {
+    ids.reserveCapacity(list.count)
+    tokens.reserveCapacity(list.count)
+    for (id, token) in list.enumerated() { try insert(ByteString(token), id: id) }
+  }
+
   /// One more than the highest id: what an embedding table must hold.
   var size: Int { tokens.count }
 

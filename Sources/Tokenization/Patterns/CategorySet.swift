@@ -7,12 +7,18 @@ struct CategorySet: OptionSet, Sendable {
 
   init(rawValue: UInt32) { self.rawValue = rawValue }
 
-  /// The categories whose abbreviation is `name` (`Lu`) or starts with it (`L`); empty if none.
+  /// The categories with this abbreviation (`Lu`), that of a group (`L`) or a long name (`Letter`);
+  /// empty if there is none. Case, spaces, `_` and `-` do not matter.
   init(named name: String) {
+    let simple = name.simplifiedProperty
+    let wanted = Self.longNames[simple] ?? simple
     var bits: UInt32 = 0
-    for (bit, category) in Self.abbreviations.enumerated()
-    where category == name || (name.count == 1 && category.hasPrefix(name)) {
-      bits |= 1 << UInt32(bit)
+    for (bit, category) in Self.abbreviations.enumerated() {
+      let category = category.lowercased()
+      let isCased = wanted == "lc" && ["lu", "ll", "lt"].contains(category)
+      if isCased || category == wanted || (wanted.count == 1 && category.hasPrefix(wanted)) {
+        bits |= 1 << UInt32(bit)
+      }
     }
     rawValue = bits
   }
@@ -25,6 +31,20 @@ struct CategorySet: OptionSet, Sendable {
   private static let abbreviations = [
     "Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Mc", "Me", "Nd", "Nl", "No", "Pc", "Pd", "Ps", "Pe",
     "Pi", "Pf", "Po", "Sm", "Sc", "Sk", "So", "Zs", "Zl", "Zp", "Cc", "Cf", "Cs", "Co", "Cn",
+  ]
+
+  private static let longNames = [
+    "other": "c", "control": "cc", "format": "cf", "unassigned": "cn", "privateuse": "co",
+    "surrogate": "cs", "letter": "l", "casedletter": "lc", "lowercaseletter": "ll",
+    "modifierletter": "lm", "otherletter": "lo", "titlecaseletter": "lt",
+    "uppercaseletter": "lu", "mark": "m", "combiningmark": "m", "spacingmark": "mc",
+    "enclosingmark": "me", "nonspacingmark": "mn", "number": "n", "decimalnumber": "nd",
+    "letternumber": "nl", "othernumber": "no", "punctuation": "p",
+    "connectorpunctuation": "pc", "dashpunctuation": "pd", "closepunctuation": "pe",
+    "finalpunctuation": "pf", "initialpunctuation": "pi", "otherpunctuation": "po",
+    "openpunctuation": "ps", "symbol": "s", "currencysymbol": "sc", "modifiersymbol": "sk",
+    "mathsymbol": "sm", "othersymbol": "so", "separator": "z", "lineseparator": "zl",
+    "paragraphseparator": "zp", "spaceseparator": "zs",
   ]
 
   /// The index of a category in `abbreviations`.
@@ -63,4 +83,9 @@ struct CategorySet: OptionSet, Sendable {
     @unknown default: 29
     }
   }
+}
+
+extension String {
+  /// The name of a property as names are compared.
+  var simplifiedProperty: String { lowercased().filter { !" _-".contains($0) } }
 }

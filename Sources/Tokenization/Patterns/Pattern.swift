@@ -37,30 +37,15 @@ struct Pattern: Sendable {
   func forEachPart(
     of bytes: [UInt8], in range: Range<Int>, _ body: (Range<Int>, _ isMatch: Bool) -> Void
   ) {
-    var matcher = PatternMatcher(program)
-    forEachPart(of: bytes, in: range, using: &matcher, body)
+    var matcher = matcher
+    matcher.forEachPart(of: bytes, in: range, body)
   }
 
-  /// The same with a matcher that is reused for many ranges.
-  func forEachPart(
-    of bytes: [UInt8], in range: Range<Int>, using matcher: inout PatternMatcher,
-    _ body: (Range<Int>, _ isMatch: Bool) -> Void
-  ) {
-    var gap = range.lowerBound
-    var position = gap
-    while let read = bytes.scalar(at: position, end: range.upperBound) {
-      guard let end = matcher.end(in: bytes, from: position, to: range.upperBound) else {
-        position += read.length
-        continue
-      }
-      if gap < position { body(gap..<position, false) }
-      body(position..<end, true)
-      position = end
-      gap = end
-    }
-    if gap < range.upperBound { body(gap..<range.upperBound, false) }
-  }
-
-  /// A matcher to reuse.
+  /// A matcher to reuse for many ranges.
   var matcher: PatternMatcher { PatternMatcher(program) }
+
+  /// A matcher that begins to remember after other than the usual number of steps, for tests.
+  func matcher(freeSteps: Int) -> PatternMatcher {
+    PatternMatcher(program, freeSteps: freeSteps)
+  }
 }

@@ -36,7 +36,7 @@ enum InputError: ReportableError {
   static func ids(in data: [UInt8]) throws -> [Int] {
     let value: JSONValue
     do {
-      value = try JSONParser.parse(data)
+      value = try JSONParser.parse(data, limit: .ids)
     } catch {
       throw notIDs(reason: error.what)
     }

@@ -13,6 +13,18 @@ QWEN2 = (
     r"|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 LLAMA3 = QWEN2.replace(r"|\p{N}|", r"|\p{N}{1,3}|")
+CL100K = (
+    r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*"
+    r"|\s*[\r\n]|\s+(?!\S)|\s+"
+)
+KIMI = "|".join([
+    r"[\p{Han}]+",
+    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]*"
+    r"[\p{Ll}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?",
+    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]+"
+    r"[\p{Ll}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?",
+    r"\p{N}{1,3}", r" ?[^\s\p{L}\p{N}]+[\r\n]*", r"\s*[\r\n]+", r"\s+(?!\S)", r"\s+",
+])
 CHATML = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 BYTES = [f"<0x{byte:02X}>" for byte in range(256)]
 
@@ -161,7 +173,72 @@ def stripped():
     return train(tokenizer, 300, ["<unk>"])
 
 
+def cl100k():
+    return byte_level(
+        pre.Sequence([split(CL100K), pre.ByteLevel(add_prefix_space=False, use_regex=False)])
+    )
+
+
+def kimi():
+    return byte_level(
+        pre.Sequence([split(KIMI), pre.ByteLevel(add_prefix_space=False, use_regex=False)])
+    )
+
+
+def anchors():
+    """What deepseek-llm has, and anchors, lazy repetitions and lookbehind beside it."""
+    return byte_level(pre.Sequence([
+        split(r"[\r\n]"), split(r"\s?\p{L}+?(?!\p{L})"), split(r"(?<=\p{L})\p{P}|^\p{P}+"),
+        split(r"\s+$"), split("[一-龥ࠀ-一가-\ud7ff]+"), split(r"\b\p{N}{2,3}?|\A\p{So}+\z"),
+        pre.ByteLevel(add_prefix_space=False, use_regex=False),
+    ]))
+
+
+def roberta():
+    tokenizer = byte_level(
+        pre.ByteLevel(add_prefix_space=False), specials=["<s>", "<pad>", "</s>", "<unk>"]
+    )
+    tokenizer.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
+    return tokenizer
+
+
+def unigram_model(tokenizer, with_bytes):
+    """Trains pieces; the bytes that unknown text falls back to come after them."""
+    trainer = trainers.UnigramTrainer(
+        vocab_size=400, special_tokens=["<unk>", "<s>", "</s>"], unk_token="<unk>",
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(CORPUS, trainer)
+    document = json.loads(tokenizer.to_str())
+    if with_bytes:
+        # The low score keeps "<0x41>" in a text from being one of them.
+        document["model"]["vocab"] += [[byte, -100.0] for byte in BYTES]
+        document["model"]["byte_fallback"] = True
+    return Tokenizer.from_str(json.dumps(document))
+
+
+def unigram():
+    tokenizer = Tokenizer(models.Unigram())
+    tokenizer.pre_tokenizer = pre.Metaspace(prepend_scheme="always")
+    tokenizer.decoder = decoders.Sequence([
+        decoders.ByteFallback(), decoders.Metaspace(prepend_scheme="always"),
+    ])
+    tokenizer = unigram_model(tokenizer, True)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="$A </s>", special_tokens=[("</s>", 2)]
+    )
+    return tokenizer
+
+
+def unigram_unknown():
+    """Unknown scalars are one token together; a whole text is a word."""
+    tokenizer = Tokenizer(models.Unigram())
+    tokenizer.normalizer = normalizers.NFKC()
+    tokenizer.decoder = decoders.Fuse()
+    return unigram_model(tokenizer, False)
+
+
 KINDS = [
     gpt2, gpt2_prefixed, smollm, qwen2, llama3, llama2, metaspace, metaspace_always, edges,
-    no_unknown, stripped,
+    no_unknown, stripped, cl100k, kimi, anchors, roberta, unigram, unigram_unknown,
 ]

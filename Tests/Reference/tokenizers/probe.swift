@@ -21,7 +21,7 @@ func bytes(hex line: String) -> [UInt8] {
 }
 
 func json(_ path: String) throws -> JSONValue {
-  try JSONParser.parse(Data(contentsOf: URL(fileURLWithPath: path)))
+  try JSONParser.parse(Data(contentsOf: URL(fileURLWithPath: path)), limit: .tokenizer)
 }
 
 func load(_ source: String) throws -> Tokenizer {

@@ -2,7 +2,7 @@
 ///
 /// The symbols of a word are a linked list; a heap gives the next merge, so a word of n scalars
 /// takes n log n steps. Models without pre-tokenizer see a whole book as one word.
-struct WordEncoder {
+struct BytePairEncoder: WordEncoder {
   private let model: BytePairModel
   /// The id of each scalar that is a token by itself.
   private var cache: [ByteString: Range<Int>] = [:]

@@ -1,0 +1,97 @@
+import Foundation
+package import StrictJSON
+import TensorTypes
+package import Tokenization
+
+/// The tokenizer of a GGUF file: that of the files beside it if they are of the same model, or else
+/// what its metadata says.
+///
+/// The metadata only names the pattern that splits text. Where that name says nothing, the tensors
+/// are none the worse: they can be converted, and what needs ids asks for the original's file.
+package struct GGUFTokenizer {
+  private let metadata: GGUFTokenizerMetadata
+  private let file: String
+  private let directory: String
+
+  /// Where the tokenizer is.
+  package enum Form {
+    /// Files in a directory.
+    case beside(String, Tokenizer)
+    /// A `tokenizer.json` made of the metadata.
+    case metadata(JSONValue)
+    /// It cannot be known, and why.
+    case none(TokenizationError)
+  }
+
+  package init(_ metadata: GGUFTokenizerMetadata, file: String) {
+    self.metadata = metadata
+    self.file = file
+    directory = URL(fileURLWithPath: file).deletingLastPathComponent().relativePath
+  }
+
+  /// Where the tokenizer is; throws when the metadata is damaged.
+  package func form() throws(TokenizationError) -> Form {
+    var problem: TokenizationError?
+    if Tokenizer.isPresent(in: directory) {
+      do throws(TokenizationError) {
+        return .beside(directory, try besideTokenizer())
+      } catch {
+        problem = error
+      }
+    }
+    do throws(TokenizationError) {
+      return .metadata(try metadata.tokenizerJSON())
+    } catch {
+      switch error {
+      case .unknownModel, .unknownPreTokenizer, .missingMetadata: return .none(problem ?? error)
+      default: throw error
+      }
+    }
+  }
+
+  /// The tokenizer; throws when there is none that can be used.
+  func load() throws(TokenizationError) -> Tokenizer {
+    switch try form() {
+    case .beside(_, let tokenizer): return tokenizer
+    case .metadata(let document): return try Tokenizer(tokenizerJSON: document)
+    case .none(let reason): throw reason
+    }
+  }
+
+  /// The chat format; nil when there is none.
+  func chatTemplate() throws(TokenizationError) -> ChatTemplate? {
+    if case .beside(let directory, _) = try form(),
+      let template = try ChatTemplate.load(directory: directory)
+    {
+      return template
+    }
+    return try ChatTemplate(gguf: metadata, origin: file)
+  }
+
+  /// What a user should know.
+  package func notes() throws(TokenizationError) -> [String] {
+    let name = URL(fileURLWithPath: file).lastPathComponent
+    switch try form() {
+    case .beside: return ["The tokenizer is that of the files beside \(name)."]
+    case .metadata where metadata.splitsByDefault:
+      return [
+        "\(name) does not name the tokenizer's pattern (\"default\"): llama.cpp's stand-in splits "
+          + "text, and ids can differ from those the model was trained with. With the original's "
+          + "tokenizer.json beside the file, that is used."
+      ]
+    case .metadata: return []
+    case .none(let reason): return ["The result has no tokenizer: \(reason.description)."]
+    }
+  }
+
+  /// The tokenizer in the files beside; throws when it is of another model.
+  private func besideTokenizer() throws(TokenizationError) -> Tokenizer {
+    let tokenizer = try Tokenizer.load(directory: directory)
+    if let id = metadata.firstDifference(from: tokenizer) {
+      throw .otherTokenizer(
+        file: directory, id: id, token: tokenizer.token(of: id) ?? "",
+        expected: metadata.tokens[id])
+    }
+    return tokenizer
+  }
+}
