@@ -138,7 +138,7 @@ extension CheckpointError {
 
   public var advice: String? {
     switch self {
-    case .truncated, .checksum: "download or copy the file again"
+    case .truncated, .checksum, .malformed(_, "archive", _, _): "download or copy the file again"
     case .missingShards: "download the missing files"
     case .writeFailed(_, ENOSPC, _, let isResumable), .writeFailed(_, EDQUOT, _, let isResumable):
       "free some space, then run the same command " + (isResumable ? "with --resume" : "again")
@@ -156,7 +156,7 @@ extension CheckpointError {
     case .splitFile: "give its first part, named …-00001-of-….gguf, with the others beside it"
     case .outputExists, .outputDiffers: "use --force to replace it"
     case .outputInTheWay: "move it away, then run the same command with --resume"
-    case .partialExists: "use --resume to finish it, or --force to start again from nothing"
+    case .partialExists: "go on with --resume; --force would throw away what it has done"
     case .fingerprintDiffers:
       "use --resume with what it was started with, or --force to start again from nothing"
     case .journal: "look whether anything in its directory is of use, and remove that"

@@ -43,6 +43,7 @@ public enum JSONFile {
   /// The object in the file at `path`.
   public static func object(_ path: String) throws(ModelFileError) -> JSONObject {
     let bytes: Data
+    SourceFiles.note(path)
     do {
       let size = try FileManager.default.attributesOfItem(atPath: path)[.size] as? Int ?? 0
       guard size <= largest else {

@@ -41,7 +41,7 @@ package enum SourceFiles {
     let named = Set(inputs.map { ExactKey(text: trimmed($0)) })
     let changed = entries.withLock { entries in
       entries.filter { path, entry in
-        (named.contains(path) || named.contains(ExactKey(text: RelativeName.directory(path.text))))
+        (named.contains(path) || named.contains(ExactKey(text: trimmed(RelativeName.directory(path.text)))))
           && FileIdentity(path: path.text) != entry.identity
       }
     }
@@ -54,7 +54,7 @@ package enum SourceFiles {
     return inputs
       + entries.withLock { entries in
         entries.keys.map(\.text).filter {
-          named.contains(ExactKey(text: RelativeName.directory($0)))
+          named.contains(ExactKey(text: trimmed(RelativeName.directory($0))))
         }
       }
   }

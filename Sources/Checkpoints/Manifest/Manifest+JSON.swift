@@ -5,7 +5,7 @@ extension Manifest {
   /// The longest manifest that is read, in bytes.
   static let byteLimit = 256 << 20
 
-  private static let digestKey = "sha256"
+  private static let digestKey = "manifest_sha256"
 
   /// The manifest as JSON; files are sorted by name, tensors by file and offset.
   public var json: JSONValue {

@@ -177,13 +177,18 @@ package enum CommitStep: Sendable {
 }
 
 extension OutputDirectory {
+  /// Finishes the commit of an output that is whole, but was killed before all was in its place.
+  package static func finishInterrupted(_ path: String) throws(CheckpointError) {
+    try tidyUp(after: normalised(path), resume: true)
+  }
+
   /// Whether the output `path` is there, as `matches` says of its manifest, and none of `inputs` was
   /// changed since. A commit that was interrupted is finished.
   package static func isComplete(
     _ path: String, inputs: [String], matches: (Manifest) -> Bool
   ) throws(CheckpointError) -> Bool {
     let path = try normalised(path)
-    try tidyUp(after: path, resume: true)
+    try finishInterrupted(path)
     guard let manifest = try? Manifest(directory: path), matches(manifest),
       let written = FileIdentity(path: RelativeName.join(path, Manifest.fileName))
     else { return false }
@@ -201,7 +206,7 @@ extension OutputDirectory {
     _ path: String, records: [FileRecord]
   ) throws(CheckpointError) -> Bool {
     let path = try normalised(path)
-    try tidyUp(after: path, resume: true)
+    try finishInterrupted(path)
     guard FileStatus.isRealDirectory(path) else { return false }
     let names = Set(try FileStatus.files(below: path).map { ExactKey(text: $0) })
     return names == Set(records.map { ExactKey(text: $0.name) })

@@ -89,6 +89,15 @@ extension OutputDirectory {
     try FileStatus.removeTree(path)
   }
 
+  /// Throws when something is at `path` that this program did not write, or not alone. Returns
+  /// whether anything is there.
+  @discardableResult
+  package static func requireOwn(_ path: String) throws(CheckpointError) -> Bool {
+    guard FileStatus.isTaken(path) else { return false }
+    _ = try OwnDirectory(path)
+    return true
+  }
+
   /// Throws when the output `path`, which is there, may not be replaced.
   static func requireReplaceable(_ path: String, inputs: [String]) throws(CheckpointError) {
     for input in inputs where FileStatus.contains(path, input) {

@@ -9,7 +9,9 @@ import TensorTypes
 /// Tensors: `state.N`, flat. Metadata: `position`, and `model`, the description the state was made
 /// for, so that a state is never continued with another model.
 enum StateFile {
-  static func write(_ state: DecodingState, of model: ModelDescription, to path: String) throws {
+  static func write(
+    _ state: DecodingState, of model: ModelDescription, to file: FloatTensorFile
+  ) throws {
     let saved = state.saved
     let matrices = saved.map { numbers in
       let matrix = FloatMatrix(rows: 1, columns: numbers.count)
@@ -21,9 +23,9 @@ enum StateFile {
       return matrix
     }
     defer { withExtendedLifetime(matrices) {} }
-    try FloatTensorFile.write(
+    try file.write(
       matrices.enumerated().map { ("state.\($0.offset)", [$0.element.count], $0.element.elements) },
-      metadata: ["position": "\(state.position)", "model": fingerprint(model)], to: path)
+      metadata: ["position": "\(state.position)", "model": fingerprint(model)])
   }
 
   static func read(_ path: String, for model: ModelDescription) throws -> DecodingState {

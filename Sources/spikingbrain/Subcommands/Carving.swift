@@ -32,11 +32,10 @@ struct Carving: UpcycleFitting {
 
   var inputs: [String] { file.inputs + settings.text }
 
-  var fingerprint: [String: String] {
-    [
-      "version": ProgramVersion.current, "checkpoint": file.fingerprint,
-      "text": Fingerprint.of(tokens), "settings": Fingerprint.of("\(settings.fields)"),
-    ]
+  var fingerprint: StepFingerprint {
+    StepFingerprint(
+      ["checkpoint": file.fingerprint, "text": Fingerprint.of(tokens)], settings: settings.fields,
+      inputs: inputs)
   }
 
   /// The plan with the routers and the neurons that were found.
