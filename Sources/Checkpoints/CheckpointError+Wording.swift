@@ -88,7 +88,8 @@ extension CheckpointError {
     case .outputExists: "already exists"
     case .outputDiffers:
       "already exists, and was not made by this command from these inputs as they are now"
-    case .outputInTheWay: "appeared while the output was written, so that it was not moved there"
+    case .outputInTheWay:
+      "appeared while the output was written, so it was not moved there"
     case .outputNotReplaceable(_, let reason): "cannot be replaced: \(reason)"
     case .partialExists: "is left from an interrupted run"
     case .partialInUse: "is being written by another process"
@@ -109,7 +110,8 @@ extension CheckpointError {
     switch self {
     case .system(let file, _, _), .isDirectory(let file), .notRegularFile(let file),
       .emptyFile(let file), .invalidFileName(let file, _), .writeFailed(let file, _, _, _),
-      .changedWhileRead(let file), .manifestChanged(let file), .unrecognisedFile(let file), .noSuchTensor(let file, _, _), .truncated(let file, _, _, _),
+      .changedWhileRead(let file), .manifestChanged(let file),
+      .unrecognisedFile(let file), .noSuchTensor(let file, _, _), .truncated(let file, _, _, _),
       .trailingBytes(let file, _, _), .unsupportedType(let file, _, _),
       .sizeOverflow(let file, _, _, _), .overlap(let file, _, _, _, _),
       .limitExceeded(let file, _, _, _), .headerStart(let file, _), .notJSON(let file, _),
@@ -154,13 +156,14 @@ extension CheckpointError {
       "give the path of one of these files"
     case .ambiguousCheckpoint: "give the path of one of them"
     case .splitFile: "give its first part, named …-00001-of-….gguf, with the others beside it"
-    case .outputExists, .outputDiffers: "use --force to replace it"
+    case .outputExists: "use --force to replace it"
+    case .outputDiffers: "choose another name, or use --force to replace it"
     case .outputInTheWay: "move it away, then run the same command with --resume"
     case .partialExists: "go on with --resume; --force would throw away what it has done"
     case .fingerprintDiffers:
       "use --resume with what it was started with, or --force to start again from nothing"
     case .journal: "look whether anything in its directory is of use, and remove that"
-    case .manifestChanged: "`verify` says what else is different; make it again, or restore the file"
+    case .manifestChanged: "make the checkpoint again, or restore the file"
     default: nil
     }
   }

@@ -82,7 +82,8 @@ import Testing
     #expect(symlink(input, directory("link")) == 0)
     for name in ["in/model.safetensors", "other", "link"] {
       let error = checkpointError {
-        _ = try AtomicFile(path: directory(name), force: true, inputs: [input], isOwn: { _ in true })
+        _ = try AtomicFile(
+          path: directory(name), force: true, inputs: [input], isOwn: { _ in true })
       }
       #expect(error?.what.hasPrefix("cannot be replaced: it is ") == true)
     }
@@ -107,8 +108,8 @@ import Testing
     #expect(chmod(input, 0o600) == 0)
     let file = try AtomicFile(path: directory("file"), force: false, inputs: [input])
     try file.commit()
-    let mode = try FileManager.default.attributesOfItem(atPath: directory("file"))[.posixPermissions]
-    #expect(mode as? Int == 0o600)
+    let attributes = try FileManager.default.attributesOfItem(atPath: directory("file"))
+    #expect(attributes[.posixPermissions] as? Int == 0o600)
   }
 
   @Test func isNotMadeFromTwoVersionsOfAFile() throws {

@@ -43,6 +43,15 @@ final class TemporaryDirectory: Sendable {
     try write("\(name)/manifest.json", manifest.json.pretty)
   }
 
+  /// Creates the empty file `name` by exactly these bytes, as URLs may not keep them.
+  func create(_ name: String) throws {
+    let parent = self(String(name.prefix { $0 != "/" }))
+    mkdir(parent, 0o777)
+    let descriptor = open(self(name), O_CREAT | O_WRONLY, 0o666)
+    #expect(descriptor >= 0)
+    close(descriptor)
+  }
+
   /// Every file inside with its bytes.
   func tree(_ name: String) throws -> [String: [UInt8]] {
     try FileManager.default.subpathsOfDirectory(atPath: self(name)).reduce(into: [:]) {

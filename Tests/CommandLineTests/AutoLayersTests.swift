@@ -87,7 +87,8 @@ import Testing
     let stored = directory("out.partial/.work/ranking.json")
     #expect(Files.exist(stored) && !Files.exist(directory("out")))
     try Program.run(convert("auto:5", "--dtype", "float32")).refused(naming: "--resume")
-    try Program.run(convert("auto:4", "--dtype", "float32", "--resume")).refused(naming: "--attention-layers was auto:5, is auto:4")
+    try Program.run(convert("auto:4", "--dtype", "float32", "--resume")).refused(
+      naming: "--attention-layers was auto:5, is auto:4")
     // Scores that no measurement would give show where the resumed run has them from.
     let scores = (0..<8).map { #"{"layer":\#($0),"divergence":\#($0),"error":0.5}"# }
     let text = "[" + scores.joined(separator: ",") + "]"

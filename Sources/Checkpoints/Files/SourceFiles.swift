@@ -41,7 +41,7 @@ package enum SourceFiles {
     let named = Set(inputs.map { ExactKey(text: trimmed($0)) })
     let changed = entries.withLock { entries in
       entries.filter { path, entry in
-        (named.contains(path) || named.contains(ExactKey(text: trimmed(RelativeName.directory(path.text)))))
+        (named.contains(path) || named.contains(directory(of: path)))
           && FileIdentity(path: path.text) != entry.identity
       }
     }
@@ -53,10 +53,12 @@ package enum SourceFiles {
     let named = Set(inputs.map { ExactKey(text: trimmed($0)) })
     return inputs
       + entries.withLock { entries in
-        entries.keys.map(\.text).filter {
-          named.contains(ExactKey(text: trimmed(RelativeName.directory($0))))
-        }
+        entries.keys.filter { named.contains(directory(of: $0)) }.map(\.text)
       }
+  }
+
+  private static func directory(of path: ExactKey) -> ExactKey {
+    ExactKey(text: trimmed(RelativeName.directory(path.text)))
   }
 
   private static func trimmed(_ path: String) -> String {

@@ -195,9 +195,10 @@ extension OutputDirectory {
     let isWhole = manifest.files.allSatisfy {
       FileStatus.size(RelativeName.join(path, $0.name)) == $0.bytes
     }
-    return isWhole && inputs.allSatisfy { input in
-      FileIdentity(path: input).map { $0.modified <= written.modified } ?? true
-    }
+    return isWhole
+      && inputs.allSatisfy { input in
+        FileIdentity(path: input).map { $0.modified <= written.modified } ?? true
+      }
   }
 
   /// The same of an output that has no manifest of its own: whether it holds `records`, and nothing
