@@ -145,10 +145,8 @@ extension CheckpointError {
     case .writeFailed(_, ENOSPC, _, let isResumable), .writeFailed(_, EDQUOT, _, let isResumable):
       "free some space, then run the same command " + (isResumable ? "with --resume" : "again")
     case .writeFailed(_, EFBIG, _, let isResumable):
-      "raise the file size limit (ulimit -f)"
-        + (isResumable
-          ? " or choose a smaller --shard-size, then use --resume"
-          : ", then run the same command again")
+      "raise the file size limit (ulimit -f), then run the same command "
+        + (isResumable ? "with --resume" : "again")
     case .changedWhileRead: "let nothing write to it, and run the same command again"
     case .pickledCode:
       "do not load this file with anything else; if it is yours, save its state_dict() alone"

@@ -1,5 +1,6 @@
 import Checkpoints
 import Foundation
+import StrictJSON
 import TensorTypes
 import Testing
 
@@ -51,11 +52,10 @@ struct CommitTests {
   ) throws -> Bool {
     do {
       _ = try CommitStep.$exchanges.withValue(exchanging) {
-        try CommitStep.$observer.withValue({ (reached) throws(CheckpointError) in
-          if reached == step {
-            before()
-            throw Self.kill
-          }
+        try CommitStep.$observer.withValue({ reached in
+          guard reached == step else { return nil }
+          before()
+          return Self.kill
         }) { try run(force: force) }
       }
       return false

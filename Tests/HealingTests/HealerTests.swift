@@ -109,8 +109,10 @@ import Tokenization
     for name in try files.contentsOfDirectory(atPath: work).sorted() {
       let kept = try Data(contentsOf: URL(fileURLWithPath: work + "/" + name))
       for change in ["removed", "emptied", "cut", "changed"] {
-        // Without it, layers are healed again.
+        // Without these, layers are healed again.
         if change == "removed" && (name == "finished" || name == "steps") { continue }
+        // There are no sinks.
+        if change != "removed" && kept.isEmpty { continue }
         let url = URL(fileURLWithPath: work + "/" + name)
         var bytes = kept
         switch change {
@@ -122,7 +124,7 @@ import Tokenization
           try bytes.write(to: url)
         }
         #expect(throws: HealingError.changed(path: work + "/" + name), "\(change)") {
-          try problem.healer(in: "stopped").run(progress: { _, _, _ in }) { _ in }
+          _ = try problem.healer(in: "stopped").run(progress: { _, _, _ in }) { _ in }
         }
         try kept.write(to: url)
       }

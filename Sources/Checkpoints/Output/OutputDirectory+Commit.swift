@@ -168,12 +168,14 @@ extension OutputDirectory {
 package enum CommitStep: Sendable {
   case marked, setAside, moved, oldRemoved, workRemoved
 
-  /// Called after each step; what it throws ends the run there as a kill would.
-  @TaskLocal package static var observer: (@Sendable (CommitStep) throws(CheckpointError) -> Void)?
+  /// Asked after each step; an error that it returns ends the run there as a kill would.
+  @TaskLocal package static var observer: (@Sendable (CommitStep) -> CheckpointError?)?
   /// Whether directories are exchanged where the file system can.
   @TaskLocal package static var exchanges = true
 
-  func passed() throws(CheckpointError) { try CommitStep.observer?(self) }
+  func passed() throws(CheckpointError) {
+    if let error = CommitStep.observer?(self) { throw error }
+  }
 }
 
 extension OutputDirectory {

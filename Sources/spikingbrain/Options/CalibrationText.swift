@@ -40,15 +40,22 @@ struct StepFingerprint {
   /// Digests by name, without times or paths: the manifest records them.
   let digests: [String: String]
   let settings: [(key: String, value: String)]
-  /// The files that are read.
-  let inputs: [String]
+  /// The files of models: their digests are samples, so that their versions count too.
+  let files: [String]
+  /// The texts, all of which is in the digests.
+  let texts: [String]
+
+  /// All files that are read.
+  var inputs: [String] { files + texts }
 
   init(
-    _ digests: [String: String], settings: [(key: String, value: String)], inputs: [String]
+    _ digests: [String: String], settings: [(key: String, value: String)], files: [String],
+    texts: [String]
   ) {
     self.digests = digests.merging(["version": ProgramVersion.current]) { $1 }
     self.settings = settings
-    self.inputs = inputs
+    self.files = files
+    self.texts = texts
   }
 
   /// As manifests record it.
@@ -64,6 +71,6 @@ struct StepFingerprint {
   var journal: [String: String] {
     var fields = digests
     for (key, value) in settings { fields["--" + key] = value }
-    return fields.merging(FileIdentity.fingerprint(of: inputs)) { $1 }
+    return fields.merging(FileIdentity.fingerprint(of: files)) { $1 }
   }
 }

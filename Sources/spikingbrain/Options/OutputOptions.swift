@@ -41,7 +41,7 @@ struct OutputOptions: ParsableArguments {
   func finished(_ out: String, _ fingerprint: StepFingerprint) throws -> Report? {
     guard resume, !dryRun else { return nil }
     let isComplete = try World.ranks.first {
-      try OutputDirectory.isComplete(out, inputs: fingerprint.inputs) {
+      try OutputDirectory.isComplete(out, inputs: fingerprint.files) {
         $0.recipe["fingerprint"] == fingerprint.json
       }
     }

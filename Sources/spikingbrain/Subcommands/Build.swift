@@ -62,7 +62,8 @@ struct Build: ParsableCommand, DistributedCommand {
     var stages = Stages(source: source, output: out, count: recipe.steps.count { $0.writes })
     if !output.dryRun { try World.ranks.together { try stages.requireOwn(output.mode) } }
     // The stages of a run that ended are gone: its output stands for all of them.
-    let isFinished = try output.resume && stages.isFinished(by: recipe.steps)
+    let isFinished =
+      try output.resume && !output.dryRun && stages.isFinished(by: recipe.steps)
     if !output.dryRun { output.offerResume() }
     for step in recipe.steps where passed {
       switch step {

@@ -28,10 +28,9 @@ struct CalibrateRunner {
     }
     let (samples, tokens) = try self.samples(file)
     if output.dryRun { return try describe(source, to: out) }
-    let inputs = file.inputs + settings.text
     let fingerprint = StepFingerprint(
       ["source": file.fingerprint, "text": Fingerprint.of(tokens)], settings: settings.fields,
-      inputs: inputs)
+      files: file.inputs, texts: settings.text)
     if let report = try output.finished(out, fingerprint) { return report }
     let calibration = SpikeCalibration(
       of: file.description, weights: file,
@@ -46,7 +45,8 @@ struct CalibrateRunner {
         plan = rounded.plan
         found.append((JSONObject([("int8", .object(rounded.summary.json))]), rounded.summary.text))
       }
-      let written = try PlanRunner(output: output).run(plan, from: inputs, to: out, into: directory)
+      let written = try PlanRunner(output: output).run(
+        plan, from: fingerprint.inputs, to: out, into: directory)
       var json = written.json.object ?? JSONObject()
       for (key, value) in found.flatMap(\.json.members) { json[key] = value }
       return Report(

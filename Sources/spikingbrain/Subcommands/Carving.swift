@@ -30,12 +30,10 @@ struct Carving: UpcycleFitting {
     _ = try carver(in: "")
   }
 
-  var inputs: [String] { file.inputs + settings.text }
-
   var fingerprint: StepFingerprint {
     StepFingerprint(
       ["checkpoint": file.fingerprint, "text": Fingerprint.of(tokens)], settings: settings.fields,
-      inputs: inputs)
+      files: file.inputs, texts: settings.text)
   }
 
   /// The plan with the routers and the neurons that were found.

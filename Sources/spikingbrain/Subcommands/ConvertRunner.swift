@@ -40,9 +40,9 @@ struct ConvertRunner {
         return (try? Manifest(directory: out)).flatMap { choice.selection(in: $0) }
       })
     {
-      return try runner.run(recorded.plan(source, settings), from: inputs, to: out)
+      return try runner.run(recorded.plan(source, settings), from: source.inputs, to: out)
     }
-    let directory = try output.begin(out, fingerprint(choice, source, inputs))
+    let directory = try output.begin(out, fingerprint(choice, source))
     return try directory.orAbandon {
       let selection = try World.ranks.first {
         try measure(choice, source, in: directory.workspace())
@@ -74,13 +74,11 @@ struct ConvertRunner {
     return try measure(choice, source, in: directory.path)
   }
 
-  private func fingerprint(
-    _ choice: LayerChoice, _ source: ModelFile, _ inputs: [String]
-  ) -> StepFingerprint {
+  private func fingerprint(_ choice: LayerChoice, _ source: ModelFile) -> StepFingerprint {
     StepFingerprint(
       ["source": source.fingerprint, "text": Fingerprint.of(choice.tokens)],
       settings: settings.fields
         + [("tokens", "\(settings.tokens)"), ("context", "\(settings.context)")],
-      inputs: inputs)
+      files: source.inputs, texts: settings.text)
   }
 }

@@ -297,7 +297,7 @@ struct HealRunner {
     if World.ranks.size > 1 { digests["processes"] = "\(World.ranks.size)" }
     return StepFingerprint(
       digests, settings: settings.fields,
-      inputs: file.inputs + source.inputs + settings.text)
+      files: file.inputs + source.inputs, texts: settings.text)
   }
 }
 

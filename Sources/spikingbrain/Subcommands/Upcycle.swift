@@ -70,7 +70,7 @@ struct UpcycleRunner {
       ? try ExpertFitting(file, teacher: teacher, settings: settings, output: output, plan: plan)
       : try Carving(file, settings: settings, output: output, target: plan.description)
     guard !output.dryRun else {
-      return try PlanRunner(output: output).run(plan, from: fitting.inputs, to: out)
+      return try PlanRunner(output: output).run(plan, from: fitting.fingerprint.inputs, to: out)
     }
     if let report = try output.finished(out, fitting.fingerprint) { return report }
     let directory = try output.begin(out, fitting.fingerprint)

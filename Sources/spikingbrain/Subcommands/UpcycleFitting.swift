@@ -5,8 +5,6 @@ import Conversion
 /// What `upcycle` computes on a text before it writes.
 protocol UpcycleFitting {
   var output: OutputOptions { get }
-  /// Files that the fit reads.
-  var inputs: [String] { get }
   /// What determines the result.
   var fingerprint: StepFingerprint { get }
   /// The plan with what was computed in the place of what `plan` has for it.
