@@ -22,6 +22,7 @@ struct Module {
 let modules: [Module] = [
   Module(name: "TensorTypes", imports: []),
   Module(name: "StrictJSON", imports: ["TensorTypes"]),
+  Module(name: "InputFiles", imports: ["TensorTypes"]),
   Module(name: "HDF5", imports: ["TensorTypes", "CHDF5", "CHDF5Shim"], usesModels: true),
   Module(name: "Communication", imports: ["TensorTypes", "CMPIShim"], usesModels: true),
   Module(
@@ -40,7 +41,9 @@ let modules: [Module] = [
     usesModels: true),
   Module(
     name: "Recipes",
-    imports: ["TensorTypes", "Architectures", .product(name: "Yams", package: "Yams")],
+    imports: [
+      "TensorTypes", "InputFiles", "Architectures", .product(name: "Yams", package: "Yams"),
+    ],
     usesModels: true),
   Module(
     name: "Conversion",
@@ -82,8 +85,6 @@ let modules: [Module] = [
 
 let systemLibraries: [Target] = [
   .systemLibrary(
-    name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
-  .systemLibrary(
     name: "CHDF5", pkgConfig: "hdf5-serial", providers: [.apt(["libhdf5-dev"])]),
   .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
   .systemLibrary(name: "CLibCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
@@ -111,6 +112,8 @@ let package = Package(
     + [
       // SIMD kernels with run-time dispatch; -O2 even in debug builds, or tests take minutes.
       .target(name: "CKernels", cSettings: [.unsafeFlags(["-O2"])]),
+      // OpenBLAS, loaded when it is first used.
+      .target(name: "COpenBLAS", linkerSettings: [.linkedLibrary("dl")]),
       // Linux calls that Swift's Glibc module does not export.
       .target(name: "CFileSystem"),
       // Few functions of MPI, which do nothing without the trait.

@@ -16,11 +16,20 @@ public enum ConversionError: ReportableError, Equatable {
   case neurons(layer: Int, reason: String)
   case routerTooFar(router: String, error: Double, tolerance: Double)
   case noName(String)
-  case overflow(tensor: String, value: Float, type: ScalarType)
+  case overflow(tensor: String, value: Float, type: ScalarType, index: String)
+  case notFinite(tensor: String, value: Float, index: String, transform: String)
   case notEnoughDisk(path: String, needed: Int, free: Int)
   case unreadable(path: String)
   case otherInputs(path: String, differing: [String])
   case wrongSize(tensor: String, expected: Int, got: Int)
+
+  /// Whether numbers of a tensor are wrong, not what was asked for.
+  public var isNotFinite: Bool {
+    switch self {
+    case .overflow, .notFinite: true
+    default: false
+    }
+  }
 
   public var what: String {
     switch self {
@@ -57,8 +66,10 @@ public enum ConversionError: ReportableError, Equatable {
       "the router \(router) changes the logits by \(error) of the largest, more than the "
         + "tolerance of \(tolerance) (--tolerance)"
     case .noName(let tensor): "there is no tensor for \(tensor)"
-    case .overflow(let tensor, let value, let type):
-      "\(tensor) holds \(value), which \(type.rawValue) cannot"
+    case .overflow(let tensor, let value, let type, let index):
+      "\(tensor) holds \(value) at \(index), which \(type.rawValue) cannot"
+    case .notFinite(let tensor, let value, let index, let transform):
+      "\(tensor) (\(transform)) would hold \(value) at \(index), which nothing can be computed with"
     case .notEnoughDisk(_, let needed, let free):
       "\(ByteSize(needed)) are needed, \(ByteSize(free)) are free"
     case .unreadable: "cannot be read"
@@ -81,7 +92,10 @@ public enum ConversionError: ReportableError, Equatable {
 
   public var advice: String? {
     switch self {
-    case .overflow: "use --dtype bfloat16 or float32"
+    case .overflow(_, _, let type, _):
+      type == .float16 ? "use --dtype bfloat16 or float32" : "use --dtype float32"
+    case .notFinite:
+      "fetch the checkpoint again, or take one from before its training went wrong"
     case .routerTooFar: "a smaller --router random:STD, --router zero, or a larger --tolerance"
     case .otherInputs: "inputs and output belong on a file system that all machines share"
     case .indivisible(let size, let shared, let experts) where shared + experts <= size:

@@ -83,9 +83,10 @@ struct HuggingFaceForm {
   var notes: [String] {
     guard architecture == GLASwa.self else { return [] }
     return [
-      "Needs configuration_gla_swa.py and modeling_gla_swa.py of BICLab/SpikingBrain-7B in the "
-        + "directory and flash-linear-attention 0.1: later versions take other tensor layouts, "
-        + "and the model prints gibberish."
+      "To run in transformers it needs the Python files of hf_7B_model in BICLab/SpikingBrain-7B "
+        + "beside it, a GPU, and what these are pinned to: flash-linear-attention 0.1, patched "
+        + "(later versions take other tensor layouts, and the model prints gibberish), "
+        + "transformers 4.55.2, torch 2.7.1, triton 3.3.1, flash-attn 2.7.3."
     ] + description.publicWindowNotes
   }
 }

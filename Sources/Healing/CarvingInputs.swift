@@ -37,7 +37,7 @@ struct CarvingInputs {
     let training = segments.tokens(of: segments.training)
     let tokens = (sample + massive.indices.filter { training.contains($0) }).sorted()
     try forEachBlock(of: tokens) { inputs, block in
-      statistics.add(inputs, massive: block.map { massive.indices.contains($0) })
+      try statistics.add(inputs, massive: block.map { massive.indices.contains($0) })
     }
     return statistics
   }
@@ -49,7 +49,7 @@ struct CarvingInputs {
       let sums = Gram(features: middle.columns, targets: carved.experts.routed)
       try forEachBlock(of: tokens) { inputs, block in
         sums.add(
-          inputs, carved.strengths(part.neurons(inputs), scales: scales),
+          inputs, try carved.strengths(part.neurons(inputs), scales: scales),
           weights: [Float](repeating: 1, count: block.count))
       }
       return sums

@@ -22,8 +22,8 @@ struct DistillProbe {
     let head = DistilledHead(
       student: try Predictions(model, weights: healer.studentWeights),
       teacher: try Predictions(healer.teacher, weights: healer.teacherWeights))
-    var total = Healer.seconds {
-      _ = head.divergence(hidden, source: hidden, factor: factor)
+    var total = try Healer.seconds {
+      _ = try head.divergence(hidden, source: hidden, factor: factor)
     }
     let batch = TrainableLayer.Batch(
       tokens, segments: healer.together, sinkCount: model.sinkCount)

@@ -29,6 +29,9 @@ struct Distiller {
   ) throws -> Healer.DistillReport {
     let all = model.parameters.flatMap(\.parameters)
     let before = try state.before ?? heldOut()
+    guard before.isFinite else {
+      throw RuntimeError.overflow(place: "in the model that is to be trained")
+    }
     state.before = before
     var generator = SplitMix64(seed: settings.seed, label: "distill")
     var order = Shuffle(count: segments.training.count)
@@ -58,6 +61,7 @@ struct Distiller {
     }
     try all.equalise(over: segments.ranks)
     let after = try heldOut()
+    guard after.isFinite else { throw HealingError.distillationDiverged(step: steps) }
     return Healer.DistillReport(steps: steps, before: before, after: after)
   }
 
@@ -84,7 +88,7 @@ struct Distiller {
         target.copyRows(
           of: try source.read(start, count: segments.length), to: index * segments.length)
       }
-      sums[0] += model.divergence(
+      sums[0] += try model.divergence(
         starts.flatMap { tokens[$0..<$0 + segments.length] }, segments: part.count,
         source: target, factor: factor)
     }

@@ -18,7 +18,7 @@ extension ExpertCarver {
     guard let experts = target.layers[layer].feedForward.experts,
       case .dense(let part) = weights.feedForward
     else {
-      try advance(layer, middle) { hidden, _ in pass.runner.feedForward(hidden) }
+      try advance(layer, middle) { hidden, _ in try pass.runner.feedForward(hidden) }
       return (nil, LayerReport(layer: layer))
     }
     let inputs = CarvingInputs(
@@ -66,22 +66,22 @@ extension ExpertCarver {
     try advance(layer, inputs.middle) { hidden, segment in
       let first = segments.firstToken(of: segment)
       let input = inputs.runner.ffnInput(hidden)
-      let neurons = part.neurons(input)
+      let neurons = try part.neurons(input)
       let routing = Routing(
-        scores: map(input), chosen: experts.chosen, weighting: experts.weighting,
+        scores: try map(input), chosen: experts.chosen, weighting: experts.weighting,
         offsets: (0..<segments.length).map { $0 + tokens[first + $0] })
       for (expert, count) in routing.load(of: experts.routed).enumerated() {
         loads[expert] += count
       }
       let kept = neurons.copy
       carved.silence(kept, outside: routing)
-      let output = part.down(kept)
+      let output = try part.down(kept)
       hidden.add(output)
       guard segments.heldOut.contains(segment) else { return }
-      let whole = part.down(neurons)
+      let whole = try part.down(neurons)
       carved.silenceWeak(neurons)
       let errors = RowDistances(output, from: whole)
-      let fixedErrors = RowDistances(part.down(neurons), from: whole)
+      let fixedErrors = RowDistances(try part.down(neurons), from: whole)
       for row in 0..<whole.rows where !inputs.massive.indices.contains(first + row) {
         lost += Double(errors.squaredDistances[row])
         lostByFixed += Double(fixedErrors.squaredDistances[row])

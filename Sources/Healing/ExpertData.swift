@@ -29,10 +29,10 @@ struct ExpertData {
       let part = tokens[start..<min(start + Self.rowsAtOnce, tokens.count)]
       let hidden = try middle.rows(part)
       let input = runner.ffnInput(hidden)
-      let neurons = maps.neurons(input)
+      let neurons = try maps.neurons(input)
       let target = try goal.rows(part)
       target.subtract(hidden)
-      if let shared = weights.shared { target.subtract(shared(input)) }
+      if let shared = weights.shared { target.subtract(try shared(input)) }
       if let bias = maps.down.bias { target.addToRows(FloatMatrix(bias.map { -$0 }, rows: 1)) }
       gram.add(
         neurons, target, weights: part.map { massive.indices.contains($0) ? sinkWeight : 1 })

@@ -93,7 +93,9 @@ extension ExpertFitter {
     for segment in 0..<segments.count {
       let first = segments.firstToken(of: segment)
       let input = runner.ffnInput(try middle.read(first, count: segments.length))
-      let scores = MatrixProduct.Precision.$current.withValue(.float32) { experts.router(input) }
+      let scores = try MatrixProduct.Precision.$current.withValue(.float32) {
+        try experts.router(input)
+      }
       regions.add(
         Routing(
           scores: scores, chosen: experts.layout.chosen,
@@ -155,7 +157,7 @@ extension ExpertFitter {
       let hidden = try middle.read(first, count: segments.length)
       var passage = Passage(position: 0)
       passage.tokens = Array(tokens[first..<first + segments.length])
-      runner.feedForward(hidden, passage: passage)
+      try runner.feedForward(hidden, passage: passage)
       try next.write(hidden, at: first)
       if let source {
         drift.add(

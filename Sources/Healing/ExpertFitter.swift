@@ -101,10 +101,10 @@ public final class ExpertFitter {
       from: heldOut.lowerBound, to: heldOut.upperBound, by: Predictions.rowsAtOnce)
     {
       let count = min(Predictions.rowsAtOnce, heldOut.upperBound - first)
-      let expected = reference.logits(try source.read(first, count: count))
+      let expected = try reference.logits(source.read(first, count: count))
       for (index, stream) in streams.enumerated() {
         sums[index] += Predictions.divergence(
-          of: predictions.logits(try stream.read(first, count: count)), from: expected)
+          of: try predictions.logits(stream.read(first, count: count)), from: expected)
       }
     }
     let count = Double(heldOut.count)

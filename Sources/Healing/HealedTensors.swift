@@ -1,6 +1,4 @@
-package import Architectures
-import Kernels
-package import Runtime
+import Runtime
 public import TensorTypes
 
 /// Refitted tensors, f32 in memory, by address.
@@ -34,37 +32,15 @@ public struct Overlay: WeightSource {
   public func view(_ address: TensorAddress) throws -> TensorView {
     try tensors.views[address] ?? below.view(address)
   }
+
+  public func name(of address: TensorAddress) -> String {
+    tensors.views[address] == nil ? below.name(of: address) : "the refitted \(address)"
+  }
 }
 
-/// Rows of an embedding as f32.
-package struct EmbeddingRows {
-  private let view: TensorView
-  private let columns: Int
-  /// The sinks before every text [n, H].
-  package let sinks: FloatMatrix
-
-  package init(_ source: any WeightSource, model: ModelDescription) throws {
-    view = try source.view(TensorAddress(.embedding))
-    columns = model.hiddenSize
-    sinks = FloatMatrix(rows: model.sinkCount, columns: columns)
-    guard model.sinkCount > 0 else { return }
-    let tokens = try source.view(TensorAddress(.sinkTokens))
-    withExtendedLifetime(sinks) {
-      RowDecoder.decode(tokens, rows: 0..<sinks.rows, into: sinks.pointer)
-    }
-  }
-
+extension EmbeddingRows {
   /// The rows of whole segments, the sinks before each.
-  func rows(_ ids: some Collection<Int>, segments: Int) -> FloatMatrix {
-    rows(ids).withSinks(sinks, segments: segments)
-  }
-
-  package func rows(_ ids: some Collection<Int>) -> FloatMatrix {
-    let matrix = FloatMatrix(rows: ids.count, columns: columns)
-    for (row, id) in ids.enumerated() {
-      RowDecoder.decode(view, rows: id..<id + 1, into: matrix.row(row))
-    }
-    withExtendedLifetime(matrix) {}
-    return matrix
+  func rows(_ ids: some Collection<Int>, segments: Int) throws -> FloatMatrix {
+    try rows(ids).withSinks(sinks, segments: segments)
   }
 }

@@ -35,6 +35,43 @@ extension Healer {
     return estimate
   }
 
+  /// When, of the time that `estimate` predicts, each layer is done.
+  public func schedule(_ estimate: Estimate) -> Schedule {
+    let depth = Double(max(1, model.layers.count))
+    let refitted = model.layers.indices.filter { refits($0) && settings.method != .none }
+    let refit =
+      (estimate.solutions + estimate.step * Double(estimate.steps))
+      / Double(max(1, refitted.count))
+    var ends = [0.0]
+    for layer in model.layers.indices {
+      ends.append(
+        ends[layer] + estimate.passes / depth + (refitted.contains(layer) ? refit : 0))
+    }
+    return Schedule(ends: ends, total: max(ends[ends.count - 1] + estimate.distillation, 1e-9))
+  }
+
+  /// The predicted course of a healing, in which a refitted layer weighs more than one that is only
+  /// passed.
+  public struct Schedule: Sendable {
+    /// Predicted seconds until each layer is reached, and until all are done.
+    let ends: [Double]
+    /// Those until the second stage is done, too.
+    let total: Double
+
+    /// The share of the time that `layers` layers take, the last of them in part.
+    public func share(layers: Double) -> Double {
+      let whole = min(max(0, Int(layers)), ends.count - 1)
+      let next = min(whole + 1, ends.count - 1)
+      return (ends[whole] + (layers - Double(whole)) * (ends[next] - ends[whole])) / total
+    }
+
+    /// The share when `share` of the second stage is done.
+    public func share(secondStage share: Double) -> Double {
+      let first = ends[ends.count - 1]
+      return (first + share * (total - first)) / total
+    }
+  }
+
   /// The estimate of this process alone.
   func timed() throws -> Estimate {
     if let measured { return measured }
@@ -128,7 +165,7 @@ extension Healer {
       for (runner, start) in [(teacher, teacherState), (student, studentState)].prefix(both ? 2 : 1)
       {
         var state = start
-        runner.run(segment.copy, state: &state, position: 0, angles: angles)
+        try runner.run(segment.copy, state: &state, position: 0, angles: angles)
       }
     }
 

@@ -10,7 +10,7 @@ extension Healer {
     to next: HiddenStream, source: HiddenStream, massive: MassiveTokens
   ) throws -> (drift: Double, sink: Double) {
     let runner = LayerRunner(weights: weights, model: model)
-    let start = runner.start(ofLayer: layer, after: sinks)
+    let start = try runner.start(ofLayer: layer, after: sinks)
     try workspace.stream(.sinks, entering: layer + 1).write(sinks, at: 0)
     let angles = RotaryEmbedding(model).table(first: sinks.rows, count: segments.length)
     var drift = Drift()
@@ -18,7 +18,7 @@ extension Healer {
       let first = segments.firstToken(of: segment)
       let hidden = try stream.read(first, count: segments.length)
       var state = start
-      runner.run(hidden, state: &state, position: 0, angles: angles)
+      try runner.run(hidden, state: &state, position: 0, angles: angles)
       try next.write(hidden, at: first)
       drift.add(
         hidden, source: try source.read(first, count: segments.length), first: first,

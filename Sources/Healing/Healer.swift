@@ -187,6 +187,8 @@ public final class Healer {
     var weights = try LayerWeights(layer, of: model, from: studentWeights)
     var healed: HealedTensors?
     if refits {
+      // Errors would only show that something is not finite, not what.
+      try weights.requireFinite()
       let trainable = try TrainableMixer(
         weights, of: model.layers[layer].mixer, model: model, gateBias: settings.gateBias)
       let trainer = LayerTrainer(
@@ -200,6 +202,7 @@ public final class Healer {
       }
       (report.before, report.afterRidge, report.after) =
         (result.before, result.afterRidge, result.after)
+      guard result.after.isFinite else { throw HealingError.diverged(layer: layer) }
       report.steps = result.steps
       report.linearShare = result.linearShare
       let tensors = try workspace.keep(

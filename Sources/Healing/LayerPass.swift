@@ -19,9 +19,9 @@ struct LayerPass {
   }
 
   /// The attention output of a segment [T, H]; nil when the layer has none.
-  func attention(_ hidden: FloatMatrix) -> FloatMatrix? {
+  func attention(_ hidden: FloatMatrix) throws -> FloatMatrix? {
     var state = DecodingState(for: runner.model).layers[layer]
-    return runner.attention(hidden, state: &state, position: 0, angles: angles)
+    return try runner.attention(hidden, state: &state, position: 0, angles: angles)
   }
 
   /// Takes a stream through the layer's attention.
@@ -32,7 +32,7 @@ struct LayerPass {
     for segment in 0..<segments.count {
       let first = segments.firstToken(of: segment)
       let hidden = try stream.read(first, count: segments.length)
-      if let output = attention(hidden) { hidden.add(output) }
+      if let output = try attention(hidden) { hidden.add(output) }
       massive.add(hidden, at: first)
       try middle.write(hidden, at: first)
     }
@@ -44,8 +44,8 @@ struct LayerPass {
     for segment in chosen {
       let first = segments.firstToken(of: segment)
       let hidden = try stream.read(first, count: segments.length)
-      if let output = attention(hidden) { hidden.add(output) }
-      runner.feedForward(hidden)
+      if let output = try attention(hidden) { hidden.add(output) }
+      try runner.feedForward(hidden)
       try next.write(hidden, at: first)
     }
   }
@@ -60,11 +60,11 @@ struct LayerPass {
     for segment in segments.own {
       let first = segments.firstToken(of: segment)
       let hidden = try stream.read(first, count: segments.length)
-      if let output = attention(hidden) {
+      if let output = try attention(hidden) {
         try target?.write(output, at: first)
         hidden.add(output)
       }
-      runner.feedForward(hidden)
+      try runner.feedForward(hidden)
       massive.add(hidden, at: first)
       try next.write(hidden, at: first)
     }

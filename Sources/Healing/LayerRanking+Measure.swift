@@ -40,10 +40,10 @@ extension LayerRanking {
     var sums = [Double](repeating: 0, count: variants.count)
     for first in stride(from: 0, to: rows, by: Predictions.rowsAtOnce) {
       let count = min(Predictions.rowsAtOnce, rows - first)
-      let reference = predictions.logits(try source.read(offset + first, count: count))
+      let reference = try predictions.logits(source.read(offset + first, count: count))
       for (index, variant) in variants.enumerated() {
         sums[index] += Predictions.divergence(
-          of: predictions.logits(try variant.read(first, count: count)), from: reference)
+          of: try predictions.logits(variant.read(first, count: count)), from: reference)
       }
     }
     return sums.map { $0 / Double(rows) }

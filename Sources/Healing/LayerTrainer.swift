@@ -37,6 +37,9 @@ struct LayerTrainer {
     steps: Int, progress: (Double, Double) throws -> Void
   ) throws -> Result {
     let before = try heldOutError()
+    guard before.isFinite else {
+      throw RuntimeError.overflow(place: "in the attention of layer \(data.index)")
+    }
     var best = before
     var afterRidge = before
     if settings.method != .gradient {

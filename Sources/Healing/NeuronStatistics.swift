@@ -41,8 +41,8 @@ struct NeuronStatistics {
   }
 
   /// Adds tokens by their inputs [T, H]; those that are `massive` count for no region.
-  mutating func add(_ inputs: FloatMatrix, massive: [Bool]) {
-    let neurons = part.neurons(inputs), width = scales.count
+  mutating func add(_ inputs: FloatMatrix, massive: [Bool]) throws {
+    let neurons = try part.neurons(inputs), width = scales.count
     let nearest = FloatMatrix.product(inputs, transposed: directions).largestPlaces
     withExtendedLifetime(neurons) {
       for (token, region) in nearest.enumerated() {

@@ -17,9 +17,7 @@ struct Predictions {
   init(_ model: ModelDescription, weights: any WeightSource) throws {
     self.model = model
     norm = try weights.vector(TensorAddress(.finalNorm))
-    head = LinearMap(
-      weight: try weights.view(TensorAddress(model.tiesEmbeddings ? .embedding : .head)),
-      bias: nil, dropsPages: true)
+    head = try .head(of: model, from: weights, dropsPages: true)
   }
 
   /// The final norm of residual streams [T, H].
@@ -30,7 +28,7 @@ struct Predictions {
   }
 
   /// Logits [T, V] of residual streams [T, H].
-  func logits(_ hidden: FloatMatrix) -> FloatMatrix { head(normed(hidden)) }
+  func logits(_ hidden: FloatMatrix) throws -> FloatMatrix { try head(normed(hidden)) }
 
   /// KL(reference‖these) of rows of logits [T, V], summed, in nats; `logits` become `factor` times
   /// its gradient.

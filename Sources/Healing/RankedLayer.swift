@@ -30,8 +30,8 @@ struct RankedLayer {
     for segment in ranking.segments.heldOut {
       let row = ranking.row(of: segment)
       let hidden = try variant.read(row, count: ranking.segments.length)
-      if let output = pass.attention(hidden) { hidden.add(output) }
-      runner.feedForward(hidden)
+      if let output = try pass.attention(hidden) { hidden.add(output) }
+      try runner.feedForward(hidden)
       try variant.write(hidden, at: row)
     }
   }
@@ -54,7 +54,7 @@ struct RankedLayer {
     for segment in segments.heldOut {
       let hidden = try source.read(segments.firstToken(of: segment), count: segments.length)
       hidden.add(layer(runner.normed(hidden), segments: 1).value)
-      runner.feedForward(hidden)
+      try runner.feedForward(hidden)
       try variant.write(hidden, at: ranking.row(of: segment))
     }
     return fit.after

@@ -63,7 +63,7 @@ private struct TrainableSwiGLU {
   let down: Parameter?
 
   func callAsFunction(_ input: FloatMatrix) -> Traced {
-    let gate = weights.gate(input), up = weights.up(input)
+    let gate = weights.gate.unchecked(input), up = weights.up.unchecked(input)
     let neurons = gate.copy
     neurons.gateUp(up)
     return Traced(value: project(neurons)) { gradient, inputGradient in
@@ -78,7 +78,7 @@ private struct TrainableSwiGLU {
   }
 
   private func project(_ neurons: FloatMatrix) -> FloatMatrix {
-    guard let down else { return weights.down(neurons) }
+    guard let down else { return weights.down.unchecked(neurons) }
     let output = FloatMatrix.product(neurons, transposed: down.value)
     if let bias = weights.down.bias { output.addToRows(FloatMatrix(bias, rows: 1)) }
     return output
@@ -111,7 +111,7 @@ private struct TrainableExperts {
 
   func callAsFunction(_ input: FloatMatrix, offsets: [Int]) -> Traced {
     // Scores in float32, so that tokens go where the runtime sends them.
-    let scores = MatrixProduct.Precision.$current.withValue(.float32) { router(input) }
+    let scores = MatrixProduct.Precision.$current.withValue(.float32) { router.unchecked(input) }
     let routing = Routing(
       scores: scores, chosen: layout.chosen, weighting: layout.weighting, offsets: offsets)
     let common = shared?(input)

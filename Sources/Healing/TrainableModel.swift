@@ -45,13 +45,13 @@ final class TrainableModel {
   ///   - factor: adds `factor` times its gradient to the parameters' gradients; nil for none.
   func divergence(
     _ tokens: [Int], segments: Int, source: FloatMatrix, factor: Float?
-  ) -> Double {
-    var hidden = embedding.rows(tokens, segments: segments)
+  ) throws -> Double {
+    var hidden = try embedding.rows(tokens, segments: segments)
     let batch = TrainableLayer.Batch(tokens, segments: segments, sinkCount: model.sinkCount)
     guard let factor else {
       for layer in layers { hidden = layer(hidden, batch).value }
       let text = hidden.withoutSinks(model.sinkCount, segments: segments)
-      return head.divergence(text, source: source, factor: nil).sum
+      return try head.divergence(text, source: source, factor: nil).sum
     }
     // Nothing below the first trained layer needs a gradient.
     let first = layers.firstIndex { !$0.parameters.isEmpty } ?? 0
@@ -67,7 +67,7 @@ final class TrainableModel {
           : trace)
     }
     let text = hidden.withoutSinks(model.sinkCount, segments: segments)
-    let result = head.divergence(text, source: source, factor: factor)
+    let result = try head.divergence(text, source: source, factor: factor)
     var gradient = result.gradient.withSinks(embedding.sinks.zeros, segments: segments)
     while let trace = traces.popLast() {
       let below = gradient.zeros
@@ -105,6 +105,8 @@ struct TrainableLayer {
     scope: HealSettings.DistillScope
   ) throws {
     let weights = try LayerWeights(index, of: model, from: weights)
+    // Losses would only show that something is not finite, not what.
+    try weights.requireFinite()
     let kind = model.layers[index].mixer
     norm = weights.mixerNorm
     epsilon = model.normEpsilon
@@ -187,7 +189,7 @@ struct DistilledHead {
   /// KL(source‖student) summed over the rows, and `factor` times its gradient for `hidden`.
   func divergence(
     _ hidden: FloatMatrix, source: FloatMatrix, factor: Float?
-  ) -> (sum: Double, gradient: FloatMatrix) {
+  ) throws -> (sum: Double, gradient: FloatMatrix) {
     let normed = student.normed(hidden)
     let gradient = FloatMatrix(rows: hidden.rows, columns: hidden.columns)
     var sum = 0.0
@@ -195,7 +197,7 @@ struct DistilledHead {
       let rows = first..<min(first + Predictions.rowsAtOnce, hidden.rows)
       let logits = FloatMatrix.product(normed.rows(rows), transposed: weight)
       sum += Predictions.divergence(
-        of: logits, from: teacher.logits(source.rows(rows)), factor: factor ?? 0)
+        of: logits, from: try teacher.logits(source.rows(rows)), factor: factor ?? 0)
       guard factor != nil else { continue }
       gradient.copyRows(of: FloatMatrix.product(logits, weight), to: first)
     }

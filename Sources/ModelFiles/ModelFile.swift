@@ -99,6 +99,11 @@ public struct ModelFile: WeightSource {
       storage: view.storage)
   }
 
+  /// `model.layers.3.mlp.up_proj.weight in some/model`.
+  public func name(of address: TensorAddress) -> String {
+    "\(tensors[address]?.name ?? "the \(address)") in \(path)"
+  }
+
   /// How rows of tensors of `role` lie in storage.
   func rowOrder(of role: TensorAddress.Role) -> RowOrder { rowOrders[role] ?? .stored }
 

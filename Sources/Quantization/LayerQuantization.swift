@@ -22,7 +22,11 @@ struct LayerQuantization {
       guard let role = site.projection.int8Role else { continue }
       let address = TensorAddress(role, layer: layer, expert: site.expert)
       let weight = try weights.view(address)
-      try requireFinite(weight, address)
+      // Experts that no token is sent to are rounded too.
+      if let found = NotFinite(in: weight) {
+        throw RuntimeError.weight(
+          weights.name(of: address), value: found.value, index: found.index)
+      }
       let (moments, isIdle) = observer.moments(at: site)
       var method = Int8Weight.Method.search(importance: nil)
       switch settings.rounding {
@@ -97,17 +101,5 @@ struct LayerQuantization {
       }
     }
     return power > 0 ? (error / power).squareRoot() : 0
-  }
-
-  private func requireFinite(_ weight: TensorView, _ address: TensorAddress) throws {
-    let row = FloatMatrix(rows: 1, columns: weight.columns)
-    for index in 0..<weight.rows {
-      RowDecoder.decode(weight, rows: index..<index + 1, into: row.pointer)
-      // The exponent of infinities and NaNs is all ones.
-      for value in row.elements where value.bitPattern & 0x7f80_0000 == 0x7f80_0000 {
-        throw QuantizationError.notFinite(tensor: "\(address)")
-      }
-    }
-    withExtendedLifetime(row) {}
   }
 }

@@ -3,13 +3,11 @@ public import TensorTypes
 /// Why weights cannot be quantised.
 public enum QuantizationError: ReportableError, Equatable {
   case alreadyQuantised
-  case notFinite(tensor: String)
   case memory(needed: ByteSize, limit: ByteSize)
 
   public var what: String {
     switch self {
     case .alreadyQuantised: "the weights are in INT8 already"
-    case .notFinite(let tensor): "the \(tensor) holds numbers that are not finite"
     case .memory(let needed, let limit):
       "the second moments of a layer's inputs take about \(needed), more than the \(limit) allowed"
     }
@@ -19,7 +17,6 @@ public enum QuantizationError: ReportableError, Equatable {
     switch self {
     case .alreadyQuantised: "give the checkpoint they were made from"
     case .memory: "--rounding search needs none of them; or allow more with --max-ram"
-    default: nil
     }
   }
 }

@@ -158,7 +158,7 @@ public final class WeightQuantizer {
   ) throws {
     let runner = LayerRunner(weights: weights, model: model)
     let sinks = try stream.read(0, count: model.sinkCount)
-    let start = runner.start(ofLayer: layer, after: sinks)
+    let start = try runner.start(ofLayer: layer, after: sinks)
     try next?.write(sinks, at: 0)
     let rotary = RotaryEmbedding(model)
     for (index, (first, tokens)) in pieces.enumerated() {
@@ -166,7 +166,7 @@ public final class WeightQuantizer {
       passage.tokens = tokens
       var state = start
       let hidden = try stream.read(first, count: tokens.count)
-      runner.run(
+      try runner.run(
         hidden, state: &state, passage: passage,
         angles: rotary.table(first: model.sinkCount, count: tokens.count))
       try next?.write(hidden, at: first)

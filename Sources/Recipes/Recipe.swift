@@ -1,4 +1,4 @@
-import Foundation
+import InputFiles
 import TensorTypes
 import Yams
 
@@ -27,19 +27,40 @@ public struct Recipe: Sendable, Equatable {
 
   /// Reads and checks the recipe at `path`.
   public init(path: String) throws(RecipeError) {
-    let text: String
+    let text: [UInt8]
     do {
-      text = try String(contentsOf: URL(fileURLWithPath: path), encoding: .utf8)
+      text = try InputFile.readText(path, limit: Self.mostBytes)
     } catch {
-      throw .unreadable(
-        file: path,
-        reason: FileManager.default.fileExists(atPath: path) ? "not UTF-8 text" : "no such file")
+      throw .unreadable(error)
     }
-    try self.init(yaml: text, file: path)
+    try self.init(yaml: String(decoding: text, as: UTF8.self), file: path)
+  }
+
+  /// A longer file is no recipe.
+  public static let mostBytes = 1 << 20
+  /// Aliases multiply: n of them can stand for 3^(n/3) times what is written, and a library that is
+  /// given one as a key goes through all of it.
+  public static let mostAliases = 16
+
+  /// Throws when the text uses more aliases (`*name`) than a recipe can need. What looks like one in
+  /// a comment or in quotes counts as well.
+  private static func checkAliases(_ yaml: String, file: String) throws(RecipeError) {
+    var count = 0, isStart = true
+    for byte in yaml.utf8 {
+      // An alias is a word: a star in the middle of one is none, nor is a star alone.
+      if byte == UInt8(ascii: "*") && isStart { count += 1 }
+      isStart = " \t\r\n,[]{}:?-".utf8.contains(byte)
+    }
+    guard count <= mostAliases else {
+      throw .notYAML(
+        file: file,
+        reason: "it has \(count) aliases such as *name; at most \(mostAliases) are read")
+    }
   }
 
   /// Reads and checks a recipe text; `file` is named in errors.
   public init(yaml: String, file: String) throws(RecipeError) {
+    try Self.checkAliases(yaml, file: file)
     let root: Node?
     do {
       root = try Yams.compose(yaml: yaml)

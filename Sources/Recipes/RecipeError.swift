@@ -1,8 +1,9 @@
+public import InputFiles
 public import TensorTypes
 
 /// What is wrong with a recipe, with its line.
 public enum RecipeError: ReportableError, Equatable {
-  case unreadable(file: String, reason: String)
+  case unreadable(InputFileError)
   case notYAML(file: String, reason: String)
   case unknownKey(String, nearest: String?, known: [String], place: Place)
   case missingKey(String, place: Place)
@@ -32,7 +33,7 @@ public enum RecipeError: ReportableError, Equatable {
 
   public var what: String {
     switch self {
-    case .unreadable(_, let reason): "cannot be read: \(reason)"
+    case .unreadable(let error): error.what
     case .notYAML(_, let reason): "is not valid YAML: \(reason)"
     case .unknownKey(let key, let nearest, let known, _):
       "unknown key \"\(key)\""
@@ -48,7 +49,8 @@ public enum RecipeError: ReportableError, Equatable {
 
   public var location: String? {
     switch self {
-    case .unreadable(let file, _), .notYAML(let file, _): file
+    case .unreadable(let error): error.location
+    case .notYAML(let file, _): file
     case .unknownKey(_, _, _, let place), .missingKey(_, let place), .missingPath(_, let place),
       .wrongValue(_, _, _, let place), .notAMapping(_, let place):
       place == .commandLine ? nil : place.text

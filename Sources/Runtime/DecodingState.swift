@@ -68,23 +68,37 @@ public struct DecodingState: Sendable {
     }
   }
 
+  /// Most tokens that a saved state can have read: beyond them float32 knows no single positions,
+  /// which rotary angles are computed from.
+  public static let mostTokens = 1 << 24
+
+  /// How many numbers `saved` has for each layer of `model` after `position` tokens.
+  public static func savedCounts(of model: ModelDescription, position: Int) -> [Int] {
+    DecodingState(for: model).layers.map { layer in
+      switch layer {
+      case .attention(let cache): cache.savedCount(position: position)
+      case .linear(let state): state.count
+      case .parallel(let cache, let state): state.count + cache.savedCount(position: position)
+      }
+    }
+  }
+
   /// The state that `saved` and `position` described; nil when they do not fit `model`.
   public init?(for model: ModelDescription, saved: [[Float]], position: Int) {
+    guard (0...Self.mostTokens).contains(position),
+      saved.map(\.count) == Self.savedCounts(of: model, position: position)
+    else { return nil }
     self.init(for: model)
-    guard saved.count == layers.count, position >= 0 else { return nil }
     self.position = position
     for (index, numbers) in saved.enumerated() {
       switch layers[index] {
       case .attention(var cache):
         guard cache.restore(numbers, position: position) else { return nil }
         layers[index] = .attention(cache)
-      case .linear(let state):
-        guard numbers.count == state.count else { return nil }
+      case .linear:
         layers[index] = .linear(numbers)
       case .parallel(var cache, let state):
-        guard numbers.count >= state.count,
-          cache.restore(Array(numbers[state.count...]), position: position)
-        else { return nil }
+        guard cache.restore(Array(numbers[state.count...]), position: position) else { return nil }
         layers[index] = .parallel(cache, Array(numbers[..<state.count]))
       }
     }

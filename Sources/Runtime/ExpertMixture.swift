@@ -14,14 +14,14 @@ struct ExpertMixture {
   /// - Parameter offsets: token id + position of each token, see `Routing`.
   func callAsFunction(
     _ input: FloatMatrix, offsets: [Int], observe: ((Routing) -> Void)?
-  ) -> FloatMatrix {
+  ) throws -> FloatMatrix {
     let routing = Routing(
-      scores: weights.router(input), chosen: weights.layout.chosen,
+      scores: try weights.router(input), chosen: weights.layout.chosen,
       weighting: weights.layout.weighting, offsets: offsets)
     observe?(routing)
     let output: FloatMatrix
     if let shared = weights.shared {
-      output = shared(input)
+      output = try shared(input)
     } else {
       output = FloatMatrix(rows: input.rows, columns: input.columns)
       output.elements.update(repeating: 0)
@@ -30,7 +30,7 @@ struct ExpertMixture {
     where !places.isEmpty {
       let rows = places.map { $0 / routing.chosen }
       output.add(
-        weights.routed[expert](input.gathered(rows)), toRows: rows,
+        try weights.routed[expert](input.gathered(rows)), toRows: rows,
         times: places.map { routing.weights[$0] })
     }
     return output

@@ -23,12 +23,14 @@ package struct SwiGLUWeights {
   var maps: [LinearMap] { [gate, up, down] }
 
   /// Applies it to every row of `input` [T, H].
-  package func callAsFunction(_ input: FloatMatrix) -> FloatMatrix { down(neurons(input)) }
+  package func callAsFunction(_ input: FloatMatrix) throws -> FloatMatrix {
+    try down(neurons(input))
+  }
 
   /// silu(gate x) · up x [T, F]: what `down` reads.
-  package func neurons(_ input: FloatMatrix) -> FloatMatrix {
-    let gated = gate(input)
-    gated.gateUp(up(input))
+  package func neurons(_ input: FloatMatrix) throws -> FloatMatrix {
+    let gated = try gate(input)
+    gated.gateUp(try up(input))
     return gated
   }
 }

@@ -84,6 +84,17 @@ extension FloatMatrix {
     }
   }
 
+  /// The index of the first element that is NaN or infinite; nil when all are finite.
+  var firstNotFinite: Int? {
+    withExtendedLifetime(self) { Vector.firstNotFinite(pointer, count: count) }
+  }
+
+  /// The index of the first element that is not finite or so large that the squares of a row of as
+  /// many as 2^15 may have an infinite sum, of which a norm would make zeros; nil when there is none.
+  var firstTooLarge: Int? {
+    withExtendedLifetime(self) { Vector.firstNotFinite(pointer, count: count, below: 0x1p56) }
+  }
+
   /// A copy in memory of its own.
   package var copy: FloatMatrix {
     let copy = FloatMatrix(rows: rows, columns: columns)

@@ -17,12 +17,12 @@ struct GatedLinearMixer {
   ///   - resets: when the state is emptied; nil never.
   func callAsFunction(
     _ input: FloatMatrix, state: inout [Float], resets: StateResets?
-  ) -> FloatMatrix {
-    let projected = ProjectedHeads(input, weights: weights, model: model)
+  ) throws -> FloatMatrix {
+    let projected = try ProjectedHeads(input, weights: weights, model: model)
     Vector.reluInPlace(projected.query.pointer, count: projected.query.count)
     Vector.reluInPlace(projected.key.pointer, count: projected.key.count)
     let output = LinearRecurrence(
-      query: projected.query, key: projected.key, value: projected.value, logDecay: gate(input)
+      query: projected.query, key: projected.key, value: projected.value, logDecay: try gate(input)
     ).run(model, state: &state, resets: resets)
     if let norm = weights.outputNorm {
       output.normalizeHeads(by: norm, epsilon: model.normEpsilon)
@@ -31,9 +31,9 @@ struct GatedLinearMixer {
   }
 
   /// Log-decay per token, key/value head and channel: logsigmoid(z) / 16 [T, kv·d].
-  private func gate(_ input: FloatMatrix) -> FloatMatrix {
+  private func gate(_ input: FloatMatrix) throws -> FloatMatrix {
     guard let gate = weights.gate else { preconditionFailure("a linear layer has a gate") }
-    let logits = gate.high(gate.low.map { $0(input) } ?? input)
+    let logits = try gate.high(gate.low.map { try $0(input) } ?? input)
     DecayGate.logDecayInPlace(
       logits.pointer, count: logits.count, normalizer: Self.gateNormalizer)
     return logits

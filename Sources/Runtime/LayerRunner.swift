@@ -23,28 +23,30 @@ package struct LayerRunner {
   package func run(
     _ hidden: FloatMatrix, state: inout DecodingState.MixerState, position: Int,
     angles: RotaryTable
-  ) {
-    run(hidden, state: &state, passage: Passage(position: position), angles: angles)
+  ) throws {
+    try run(hidden, state: &state, passage: Passage(position: position), angles: angles)
   }
 
   /// The same for tokens of which more is known.
   package func run(
     _ hidden: FloatMatrix, state: inout DecodingState.MixerState, passage: Passage,
     angles: RotaryTable
-  ) {
+  ) throws {
     let input = normed(hidden)
-    if let mixed = mix(input, state: &state, passage: passage, angles: angles) {
-      hidden.add(weights.output(mixed))
+    if let mixed = try mix(input, state: &state, passage: passage, angles: angles) {
+      hidden.add(try weights.output(mixed))
     }
-    feedForward(hidden, passage: passage)
+    try feedForward(hidden, passage: passage)
   }
 
   /// What layer `layer`, which this one is, remembers when a text begins: nothing, or the sinks
   /// [n, H] that enter it and are taken through it in place.
-  package func start(ofLayer layer: Int, after sinks: FloatMatrix) -> DecodingState.MixerState {
+  package func start(
+    ofLayer layer: Int, after sinks: FloatMatrix
+  ) throws -> DecodingState.MixerState {
     var state = DecodingState(for: model).layers[layer]
     guard sinks.rows > 0 else { return state }
-    run(
+    try run(
       sinks, state: &state, passage: Passage(position: 0, areSinks: true),
       angles: RotaryEmbedding(model).table(first: 0, count: sinks.rows))
     return state
@@ -55,22 +57,28 @@ package struct LayerRunner {
   package func attention(
     _ hidden: FloatMatrix, state: inout DecodingState.MixerState, position: Int,
     angles: RotaryTable
-  ) -> FloatMatrix? {
-    mix(normed(hidden), state: &state, passage: Passage(position: position), angles: angles)
-      .map { weights.output($0) }
+  ) throws -> FloatMatrix? {
+    try mix(normed(hidden), state: &state, passage: Passage(position: position), angles: angles)
+      .map { try weights.output($0) }
   }
 
-  /// Adds the feed-forward part: h += mlp(norm h).
-  package func feedForward(_ hidden: FloatMatrix, passage: Passage = Passage(position: 0)) {
+  /// Adds the feed-forward part: h += mlp(norm h); throws when the stream then holds what the next
+  /// norm cannot square.
+  package func feedForward(
+    _ hidden: FloatMatrix, passage: Passage = Passage(position: 0)
+  ) throws {
     let normed = FloatMatrix(rows: hidden.rows, columns: hidden.columns)
     hidden.normalizeRows(by: weights.ffnNorm, epsilon: model.normEpsilon, into: normed)
     switch weights.feedForward {
-    case .dense(let dense): hidden.add(dense(normed))
+    case .dense(let dense): hidden.add(try dense(normed))
     case .experts(let experts):
       let offsets = passage.offsets(count: hidden.rows, sinkCount: model.sinkCount)
       hidden.add(
-        ExpertMixture(weights: experts)(
+        try ExpertMixture(weights: experts)(
           normed, offsets: offsets, observe: passage.observeRouting))
+    }
+    if hidden.firstTooLarge != nil {
+      throw RuntimeError.overflow(place: "in the residual stream after layer \(weights.index)")
     }
   }
 
@@ -85,7 +93,7 @@ package struct LayerRunner {
   private func mix(
     _ input: FloatMatrix, state: inout DecodingState.MixerState, passage: Passage,
     angles: RotaryTable
-  ) -> FloatMatrix? {
+  ) throws -> FloatMatrix? {
     func softmax(_ cache: KeyValueCache) -> SoftmaxMixer {
       SoftmaxMixer(
         weights: weights, model: model, rotary: angles, windowKeys: cache.windowKeys,
@@ -98,12 +106,12 @@ package struct LayerRunner {
       // Emptied first, or the buffer would be copied on its first write.
       state = .linear([])
       defer { state = .linear(memory) }
-      return GatedLinearMixer(weights: weights, model: model)(
+      return try GatedLinearMixer(weights: weights, model: model)(
         input, state: &memory, resets: resets)
     case .attention(var cache):
       state = .linear([])
       defer { state = .attention(cache) }
-      let output = softmax(cache)(input, cache: &cache)
+      let output = try softmax(cache)(input, cache: &cache)
       return ablation == .attention ? nil : output
     case .parallel(var cache, var memory):
       guard let branches = weights.branches else {
@@ -111,7 +119,7 @@ package struct LayerRunner {
       }
       state = .linear([])
       defer { state = .parallel(cache, memory) }
-      return ParallelMixer(softmax: softmax(cache), branches: branches)(
+      return try ParallelMixer(softmax: softmax(cache), branches: branches)(
         input, cache: &cache, state: &memory, resets: resets, ablation: ablation)
     }
   }

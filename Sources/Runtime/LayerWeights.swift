@@ -1,112 +1,11 @@
 package import Architectures
-package import Kernels
+import Kernels
 package import TensorTypes
-
-/// A linear map y = x Wᵀ + b, its weight seen in place.
-package struct LinearMap {
-  package let weight: TensorView
-  package let bias: [Float]?
-  /// The weight with its scales when it is in INT8.
-  package let int8: Int8Weight?
-  /// Whether the mapped pages of the weight are dropped after each use, a block of rows at a time.
-  let dropsPages: Bool
-  /// What happens to the input first; nil for nothing.
-  let input: SpikingInput?
-
-  package init(
-    weight: TensorView, bias: [Float]?, dropsPages: Bool = false, input: SpikingInput? = nil
-  ) {
-    self.weight = weight
-    self.bias = bias
-    int8 = nil
-    self.dropsPages = dropsPages
-    self.input = input
-  }
-
-  /// A map with a weight in INT8.
-  package init(
-    int8 weight: Int8Weight, bias: [Float]?, dropsPages: Bool = false, input: SpikingInput? = nil
-  ) {
-    self.weight = weight.codes
-    self.bias = bias
-    int8 = weight
-    self.dropsPages = dropsPages
-    self.input = input
-  }
-
-  /// Weight bytes in memory at a time when pages are dropped.
-  private static let block = 32 << 20
-
-  /// Applies the map to every row of `input`, spiked if the model says so.
-  package func callAsFunction(_ input: FloatMatrix, into output: FloatMatrix) {
-    switch self.input?(input, for: self) ?? .floats(input) {
-    case .floats(let values): multiply(values, into: output)
-    case .counts(let spikes): multiply(spikes, into: output)
-    }
-  }
-
-  /// Applies the map to every row of `input` as it is.
-  package func multiply(_ input: FloatMatrix, into output: FloatMatrix) {
-    withExtendedLifetime((input, output)) {
-      forEachBlock { rows, bias in
-        let target = output.pointer + rows.lowerBound, stride = weight.shape.rows
-        if let int8 {
-          Int8Linear.apply(
-            int8.slice(rows: rows), bias: bias, input: input.pointer, tokens: input.rows,
-            output: target, outputStride: stride)
-        } else {
-          Linear.apply(
-            weight: blocks.count == 1 ? weight : weight.slice(rows: rows), bias: bias,
-            input: input.pointer, tokens: input.rows, output: target, outputStride: stride)
-        }
-      }
-    }
-  }
-
-  /// Applies a map in INT8 to spike counts, by integer arithmetic.
-  func multiply(_ spikes: SpikeMatrix, into output: FloatMatrix) {
-    guard let int8 else { preconditionFailure("counts need a weight in INT8") }
-    withExtendedLifetime(output) {
-      forEachBlock { rows, bias in
-        Int8Linear.applyCounts(
-          int8.slice(rows: rows), bias: bias, counts: spikes.counts,
-          thresholds: spikes.thresholds, tokens: spikes.thresholds.count,
-          output: output.pointer + rows.lowerBound, outputStride: weight.shape.rows)
-      }
-    }
-  }
-
-  /// Calls `body` with ranges of outputs and their biases; all at once unless pages are dropped.
-  private func forEachBlock(_ body: (Range<Int>, UnsafePointer<Float>?) -> Void) {
-    for rows in blocks {
-      if let bias {
-        bias.withUnsafeBufferPointer { bias in
-          body(rows, bias.baseAddress.map { $0 + rows.lowerBound })
-        }
-      } else {
-        body(rows, nil)
-      }
-      if dropsPages { (blocks.count == 1 ? weight : weight.slice(rows: rows)).discard() }
-    }
-  }
-
-  private var blocks: [Range<Int>] {
-    let rows = weight.shape.rows
-    guard dropsPages, weight.rowOrder == .stored, rows > 0 else { return [0..<rows] }
-    let step = max(1, Self.block / max(weight.rowBytes, 1))
-    return stride(from: 0, to: rows, by: step).map { $0..<min($0 + step, rows) }
-  }
-
-  /// Applies the map into a new matrix.
-  package func callAsFunction(_ input: FloatMatrix) -> FloatMatrix {
-    let output = FloatMatrix(rows: input.rows, columns: weight.shape.rows)
-    self(input, into: output)
-    return output
-  }
-}
 
 /// The weights of one layer: matrices in place, vectors as f32.
 package struct LayerWeights {
+  /// Which layer.
+  let index: Int
   package let mixerNorm: [Float]
   package let query: LinearMap
   package let key: LinearMap
@@ -162,17 +61,18 @@ package struct LayerWeights {
       _ role: TensorAddress.Role, bias: Bool, expert: TensorAddress.Expert? = nil
     ) throws -> LinearMap {
       let address = TensorAddress(role, layer: layer, expert: expert)
-      let weight = try source.view(address)
+      let weight = try source.view(address), origin = TensorOrigin(address, in: source)
       let bias =
         bias ? try source.vector(TensorAddress(role, .bias, layer: layer, expert: expert)) : nil
       let input = spiking(.init(role), expert: expert)
       guard let granularity = model.scales(of: address) else {
-        return LinearMap(weight: weight, bias: bias, dropsPages: dropsPages, input: input)
+        return LinearMap(
+          weight: weight, bias: bias, dropsPages: dropsPages, input: input, origin: origin)
       }
       let scales = try source.vector(TensorAddress(role, .scale, layer: layer, expert: expert))
       return LinearMap(
         int8: Int8Weight(codes: weight, scales: scales, granularity: granularity), bias: bias,
-        dropsPages: dropsPages, input: input)
+        dropsPages: dropsPages, input: input, origin: origin)
     }
     func swiGLU(_ expert: TensorAddress.Expert? = nil) throws -> SwiGLUWeights {
       let bias = model.biases.feedForward
@@ -181,6 +81,7 @@ package struct LayerWeights {
         up: try linear(.ffnUp, bias: bias, expert: expert),
         down: try linear(.ffnDown, bias: bias, expert: expert))
     }
+    index = layer
     mixerNorm = try vector(.mixerNorm)
     query = try linear(.query, bias: model.biases.queryKeyValue)
     key = try linear(.key, bias: model.biases.queryKeyValue)
@@ -228,14 +129,24 @@ package struct LayerWeights {
   /// Stored bytes of this layer's matrices.
   package var byteCount: Int { maps.reduce(0) { $0 + $1.weight.bytes.count } }
 
+  /// Throws when one of the matrices holds a number that is not finite; vectors were looked at when
+  /// they were read.
+  package func requireFinite() throws { for map in maps { try map.requireFinite() } }
+
   /// Drops the mapped pages of this layer's matrices.
   package func discard() { for map in maps { map.weight.discard() } }
 }
 
 extension WeightSource {
-  /// A small tensor as f32 values.
+  /// A small tensor as f32 values; throws when one is not finite.
   package func vector(_ address: TensorAddress) throws -> [Float] {
-    try view(address).floats
+    let view = try view(address), values = view.floats
+    if let index = Vector.firstNotFinite(values, count: values.count) {
+      throw RuntimeError.weight(
+        name(of: address), value: values[index],
+        index: "[\(index / view.columns), \(index % view.columns)]")
+    }
+    return values
   }
 }
 

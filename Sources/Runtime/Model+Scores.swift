@@ -8,11 +8,11 @@ extension Model {
   /// hidden states are `hidden` [T, H].
   package func logProbabilities(
     of tokens: [Int], at positions: Range<Int>, hidden: FloatMatrix
-  ) -> [Double] {
+  ) throws -> [Double] {
     var found: [Double] = []
     for first in stride(from: positions.lowerBound, to: positions.upperBound, by: Self.rowsAtOnce) {
       let part = first..<min(first + Self.rowsAtOnce, positions.upperBound)
-      let logits = logits(hidden, rows: part.lowerBound - 1..<part.upperBound - 1)
+      let logits = try logits(hidden, rows: part.lowerBound - 1..<part.upperBound - 1)
       withExtendedLifetime(logits) {
         for position in part {
           let scores = logits.row(position - first)

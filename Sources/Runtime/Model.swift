@@ -33,7 +33,7 @@ public struct Model: Sendable {
   private let sinks = SinkMemory()
   /// The layers' weights; empty when they are loaded for each use.
   private let loaded: [LayerWeights]
-  let embedding: TensorView
+  let embedding: EmbeddingRows
   let finalNorm: [Float]
   let head: LinearMap
   let rotary: RotaryEmbedding
@@ -55,9 +55,9 @@ public struct Model: Sendable {
     self.residency = residency
     self.observer = observer
     self.source = source
-    embedding = try source.view(TensorAddress(.embedding))
     var bounded = false
     if case .bounded = residency { bounded = true }
+    embedding = try EmbeddingRows(source, model: description, dropsPages: bounded)
     loaded =
       bounded
       ? []
@@ -65,9 +65,7 @@ public struct Model: Sendable {
         try LayerWeights($0, of: description, from: source, observer: observer)
       }
     finalNorm = try source.vector(TensorAddress(.finalNorm))
-    head = LinearMap(
-      weight: description.tiesEmbeddings ? embedding : try source.view(TensorAddress(.head)),
-      bias: nil, dropsPages: bounded)
+    head = try .head(of: description, from: source, dropsPages: bounded)
     rotary = RotaryEmbedding(description)
   }
 
@@ -90,7 +88,7 @@ public struct Model: Sendable {
     var done = 0
     while done < tokens.count {
       let count = min(Model.segment, tokens.count - done)
-      let hidden = try embed(tokens[done..<done + count])
+      let hidden = try embedding.rows(tokens[done..<done + count])
       if state.position == 0, description.sinkCount > 0 { state.layers = try sinkStates() }
       let emptied = try emptiedStates()
       let first = description.sinkCount + state.position
@@ -106,13 +104,13 @@ public struct Model: Sendable {
           for row in 0..<count {
             passage.position = state.position + row
             passage.tokens = [tokens[done + row]]
-            runner.run(
+            try runner.run(
               hidden.rows(row..<row + 1), state: &state.layers[layer], passage: passage,
               angles: rotary.table(first: first + row, count: 1))
           }
         } else {
           passage.tokens = Array(tokens[done..<done + count])
-          runner.run(hidden, state: &state.layers[layer], passage: passage, angles: angles)
+          try runner.run(hidden, state: &state.layers[layer], passage: passage, angles: angles)
         }
         if case .bounded = residency { weights.discard() }
       }
@@ -153,7 +151,7 @@ public struct Model: Sendable {
         let rows = first..<min(first + step, tokens.count)
         var passage = Passage(position: first)
         passage.tokens = Array(tokens[rows])
-        runner.run(
+        try runner.run(
           hidden.rows(rows), state: &layers[layer], passage: passage,
           angles: rotary.table(first: sinkCount + first, count: rows.count))
       }
@@ -168,37 +166,19 @@ public struct Model: Sendable {
   /// The layers' states after the sinks, which see nothing but each other.
   func sinkStates() throws -> [DecodingState.MixerState] {
     try sinks.states(under: ablation) {
-      let view = try source.view(TensorAddress(.sinkTokens))
-      let hidden = FloatMatrix(rows: description.sinkCount, columns: description.hiddenSize)
-      RowDecoder.decode(view, rows: 0..<view.rows, into: hidden.pointer)
+      let hidden = embedding.sinks.copy
       return try description.layers.indices.map { layer in
         let weights = try weights(ofLayer: layer)
         defer { if case .bounded = residency { weights.discard() } }
-        return LayerRunner(weights: weights, model: description, ablation: ablation)
+        return try LayerRunner(weights: weights, model: description, ablation: ablation)
           .start(ofLayer: layer, after: hidden)
       }
     }
   }
 
-  /// Logits [rows, V] of some rows of the final hidden states.
-  public func logits(_ hidden: FloatMatrix, rows: Range<Int>) -> FloatMatrix {
-    let output = FloatMatrix(rows: rows.count, columns: description.vocabularySize)
-    head(hidden.rows(rows), into: output)
-    return output
-  }
-
-  /// The embeddings of `tokens` [T, H].
-  package func embed(_ tokens: ArraySlice<Int>) throws -> FloatMatrix {
-    let hidden = FloatMatrix(rows: tokens.count, columns: description.hiddenSize)
-    for (row, token) in tokens.enumerated() {
-      guard (0..<description.vocabularySize).contains(token) else {
-        throw RuntimeError.tokenOutOfRange(token, vocabulary: description.vocabularySize)
-      }
-      RowDecoder.decode(
-        embedding, rows: token..<token + 1,
-        into: hidden.pointer + row * description.hiddenSize)
-    }
-    return hidden
+  /// Logits [rows, V] of some rows of the final hidden states; throws when they are not finite.
+  public func logits(_ hidden: FloatMatrix, rows: Range<Int>) throws -> FloatMatrix {
+    try head(hidden.rows(rows))
   }
 
   private func weights(ofLayer layer: Int) throws -> LayerWeights {

@@ -17,9 +17,9 @@ struct ParallelMixer {
   func callAsFunction(
     _ input: FloatMatrix, cache: inout KeyValueCache, state: inout [Float], resets: StateResets?,
     ablation: Ablation?
-  ) -> FloatMatrix {
+  ) throws -> FloatMatrix {
     let model = softmax.model
-    let projected = ProjectedHeads(input, weights: softmax.weights, model: model)
+    let projected = try ProjectedHeads(input, weights: softmax.weights, model: model)
     // Softmax attention rotates q and k in place: the linear branch reads them before.
     let output = features(of: projected).run(model, state: &state, resets: resets)
     output.normalizeHeads(

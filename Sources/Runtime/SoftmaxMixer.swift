@@ -14,8 +14,8 @@ struct SoftmaxMixer {
   var areSinks = false
 
   /// The heads' outputs [T, heads·d] for the normed inputs [T, H] of the next T tokens.
-  func callAsFunction(_ input: FloatMatrix, cache: inout KeyValueCache) -> FloatMatrix {
-    attend(ProjectedHeads(input, weights: weights, model: model), cache: &cache)
+  func callAsFunction(_ input: FloatMatrix, cache: inout KeyValueCache) throws -> FloatMatrix {
+    attend(try ProjectedHeads(input, weights: weights, model: model), cache: &cache)
   }
 
   /// The heads' outputs [T, heads·d] for q, k and v of the next T tokens; q and k are rotated in
@@ -59,10 +59,10 @@ struct ProjectedHeads {
   let key: FloatMatrix
   let value: FloatMatrix
 
-  init(_ input: FloatMatrix, weights: LayerWeights, model: ModelDescription) {
-    query = weights.query(input)
-    key = weights.key(input)
-    value = weights.value(input)
+  init(_ input: FloatMatrix, weights: LayerWeights, model: ModelDescription) throws {
+    query = try weights.query(input)
+    key = try weights.key(input)
+    value = try weights.value(input)
     for (matrix, norm) in [(query, weights.queryNorm), (key, weights.keyNorm)] {
       guard let norm else { continue }
       matrix.normalizeHeads(by: norm, epsilon: model.normEpsilon)

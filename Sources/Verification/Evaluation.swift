@@ -76,8 +76,8 @@ public struct Evaluation: Sendable {
     defer { segments.append((totalNLL - before, segment.count - 1)) }
     for first in stride(from: 0, to: segment.count - 1, by: Self.rowsAtOnce) {
       let rows = first..<min(first + Self.rowsAtOnce, segment.count - 1)
-      let logits = model.logits(own, rows: rows)
-      let reference = other.flatMap { teacher?.logits($0, rows: rows) }
+      let logits = try model.logits(own, rows: rows)
+      let reference = try other.flatMap { try teacher?.logits($0, rows: rows) }
       defer { withExtendedLifetime((logits, reference)) {} }
       for row in rows {
         let scores = logits.row(row - first)

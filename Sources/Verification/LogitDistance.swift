@@ -3,8 +3,7 @@ public import Runtime
 
 /// How far a model's logits are from another's on the same tokens.
 public struct LogitDistance: Sendable {
-  /// The largest difference over all positions and logits, relative to the largest logit; infinite
-  /// when a logit is not finite.
+  /// The largest difference over all positions and logits, relative to the largest logit.
   public let relative: Double
   /// The root mean square of the differences relative to that of the reference's logits.
   public let rootMeanSquare: Double
@@ -29,8 +28,8 @@ public struct LogitDistance: Sendable {
     }
     let expected = try hidden(reference, counting: false)
     let got = try hidden(model, counting: true)
-    let comparison = LogitsComparison((reference, expected), (model, got))
-    relative = comparison.firstNonFinite == nil ? comparison.difference : .infinity
+    let comparison = try LogitsComparison((reference, expected), (model, got))
+    relative = comparison.difference
     rootMeanSquare = comparison.rootMeanSquare
     self.tokens = tokens.count
     if let least = counts.min(), let most = counts.max() { load = least...most } else { load = nil }

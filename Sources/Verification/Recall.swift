@@ -82,7 +82,7 @@ extension Model {
   func meanLogProbability(of positions: Range<Int>, in tokens: [Int]) throws -> Double {
     var state = DecodingState(for: description)
     let hidden = try extend(&state, with: tokens)
-    let found = logProbabilities(of: tokens, at: positions, hidden: hidden)
+    let found = try logProbabilities(of: tokens, at: positions, hidden: hidden)
     return found.reduce(0, +) / Double(positions.count)
   }
 }

@@ -63,13 +63,26 @@ public struct Verifier {
     var failedAt: VerifySettings.Level?
     for (step, isShared, check) in checks where step <= level {
       if let failedAt, failedAt < step { break }
-      let own = isShared ? try check() : []
-      for result in try ranks.first({ isShared ? own : try check() }) {
+      let own = isShared ? try found(step, by: check) : []
+      for result in try ranks.first({ isShared ? own : try found(step, by: check) }) {
         report(result)
         if result.outcome == .failed { failedAt = step }
       }
     }
     return failedAt == nil
+  }
+
+  /// What `check` finds. A model that gives no finite numbers is a finding, not bad input.
+  private func found(
+    _ level: VerifySettings.Level, by check: () throws -> [CheckResult]
+  ) throws -> [CheckResult] {
+    do {
+      return try check()
+    } catch let error as RuntimeError where error.isNotFinite {
+      return [.failed(level.rawValue, error.what)]
+    } catch let error as ConversionError where error.isNotFinite {
+      return [.failed(level.rawValue, error.what)]
+    }
   }
 
   private func structure() -> CheckResult {

@@ -22,23 +22,38 @@ struct SpikingBrain: ParsableCommand {
     ])
 
   static func main() {
+    StandardStreams.fill()
     // A reader that goes away (`| head`) or a full disk is an error we report, not a signal.
     signal(SIGPIPE, SIG_IGN)
     signal(SIGXFSZ, SIG_IGN)
+    var code = run()
+    World.ranks.finish()
+    if let error = Terminal.finish() {
+      Terminal.report(error)
+      if code == 0 { code = error.exitCode }
+    }
+    Foundation.exit(code)
+  }
+
+  /// Runs the command that the arguments name; returns the exit code.
+  private static func run() -> Int32 {
     do {
       try World.join()
       var command = try parseAsRoot()
       try World.requireDistributed(command)
       try World.run(&command)
-      World.ranks.finish()
+      return 0
     } catch let error as any ReportableError {
       Terminal.report(error)
-      World.ranks.finish()
-      Foundation.exit(error.exitCode)
+      return error.exitCode
     } catch {
-      World.ranks.finish()
-      if World.speaks { exit(withError: error) }
-      Foundation.exit(exitCode(for: error).rawValue)
+      // Usage, help, a check that failed and has said so.
+      let code = exitCode(for: error)
+      let message = fullMessage(for: error)
+      if !message.isEmpty {
+        if code.isSuccess { Terminal.say(message) } else { Terminal.note(message) }
+      }
+      return code.rawValue
     }
   }
 }

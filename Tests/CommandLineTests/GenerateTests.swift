@@ -1,5 +1,7 @@
+import Checkpoints
 import Recipes
 import StrictJSON
+import TensorTypes
 import TestSupport
 import Testing
 
@@ -100,6 +102,72 @@ struct GenerateTests {
     let cut = try directory.write("cut", Array(bytes.dropLast(8)))
     try Program.run("generate", converted, "--prompt", prompt, "--state", cut)
       .refused(naming: "cut", "truncated")
+  }
+
+  @Test func `a state of other weights is refused`() throws {
+    let path = try savedState(), name = "model.layers.1.mlp.up_proj.weight"
+    let edit = CheckpointEdit(converted), bytes = try edit.bytes(of: name)
+    try edit.overwrite(name, with: Array(bytes.reversed()))
+    try Program.run("generate", converted, "--prompt", prompt, "--state", path)
+      .refused(naming: "state", "other weights")
+  }
+
+  @Test(arguments: [
+    ("position", "-5", "its position is -5"),
+    ("position", "9223372036854775807", "its position is"),
+    ("position", "many", "its position is many"), ("position", "1", "expected float32"),
+    ("weights", "0", "other weights"), ("state", "0", "not as it was saved"),
+  ])
+  func `a state with impossible numbers is refused`(
+    _ key: String, _ value: String, _ message: String
+  ) throws {
+    let path = try savedState()
+    try rewrite(path) { metadata, _ in metadata[key] = value }
+    try Program.run("generate", converted, "--prompt", prompt, "--state", path)
+      .refused(naming: "state", message)
+  }
+
+  @Test func `a state whose numbers were changed is refused`() throws {
+    for (value, message) in [(Float.nan, "layer 0 holds nan at 3"), (7, "not as it was saved")] {
+      let path = try savedState()
+      try rewrite(path) { _, tensors in tensors[0][3] = value }
+      try Program.run("generate", converted, "--prompt", prompt, "--state", path)
+        .refused(naming: "state", message)
+    }
+  }
+
+  private func savedState() throws -> String {
+    try Program.run(
+      "generate", converted, "--prompt", prompt, "--max-tokens", "0", "--save-state",
+      directory("state")
+    ).succeeded()
+    return directory("state")
+  }
+
+  /// Writes a state again after `change` of its metadata and numbers.
+  private func rewrite(
+    _ path: String, _ change: (inout [String: String], inout [[Float]]) -> Void
+  ) throws {
+    let file = try SafetensorsFile(path: path)
+    var metadata = file.metadata
+    var numbers = try file.tensors.indices.map { layer -> [Float] in
+      let view = try file.view("state.\(layer)")
+      return (0..<view.columns).map {
+        view.bytes.loadUnaligned(fromByteOffset: 4 * $0, as: Float.self)
+      }
+    }
+    change(&metadata, &numbers)
+    let header = try SafetensorsHeader(
+      file: path,
+      entries: numbers.enumerated().map {
+        .init(name: "state.\($0.offset)", type: .float32, shape: [$0.element.count])
+      }, metadata: metadata)
+    var bytes = header.bytes
+    for tensor in header.tensors {
+      let index = Int(tensor.name.dropFirst("state.".count)) ?? 0
+      numbers[index].withUnsafeBytes { bytes += Array($0) }
+    }
+    try directory.write("state", bytes)
   }
 
   @Test func `no tokens are asked for, none are given`() throws {

@@ -93,14 +93,19 @@ struct TransformTests {
     var large = values
     large[17] = -70_000
     let view = MemoryStorage.view(large, shape: [8, 5])
-    #expect(throws: ConversionError.overflow(tensor: "big", value: -70_000, type: .float16)) {
+    #expect(
+      throws: ConversionError.overflow(
+        tensor: "big", value: -70_000, type: .float16, index: "[3, 2]")
+    ) {
       try bytes(CopyTransform(view, named: "big", as: .float16), block: 16)
     }
     #expect(throws: Never.self) {
       try bytes(CopyTransform(view, named: "big", as: .bfloat16), block: 16)
     }
     let least = MemoryStorage.view([1, 65_520], shape: [2])
-    #expect(throws: ConversionError.overflow(tensor: "b", value: 65_520, type: .float16)) {
+    #expect(
+      throws: ConversionError.overflow(tensor: "b", value: 65_520, type: .float16, index: "[0, 1]")
+    ) {
       try bytes(CopyTransform(least, named: "b", as: .float16), block: 16)
     }
   }

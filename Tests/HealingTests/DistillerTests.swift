@@ -58,8 +58,8 @@ import Testing
         teacherWeights: source, scope: scope, recomputes: recomputes)
     }
 
-    func divergence(_ model: TrainableModel, factor: Float? = nil) -> Double {
-      model.divergence(tokens, segments: 2, source: target, factor: factor)
+    func divergence(_ model: TrainableModel, factor: Float? = nil) throws -> Double {
+      try model.divergence(tokens, segments: 2, source: target, factor: factor)
     }
   }
 
@@ -113,7 +113,7 @@ import Testing
     }
     let expected = try runtimeDivergence(
       problem, weights: Overlay(tensors: tensors, below: problem.converted))
-    let divergence = problem.divergence(model)
+    let divergence = try problem.divergence(model)
     #expect(expected > 0.01 && abs(divergence - expected) <= 1e-4 * expected)
   }
 
@@ -129,7 +129,7 @@ import Testing
   @Test func theDivergenceIsTheRuntimes() throws {
     let problem = try Problem(.qwen3, change: Self.intraLayer)
     let expected = try runtimeDivergence(problem, weights: problem.converted)
-    let divergence = problem.divergence(try problem.trainable())
+    let divergence = try problem.divergence(problem.trainable())
     #expect(expected > 0.01 && abs(divergence - expected) <= 1e-4 * expected)
   }
 
@@ -147,7 +147,7 @@ import Testing
         &state, with: Array(problem.tokens[first..<first + Self.length])
       ) { layer, _, hidden in
         guard layer == model.layers.count else { return }
-        sum += Predictions.divergence(
+        sum += try Predictions.divergence(
           of: predictions.logits(hidden),
           from: reference.logits(problem.target.rows(first..<first + Self.length)))
       }
@@ -165,15 +165,15 @@ import Testing
         parameter.value.elements[index] += generator.symmetric(0.1)
       }
     }
-    let divergence = problem.divergence(model, factor: 1)
+    let divergence = try problem.divergence(model, factor: 1)
     #expect(divergence > 0.01)
-    #expect(abs(divergence - problem.divergence(model)) <= 1e-4 * divergence)
+    #expect(try abs(divergence - problem.divergence(model)) <= 1e-4 * divergence)
     for (layer, parameters) in model.parameters {
       for parameter in parameters where parameter.role != .branchScale {
-        GradientCheck.expect(
+        try GradientCheck.expect(
           "\(parameter.address(inLayer: layer))", parameter.value,
           gradient: parameter.gradient, seed: 5, step: 4e-3, tolerance: 0.05
-        ) { problem.divergence(model) }
+        ) { try problem.divergence(model) }
       }
     }
   }
@@ -181,8 +181,8 @@ import Testing
   @Test func recomputingLayersGivesTheSameGradients() throws {
     let problem = try Problem(.qwen3)
     let kept = try problem.trainable(), recomputed = try problem.trainable(recomputes: true)
-    _ = problem.divergence(kept, factor: 1)
-    _ = problem.divergence(recomputed, factor: 1)
+    _ = try problem.divergence(kept, factor: 1)
+    _ = try problem.divergence(recomputed, factor: 1)
     for (a, b) in zip(kept.parameters, recomputed.parameters) {
       for (a, b) in zip(a.parameters, b.parameters) {
         let scale = a.gradient.elements.reduce(Float(0)) { max($0, $1.magnitude) }
@@ -226,9 +226,9 @@ import Testing
     }
     var state = DistillState()
     let trained = try problem.trainable()
-    let start = problem.divergence(trained)
+    let start = try problem.divergence(trained)
     let whole = try run(trained, from: &state, stop: nil)
-    #expect(whole.steps == 20 && problem.divergence(trained) < 0.8 * start)
+    #expect(try whole.steps == 20 && problem.divergence(trained) < 0.8 * start)
 
     try FileManager.default.removeItem(atPath: directory("distill.json"))
     state = DistillState()

@@ -71,7 +71,7 @@ import Tokenization
   private func divergence(of model: Model, from teacher: Model, on tokens: [Int]) throws -> Double {
     func logits(_ model: Model) throws -> FloatMatrix {
       var state = DecodingState(for: model.description)
-      return model.logits(try model.extend(&state, with: tokens), rows: 0..<tokens.count)
+      return try model.logits(model.extend(&state, with: tokens), rows: 0..<tokens.count)
     }
     func logarithms(_ row: UnsafeMutableBufferPointer<Float>) -> [Double] {
       let largest = Double(row.max() ?? 0)

@@ -110,11 +110,11 @@ import Testing
     let rotary = RotaryEmbedding(model)
     var state = DecodingState(for: model).layers[index]
     if count > 0 {
-      runner.run(
+      try runner.run(
         sinks, state: &state, passage: Passage(position: 0, areSinks: true),
         angles: rotary.table(first: 0, count: count))
     }
-    runner.run(
+    try runner.run(
       text, state: &state, position: 0,
       angles: rotary.table(first: count, count: Self.length))
     #expect(Self.relativeError(trained, text.withSinks(sinks, segments: 1)) <= 1e-5)

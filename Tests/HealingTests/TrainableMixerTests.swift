@@ -95,7 +95,7 @@ import Testing
     var state = DecodingState(for: model).layers[index]
     let angles = RotaryEmbedding(model).table(first: 0, count: Self.length)
     let run = try #require(
-      runner.attention(hidden, state: &state, position: 0, angles: angles))
+      try runner.attention(hidden, state: &state, position: 0, angles: angles))
     let scale = run.elements.reduce(Float(0)) { max($0, $1.magnitude) }
     let worst = zip(run.elements, trained.elements).reduce(Float(0)) {
       max($0, ($1.0 - $1.1).magnitude)

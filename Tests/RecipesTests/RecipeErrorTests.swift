@@ -1,3 +1,4 @@
+import InputFiles
 import TestSupport
 import Testing
 
@@ -121,12 +122,43 @@ struct RecipeErrorTests {
 
   @Test func `a file that is missing or no text is refused`() throws {
     let directory = try TemporaryDirectory()
-    #expect(throws: RecipeError.unreadable(file: directory("r.yaml"), reason: "no such file")) {
+    #expect(throws: RecipeError.unreadable(.missing(file: directory("r.yaml")))) {
       try Recipe(path: directory("r.yaml"))
     }
     let binary = try directory.write("b.yaml", [0x73, 0xff, 0xfe])
-    #expect(throws: RecipeError.unreadable(file: binary, reason: "not UTF-8 text")) {
-      try Recipe(path: binary)
+    #expect(
+      throws: RecipeError.unreadable(
+        .notText(file: binary, offset: 1, byte: 0xff, encoding: "LATIN1"))
+    ) { try Recipe(path: binary) }
+  }
+
+  @Test(.timeLimit(.minutes(1)))
+  func `what would take minutes or never end is refused`() throws {
+    #expect(throws: RecipeError.unreadable(.notRegular(file: "/dev/zero", type: "a device"))) {
+      try Recipe(path: "/dev/zero")
     }
+    // Eleven aliases of nine each, as a key.
+    var yaml = "a0: &a0 [x, x]\n"
+    for level in 1..<12 {
+      let list = [String](repeating: "*a\(level - 1)", count: 9).joined(separator: ", ")
+      yaml += "a\(level): &a\(level) [\(list)]\n"
+    }
+    #expect(throws: RecipeError.self) {
+      try Recipe(yaml: yaml + "? *a11\n: x\nsteps: [verify]\n", file: "r.yaml")
+    }
+  }
+
+  @Test func `a recipe may name a list once and use it in several steps`() throws {
+    let recipe = try Recipe(
+      yaml: """
+        steps:
+          - heal: {text: &books [a.txt, "**.txt"]}
+          - calibrate: {text: *books}
+        """, file: "r.yaml")
+    guard case .calibrate(let settings) = recipe.steps[1] else {
+      Issue.record("no calibrate step")
+      return
+    }
+    #expect(settings.text == ["a.txt", "**.txt"])
   }
 }

@@ -77,7 +77,7 @@ struct GoldenLogitsTests {
       if layer == model.description.layers.count { stream += hidden.values }
     }
     let rows = expected.count / model.description.vocabularySize
-    let logits = model.logits(hidden, rows: tokens.count - rows..<tokens.count)
+    let logits = try model.logits(hidden, rows: tokens.count - rows..<tokens.count)
     #expect(difference(logits.values, expected) < Self.tolerance)
     #expect(difference(stream, try fixture.elements("hidden", as: Float.self)) < Self.tolerance)
     #expect(state.position == tokens.count)

@@ -40,11 +40,11 @@ import Testing
   }
 
   @Test(arguments: [1, 5, 40])
-  func floatActivations(tokens: Int) {
+  func floatActivations(tokens: Int) throws {
     let input = input(tokens: tokens)
-    let expected = LinearMap(weight: decoded, bias: bias)(input)
+    let expected = try LinearMap(weight: decoded, bias: bias)(input)
     for drops in [false, true] {
-      let output = LinearMap(int8: weight, bias: bias, dropsPages: drops)(input)
+      let output = try LinearMap(int8: weight, bias: bias, dropsPages: drops)(input)
       #expect(difference(output, expected) < 1e-5)
     }
   }
@@ -65,10 +65,10 @@ import Testing
       return
     }
     #expect(counts.counts.contains { $0 > 127 })
-    let expected = LinearMap(weight: decoded, bias: bias, input: spikes)(input)
-    let output = LinearMap(int8: weight, bias: bias, input: spikes)(input)
+    let expected = try LinearMap(weight: decoded, bias: bias, input: spikes)(input)
+    let output = try LinearMap(int8: weight, bias: bias, input: spikes)(input)
     #expect(difference(output, expected) < 1e-5)
-    #expect(difference(output, LinearMap(weight: decoded, bias: bias)(input)) > 1e-3)
+    #expect(try difference(output, LinearMap(weight: decoded, bias: bias)(input)) > 1e-3)
   }
 
   /// A fault in the activations is not hidden by counts.
@@ -81,7 +81,8 @@ import Testing
     let spikes = SpikingInput(at: SpikingSite(layer: 0, .query), of: model, observer: nil)
     let input = input(tokens: 2)
     input[1][3] = .nan
-    let output = LinearMap(int8: weight, bias: nil, input: spikes)(input)
+    let map = LinearMap(int8: weight, bias: nil, input: spikes), output = map.unchecked(input)
     #expect(output[0].allSatisfy { $0.isFinite } && output[1].allSatisfy { $0.isNaN })
+    #expect(throws: RuntimeError.overflow(place: "before a projection")) { try map(input) }
   }
 }

@@ -26,7 +26,7 @@ extension Model {
     _ tokens: [Int], on state: inout DecodingState, stepwise: Bool = false
   ) throws -> [Float] {
     let hidden = try extend(&state, with: tokens, stepwise: stepwise)
-    let logits = logits(hidden, rows: 0..<tokens.count)
+    let logits = try logits(hidden, rows: 0..<tokens.count)
     return logits.values
   }
 

@@ -80,7 +80,7 @@ struct SegmentTests {
   @Test func `a token outside of the vocabulary is refused`() throws {
     let model = try synthesized("gla_swa", in: directory)
     for token in [320, -1, .max] {
-      #expect(throws: RuntimeError.tokenOutOfRange(token, vocabulary: 320)) {
+      #expect(throws: RuntimeError.tokenOutOfRange(token, text: nil, vocabulary: 320)) {
         try model.logits([0, token])
       }
     }

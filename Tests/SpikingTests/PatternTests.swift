@@ -110,7 +110,7 @@ struct PatternTests {
       let model = try Model(
         description, weights: file, residency: .whole, observer: observer)
       var state = DecodingState(for: description)
-      let logits = model.logits(try model.extend(&state, with: tokens), rows: 0..<40)
+      let logits = try model.logits(model.extend(&state, with: tokens), rows: 0..<40)
       return withExtendedLifetime(logits) { Array(logits.elements) }
     }
     let layer = description.layers.count - 1

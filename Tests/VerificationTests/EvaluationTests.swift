@@ -34,8 +34,8 @@ struct EvaluationTests {
   private func logProbabilities(_ model: Model, _ segment: [Int]) throws -> [[Double]] {
     var state = DecodingState(for: model.description)
     let hidden = try model.extend(&state, with: segment)
-    return segment.indices.map { row in
-      let logits = model.logits(hidden, rows: row..<row + 1)
+    return try segment.indices.map { row in
+      let logits = try model.logits(hidden, rows: row..<row + 1)
       let values = withExtendedLifetime(logits) { logits.elements.map(Double.init) }
       let top = values.max() ?? 0
       let total = log(values.reduce(0) { $0 + exp($1 - top) }) + top

@@ -120,6 +120,6 @@ struct FaultTests {
     try edit.remakeManifest()
     let failure = try failure(source: false)
     #expect(failure.name == "logits")
-    #expect(failure.detail.contains("first after layer 1"))
+    #expect(failure.detail.contains(name))
   }
 }

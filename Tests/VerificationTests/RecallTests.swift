@@ -104,7 +104,7 @@ struct RecallTests {
     var state = DecodingState(for: model.description), sum = 0.0
     let hidden = try model.extend(&state, with: tokens)
     for position in tokens.count - 7..<tokens.count {
-      let logits = model.logits(hidden, rows: position - 1..<position)
+      let logits = try model.logits(hidden, rows: position - 1..<position)
       let values = withExtendedLifetime(logits) { logits.elements.map(Double.init) }
       sum += values[tokens[position]] - log(values.reduce(0) { $0 + exp($1) })
     }

@@ -21,6 +21,14 @@ void ck_rms_norm(const float *x, const float *weight, float epsilon, float *y, s
   CK_DISPATCH(rms_norm, x, weight, epsilon, y, n);
 }
 
+size_t ck_first_from_32(const void *x, uint32_t limit, size_t n) {
+  CK_DISPATCH(first_from_32, x, (int32_t)limit, n);
+}
+
+size_t ck_first_from_16(const void *x, uint16_t limit, size_t n) {
+  CK_DISPATCH(first_from_16, x, (int16_t)limit, n);
+}
+
 float ck_max(const float *x, size_t n) { CK_DISPATCH(largest, x, n); }
 
 double ck_sum_exp(const float *x, float shift, size_t n) { CK_DISPATCH(sum_exp, x, shift, n); }

@@ -77,6 +77,31 @@ static void CK(rms_norm)(const float *x, const float *weight, float epsilon, flo
   for (i = 0; i < n; i++) y[i] = x[i] * factor * weight[i];
 }
 
+// Whole blocks are looked at without a branch for each number; one that has a find is searched. Without
+// the sign, bits compare as signed integers, for which SSE2 has instructions.
+#define CK_FIRST_FROM(name, type, magnitude)                           \
+  static size_t CK(name)(const char *x, type limit, size_t n) {        \
+    const size_t block = 2048;                                         \
+    for (size_t start = 0; start < n; start += block) {                \
+      size_t end = n - start < block ? n : start + block;              \
+      type any = 0;                                                    \
+      for (size_t i = start; i < end; i++) {                           \
+        type bits;                                                     \
+        memcpy(&bits, x + i * sizeof bits, sizeof bits);               \
+        any |= (type)(bits & magnitude) >= limit;                      \
+      }                                                                \
+      for (size_t i = start; any && i < end; i++) {                    \
+        type bits;                                                     \
+        memcpy(&bits, x + i * sizeof bits, sizeof bits);               \
+        if ((type)(bits & magnitude) >= limit) return i;               \
+      }                                                                \
+    }                                                                  \
+    return n;                                                          \
+  }
+CK_FIRST_FROM(first_from_32, int32_t, 0x7fffffff)
+CK_FIRST_FROM(first_from_16, int16_t, 0x7fff)
+#undef CK_FIRST_FROM
+
 static float CK(largest)(const float *x, size_t n) {
   vf best = CK(splat)(-__builtin_inff());
   size_t i = 0;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
 
 void ck_add(const float *x, float *y, size_t n);
 void ck_add_scaled(const float *x, float factor, float *y, size_t n);
@@ -12,6 +13,10 @@ void ck_swiglu(const float *gate, const float *up, float *y, size_t n);
 void ck_log_sigmoid(float *z, float factor, size_t n);
 // y = x / rms(x) · weight for one row.
 void ck_rms_norm(const float *x, const float *weight, float epsilon, float *y, size_t n);
+// The index of the first of n numbers whose bits but the sign are at least `limit`; n when there is
+// none. The numbers need not be aligned.
+size_t ck_first_from_32(const void *x, uint32_t limit, size_t n);
+size_t ck_first_from_16(const void *x, uint16_t limit, size_t n);
 // The largest element, NaNs passed over; -infinity when there is none.
 float ck_max(const float *x, size_t n);
 // The sum of exp(x - shift) in double.

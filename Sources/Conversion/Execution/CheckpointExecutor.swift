@@ -123,7 +123,9 @@ public struct CheckpointExecutor {
       try file.writeHole(hole.byteCount)
       progress(hole.byteCount)
     } else {
+      var finite = FiniteBytes(of: stored)
       try transform?.produce(block: Self.block) { bytes in
+        try finite.check(bytes, madeBy: transform)
         try file.write(bytes)
         observe?(bytes)
         progress(bytes.count)

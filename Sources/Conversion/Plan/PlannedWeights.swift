@@ -43,6 +43,10 @@ public final class PlannedWeights: WeightSource {
     return view
   }
 
+  public func name(of address: TensorAddress) -> String {
+    planned[address]?.name ?? "the \(address)"
+  }
+
   private static func produced(_ tensor: CheckpointPlan.PlannedTensor) throws -> TensorView {
     let storage = MemoryStorage(count: tensor.byteCount)
     var end = 0

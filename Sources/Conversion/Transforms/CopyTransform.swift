@@ -35,7 +35,7 @@ public struct CopyTransform: TensorTransform {
       let part = UnsafeMutableRawBufferPointer(rebasing: buffer.bytes[..<(rows.count * rowBytes)])
       guard let start = part.baseAddress else { continue }
       RowTranscoder.transcode(view, rows: rows, as: type, into: start)
-      if type == .float16, view.type != .float16 { try checkOverflow(part, rows: rows) }
+      try checkOverflow(UnsafeRawBufferPointer(part), firstRow: first)
       try sink(UnsafeRawBufferPointer(part))
       if view.rowOrder == .stored { view.slice(rows: rows).discard() }
     }
@@ -58,18 +58,16 @@ public struct CopyTransform: TensorTransform {
     }
   }
 
-  /// Refuses finite values that float16 rounds to infinity.
-  private func checkOverflow(
-    _ encoded: UnsafeMutableRawBufferPointer, rows: Range<Int>
-  ) throws {
-    let halves = encoded.bindMemory(to: UInt16.self)
-    guard halves.contains(where: { $0 & 0x7fff == 0x7c00 }) else { return }
+  /// Refuses finite values that `type` rounds to infinity. What is not finite in the source is for
+  /// whoever writes it to refuse.
+  private func checkOverflow(_ encoded: UnsafeRawBufferPointer, firstRow: Int) throws {
+    guard let index = NotFinite.firstIndex(in: encoded, as: type) else { return }
+    let row = firstRow + index / view.columns, column = index % view.columns
     var values = [Float](repeating: 0, count: view.columns)
-    for row in rows {
-      RowDecoder.decode(view, rows: row..<row + 1, into: &values)
-      if let large = values.first(where: { $0.isFinite && $0.magnitude >= 65_520 }) {
-        throw ConversionError.overflow(tensor: source, value: large, type: type)
-      }
+    RowDecoder.decode(view, rows: row..<row + 1, into: &values)
+    if values[column].isFinite {
+      throw ConversionError.overflow(
+        tensor: source, value: values[column], type: type, index: "[\(row), \(column)]")
     }
   }
 }

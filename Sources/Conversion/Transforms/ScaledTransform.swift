@@ -50,8 +50,13 @@ public struct ScaledTransform: TensorTransform {
         try fill(floats, rows: rows)
         let count = rows.count * columns
         FloatCast.encode(floats, count: count, as: type, into: target)
-        if type == .float16 { try checkOverflow(floats, encoded.bytes, count: count) }
-        try sink(UnsafeRawBufferPointer(rebasing: encoded.bytes[..<(rows.count * rowBytes)]))
+        let bytes = UnsafeRawBufferPointer(rebasing: encoded.bytes[..<(rows.count * rowBytes)])
+        if let index = NotFinite.firstIndex(in: bytes, as: type), floats[index].isFinite {
+          throw ConversionError.overflow(
+            tensor: source, value: floats[index], type: type,
+            index: "[\(first + index / columns), \(index % columns)]")
+        }
+        try sink(bytes)
         if view.rowOrder == .stored { view.slice(rows: rows).discard() }
       }
     }
@@ -69,16 +74,6 @@ public struct ScaledTransform: TensorTransform {
       for copy in 1..<max(columnRepeats, 1) {
         (start + copy * columns).update(from: start, count: columns)
       }
-    }
-  }
-
-  /// Refuses finite values that float16 rounds to infinity.
-  private func checkOverflow(
-    _ floats: UnsafeMutablePointer<Float>, _ encoded: UnsafeMutableRawBufferPointer, count: Int
-  ) throws {
-    let halves = encoded.bindMemory(to: UInt16.self)
-    for index in 0..<count where halves[index] & 0x7fff == 0x7c00 && floats[index].isFinite {
-      throw ConversionError.overflow(tensor: source, value: floats[index], type: type)
     }
   }
 }

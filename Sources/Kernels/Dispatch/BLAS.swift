@@ -1,22 +1,21 @@
 import COpenBLAS
 
 /// OpenBLAS, called on one thread at a time by each of ours.
-enum BLAS {
-  /// Tells OpenBLAS not to start threads of its own; touch before the first call.
-  ///
-  /// Our pieces are already spread over threads, and products of this size gain nothing from
-  /// OpenBLAS's own pool. Concurrent single-threaded calls are safe in OpenBLAS's pthread build.
-  static let singleThreaded: Void = openblas_set_num_threads(1)
+public enum BLAS {
+  /// The processor whose kernels are in use, in OpenBLAS's words: `SkylakeX`.
+  public static var core: String { String(cString: ob_core_in_use()) }
+
+  /// Version and build options: `OpenBLAS 0.3.21 DYNAMIC_ARCH …`.
+  public static var library: String { String(cString: ob_config()) }
 
   /// c [m, n] = a [m, k] · bᵀ [k, n] with b stored [n, k]; strides are floats between rows.
   static func multiplyTransposed(
     _ a: UnsafePointer<Float>, stride aStride: Int, _ b: UnsafePointer<Float>, stride bStride: Int,
     m: Int, n: Int, k: Int, into c: UnsafeMutablePointer<Float>, stride cStride: Int
   ) {
-    _ = singleThreaded
-    cblas_sgemm(
-      CblasRowMajor, CblasNoTrans, CblasTrans, Int32(m), Int32(n), Int32(k), 1, a, Int32(aStride),
-      b, Int32(bStride), 0, c, Int32(cStride))
+    multiply(
+      .transposedRight, a, stride: aStride, b, stride: bStride, m: m, n: n, k: k, adding: false,
+      into: c, stride: cStride)
   }
 
   /// c [m, n] += a [m, k] · b [k, n]; strides are floats between rows.
@@ -24,10 +23,9 @@ enum BLAS {
     _ a: UnsafePointer<Float>, stride aStride: Int, _ b: UnsafePointer<Float>, stride bStride: Int,
     m: Int, n: Int, k: Int, into c: UnsafeMutablePointer<Float>, stride cStride: Int
   ) {
-    _ = singleThreaded
-    cblas_sgemm(
-      CblasRowMajor, CblasNoTrans, CblasNoTrans, Int32(m), Int32(n), Int32(k), 1, a,
-      Int32(aStride), b, Int32(bStride), 1, c, Int32(cStride))
+    multiply(
+      .plain, a, stride: aStride, b, stride: bStride, m: m, n: n, k: k, adding: true, into: c,
+      stride: cStride)
   }
 
   /// c [m, n] = a · b, or c += a · b: a is stored [m, k] or, transposed, [k, m], b [k, n] or [n, k].
@@ -36,10 +34,8 @@ enum BLAS {
     _ b: UnsafePointer<Float>, stride bStride: Int, m: Int, n: Int, k: Int, adding: Bool,
     into c: UnsafeMutablePointer<Float>, stride cStride: Int
   ) {
-    _ = singleThreaded
-    cblas_sgemm(
-      CblasRowMajor, form == .transposedLeft ? CblasTrans : CblasNoTrans,
-      form == .transposedRight ? CblasTrans : CblasNoTrans, Int32(m), Int32(n), Int32(k), 1, a,
-      Int32(aStride), b, Int32(bStride), adding ? 1 : 0, c, Int32(cStride))
+    ob_sgemm(
+      form == .transposedLeft ? 1 : 0, form == .transposedRight ? 1 : 0, Int32(m), Int32(n),
+      Int32(k), 1, a, Int32(aStride), b, Int32(bStride), adding ? 1 : 0, c, Int32(cStride))
   }
 }

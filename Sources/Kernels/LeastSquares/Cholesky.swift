@@ -5,9 +5,9 @@ import COpenBLAS
 enum Cholesky {
   /// Overwrites the triangle of `matrix` [size, size] with its Cholesky factor.
   static func factor(_ matrix: inout [Double], size: Int) throws(LeastSquaresError) {
-    _ = BLAS.singleThreaded
-    var order = Int32(size), info: Int32 = 0
-    matrix.withUnsafeMutableBufferPointer { dpotrf_("L", &order, $0.baseAddress, &order, &info, 1) }
+    let info = matrix.withUnsafeMutableBufferPointer {
+      ob_dpotrf(Int32(size), $0.baseAddress, Int32(size))
+    }
     guard info == 0 else { throw .notPositiveDefinite(order: Int(info)) }
     // OpenBLAS lets NaN pass as a pivot.
     for i in 0..<size where !matrix[i * size + i].isFinite {
@@ -21,10 +21,9 @@ enum Cholesky {
   static func solve(
     _ factor: UnsafePointer<Double>, size: Int, rows: UnsafeMutablePointer<Double>, count: Int
   ) {
-    for transpose in [CblasNoTrans, CblasTrans] {
-      cblas_dtrsm(
-        CblasColMajor, CblasLeft, CblasLower, transpose, CblasNonUnit, Int32(size), Int32(count),
-        1, factor, Int32(size), rows, Int32(size))
+    for transpose: Int32 in [0, 1] {
+      ob_dtrsm(
+        transpose, Int32(size), Int32(count), factor, Int32(size), rows, Int32(size))
     }
   }
 
@@ -33,9 +32,7 @@ enum Cholesky {
     _ matrix: UnsafePointer<Double>, size: Int, rows: UnsafePointer<Double>, count: Int,
     _ product: UnsafeMutablePointer<Double>
   ) {
-    _ = BLAS.singleThreaded
-    cblas_dsymm(
-      CblasColMajor, CblasLeft, CblasLower, Int32(size), Int32(count), 1, matrix, Int32(size),
-      rows, Int32(size), 0, product, Int32(size))
+    ob_dsymm(
+      Int32(size), Int32(count), matrix, Int32(size), rows, Int32(size), product, Int32(size))
   }
 }

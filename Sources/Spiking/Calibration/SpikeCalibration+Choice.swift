@@ -93,6 +93,7 @@ extension SpikeCalibration {
       return allocation.least { $0.spikes <= budget }
     }
     // Predicted first; then the prediction is corrected by what is measured.
+    progress("checking the perplexity", 0)
     let unspiked = try probe.perplexity(model.spiking)
     var limit = log(1 + percent / 100), best: [SpikeGroupSite: Double]?
     for attempt in 0..<Self.attempts {

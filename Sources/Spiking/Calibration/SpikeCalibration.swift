@@ -98,7 +98,7 @@ public struct SpikeCalibration {
       spiking: spiking,
       measurements: model.spikeGroups.map { ($0, observed[$0] ?? GroupMeasurement()) },
       sensitivities: chosen.sensitivities,
-      cost: try cost(of: spiking),
+      cost: try SpikingProbe(self).cost(of: spiking) { progress("measuring the cost", $0) },
       idleExperts: idle(observed))
   }
 
@@ -128,6 +128,7 @@ public struct SpikeCalibration {
     _ what: String, _ progress: (String, Double) -> Void,
     task: @escaping (SpikeGroupSite) -> CalibrationObserver.Task
   ) throws -> [SpikeGroupSite: GroupMeasurement] {
+    progress(what, 0)
     let observer = CalibrationObserver(model, task: task)
     let model = try Model(
       self.model, weights: weights, residency: residency, observer: observer)

@@ -22,7 +22,10 @@ public struct SpikingCost: Sendable {
 
 extension SpikingProbe {
   /// What `spiking` costs, each sample read from an empty state.
-  func cost(of spiking: SpikingSettings) throws -> SpikingCost {
+  func cost(
+    of spiking: SpikingSettings, progress: (Double) -> Void = { _ in }
+  ) throws -> SpikingCost {
+    progress(0)
     let models = [try model(nil), try model(spiking)], ranks = calibration.ranks
     // Every process fills in its samples' tokens; the sums are what a single one finds.
     let scored = samples.reduce(0) { $0 + max(0, $1.count - 1) }
@@ -31,19 +34,20 @@ extension SpikingProbe {
     var start = 0
     for (number, sample) in samples.enumerated() {
       defer { start += max(0, sample.count - 1) }
+      progress(Double(number) / Double(samples.count))
       guard number % ranks.size == ranks.rank else { continue }
       let hidden = try models.map { model in
         var state = DecodingState(for: model.description)
         return try model.extend(&state, with: sample)
       }
       for (index, model) in models.enumerated() {
-        let found = model.logProbabilities(
+        let found = try model.logProbabilities(
           of: sample, at: 1..<max(1, sample.count), hidden: hidden[index])
         for (token, value) in found.enumerated() { nlls[index][start + token] = -value }
       }
       for first in stride(from: 0, to: sample.count - 1, by: Self.rowsAtOnce) {
         let rows = first..<min(first + Self.rowsAtOnce, sample.count - 1)
-        let found = Distillation.backwardInPlace(
+        let found = try Distillation.backwardInPlace(
           student: models[1].logits(hidden[1], rows: rows),
           teacher: models[0].logits(hidden[0], rows: rows))
         for (row, value) in zip(rows, found) { divergences[start + row] = value }

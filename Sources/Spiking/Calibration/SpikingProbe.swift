@@ -38,7 +38,8 @@ struct SpikingProbe {
     for (index, sample) in samples.enumerated() where index % ranks.size == ranks.rank {
       var state = DecodingState(for: model.description)
       let hidden = try model.extend(&state, with: sample)
-      let found = model.logProbabilities(of: sample, at: 1..<max(1, sample.count), hidden: hidden)
+      let found = try model.logProbabilities(
+        of: sample, at: 1..<max(1, sample.count), hidden: hidden)
       sum -= found.reduce(0, +)
       scored += found.count
     }
@@ -54,6 +55,7 @@ struct SpikingProbe {
     of parts: [(layer: Int, group: SpikeGroup)], k: (SpikeGroup) -> Double?,
     progress: (Double) -> Void
   ) throws -> [Double] {
+    progress(0)
     let unspiked = try model(calibration.model.spiking), ranks = calibration.ranks
     let models = try parts.enumerated().map { number, part -> Model? in
       guard number % ranks.size == ranks.rank else { return nil }
@@ -74,17 +76,19 @@ struct SpikingProbe {
       let scored = sample.count / 8..<sample.count
       rows += scored.count
       // The same rows at a time for both models: products of other sizes may round otherwise.
-      let references = stride(from: scored.lowerBound, to: scored.upperBound, by: Self.rowsAtOnce)
-        .map { first in
-          let rows = first..<min(first + Self.rowsAtOnce, scored.upperBound)
-          return (rows: rows, logits: unspiked.logits(final, rows: rows))
-        }
+      let references = try stride(
+        from: scored.lowerBound, to: scored.upperBound, by: Self.rowsAtOnce
+      )
+      .map { first in
+        let rows = first..<min(first + Self.rowsAtOnce, scored.upperBound)
+        return (rows: rows, logits: try unspiked.logits(final, rows: rows))
+      }
       for (number, part) in parts.enumerated() {
         guard let model = models[number] else { continue }
         let hidden = try model.resume(
           entering[part.layer].copy, at: part.layer, tokens: sample)
         for reference in references {
-          sums[number] += Distillation.backwardInPlace(
+          sums[number] += try Distillation.backwardInPlace(
             student: model.logits(hidden, rows: reference.rows), teacher: reference.logits
           ).reduce(0, +)
         }

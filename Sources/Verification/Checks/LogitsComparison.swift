@@ -11,8 +11,6 @@ struct LogitsComparison {
   private(set) var rootMeanSquare = 0.0
   /// The position where they differ most.
   private(set) var position = 0
-  /// The first position with a logit that is not finite, if any.
-  private(set) var firstNonFinite: Int?
 
   /// Rows of logits held at a time.
   private static let rowsAtOnce = 16
@@ -20,14 +18,14 @@ struct LogitsComparison {
   /// Compares logits [T, V] row by row without holding more than one block of each.
   init(
     _ left: (model: Model, hidden: FloatMatrix), _ right: (model: Model, hidden: FloatMatrix)
-  ) {
+  ) throws {
     var largest = 0.0, worst = 0.0
     var squares = 0.0, squaredDifferences = 0.0
     var differences: [Double] = []
     for first in stride(from: 0, to: left.hidden.rows, by: Self.rowsAtOnce) {
       let rows = first..<min(first + Self.rowsAtOnce, left.hidden.rows)
-      let a = left.model.logits(left.hidden, rows: rows)
-      let b = right.model.logits(right.hidden, rows: rows)
+      let a = try left.model.logits(left.hidden, rows: rows)
+      let b = try right.model.logits(right.hidden, rows: rows)
       for row in rows {
         let pairs = zip(a[row - first], b[row - first])
         var rowWorst = 0.0
@@ -36,7 +34,6 @@ struct LogitsComparison {
           rowWorst = max(rowWorst, Double(abs(x - y)))
           squares += Double(x) * Double(x)
           squaredDifferences += Double(x - y) * Double(x - y)
-          if !x.isFinite || !y.isFinite, firstNonFinite == nil { firstNonFinite = row }
         }
         differences.append(rowWorst)
         if rowWorst > worst {

@@ -12,8 +12,6 @@ import TensorTypes
 /// upcycled model.
 struct ValuesCheck {
   let file: ModelFile
-  /// Bytes of f32 values held at a time.
-  private static let block = 4 << 20
 
   func run() throws -> CheckResult {
     var elements = 0
@@ -45,9 +43,9 @@ struct ValuesCheck {
         return .failed(
           "values", "\(tensor.name) in \(tensor.file) is rounded to zeros by its scales")
       }
-      if let position = firstNonFinite(in: view) {
+      if let found = NotFinite(in: view) {
         return .failed(
-          "values", "\(tensor.name) in \(tensor.file) holds \(position.value) at \(position.index)")
+          "values", "\(tensor.name) in \(tensor.file) holds \(found.value) at \(found.index)")
       }
       if scales.contains(tensor.name), let wrong = wrongScale(in: view) {
         return .failed("values", "\(tensor.name) in \(tensor.file) \(wrong)")
@@ -80,32 +78,5 @@ struct ValuesCheck {
     // Other programs use -128.
     guard file.form == .own, let place = view.bytes.firstIndex(of: 0x80) else { return nil }
     return "holds -128 at [\(place / view.columns), \(place % view.columns)]; codes end at -127"
-  }
-
-  private func firstNonFinite(in view: TensorView) -> (value: Float, index: String)? {
-    let rowsAtOnce = max(1, Self.block / max(4 * view.columns, 1))
-    let buffer = MemoryStorage(count: rowsAtOnce * view.columns * 4)
-    let values = buffer.bytes.bindMemory(to: Float.self)
-    guard let start = values.baseAddress else { return nil }
-    defer { view.discard() }
-    for first in stride(from: 0, to: view.rows, by: rowsAtOnce) {
-      let rows = first..<min(first + rowsAtOnce, view.rows)
-      RowDecoder.decode(view, rows: rows, into: start)
-      let count = rows.count * view.columns
-      // The exponent of infinities and NaNs is all ones.
-      var bad = 0
-      for index in 0..<count where values[index].bitPattern & 0x7f80_0000 == 0x7f80_0000 {
-        bad += 1
-      }
-      if bad > 0, let index = values[..<count].firstIndex(where: { !$0.isFinite }) {
-        let row = first + index / view.columns
-        return (values[index], "[\(row), \(index % view.columns)]")
-      }
-      if view.rowOrder == .stored {
-        let used = rows.lowerBound * view.rowBytes..<rows.upperBound * view.rowBytes
-        view.storage.discard(UnsafeRawBufferPointer(rebasing: view.bytes[used]))
-      }
-    }
-    return nil
   }
 }

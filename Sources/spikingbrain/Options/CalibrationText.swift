@@ -2,7 +2,9 @@ import Architectures
 import Checkpoints
 import Conversion
 import Foundation
+import InputFiles
 import ModelFiles
+import Runtime
 import StrictJSON
 import Tokenization
 
@@ -12,9 +14,11 @@ extension ModelFile {
     let tokenizer = try tokenizer.load()
     var tokens: [Int] = []
     for file in files where tokens.count < limit {
-      tokens += tokenizer.encode(bytes: try InputError.text(at: file))
+      tokens += tokenizer.encode(bytes: try InputFile.readText(file))
     }
-    return Array(tokens.prefix(limit))
+    tokens = Array(tokens.prefix(limit))
+    try description.requireRows(for: tokens, text: tokenizer.token(of:))
+    return tokens
   }
 
   /// What tells this model from others, on any machine: its structure and a sample of its files.

@@ -1,4 +1,5 @@
 import Architectures
+import InputFiles
 import ModelFiles
 import Runtime
 import TensorTypes
@@ -37,13 +38,14 @@ struct EvaluationInput {
     {
       throw InputError.vocabularies(model: description.vocabularySize, teacher: other)
     }
-    let bytes = try InputError.text(at: text)
+    let bytes = try InputFile.readText(text)
     let tokenizer = try runnable.file.tokenizer.load()
     let ids = tokenizer.encode(bytes: bytes)
     let named = description.specialTokens
     model = runnable.model
     self.teacher = reference?.model
     tokens = limit.map { Array(ids.prefix($0)) } ?? ids
+    try description.requireRows(for: tokens, text: tokenizer.token(of:))
     self.text = text
     special = Set(
       tokenizer.specialTokens.map(\.id) + named.end
@@ -73,12 +75,10 @@ struct EvaluationInput {
 
   /// Evaluates the model in segments of `context` tokens, against the teacher if there is one.
   func evaluate(context: Int, quiet: Bool) throws -> Evaluation {
-    let progress = Progress("evaluating", quiet: quiet)
+    let progress = Progress("evaluating", unit: .things("tokens"), quiet: quiet)
     defer { progress.finish() }
     return try Evaluation(of: model, on: tokens, context: context, teacher: teacher) {
-      progress.update(done: Int($0 * Double(tokens.count)), total: tokens.count) {
-        "\($0) tokens"
-      }
+      progress.update(done: Int($0 * Double(tokens.count)), total: tokens.count)
     }
   }
 }

@@ -6,7 +6,6 @@ import TensorTypes
 enum InputError: ReportableError {
   case notIDs(reason: String)
   case list(String, option: String)
-  case unreadableText(file: String, reason: String)
   case textTooShort(file: String, tokens: Int, needed: Int)
   case onlySpecial(file: String)
   case vocabularies(model: Int, teacher: Int)
@@ -17,7 +16,6 @@ enum InputError: ReportableError {
     case .notIDs(let reason): "standard input is not a JSON array of token ids: \(reason)"
     case .list(let text, let option):
       "\(option) \"\(text)\" is not a list of whole numbers such as 1,2,3"
-    case .unreadableText(_, let reason): "cannot be read: \(reason)"
     case .textTooShort(_, let tokens, let needed):
       "has \(counted(tokens, "token")), at least \(needed) are needed"
     case .onlySpecial: "holds nothing but special tokens"
@@ -29,13 +27,13 @@ enum InputError: ReportableError {
 
   var location: String? {
     switch self {
-    case .unreadableText(let file, _), .textTooShort(let file, _, _), .onlySpecial(let file): file
+    case .textTooShort(let file, _, _), .onlySpecial(let file): file
     default: nil
     }
   }
 
   /// The ids in a JSON array.
-  static func ids(in data: Data) throws -> [Int] {
+  static func ids(in data: [UInt8]) throws -> [Int] {
     let value: JSONValue
     do {
       value = try JSONParser.parse(data)
@@ -55,18 +53,5 @@ enum InputError: ReportableError {
     let ids = parts.compactMap { Int($0.trimmingCharacters(in: .whitespaces)) }
     guard ids.count == parts.count else { throw self.list(list, option: option) }
     return ids
-  }
-
-  /// The bytes of a text file.
-  static func text(at path: String) throws -> Data {
-    // Not `contents(atPath:)`, which cannot read pipes such as `<(…)`.
-    guard let handle = FileHandle(forReadingAtPath: path) else {
-      throw unreadableText(file: path, reason: String(cString: strerror(errno)))
-    }
-    do {
-      return try handle.readToEnd() ?? Data()
-    } catch {
-      throw unreadableText(file: path, reason: String(cString: strerror(errno)))
-    }
   }
 }

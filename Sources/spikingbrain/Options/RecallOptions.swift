@@ -53,12 +53,12 @@ struct RecallOptions: ParsableArguments {
     try input.require(settings.length)
     let alphabet = Set(input.tokens).subtracting(input.special).sorted()
     guard !alphabet.isEmpty else { throw InputError.onlySpecial(file: input.text) }
-    let progress = Progress("recalling", quiet: quiet)
+    let progress = Progress("recalling", unit: .things("trials"), quiet: quiet)
     defer { progress.finish() }
     let recall = try Recall(
       of: input.model, on: input.tokens, alphabet: alphabet, settings: settings
     ) {
-      progress.update(done: $0, total: trials) { "\($0) trials" }
+      progress.update(done: $0, total: trials)
     }
     return Report(json: recall.json(settings), text: recall.text(settings))
   }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import StrictJSON
+import TensorTypes
 
 /// What a task has to say, for programs and for people.
 struct Report {
@@ -17,7 +18,7 @@ struct ReportOptions: ParsableArguments {
 
   /// Prints `object` as JSON, or else the text.
   func report(_ object: JSONValue, text: @autoclosure () -> String) {
-    Terminal.say(json ? object.compact : text())
+    if json { Terminal.say(object) } else { Terminal.say(text()) }
   }
 
   /// Prints a report.
@@ -25,6 +26,6 @@ struct ReportOptions: ParsableArguments {
 
   /// Prints a note on standard error unless `--quiet`.
   func note(_ text: String) {
-    if !quiet { Terminal.note(text) }
+    if !quiet { Terminal.note(text.printable) }
   }
 }

@@ -36,7 +36,7 @@ struct SpeedProbe {
     return try timed {
       for token in tokens {
         let hidden = try model.extend(&state, with: [token])
-        _ = model.logits(hidden, rows: 0..<1)
+        _ = try model.logits(hidden, rows: 0..<1)
       }
     }
   }

@@ -1,3 +1,5 @@
+import TensorTypes
+
 /// Columns of text, aligned: the last one ragged, numbers to the right where asked.
 struct Table {
   private var rows: [[String]] = []
@@ -7,10 +9,10 @@ struct Table {
   init(rightAligned: Set<Int> = []) { self.rightAligned = rightAligned }
 
   /// Adds a row.
-  mutating func add(_ cells: String...) { rows.append(cells) }
+  mutating func add(_ cells: String...) { add(cells) }
 
   /// Adds a row.
-  mutating func add(_ cells: [String]) { rows.append(cells) }
+  mutating func add(_ cells: [String]) { rows.append(cells.map(\.printable)) }
 
   /// The rows as lines, two spaces between columns.
   var lines: [String] {

@@ -89,7 +89,9 @@ struct Bench: ParsableCommand {
         "decode": .array(
           decodes.map { ["at": .int($0.at), "tokensPerSecond": .double($0.rate)] }),
         "stateBytes": .int(stateBytes), "peakBytes": .int(peak),
+        "blas": ["core": .string(BLAS.core), "library": .string(BLAS.library)],
       ],
-      text: table.text + "\nstate \(ByteSize(stateBytes)), peak memory \(ByteSize(peak))")
+      text: table.text + "\nstate \(ByteSize(stateBytes)), peak memory \(ByteSize(peak))"
+        + "\nOpenBLAS core \(BLAS.core)")
   }
 }

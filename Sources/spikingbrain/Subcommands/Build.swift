@@ -4,6 +4,7 @@ import Communication
 import Conversion
 import Exports
 import Foundation
+import InputFiles
 import ModelFiles
 import Recipes
 import StrictJSON
@@ -40,6 +41,8 @@ struct Build: ParsableCommand, DistributedCommand {
       throw RecipeError.missingPath("output", place: .init(file: self.recipe))
     }
     try output.limits.apply()
+    // Found now, not when the steps before have run for hours.
+    for text in recipe.texts { try InputFile.requireRegular(text) }
     for case .export(let settings) in recipe.steps {
       _ = try ExportProfiles.named(settings.profile)
     }
@@ -181,7 +184,7 @@ struct Build: ParsableCommand, DistributedCommand {
     // One object for the whole pipeline, also when a check failed.
     if output.reporting.json {
       let whole: JSONValue = ["passed": .bool(passed), "steps": .array(steps)]
-      Terminal.say(whole.compact)
+      Terminal.say(whole)
     }
     if !passed { throw ExitCode(1) }
   }
@@ -199,6 +202,20 @@ extension Report {
 }
 
 extension Recipe {
+  /// The texts of all steps.
+  var texts: [String] {
+    steps.flatMap { step -> [String] in
+      switch step {
+      case .convert(let settings): settings.text
+      case .heal(let settings): settings.text
+      case .upcycle(let settings): settings.text
+      case .calibrate(let settings): settings.text
+      case .evaluate(let settings): [settings.text]
+      case .export, .verify: []
+      }
+    }.map(path)
+  }
+
   /// `path` as seen from the recipe's directory.
   func path(_ path: String) -> String {
     guard !path.hasPrefix("/"), !directory.isEmpty else { return path }

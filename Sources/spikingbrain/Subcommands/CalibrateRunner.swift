@@ -103,8 +103,11 @@ struct CalibrateRunner {
   private func measure(_ calibration: SpikeCalibration) throws -> SpikeCalibration.Result {
     let progress = Progress("calibrating", quiet: output.reporting.quiet)
     defer { progress.finish() }
+    var stage = ""
     return try calibration.run { what, share in
-      progress.update(done: Int(share * 1000), total: 1000) { "\(what), \($0 / 10)%" }
+      if what != stage { progress.begin("calibrating: \(what)") }
+      stage = what
+      progress.update(share: share)
     }
   }
 

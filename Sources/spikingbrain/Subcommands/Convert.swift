@@ -57,7 +57,7 @@ struct PlanRunner {
       return .alreadyComplete(out, summary.json)
     }
     let started = Date()
-    let progress = Progress("writing \(out)", quiet: output.reporting.quiet)
+    let progress = Progress("writing \(out)", unit: .bytes, quiet: output.reporting.quiet)
     // Summed once: a plan of 76 B parameters has tens of thousands of tensors, and as many blocks.
     let bytes = plan.byteCount
     let show = { done in progress.update(done: done, total: bytes) }

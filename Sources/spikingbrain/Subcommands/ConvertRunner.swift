@@ -58,7 +58,7 @@ struct ConvertRunner {
     let progress = Progress("measuring layers", quiet: output.reporting.quiet)
     defer { progress.finish() }
     let scores = try choice.ranking(source, directory: directory).scores { share in
-      progress.update(done: Int(share * 1000), total: 1000) { "\($0 / 10)%" }
+      progress.update(share: share)
     }
     return choice.selection(scores)
   }

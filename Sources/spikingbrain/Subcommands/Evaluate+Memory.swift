@@ -11,11 +11,11 @@ extension EvaluationInput {
     return try EffectiveMemory(of: model, on: tokens, context: context, beside: whole) {
       every, share in
       if progress?.every != every {
-        progress = (every, Progress("evaluating state:\(every)", quiet: quiet))
+        progress = (
+          every, Progress("evaluating state:\(every)", unit: .things("tokens"), quiet: quiet)
+        )
       }
-      progress?.line.update(done: Int(share * Double(tokens.count)), total: tokens.count) {
-        "\($0) tokens"
-      }
+      progress?.line.update(done: Int(share * Double(tokens.count)), total: tokens.count)
     }
   }
 }

@@ -64,8 +64,9 @@ struct Generate: ParsableCommand {
     }
     try saved?.requireReplaceable()
     let tokenizer = try runnable.file.tokenizer.load()
-    let resumed = try state.map { try StateFile.read($0, for: runnable.model.description) }
+    let resumed = try state.map { try StateFile.read($0, for: runnable.file) }
     let ids = try promptTokens(tokenizer, runnable, continues: resumed != nil)
+    try runnable.model.description.requireRows(for: ids, text: tokenizer.token(of:))
     var generation = Generation(
       model: runnable.model, state: resumed ?? DecodingState(for: runnable.model.description),
       sampler: Sampler(temperature: temperature, topP: topP, seed: seed),
@@ -76,14 +77,16 @@ struct Generate: ParsableCommand {
     let generated = try generation.run(prompt: ids, maxTokens: maxTokens) { token in
       let piece = decoder.append(token)
       text += piece
-      if !reporting.json { Terminal.write(piece, to: .standardOutput) }
+      if !reporting.json { Terminal.continueText(piece) }
+      // Nobody reads on (`| head`), and there is nothing else to go on for.
+      return !Terminal.isUnread || saveState != nil
     }
     let rest = decoder.finish()
     text += rest
-    if !reporting.json { Terminal.write(rest + "\n", to: .standardOutput) }
+    if !reporting.json { Terminal.continueText(rest + "\n") }
     let seconds = Date().timeIntervalSince(started)
     if let saved {
-      try StateFile.write(generation.state, of: runnable.model.description, to: saved)
+      try StateFile.write(generation.state, of: runnable.file, to: saved)
     }
     if reporting.json {
       reporting.report(
@@ -119,21 +122,23 @@ struct Generation {
   var sampler: Sampler
   let endTokens: Set<Int>
 
-  /// Generates up to `maxTokens` tokens, handing each to `emit`; stops at an end token.
+  /// Generates up to `maxTokens` tokens, handing each to `emit`, which says whether to go on; stops
+  /// at an end token.
   ///
   /// Afterwards the state has read the prompt and every emitted token.
   mutating func run(
-    prompt: [Int], maxTokens: Int, emit: (Int) -> Void
+    prompt: [Int], maxTokens: Int, emit: (Int) -> Bool
   ) throws -> [Int] {
     var hidden = try model.extend(&state, with: prompt)
     var generated: [Int] = []
     while generated.count < maxTokens {
-      let logits = model.logits(hidden, rows: hidden.rows - 1..<hidden.rows)
+      let logits = try model.logits(hidden, rows: hidden.rows - 1..<hidden.rows)
       let token = withExtendedLifetime(logits) { sampler.choose(logits.elements) }
       if endTokens.contains(token) { break }
       generated.append(token)
-      emit(token)
+      let goesOn = emit(token)
       hidden = try model.extend(&state, with: [token])
+      if !goesOn { break }
     }
     return generated
   }

@@ -170,25 +170,32 @@ struct HealRunner {
     output.reporting.note("\(estimate.text)")
     var reports = try healer.finishedReports()
     let progress = Progress("healing", quiet: output.reporting.quiet)
+    defer { progress.finish() }
     let depth = file.description.layers.count
+    let schedule = healer.schedule(estimate)
+    // What an interrupted run finished is there from the start.
+    progress.update(
+      share: schedule.share(layers: Double(reports.count)),
+      detail: "layer \(min(reports.count, depth - 1)) of \(depth)")
     let healed = try healer.run { layer, share, error in
       progress.update(
-        done: Int((Double(layer) + share) * 1000), total: depth * 1000
-      ) { "layer \($0 / 1000), error \(fixed(error, 3))" }
+        share: schedule.share(layers: Double(layer) + share),
+        detail: "layer \(layer) of \(depth), error \(fixed(error, 3))")
     } report: { report in
-      progress.finish()
       reports.append(report)
       if settings.method != .none { output.reporting.note(report.line) }
+      progress.update(
+        share: schedule.share(layers: Double(report.layer + 1)),
+        detail: "layer \(min(report.layer + 1, depth - 1)) of \(depth)")
     }
+    progress.begin()
     let (tensors, distilled) = try healer.distill(healed) { share, divergence in
-      progress.update(done: Int(share * 1000), total: 1000) { _ in
-        "distilling, divergence \(fixed(divergence, 4))"
-      }
+      progress.update(
+        share: schedule.share(secondStage: share),
+        detail: "second stage, divergence \(fixed(divergence, 4))")
     }
-    if let distilled {
-      progress.finish()
-      output.reporting.note(distilled.line)
-    }
+    if let distilled { output.reporting.note(distilled.line) }
+    progress.finish()
     let warnings = reports.worse.map { [$0] } ?? []
     let plan = try plan(
       file, replacing: tensors.views, notes: warnings,

@@ -55,12 +55,10 @@ struct Inspect: ParsableCommand {
       throw InputError.option("--context", value: "\(context)", expected: "at least 1")
     }
     let input = try EvaluationInput(ckpt, text: text, limit: tokens, limits: limits)
-    let progress = Progress("reading", quiet: reporting.quiet)
+    let progress = Progress("reading", unit: .things("tokens"), quiet: reporting.quiet)
     defer { progress.finish() }
     return try ExpertLoad(of: input.model, on: input.tokens, context: context) {
-      progress.update(done: Int($0 * Double(input.tokens.count)), total: input.tokens.count) {
-        "\($0) tokens"
-      }
+      progress.update(done: Int($0 * Double(input.tokens.count)), total: input.tokens.count)
     }
   }
 }
@@ -144,10 +142,10 @@ struct Inspection {
     if !file.ignored.isEmpty {
       lines.append(
         "\(counted(file.ignored.count, "tensor")) not needed: "
-          + file.ignored.prefix(3).joined(separator: ", ")
+          + file.ignored.prefix(3).map(\.printable).joined(separator: ", ")
       )
     }
-    for problem in file.problems { lines.append("problem: \(problem.text)") }
+    for problem in file.problems { lines.append("problem: \(problem.text)".printable) }
     if tensors {
       var list = Table()
       for tensor in file.stored.tensors {

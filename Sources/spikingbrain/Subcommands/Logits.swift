@@ -53,7 +53,7 @@ struct Logits: ParsableCommand {
       }
       for row in 0..<hidden.rows {
         logits.copyRows(
-          of: model.logits(hidden, rows: row..<row + 1), to: piece.lowerBound + row)
+          of: try model.logits(hidden, rows: row..<row + 1), to: piece.lowerBound + row)
       }
     }
     var tensors = [("logits", logits)]

@@ -44,7 +44,7 @@ struct Pack: ParsableCommand {
       return reporting.report(.object(json), text: "would pack \(dir): \(content)")
     }
     let started = Date()
-    let progress = Progress("packing \(dir)", quiet: reporting.quiet)
+    let progress = Progress("packing \(dir)", unit: .bytes, quiet: reporting.quiet)
     let result = try plan.write(to: file, force: force, memory: limits.archiveMemory) {
       progress.update(done: $0, total: plan.bytes)
     }

@@ -34,9 +34,8 @@ struct QuantizeRunner {
     let tensors = try World.firstThenAll {
       reports = try quantizer.finishedReports()
       return try quantizer.run { layer, share in
-        progress.update(done: Int((Double(layer) + share) * 1000), total: depth * 1000) {
-          "layer \($0 / 1000)"
-        }
+        progress.update(
+          share: (Double(layer) + share) / Double(depth), detail: "layer \(layer) of \(depth)")
       } report: {
         reports.append($0)
       }

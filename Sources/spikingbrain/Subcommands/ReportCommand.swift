@@ -105,7 +105,7 @@ struct ReportCommand: ParsableCommand {
     let progress = Progress("reporting", quiet: reporting.quiet)
     defer { progress.finish() }
     func show(_ what: String, _ share: Double) {
-      progress.update(done: Int(1000 * share), total: 1000) { _ in what }
+      progress.update(share: share, detail: what)
     }
     return [
       subject.modelPart, subject.provenancePart, try subject.rasterPart(), subject.countPart,

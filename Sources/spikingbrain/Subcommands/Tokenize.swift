@@ -1,5 +1,5 @@
 import ArgumentParser
-import Foundation
+import InputFiles
 import ModelFiles
 import StrictJSON
 import Tokenization
@@ -20,16 +20,17 @@ struct Tokenize: ParsableCommand {
 
   func run() throws {
     let tokenizer = try TokenizerSource.open(ckpt).load()
-    let input = FileHandle.standardInput.readDataToEndOfFile()
+    let input = try InputFile.readStandardInput(limit: InputFile.mostTextBytes)
     if decode {
       let ids = try InputError.ids(in: input)
       if let unknown = ids.first(where: { tokenizer.token(of: $0) == nil }) {
         throw InputError.notIDs(reason: "the tokenizer has no token \(unknown)")
       }
-      Terminal.write(tokenizer.decode(ids), to: .standardOutput)
+      Terminal.continueText(tokenizer.decode(ids))
     } else {
+      try InputFile.requireText(input, file: InputFile.standardInput)
       let ids = tokenizer.encode(bytes: input, addSpecialTokens: !noSpecialTokens)
-      Terminal.say(JSONValue.ints(ids).compact)
+      Terminal.say(JSONValue.ints(ids))
     }
   }
 }

@@ -30,7 +30,7 @@ struct Unpack: ParsableCommand {
     try output.limits.apply()
     let archive = try Archive(path: file)
     let started = Date()
-    let progress = Progress("unpacking \(file)", quiet: output.reporting.quiet)
+    let progress = Progress("unpacking \(file)", unit: .bytes, quiet: output.reporting.quiet)
     let memory = output.limits.archiveMemory
     let mode = output.mode
     func show(_ done: Int) { progress.update(done: done, total: archive.index.bytes) }

@@ -23,7 +23,7 @@ extension UpcycleFitting {
     let made = try World.firstThenAll {
       reports = try finished()
       return try run { share in
-        progress.update(done: Int(share * 1000), total: 1000) { "\($0 / 10)%" }
+        progress.update(share: share)
       } _: { report in
         progress.finish()
         reports.append(report)

@@ -108,7 +108,7 @@ extension CheckResult {
       case .failed: "FAIL "
       case .skipped: "skip "
       }
-    return "\(mark) \(name): \(detail)"
+    return "\(mark) \(name): \(detail)".printable
   }
 
   /// The result as JSON.

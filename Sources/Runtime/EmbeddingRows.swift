@@ -1,0 +1,66 @@
+public import Architectures
+import Kernels
+package import TensorTypes
+
+/// Where token ids become numbers: rows of the embedding as f32, and the sinks before every text.
+package struct EmbeddingRows: Sendable {
+  private let view: TensorView
+  private let origin: TensorOrigin
+  private let model: ModelDescription
+  /// Whether the mapped pages are dropped after each use: a text touches most of them.
+  private let dropsPages: Bool
+  /// The sinks [n, H].
+  package let sinks: FloatMatrix
+
+  /// The rows of `source`, whose model is `model`.
+  package init(
+    _ source: any WeightSource, model: ModelDescription, dropsPages: Bool = true
+  ) throws {
+    self.model = model
+    self.dropsPages = dropsPages
+    origin = TensorOrigin(TensorAddress(.embedding), in: source)
+    view = try origin.view
+    sinks = FloatMatrix(rows: model.sinkCount, columns: model.hiddenSize)
+    guard model.sinkCount > 0 else { return }
+    let tokens = TensorOrigin(TensorAddress(.sinkTokens), in: source)
+    RowDecoder.decode(try tokens.view, rows: 0..<sinks.rows, into: sinks.pointer)
+    try check(sinks, of: tokens) { $0 }
+  }
+
+  /// The rows of `ids` [T, H]; throws for an id without a row, and for a row that is no numbers.
+  package func rows(_ ids: some Collection<Int>) throws -> FloatMatrix {
+    try model.requireRows(for: ids)
+    let matrix = FloatMatrix(rows: ids.count, columns: model.hiddenSize)
+    for (row, id) in ids.enumerated() {
+      RowDecoder.decode(view, rows: id..<id + 1, into: matrix.row(row))
+    }
+    if dropsPages { view.discard() }
+    try check(matrix, of: origin) { ids[ids.index(ids.startIndex, offsetBy: $0)] }
+    return matrix
+  }
+
+  /// Throws when rows of the tensor at `origin` hold what cannot be computed with; `row` is where
+  /// one of them lies in the tensor.
+  private func check(
+    _ rows: FloatMatrix, of origin: TensorOrigin, row: (Int) -> Int
+  ) throws {
+    guard let index = rows.firstTooLarge else { return }
+    let value = withExtendedLifetime(rows) { rows.pointer[index] }
+    throw RuntimeError.weight(
+      origin.name, value: value, index: "[\(row(index / rows.columns)), \(index % rows.columns)]")
+  }
+}
+
+extension ModelDescription {
+  /// Throws for the first of `ids` that the embedding has no row for.
+  ///
+  /// - Parameter text: what a token says, for the message; nil where that is not known.
+  public func requireRows(
+    for ids: some Collection<Int>, text: (Int) -> String? = { _ in nil }
+  ) throws(RuntimeError) {
+    let range = 0..<vocabularySize
+    for id in ids where !range.contains(id) {
+      throw .tokenOutOfRange(id, text: text(id), vocabulary: vocabularySize)
+    }
+  }
+}
