@@ -31,15 +31,41 @@ extension Archive {
     }
   }
 
+  /// Whether `output` is what `unpack` restores, with every digest, and nothing else.
+  public func isUnpacked(at output: String) throws -> Bool {
+    try OutputDirectory.isComplete(output, records: index.files.map(\.record))
+  }
+
+  /// Whether `output` is what `extract` writes of the tensor `name`, and nothing else.
+  public func isExtracted(_ name: String, at output: String, memory: Int) throws -> Bool {
+    let (number, tensor) = try find(name)
+    let header = try header(of: tensor)
+    var hash = SHA256()
+    header.bytes.withUnsafeBytes { hash.update($0) }
+    try read(file: number, tensor: name, through: Archive.pipeline(memory: memory)) {
+      hash.update($0)
+    }
+    return try OutputDirectory.isComplete(
+      output,
+      records: [
+        FileRecord(
+          name: SafetensorsCheckpoint.singleName, bytes: header.fileBytes, sha256: hash.finish())
+      ])
+  }
+
+  private func header(of tensor: ArchiveIndex.Tensor) throws -> SafetensorsHeader {
+    try SafetensorsHeader(
+      file: SafetensorsCheckpoint.singleName,
+      entries: [.init(name: tensor.name, type: tensor.type, shape: tensor.shape)])
+  }
+
   /// Writes the tensor `name` to `model.safetensors` in a new directory `output`, reading nothing
   /// of the archive but its index and the frames of this tensor.
   public func extract(
     _ name: String, to output: String, mode: OutputDirectory.Mode = .init(), memory: Int
   ) throws {
     let (number, tensor) = try find(name)
-    let header = try SafetensorsHeader(
-      file: SafetensorsCheckpoint.singleName,
-      entries: [.init(name: tensor.name, type: tensor.type, shape: tensor.shape)])
+    let header = try header(of: tensor)
     let fingerprint = ["archive": digest.hex, "tensor": name]
     try write(to: output, mode: mode, fingerprint: fingerprint) { directory in
       guard directory.finishedFiles.isEmpty else { return }

@@ -69,15 +69,15 @@ extension ArchiveIndex {
   /// No name may be used twice, neither for two files nor for a file and a directory; within one
   /// file no tensor may have the name of another.
   private func checkNames(_ archive: String) throws(CheckpointError) {
-    var names: Set<String> = []
+    var names: Set<ExactKey> = []
     for file in files {
-      guard names.insert(file.record.name).inserted else {
+      guard names.insert(ExactKey(text: file.record.name)).inserted else {
         throw .headerField(
           file: archive, field: "files", expected: "distinct names, got \(file.record.name) twice")
       }
-      var tensors: Set<String> = []
+      var tensors: Set<ExactKey> = []
       for case .some(let tensor) in file.parts.map(\.tensor)
-      where !tensors.insert(tensor.name).inserted {
+      where !tensors.insert(ExactKey(text: tensor.name)).inserted {
         throw .headerField(
           file: archive, field: "files",
           expected: "distinct tensors in \(file.record.name), got \(tensor.name) twice")
@@ -86,7 +86,7 @@ extension ArchiveIndex {
     for file in files {
       var directory = RelativeName.directory(file.record.name)
       while directory != "." {
-        guard !names.contains(directory) else {
+        guard !names.contains(ExactKey(text: directory)) else {
           throw .headerField(
             file: archive, field: "files",
             expected: "files and directories of distinct names, got \(directory) as both")

@@ -22,7 +22,8 @@ extension PackPlan {
     to path: String, force: Bool, memory: Int, progress: (Int) -> Void = { _ in }
   ) throws -> Result {
     try checkOutput(path, force: force)
-    let archive = try AtomicFile(path: path, force: force)
+    let archive = try AtomicFile(
+      path: path, force: force, inputs: files.compactMap(\.map?.path))
     let pipeline = FramePipeline(
       slotBytes: FrameEncoder.bound(ArchiveIndex.frameBytes), memory: memory,
       makeWorker: FrameEncoder.init)
@@ -53,7 +54,7 @@ extension PackPlan {
     guard !FileStatus.contains(directory, RelativeName.directory(path)) else {
       throw .outputNotReplaceable(path: path, reason: "it lies in the directory that is packed")
     }
-    try AtomicFile.checkReplaceable(path, force: force)
+    try AtomicFile.checkReplaceable(path, force: force, inputs: files.compactMap(\.map?.path))
   }
 
   private func pack(

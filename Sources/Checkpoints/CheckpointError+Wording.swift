@@ -12,8 +12,9 @@ extension CheckpointError {
     case .emptyFile: "is empty"
     case .invalidFileName(_, let name):
       "\"\(name)\" is not the name of a file inside this directory"
-    case .writeFailed(_, let code, let written):
+    case .writeFailed(_, let code, let written, _):
       "writing failed after \(written) bytes: \(reason(code))"
+    case .changedWhileRead: "changed while it was read, so nothing made from it was kept"
 
     case .checkpointNotFound(_, let lookedFor, let found):
       "holds no checkpoint: looked for \(list(lookedFor))"
@@ -85,10 +86,13 @@ extension CheckpointError {
     case .hdf5(let error): error.what
 
     case .outputExists: "already exists"
+    case .outputDiffers:
+      "already exists, and was not made by this command from these inputs as they are now"
+    case .outputInTheWay:
+      "appeared while the output was written, so it was not moved there"
     case .outputNotReplaceable(_, let reason): "cannot be replaced: \(reason)"
     case .partialExists: "is left from an interrupted run"
     case .partialInUse: "is being written by another process"
-    case .nothingToResume: "has no journal of an interrupted run, so it cannot be resumed"
     case .fingerprintDiffers(_, let differences):
       "was started differently and cannot be resumed: "
         + differences.map { difference in
@@ -98,13 +102,15 @@ extension CheckpointError {
     case .journal(_, let line, let reason): "line \(line): \(reason)"
     case .unfinishedFiles(_, let files): "has unfinished files: \(list(files))"
     case .alreadyWritten(_, let file): "\(file) is written twice"
+    case .manifestChanged: "was changed after it was written: its own sha256 is another"
     }
   }
 
   public var location: String? {
     switch self {
     case .system(let file, _, _), .isDirectory(let file), .notRegularFile(let file),
-      .emptyFile(let file), .invalidFileName(let file, _), .writeFailed(let file, _, _),
+      .emptyFile(let file), .invalidFileName(let file, _), .writeFailed(let file, _, _, _),
+      .changedWhileRead(let file), .manifestChanged(let file),
       .unrecognisedFile(let file), .noSuchTensor(let file, _, _), .truncated(let file, _, _, _),
       .trailingBytes(let file, _, _), .unsupportedType(let file, _, _),
       .sizeOverflow(let file, _, _, _), .overlap(let file, _, _, _, _),
@@ -118,9 +124,9 @@ extension CheckpointError {
       .manifestField(let file, _, _):
       file
     case .checkpointNotFound(let path, _, _), .ambiguousCheckpoint(let path, _),
-      .formatNotSupported(let path, _), .outputExists(let path),
-      .outputNotReplaceable(let path, _), .partialExists(let path), .partialInUse(let path),
-      .nothingToResume(let path), .fingerprintDiffers(let path, _), .unfinishedFiles(let path, _),
+      .formatNotSupported(let path, _), .outputExists(let path), .outputDiffers(let path),
+      .outputInTheWay(let path), .outputNotReplaceable(let path, _), .partialExists(let path),
+      .partialInUse(let path), .fingerprintDiffers(let path, _), .unfinishedFiles(let path, _),
       .alreadyWritten(let path, _):
       path
     case .missingShards(let index, _), .missingFromShard(let index, _, _),
@@ -134,12 +140,14 @@ extension CheckpointError {
 
   public var advice: String? {
     switch self {
-    case .truncated, .checksum: "download or copy the file again"
+    case .truncated, .checksum, .malformed(_, "archive", _, _): "download or copy the file again"
     case .missingShards: "download the missing files"
-    case .writeFailed(_, ENOSPC, _), .writeFailed(_, EDQUOT, _):
-      "free some space, then run the same command with --resume"
-    case .writeFailed(_, EFBIG, _):
-      "raise the file size limit (ulimit -f) or choose a smaller --shard-size, then use --resume"
+    case .writeFailed(_, ENOSPC, _, let isResumable), .writeFailed(_, EDQUOT, _, let isResumable):
+      "free some space, then run the same command " + (isResumable ? "with --resume" : "again")
+    case .writeFailed(_, EFBIG, _, let isResumable):
+      "raise the file size limit (ulimit -f), then run the same command "
+        + (isResumable ? "with --resume" : "again")
+    case .changedWhileRead: "let nothing write to it, and run the same command again"
     case .pickledCode:
       "do not load this file with anything else; if it is yours, save its state_dict() alone"
     case .checkpointNotFound(_, _, let found) where !found.isEmpty:
@@ -147,8 +155,13 @@ extension CheckpointError {
     case .ambiguousCheckpoint: "give the path of one of them"
     case .splitFile: "give its first part, named …-00001-of-….gguf, with the others beside it"
     case .outputExists: "use --force to replace it"
-    case .partialExists: "use --resume to finish it or --force to start again"
-    case .fingerprintDiffers, .nothingToResume, .journal: "use --force to start again"
+    case .outputDiffers: "choose another name, or use --force to replace it"
+    case .outputInTheWay: "move it away, then run the same command with --resume"
+    case .partialExists: "go on with --resume; --force would throw away what it has done"
+    case .fingerprintDiffers:
+      "use --resume with what it was started with, or --force to start again from nothing"
+    case .journal: "look whether anything in its directory is of use, and remove that"
+    case .manifestChanged: "make the checkpoint again, or restore the file"
     default: nil
     }
   }

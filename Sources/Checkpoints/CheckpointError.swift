@@ -11,7 +11,8 @@ public enum CheckpointError: ReportableError, Equatable {
   case notRegularFile(file: String)
   case emptyFile(file: String)
   case invalidFileName(file: String, name: String)
-  case writeFailed(file: String, errno: Int32, bytesWritten: Int)
+  case writeFailed(file: String, errno: Int32, bytesWritten: Int, isResumable: Bool)
+  case changedWhileRead(file: String)
 
   // Finding a checkpoint.
   case checkpointNotFound(path: String, lookedFor: [String], found: [String])
@@ -62,10 +63,11 @@ public enum CheckpointError: ReportableError, Equatable {
 
   // Output.
   case outputExists(path: String)
+  case outputDiffers(path: String)
+  case outputInTheWay(path: String)
   case outputNotReplaceable(path: String, reason: String)
   case partialExists(path: String)
   case partialInUse(path: String)
-  case nothingToResume(path: String)
   case fingerprintDiffers(path: String, differences: [FingerprintDifference])
   case journal(file: String, line: Int, reason: String)
   case unfinishedFiles(path: String, files: [String])
@@ -73,6 +75,7 @@ public enum CheckpointError: ReportableError, Equatable {
 
   // Manifest.
   case manifestField(file: String, field: String, expected: String)
+  case manifestChanged(file: String)
 
   /// What was being done to a file when the system refused.
   public enum FileOperation: String, Sendable {

@@ -69,7 +69,7 @@ public final class ExpertCarver {
   ) throws -> HealedTensors {
     var routers = try workspace.healedTensors()
     let depth = target.layers.count
-    let start = try workspace.finishedLayers()
+    let start = try workspace.start()
     if start == 0 { try embed() }
     for layer in start..<depth {
       let began = Date()

@@ -68,7 +68,7 @@ public final class ExpertFitter {
     try HealSettings().precision.used {
       var fitted = try workspace.healedTensors()
       let depth = upcycled.description.layers.count
-      let start = try workspace.finishedLayers()
+      let start = try workspace.start()
       if start == 0 { try embed() }
       for layer in start..<depth {
         let began = Date()

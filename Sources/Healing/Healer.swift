@@ -134,7 +134,7 @@ public final class Healer {
     report: (LayerReport) throws -> Void
   ) throws -> HealedTensors {
     var healed = try workspace.healedTensors()
-    let start = try ranks.first { try workspace.finishedLayers() }
+    let start = try workspace.start()
     if start == 0 { try embed() }
     let steps = try ranks.first { try workspace.steps { try timed().steps } }
     for layer in start..<model.layers.count {

@@ -4,6 +4,8 @@ public import TensorTypes
 /// Why a model cannot be healed.
 public enum HealingError: ReportableError, Equatable {
   case file(String, operation: String, errno: Int32)
+  case changed(path: String)
+  case notFinite(path: String, reason: String)
   case nothingToHeal(path: String)
   case noWindow(path: String)
   case differentModels(String)
@@ -22,6 +24,9 @@ public enum HealingError: ReportableError, Equatable {
     switch self {
     case .file(_, let operation, let code):
       "cannot \(operation) the file: \(String(cString: strerror(code)))"
+    case .changed:
+      "was changed or removed since an interrupted run wrote it, so that the run cannot go on"
+    case .notFinite(_, let reason): "cannot be written, as it holds no finite numbers: \(reason)"
     case .nothingToHeal:
       "has neither linear layers nor windows shorter than a segment: there is nothing to heal, "
         + "unless --method none --distill-steps N trains its attention or experts (--distill-scope)"
@@ -49,13 +54,18 @@ public enum HealingError: ReportableError, Equatable {
 
   public var location: String? {
     switch self {
-    case .file(let path, _, _), .nothingToHeal(let path), .noWindow(let path): path
+    case .file(let path, _, _), .changed(let path), .notFinite(let path, _),
+      .nothingToHeal(let path), .noWindow(let path):
+      path
     default: nil
     }
   }
 
   public var advice: String? {
     switch self {
+    case .file(_, _, ENOSPC), .file(_, _, EDQUOT):
+      "free some space, then run the same command with --resume"
+    case .changed: "use --force to start again from nothing"
     case .unsupported: "heal before `calibrate`"
     case .expertsLayerByLayer:
       "heal before `upcycle`; experts themselves are trained by --method none --distill-steps N "

@@ -65,14 +65,9 @@ public struct LayerRanking {
 
   /// The score of every layer, in order of layers; `progress` is called with the share done.
   public func scores(progress: (Double) throws -> Void = { _ in }) throws -> [Score] {
-    if let data = FileManager.default.contents(atPath: scoresPath),
-      let stored = try? JSONDecoder().decode([Score].self, from: data)
-    {
-      return stored
-    }
+    if let stored: [Score] = try SealedFile.read(scoresPath) { return stored }
     let scores = try measure(progress: progress)
-    let text = String(decoding: try JSONEncoder().encode(scores), as: UTF8.self)
-    try LayerFile.replace(scoresPath, with: text)
+    try SealedFile.write(scores, to: scoresPath)
     return scores
   }
 

@@ -12,12 +12,16 @@ struct DistillState: Codable {
   var running = 0.0
   /// Held-out divergence at the start, once it was measured.
   var before: Double?
+  /// The file of the parameters, once it was written.
+  var parameters: FileRecord?
 }
 
 extension Workspace {
   private var statePath: String { directory + "/distill.json" }
 
-  private func parameterPath(_ step: Int) -> String { "\(directory)/distill.\(step).safetensors" }
+  private func parameterName(_ step: Int) -> String { "distill.\(step).safetensors" }
+
+  private func parameterPath(_ step: Int) -> String { directory + "/" + parameterName(step) }
 
   /// Keeps the state and the parameters with their moments; the last one saved before is removed.
   func save(_ state: DistillState, of model: TrainableModel) throws {
@@ -32,20 +36,23 @@ extension Workspace {
       }
     }
     try LayerFile.write(views, to: parameterPath(state.step))
-    let text = String(decoding: try JSONEncoder().encode(state), as: UTF8.self)
-    try LayerFile.replace(statePath, with: text)
+    var state = state
+    state.parameters = try FileRecord(of: parameterName(state.step), in: directory)
+    try SealedFile.write(state, to: statePath, otherwise: .distillationDiverged(step: state.step))
     if let last, last != state.step { unlink(parameterPath(last)) }
   }
 
   /// The state that was saved, with `model`'s parameters set to it; the start when there is none.
   func distillState(of model: TrainableModel) throws -> DistillState {
     guard let state = try storedState() else { return DistillState() }
+    guard let parameters = state.parameters else { throw HealingError.changed(path: statePath) }
+    try parameters.requireIntact(in: directory)
     let file = try SafetensorsFile(path: parameterPath(state.step))
     for (name, parameter) in model.namedParameters {
       func values(_ part: String) throws -> [Float] {
         let view = try file.view("\(name).\(part)")
         guard view.shape == parameter.shape else {
-          throw HealingError.file(parameterPath(state.step), operation: "read", errno: EINVAL)
+          throw HealingError.changed(path: parameterPath(state.step))
         }
         return view.floats
       }
@@ -57,13 +64,7 @@ extension Workspace {
     return state
   }
 
-  private func storedState() throws -> DistillState? {
-    guard let data = FileManager.default.contents(atPath: statePath) else { return nil }
-    guard let state = try? JSONDecoder().decode(DistillState.self, from: data) else {
-      throw HealingError.file(statePath, operation: "read", errno: EINVAL)
-    }
-    return state
-  }
+  private func storedState() throws -> DistillState? { try SealedFile.read(statePath) }
 }
 
 extension TrainableModel {

@@ -46,10 +46,30 @@ package struct Workspace {
     "\(streams)/\(kind.rawValue).\(layer)"
   }
 
+  /// What a layer leaves for later runs.
+  private struct Layer<Report: Codable>: Codable {
+    var report: Report
+    /// The file of its tensors, when it has any.
+    var tensors: FileRecord?
+  }
+
   /// The number of layers that are done.
   package func finishedLayers() throws -> Int {
-    guard let data = FileManager.default.contents(atPath: directory + "/finished") else { return 0 }
-    return Int(String(decoding: data, as: UTF8.self)) ?? 0
+    try SealedFile.read(directory + "/finished") ?? 0
+  }
+
+  /// The layer to go on with. Its streams are what they were when it was begun, or this throws: of
+  /// others a later run would make another model without a word.
+  package func start() throws -> Int {
+    let layer = try ranks.first { try finishedLayers() }
+    try ranks.together {
+      guard layer > 0 else { return }
+      guard let records: [FileRecord] = try SealedFile.read(streamsPath(layer)) else {
+        throw HealingError.changed(path: streamsPath(layer))
+      }
+      for record in records { try record.requireIntact(in: streams) }
+    }
+    return layer
   }
 
   /// Keeps the tensors of `layer` on disk and returns them from there.
@@ -65,43 +85,53 @@ package struct Workspace {
 
   private func reportPath(_ layer: Int) -> String { "\(directory)/layer.\(layer).json" }
 
+  private func streamsPath(_ layer: Int) -> String { "\(streams)/streams.\(layer).json" }
+
   /// What was found of a finished layer.
-  package func report<Report: Decodable>(ofLayer layer: Int) throws -> Report {
-    let path = reportPath(layer)
-    guard let data = FileManager.default.contents(atPath: path),
-      let report = try? JSONDecoder().decode(Report.self, from: data)
-    else { throw HealingError.file(path, operation: "read", errno: EINVAL) }
-    return report
+  package func report<Report: Codable>(ofLayer layer: Int) throws -> Report {
+    try record(ofLayer: layer).report
+  }
+
+  private func record<Report: Codable>(ofLayer layer: Int) throws -> Layer<Report> {
+    guard let record: Layer<Report> = try SealedFile.read(reportPath(layer)) else {
+      throw HealingError.changed(path: reportPath(layer))
+    }
+    return record
   }
 
   /// Records that a layer is done and removes what it read.
-  package func finish(_ layer: Int, _ report: some Encodable) throws {
+  package func finish(_ layer: Int, _ report: some Codable) throws {
     try ranks.together {
+      var records: [FileRecord] = []
       for kind in Kind.allCases
       where FileManager.default.fileExists(atPath: path(kind, layer + 1)) {
         try stream(kind, entering: layer + 1).sync()
+        records.append(try FileRecord(of: "\(kind.rawValue).\(layer + 1)", in: streams))
       }
+      try SealedFile.write(records, to: streamsPath(layer + 1))
     }
     try ranks.together {
       guard ranks.isFirst else { return }
-      let text = String(decoding: try JSONEncoder().encode(report), as: UTF8.self)
-      try LayerFile.replace(reportPath(layer), with: text)
-      try LayerFile.replace(directory + "/finished", with: "\(layer + 1)")
+      let name = "layer.\(layer).safetensors"
+      let tensors =
+        FileManager.default.fileExists(atPath: layerPath(layer))
+        ? try FileRecord(of: name, in: directory) : nil
+      try SealedFile.write(
+        Layer(report: report, tensors: tensors), to: reportPath(layer),
+        otherwise: .diverged(layer: layer))
+      try SealedFile.write(layer + 1, to: directory + "/finished")
     }
     for kind in Kind.allCases { unlink(path(kind, layer)) }
+    unlink(streamsPath(layer))
   }
 
   /// The number of gradient steps per layer: decided once, since a time limit depends on how busy
   /// the machine is, and a resumed run must go on as it began.
   func steps(decide: () throws -> Int) throws -> Int {
     let path = directory + "/steps"
-    if let data = FileManager.default.contents(atPath: path),
-      let steps = Int(String(decoding: data, as: UTF8.self))
-    {
-      return steps
-    }
+    if let steps: Int = try SealedFile.read(path) { return steps }
     let steps = try decide()
-    try LayerFile.replace(path, with: "\(steps)")
+    try SealedFile.write(steps, to: path)
     return steps
   }
 
@@ -109,6 +139,9 @@ package struct Workspace {
   package func healedTensors() throws -> HealedTensors {
     var all = HealedTensors()
     for layer in 0..<(try finishedLayers()) {
+      let found: Layer<AnyReport> = try record(ofLayer: layer)
+      guard let record = found.tensors else { continue }
+      try record.requireIntact(in: directory)
       if let tensors = try LayerFile.read(layerPath(layer), layer: layer) {
         all.merge(tensors)
       }
@@ -116,6 +149,9 @@ package struct Workspace {
     return all
   }
 }
+
+/// A report of which nothing is asked.
+private struct AnyReport: Codable {}
 
 /// The refitted tensors of one layer in a safetensors file, named `role.parameter` or, of an expert,
 /// `role.parameter.expert`, f32.
@@ -150,7 +186,7 @@ package enum LayerFile {
     var tensors = HealedTensors()
     for tensor in file.tensors {
       guard let address = address(named: tensor.name, layer: layer) else {
-        throw HealingError.file(path, operation: "read", errno: EINVAL)
+        throw HealingError.changed(path: path)
       }
       tensors.set(address, to: try file.view(tensor.name))
     }
@@ -176,14 +212,6 @@ package enum LayerFile {
       return TensorAddress(role, parameter, layer: layer, expert: .shared)
     }
     return Int(parts[2]).map { TensorAddress(role, parameter, layer: layer, expert: .routed($0)) }
-  }
-
-  /// Writes a small text so that it is there whole or not at all, even after a crash.
-  package static func replace(_ path: String, with text: String) throws {
-    let stream = try FileStream(path: path + ".new")
-    try stream.write(Array(text.utf8))
-    _ = try stream.finish()
-    try move(path + ".new", to: path)
   }
 
   private static func move(_ from: String, to path: String) throws {

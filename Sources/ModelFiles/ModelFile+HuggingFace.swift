@@ -45,6 +45,7 @@ public enum JSONFile {
     _ path: String, limit: JSONLimit = .configuration
   ) throws(ModelFileError) -> JSONObject {
     let bytes: Data
+    SourceFiles.note(path)
     do {
       let size = try FileManager.default.attributesOfItem(atPath: path)[.size] as? Int ?? 0
       guard size <= largest else {

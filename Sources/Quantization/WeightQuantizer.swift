@@ -100,7 +100,7 @@ public final class WeightQuantizer {
     report: (LayerReport) throws -> Void = { _ in }
   ) throws -> HealedTensors {
     var all = try workspace.healedTensors()
-    let start = try workspace.finishedLayers()
+    let start = try workspace.start()
     if start == 0 { try embed() }
     for layer in start..<model.layers.count {
       let began = Date()

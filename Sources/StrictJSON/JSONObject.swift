@@ -75,15 +75,18 @@ private struct Entry: Hashable {
   var value: JSONValue
 }
 
-/// A key that is equal to another when their UTF-8 bytes are.
-private struct ExactKey: Hashable {
-  var text: String
+/// A name that is equal to another when their UTF-8 bytes are, as they are to JSON, to file systems
+/// and to other programs.
+package struct ExactKey: Hashable, Sendable {
+  package var text: String
 
-  static func == (left: ExactKey, right: ExactKey) -> Bool {
+  package init(text: String) { self.text = text }
+
+  package static func == (left: ExactKey, right: ExactKey) -> Bool {
     left.text.utf8.elementsEqual(right.text.utf8)
   }
 
-  func hash(into hasher: inout Hasher) {
+  package func hash(into hasher: inout Hasher) {
     let hashed: Void? = text.utf8.withContiguousStorageIfAvailable {
       hasher.combine(bytes: UnsafeRawBufferPointer($0))
     }

@@ -38,7 +38,7 @@ public struct Verifier {
     self.source = source
     self.residency = residency
     self.ranks = ranks
-    manifest = try Manifest(ifIn: file.path)
+    manifest = Manifest.isPresent(in: file.path) ? try Manifest(unsealed: file.path) : nil
   }
 
   /// Runs the checks up to `level`, calling `report` after each; stops after the first level with
@@ -91,14 +91,22 @@ public struct Verifier {
       let more = problems.count > 1 ? " (and \(problems.count - 1) more)" : ""
       return .failed("structure", first + more)
     }
+    let note =
+      manifest?.seal == .absent
+      ? "; manifest.json has no sha256 of its own, as earlier versions wrote it" : ""
     return .passed(
       "structure",
-      "\(file.tensors.count) tensors have the names, shapes and types the configuration calls for")
+      "\(file.tensors.count) tensors have the names, shapes and types the configuration calls for"
+        + note)
   }
 
   /// Tensors whose place differs from what the manifest recorded.
   private var manifestProblems: [String] {
     guard let manifest else { return [] }
+    if manifest.seal == .broken {
+      let name = Manifest.fileName
+      return [CheckpointError.manifestChanged(file: name).what].map { "\(name) \($0)" }
+    }
     var problems: [String] = []
     for tensor in manifest.tensors {
       let recorded = tensor.stored

@@ -35,6 +35,9 @@ enum World {
         try command.run()
       } catch let code as ExitCode where ranks.size > 1 {
         throw CheckFailed(exitCode: code.rawValue)
+      } catch {
+        throw error is any ReportableError || error is ExitCode || error is ValidationError
+          || error is CleanExit ? error : UnexpectedError(error)
       }
     }
   }
@@ -44,6 +47,17 @@ enum World {
   static func firstThenAll<Result>(_ body: () throws -> Result) throws -> Result {
     let result = try ranks.together { ranks.isFirst ? try body() : nil }
     return try ranks.together { try result ?? body() }
+  }
+
+  /// What nothing on the way had words for.
+  private struct UnexpectedError: ReportableError {
+    var what: String
+    var advice: String? { "this is a fault of the program: report it with the command" }
+
+    init(_ error: any Error) {
+      let text = (error as? CocoaError)?.localizedDescription ?? "\(error)"
+      what = "the command failed unexpectedly: \(text)"
+    }
   }
 
   /// A command that ends with a code after it has said everything.

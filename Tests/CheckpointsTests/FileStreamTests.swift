@@ -49,7 +49,10 @@ import Testing
   @Test func fullDisk() throws {
     let stream = try FileStream(path: "/dev/full")
     let error = checkpointError { try stream.write([1, 2, 3]) }
-    #expect(error == .writeFailed(file: "/dev/full", errno: ENOSPC, bytesWritten: 0))
+    #expect(
+      error
+        == .writeFailed(
+          file: "/dev/full", errno: ENOSPC, bytesWritten: 0, isResumable: true))
     #expect(
       error?.description
         == "/dev/full: writing failed after 0 bytes: No space left on device"
@@ -70,7 +73,10 @@ import Testing
     try stream.write(bytes)
     try stream.write(bytes)
     let error = checkpointError { try stream.write(bytes) }
-    #expect(error == .writeFailed(file: directory("file"), errno: EFBIG, bytesWritten: limit))
+    #expect(
+      error
+        == .writeFailed(
+          file: directory("file"), errno: EFBIG, bytesWritten: limit, isResumable: true))
   }
 
   @Test func linksAreNotFollowed() throws {

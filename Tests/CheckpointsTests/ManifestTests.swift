@@ -102,4 +102,46 @@ import Testing
   @Test func missingDirectoryIsAnError() {
     #expect(throws: CheckpointError.self) { try manifest.verifyFiles(in: directory("none")) }
   }
+
+  @Test(arguments: ["\"x.b\"", "4096", "0.1", "copy"])
+  func aChangeOfTheManifestItselfIsFound(_ word: String) throws {
+    let path = directory("out/manifest.json")
+    let text = String(decoding: try contents(path), as: UTF8.self)
+    #expect(try Manifest(path: path).seal == .whole)
+    let changed = text.replacingOccurrences(of: word, with: word == "copy" ? "cast" : "\"7\"")
+    #expect(changed != text)
+    try directory.write("out/manifest.json", changed)
+    #expect(try Manifest(unsealed: directory("out")).seal == .broken)
+    #expect(
+      checkpointError { _ = try Manifest(directory: directory("out")) }
+        == .manifestChanged(file: path))
+  }
+
+  @Test func membersThatNobodyReadsAreSealedToo() throws {
+    let text = String(decoding: try contents(directory("out/manifest.json")), as: UTF8.self)
+    try directory.write(
+      "out/manifest.json",
+      text.replacingOccurrences(of: "\"source\":", with: "\"more\": 1,\n  \"source\":"))
+    #expect(try Manifest(unsealed: directory("out")).seal == .broken)
+  }
+
+  @Test func layoutIsNotSealedAndOldManifestsAreRead() throws {
+    try directory.write("out/manifest.json", manifest.json.compact)
+    #expect(try Manifest(directory: directory("out")).seal == .whole)
+    var old = try #require(manifest.json.object)
+    old["manifest_sha256"] = nil
+    try directory.write("out/manifest.json", JSONValue.object(old).pretty)
+    #expect(try Manifest(directory: directory("out")).seal == .absent)
+  }
+
+  @Test func anotherUnicodeFormOfAListedNameIsFound() throws {
+    let listed = "caf\u{e9}.txt", other = "cafe\u{301}.txt"
+    for name in ["a", listed, other] { try directory.create("d/" + name) }
+    try directory.writeManifest("d", of: ["a", listed])
+    let manifest = try Manifest(directory: directory("d"))
+    let found = try manifest.verifyFiles(in: directory("d"))
+    #expect(found == [.lookalike(name: other)])
+    #expect(Array(found[0].name.utf8) == Array(other.utf8))
+    #expect(found[0].description.contains("looks the same"))
+  }
 }

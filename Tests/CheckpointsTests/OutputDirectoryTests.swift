@@ -59,14 +59,14 @@ import Testing
   @Test func existingOutputIsRefused() throws {
     try directory.write("out/file", "old")
     #expect(error { _ = try begin() } == .outputExists(path: out))
-    #expect(error { _ = try begin(resume: true) } == .outputExists(path: out))
+    #expect(error { _ = try begin(resume: true) } == .outputDiffers(path: out))
     #expect(try listing(directory.path) == ["out", "out/file"])
   }
 
   @Test func forceReplacesAnOldOutputOnlyWhenTheNewOneIsComplete() throws {
     try directory.write("out/sub/old", "old")
     #expect(throws: CheckpointError.self) { try begin(force: true) }
-    try directory.write("out/manifest.json", "{}")
+    try directory.writeManifest("out", of: ["sub/old"])
     let output = try begin(force: true)
     try output.write([1], to: "new")
     #expect(try listing(out) == ["manifest.json", "sub", "sub/old"])
@@ -78,8 +78,9 @@ import Testing
     let output = try begin()
     try output.write([1], to: "a")
     try directory.write("out/other", "x")
-    #expect(error { try output.commit() } == .outputExists(path: out))
-    // The finished work is not lost: the journal is there again.
+    #expect(error { try output.commit() } == .outputInTheWay(path: out))
+    // The finished work is not lost: nothing was touched.
+    #expect(exists(directory("out.partial/.spikingbrain-journal")))
     try FileManager.default.removeItem(atPath: out)
     try output.commit()
     #expect(try listing(out) == ["a"])
@@ -91,12 +92,11 @@ import Testing
     #expect(error { _ = try begin() } == .partialExists(path: partial))
     #expect(
       error { _ = try begin() }?.advice
-        == "use --resume to finish it or --force to start again")
+        == "go on with --resume; --force would throw away what it has done")
   }
 
   @Test func resumedRunKeepsFinishedFilesAndDropsTheRest() throws {
     try interrupt()
-    try directory.write("out.partial/sub/stray", "x")
     let output = try begin(resume: true)
     #expect(
       output.finishedFiles == [FileRecord(name: "a", bytes: 1, sha256: SHA256.hash([1]))])
@@ -131,15 +131,15 @@ import Testing
 
   @Test func forceStartsAgain() throws {
     try interrupt()
-    try directory.write("out.partial/sub/stray", "x")
     let output = try begin(["other": "x"], force: true)
     #expect(output.finishedFiles.isEmpty)
     #expect(try listing(partial) == [".spikingbrain-journal"])
   }
 
-  @Test func fileChangedAfterItWasFinishedIsWrittenAgain() throws {
+  @Test(arguments: ["longer", "x"])
+  func fileChangedAfterItWasFinishedIsWrittenAgain(_ text: String) throws {
     try interrupt()
-    try directory.write("out.partial/a", "longer")
+    try directory.write("out.partial/a", text)
     let output = try begin(resume: true)
     #expect(output.finishedFiles.isEmpty)
     try output.write([1], to: "a")
@@ -151,7 +151,6 @@ import Testing
   @Test func journalLineCutShortByACrashIsDropped() throws {
     try interrupt()
     let journal = directory("out.partial/.spikingbrain-journal")
-    try directory.write("out.partial/b", [2])
     try directory.write(
       "out.partial/.spikingbrain-journal", try contents(journal) + Array(#"{"name":"b","by"#.utf8))
     do {
@@ -168,14 +167,21 @@ import Testing
     let journal = directory("out.partial/.spikingbrain-journal")
     let old = text.hasPrefix("{\"name") ? try contents(journal) : []
     try directory.write("out.partial/.spikingbrain-journal", old + Array(text.utf8))
-    #expect(throws: CheckpointError.self) { try begin(resume: true) }
+    // It does not say any more whose the files are.
+    for (resume, force) in [(true, false), (false, true)] {
+      #expect(throws: CheckpointError.self) { try begin(resume: resume, force: force) }
+    }
     #expect(exists(directory("out.partial/a")))
-    #expect(throws: Never.self) { try begin(force: true) }
   }
 
   @Test func partialDirectoryOfSomeoneElse() throws {
     try directory.write("out.partial/theirs", "x")
-    #expect(error { _ = try begin(resume: true) } == .nothingToResume(path: partial))
+    for (resume, force) in [(false, false), (true, false), (false, true)] {
+      #expect(
+        error { _ = try begin(resume: resume, force: force) }
+          == .outputNotReplaceable(
+            path: partial, reason: "it is not an output of this program (it has no manifest.json)"))
+    }
     #expect(exists(directory("out.partial/theirs")))
   }
 
@@ -257,10 +263,10 @@ import Testing
       error { _ = try begin(force: true, inputs: [directory("out/model.safetensors")]) }?.what
         == "cannot be replaced: it holds the input \(directory("out/model.safetensors"))")
     #expect(error { _ = try begin(force: true, inputs: [out]) } != nil)
-    try directory.write("out.partial/model.safetensors", "x")
     try FileManager.default.removeItem(atPath: out)
+    try interrupt()
     #expect(error { _ = try begin(force: true, inputs: [partial]) } != nil)
-    #expect(exists(directory("out.partial/model.safetensors")))
+    #expect(exists(directory("out.partial/a")))
   }
 
   @Test(arguments: ["/", ".", "..", "/tmp/..", "", "x/."])

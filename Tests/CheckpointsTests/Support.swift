@@ -1,6 +1,8 @@
 import Checkpoints
 import Foundation
+import StrictJSON
 import TensorTypes
+import Testing
 
 /// A directory that is removed when the test that made it ends.
 final class TemporaryDirectory: Sendable {
@@ -29,6 +31,39 @@ final class TemporaryDirectory: Sendable {
   /// Writes `text` to the file `name` and returns its path.
   @discardableResult
   func write(_ name: String, _ text: String) throws -> String { try write(name, Array(text.utf8)) }
+
+  /// Writes the manifest of the directory `name`, which lists `files`, as they are.
+  func writeManifest(_ name: String, of files: [String] = []) throws {
+    let records = try files.map { file in
+      let (bytes, digest) = try SHA256.hashFile(self("\(name)/\(file)"))
+      return FileRecord(name: file, bytes: bytes, sha256: digest)
+    }
+    let manifest = Manifest(
+      tool: .init(name: "tests", version: "1"), source: [:], recipe: [:], files: records,
+      tensors: [])
+    try write("\(name)/manifest.json", manifest.json.pretty)
+  }
+
+  /// Creates the empty file `name` by exactly these bytes, as URLs may not keep them.
+  func create(_ name: String) throws {
+    let parent = self(String(name.prefix { $0 != "/" }))
+    mkdir(parent, 0o777)
+    let descriptor = open(self(name), O_CREAT | O_WRONLY, 0o666)
+    #expect(descriptor >= 0)
+    close(descriptor)
+  }
+
+  /// Every file inside with its bytes.
+  func tree(_ name: String) throws -> [String: [UInt8]] {
+    try FileManager.default.subpathsOfDirectory(atPath: self(name)).reduce(into: [:]) {
+      var isDirectory: ObjCBool = false
+      let path = self("\(name)/\($1)")
+      guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory),
+        !isDirectory.boolValue
+      else { return }
+      $0[$1] = try contents(path)
+    }
+  }
 }
 
 /// The path of a file below `formats/`.
@@ -57,4 +92,11 @@ func checkpointError(_ body: () throws -> Void) -> CheckpointError? {
   } catch {
     return error as? CheckpointError
   }
+}
+
+/// Writes over the start of the file at `path`, in place.
+func overwrite(_ path: String, _ text: String) throws {
+  let handle = try #require(FileHandle(forWritingAtPath: path))
+  try handle.write(contentsOf: Data(text.utf8))
+  try handle.close()
 }

@@ -1,3 +1,4 @@
+import Checkpoints
 import Foundation
 import StrictJSON
 import TestSupport
@@ -86,11 +87,16 @@ import Testing
     let stored = directory("out.partial/.work/ranking.json")
     #expect(Files.exist(stored) && !Files.exist(directory("out")))
     try Program.run(convert("auto:5", "--dtype", "float32")).refused(naming: "--resume")
-    try Program.run(convert("auto:4", "--dtype", "float32", "--resume")).refused(naming: "settings")
+    try Program.run(convert("auto:4", "--dtype", "float32", "--resume")).refused(
+      naming: "--attention-layers was auto:5, is auto:4")
     // Scores that no measurement would give show where the resumed run has them from.
     let scores = (0..<8).map { #"{"layer":\#($0),"divergence":\#($0),"error":0.5}"# }
+    let text = "[" + scores.joined(separator: ",") + "]"
+    try directory.write("out.partial/.work/ranking.json", text)
+    try Program.run(convert("auto:5", "--dtype", "float32", "--resume"))
+      .refused(naming: "ranking.json", "changed")
     try directory.write(
-      "out.partial/.work/ranking.json", "[" + scores.joined(separator: ",") + "]")
+      "out.partial/.work/ranking.json", "\(text)\n\(SHA256.hash(Array(text.utf8)))\n")
     try Program.run(convert("auto:5", "--dtype", "float32", "--resume", "--quiet")).succeeded()
     #expect(
       try manifest()["recipe"]?["settings"]?["attention-layers"]?.string == "3,4,5,6,7")

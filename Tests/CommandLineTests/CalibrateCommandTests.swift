@@ -1,3 +1,4 @@
+import Foundation
 import StrictJSON
 import TestSupport
 import Testing
@@ -44,6 +45,23 @@ struct CalibrateCommandTests {
     try calibrate(source, ["--kv", "int8", "--force"]).succeeded()
     #expect(try Files.tree(directory("c")) == before)
     try calibrate(source, []).refused(naming: directory("c"), "--force")
+  }
+
+  @Test func `equal inputs give equal bytes, wherever and whenever they were made`() throws {
+    var trees: [[String: [UInt8]]] = []
+    for (name, age) in [("a", 0.0), ("elsewhere/b", -1e6)] {
+      try directory.write(name + "/x", "")
+      try Files.remove(directory(name))
+      try Files.copy(Repository.tinyQwen2, to: directory(name))
+      for file in try Files.tree(directory(name)).keys {
+        try FileManager.default.setAttributes(
+          [.modificationDate: Date() + age], ofItemAtPath: directory("\(name)/\(file)"))
+      }
+      try calibrate(directory(name), []).succeeded()
+      trees.append(try Files.tree(directory("c")))
+      try Files.remove(directory("c"))
+    }
+    #expect(trees[0] == trees[1])
   }
 
   @Test func `a calibrated conversion is no longer healed`() throws {

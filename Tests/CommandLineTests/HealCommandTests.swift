@@ -31,7 +31,8 @@ import Testing
     #expect(killed.code == -9, "the run was over before it was killed")
     #expect(!Files.exist(directory("out")))
     try Program.run(heal(to: "out")).refused(naming: "out.partial", "--resume")
-    try Program.run(heal(to: "out", "--resume", "--seed", "7")).refused(naming: "settings")
+    try Program.run(heal(to: "out", "--resume", "--seed", "7"))
+      .refused(naming: "--seed was 0, is 7")
     try Program.run(heal(to: "out", "--resume")).succeeded()
     #expect(try Files.tree(directory("out")) == Files.tree(directory("whole")))
     let report = try Program.run(

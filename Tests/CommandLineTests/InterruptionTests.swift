@@ -87,9 +87,11 @@ import Testing
   @Test func `force starts a killed run again`() throws {
     let large = try Large.shared.get()
     _ = try start(large, until: 3).kill()
+    let again = ["convert", large.source, directory("out"), "--force"] + large.options
     try directory.write("out.partial/stray", "x")
-    try Program.run(["convert", large.source, directory("out"), "--force"] + large.options)
-      .succeeded()
+    try Program.run(again).refused(naming: "out.partial", "stray")
+    try Files.remove(directory("out.partial/stray"))
+    try Program.run(again).succeeded()
     #expect(try Files.tree(directory("out")) == large.whole)
     #expect(directory.names == ["out"])
   }
@@ -99,7 +101,7 @@ import Testing
     _ = try start(large, until: 3).kill()
     try Program.run(
       ["convert", large.source, directory("out"), "--resume", "--window", "9"] + large.options
-    ).refused(naming: "out.partial", "recipe", "--force")
+    ).refused(naming: "out.partial", "--window was 4096, is 9", "--force")
     #expect(directory.names == ["out.partial"])
   }
 
@@ -142,5 +144,76 @@ import Testing
       after: "ulimit -f 20", ["convert", directory("s"), directory("out")])
     limited.refused(naming: "model.safetensors", "File too large")
     #expect(directory.names == ["s"])
+  }
+
+  @Test func `ended by a signal, it says how to go on`() throws {
+    let large = try Large.shared.get()
+    for signal in [SIGINT, SIGTERM] {
+      let running = try start(large, until: 2)
+      running.send(signal)
+      let ended = try running.wait()
+      #expect(ended.code == -Int(signal), "the run was over before it was ended")
+      #expect(ended.error.split(separator: "\n").count { $0.contains("--resume") } == 1)
+      try Files.remove(directory("out.partial"))
+    }
+  }
+
+  @Test func `a source that changes meanwhile is found`() throws {
+    let large = try Large.shared.get()
+    let source = directory("s"), weights = directory("s/model.safetensors")
+    for change in ["shorter", "other bytes"] {
+      try Files.copy(large.source, to: source)
+      let running = try RunningProgram(
+        Program.path, ["convert", source, directory("out")] + large.options)
+      while !running.hasEnded && !Files.exist(directory("out.partial")) { usleep(200) }
+      if change == "shorter" {
+        truncate(weights, 1000)
+      } else {
+        let handle = try #require(FileHandle(forWritingAtPath: weights))
+        try handle.seek(toOffset: 30_000_000)
+        try handle.write(contentsOf: Data(repeating: 1, count: 1000))
+      }
+      let ended = try running.wait()
+      ended.refused(naming: "s/model.safetensors", "while it was read")
+      #expect(!Files.exist(directory("out")))
+      try Files.remove(source)
+      if Files.exist(directory("out.partial")) { try Files.remove(directory("out.partial")) }
+    }
+  }
+
+  @Test func `a complete output is complete for every command`() throws {
+    let source = Repository.tinyQwen2, text = Repository.root + "/demo/war-and-peace-begin.txt"
+    try Program.run("pack", source, directory("a.sbz"), "--quiet").succeeded()
+    try Program.run("convert", source, directory("c"), "--window", "512", "--quiet").succeeded()
+    let commands: [[String]] = [
+      ["convert", source, directory("o"), "--window", "256"],
+      [
+        "heal", directory("c"), "--teacher", source, "--text", text, "--output", directory("o"),
+        "--tokens", "1024", "--context", "128", "--method", "ridge",
+      ],
+      ["upcycle", directory("c"), directory("o"), "--experts", "2"],
+      [
+        "calibrate", directory("c"), directory("o"), "--text", text, "--samples", "1", "--context",
+        "64",
+      ],
+      ["export", directory("c"), directory("o"), "--profile", "hf"],
+      ["unpack", directory("a.sbz"), directory("o")],
+      [
+        "unpack", directory("a.sbz"), directory("o"), "--tensor", "model.embed_tokens.weight",
+      ],
+    ]
+    for command in commands {
+      try Program.run(command + ["--quiet"]).succeeded()
+      let tree = try Files.tree(directory("o"))
+      let again = try Program.run(command + ["--resume", "--quiet"]).succeeded()
+      #expect(again.text == "\(directory("o")) is already complete\n", "\(command)")
+      // Of another input it is not.
+      let other = command.map { $0 == "64" ? "65" : $0 == "256" ? "255" : $0 == "2" ? "3" : $0 }
+      if other != command {
+        try Program.run(other + ["--resume", "--quiet"]).refused(naming: "o: already exists")
+      }
+      #expect(try Files.tree(directory("o")) == tree)
+      try Files.remove(directory("o"))
+    }
   }
 }

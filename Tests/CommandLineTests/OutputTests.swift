@@ -46,10 +46,34 @@ struct OutputTests {
     try Program.run("convert", directory("s"), directory("out"), "--force")
       .refused(naming: "out", "manifest.json")
     #expect(try Files.text(directory("out/precious")) == "data")
-    try directory.write("out/manifest.json", "{}")
+    try directory.write("out/manifest.json", #"{"name":"my web app"}"#)
+    try Program.run("convert", directory("s"), directory("out"), "--force")
+      .refused(naming: "out", "manifest.json is not this program's")
+    #expect(try Files.text(directory("out/precious")) == "data")
+    try Files.remove(directory("out"))
+    try Program.run("convert", directory("s"), directory("out"), "--quiet").succeeded()
+    let first = try Files.tree(directory("out"))
     try Program.run("convert", directory("s"), directory("out"), "--force", "--quiet").succeeded()
-    #expect(!Files.exist(directory("out/precious")))
-    #expect(Files.exist(directory("out/manifest.json")))
+    #expect(try Files.tree(directory("out")) == first)
+    try directory.write("out/precious", "data")
+    try Program.run("convert", directory("s"), directory("out"), "--force")
+      .refused(naming: "out", "precious")
+    #expect(try Files.text(directory("out/precious")) == "data")
+  }
+
+  @Test func `an output is as private as its source`() throws {
+    #expect(chmod(directory("s/model.safetensors"), 0o600) == 0)
+    try Program.run("convert", directory("s"), directory("out"), "--quiet").succeeded()
+    try Program.run("pack", directory("s"), directory("a.sbz"), "--quiet").succeeded()
+    try Program.run("unpack", directory("a.sbz"), directory("u"), "--quiet").succeeded()
+    try Program.run(
+      "logits", directory("s"), "--tokens", "1", "--output", directory("l.safetensors"), "--quiet"
+    ).succeeded()
+    for name in ["out/model.safetensors", "a.sbz", "u/model.safetensors", "l.safetensors"] {
+      let mode = try FileManager.default.attributesOfItem(atPath: directory(name))[
+        .posixPermissions]
+      #expect(mode as? Int == 0o600, "\(name)")
+    }
   }
 
   @Test func `the source is never replaced, not even by force`() throws {

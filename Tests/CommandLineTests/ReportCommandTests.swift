@@ -137,6 +137,7 @@ struct ReportCommandTests {
       "distillation": ["steps": 24, "kl_before": 0.2, "kl_after": 0.1, "kept": true],
     ]
     try directory.write("c/manifest.json", JSONValue.object(forged).pretty)
+    try CheckpointEdit(directory("c")).remakeManifest()
     try Program.run(
       "upcycle", directory("c"), directory("u"), "--experts", "4", "--dense-layers", "none",
       "--quiet"

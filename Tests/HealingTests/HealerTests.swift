@@ -99,6 +99,41 @@ import Tokenization
     #expect(Set(rest.views.keys) == Set(whole.views.keys))
   }
 
+  @Test func workThatWasLostOrChangedIsFoundAndNeverUsed() throws {
+    let problem = try Case()
+    #expect(throws: Interruption.self) {
+      try problem.healer(in: "stopped").run(
+        progress: { _, _, _ in }, report: { if $0.layer == 2 { throw Interruption() } })
+    }
+    let work = problem.directory("stopped"), files = FileManager.default
+    for name in try files.contentsOfDirectory(atPath: work).sorted() {
+      let kept = try Data(contentsOf: URL(fileURLWithPath: work + "/" + name))
+      for change in ["removed", "emptied", "cut", "changed"] {
+        // Without these, layers are healed again.
+        if change == "removed" && (name == "finished" || name == "steps") { continue }
+        // There are no sinks.
+        if change != "removed" && kept.isEmpty { continue }
+        let url = URL(fileURLWithPath: work + "/" + name)
+        var bytes = kept
+        switch change {
+        case "removed": try files.removeItem(at: url)
+        case "emptied": try Data().write(to: url)
+        case "cut": try kept.dropLast().write(to: url)
+        default:
+          bytes[bytes.count / 2] ^= 1
+          try bytes.write(to: url)
+        }
+        #expect(throws: HealingError.changed(path: work + "/" + name), "\(change)") {
+          _ = try problem.healer(in: "stopped").run(progress: { _, _, _ in }) { _ in }
+        }
+        try kept.write(to: url)
+      }
+    }
+    var resumed: [Int] = []
+    _ = try problem.healer(in: "stopped").run(progress: { _, _, _ in }) { resumed.append($0.layer) }
+    #expect(resumed == [3, 4, 5, 6, 7])
+  }
+
   @Test(arguments: [0, 2])
   func parallelBranchesAreHealedAndTheStreamIsTheRuntimes(sinks: Int) throws {
     let problem = try Case {

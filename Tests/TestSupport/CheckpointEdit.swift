@@ -99,7 +99,7 @@ public struct CheckpointEdit {
 
   /// Records the present sizes and hashes in the manifest, as someone who hides a change would.
   public func remakeManifest() throws {
-    var manifest = try Manifest(directory: directory)
+    var manifest = try Manifest(unsealed: directory)
     manifest.files = try manifest.files.map { record in
       let (bytes, digest) = try SHA256.hashFile("\(directory)/\(record.name)")
       return FileRecord(name: record.name, bytes: bytes, sha256: digest)

@@ -88,6 +88,9 @@ public final class RunningProgram {
     return true
   }
 
+  /// Sends a signal.
+  public func send(_ signal: Int32) { Foundation.kill(identifier, signal) }
+
   /// Ends the process with SIGKILL and waits for it.
   public func kill() -> Program.Result? {
     if !hasEnded { Foundation.kill(identifier, SIGKILL) }

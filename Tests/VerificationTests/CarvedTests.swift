@@ -40,6 +40,7 @@ struct CarvedTests {
     let place = try #require(text[start.upperBound...].firstRange(of: old))
     text.replaceSubrange(place, with: new)
     try directory.write("u/manifest.json", text)
+    try CheckpointEdit(directory("u")).remakeManifest()
   }
 
   @Test func `a sound one passes with its source`() throws {

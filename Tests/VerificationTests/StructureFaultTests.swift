@@ -1,4 +1,6 @@
 import Checkpoints
+import Foundation
+import Recipes
 import StrictJSON
 import TensorTypes
 import TestSupport
@@ -69,6 +71,32 @@ struct StructureFaultTests {
       try verify(directory("d")).contains {
         $0.name == "hashes" && $0.detail.contains("tokenizer.json: missing")
       })
+  }
+
+  @Test func `a history that was changed`() throws {
+    let text = try Files.text(directory("c/manifest.json"))
+    #expect(text.contains("\"window\": \"4096\""))
+    try directory.write(
+      "c/manifest.json", text.replacingOccurrences(of: "\"4096\"", with: "\"8192\""))
+    for source in [nil, directory("s")] {
+      let failure = try #require(
+        try verify(directory("c"), source: source).first { $0.outcome == .failed })
+      #expect(failure.detail.contains("manifest.json was changed after it was written"))
+    }
+    // Nor is it handed on to what is made from it.
+    #expect(throws: CheckpointError.manifestChanged(file: directory("c/manifest.json"))) {
+      try TinyModel.upcycle(directory("c"), to: directory("u")) { $0.experts = 2 }
+    }
+  }
+
+  @Test func `a manifest of an earlier version, without a digest of its own`() throws {
+    let manifest = try JSONParser.parse(Files.bytes(directory("c/manifest.json")))
+    var old = try #require(manifest.object)
+    old["manifest_sha256"] = nil
+    try directory.write("c/manifest.json", JSONValue.object(old).pretty)
+    let results = try verify(directory("c"))
+    #expect(!results.contains { $0.outcome == .failed })
+    #expect(results.first?.detail.contains("no sha256 of its own") == true)
   }
 
   @Test func `a broken manifest is bad input`() throws {

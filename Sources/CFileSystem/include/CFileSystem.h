@@ -21,4 +21,23 @@ int cfs_finish_write_back(int fd, int64_t offset, int64_t count);
 /// Removes a file or a directory tree; does not follow symbolic links or leave the file system.
 int cfs_remove_tree(const char *path);
 
+// Signals: what must be said from inside a handler, where nothing but system calls may be used.
+
+/// A mapped file that is being watched.
+typedef struct cfs_mapping cfs_mapping;
+
+/// From now on a page of [base, base + count) that its file no longer has ends the process: one
+/// message that names `path`, exit code 2. NULL when there is no memory for it.
+cfs_mapping *cfs_watch_mapping(const void *base, int64_t count, const char *path);
+
+/// Ends that, before the range is unmapped.
+void cfs_unwatch_mapping(cfs_mapping *mapping);
+
+/// The path of the watched file that is mapped at `address`; NULL when there is none.
+const char *cfs_mapped_path(const void *address);
+
+/// What SIGINT and SIGTERM say on standard error before they end the process, as they would have
+/// anyway; `text` stays valid for ever, NULL says nothing.
+void cfs_say_when_interrupted(const char *text);
+
 #endif

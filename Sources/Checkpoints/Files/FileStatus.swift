@@ -6,6 +6,35 @@ package enum FileStatus {
   /// Whether something exists at `path`.
   static func exists(_ path: String) -> Bool { status(path) != nil }
 
+  /// Whether `path` is taken, be it by a link that leads nowhere.
+  static func isTaken(_ path: String) -> Bool {
+    var status = stat()
+    return lstat(path, &status) == 0
+  }
+
+  /// Whether `path` itself is a symbolic link.
+  static func isLink(_ path: String) -> Bool {
+    var status = stat()
+    return lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFLNK
+  }
+
+  /// Whether both paths lead to the same file or directory, by whatever names.
+  static func isSame(_ path: String, _ other: String) -> Bool {
+    guard let one = status(path), let two = status(other) else { return false }
+    return one.st_ino == two.st_ino && one.st_dev == two.st_dev
+  }
+
+  /// Who may read and write what is made from the files among `paths`: whoever may read each of
+  /// them, and the owner. `umask` takes more away.
+  static func permissions(madeFrom paths: [String]) -> mode_t {
+    paths.reduce(0o666) { mode, path in
+      guard let status = status(path), status.st_mode & S_IFMT == S_IFREG else { return mode }
+      // Whoever may read the source may read the output; writing it is no question of the source.
+      let readable = status.st_mode & 0o444
+      return mode & (readable | readable >> 1 | 0o600)
+    }
+  }
+
   /// Whether `path` is a directory.
   static func isDirectory(_ path: String) -> Bool {
     status(path).map { $0.st_mode & S_IFMT == S_IFDIR } ?? false
@@ -34,12 +63,18 @@ package enum FileStatus {
   }
 
   /// The relative names of all files below `directory`, sorted; links are files.
-  static func files(below directory: String) throws(CheckpointError) -> [String] {
+  ///
+  /// - Parameter withEmpty: directories that hold nothing too, their names ending in a slash.
+  static func files(
+    below directory: String, withEmpty: Bool = false
+  ) throws(CheckpointError) -> [String] {
     var files: [String] = []
     for name in try names(in: directory) {
       let path = RelativeName.join(directory, name)
       if isRealDirectory(path) {
-        files += try self.files(below: path).map { "\(name)/\($0)" }
+        let inside = try self.files(below: path, withEmpty: withEmpty)
+        files += inside.map { "\(name)/\($0)" }
+        if inside.isEmpty && withEmpty { files.append(name + "/") }
       } else {
         files.append(name)
       }

@@ -1,12 +1,13 @@
+import CFileSystem
 import Glibc
 public import TensorTypes
 
 /// A file mapped into memory, read-only; pages are read when they are first touched.
 ///
 /// Memory is bounded by dropping pages after use (`discard`), not by reading less: a map of any
-/// size costs only address space. A file that another process *shortens* while it is mapped kills
-/// the reader with SIGBUS when a lost page is touched; no check can prevent that, so checkpoints
-/// must not be modified while they are being read.
+/// size costs only address space. A file that another process *shortens* while it is mapped has
+/// pages that cannot be read: touching one ends the process with a message that names the file.
+/// Any other change is found before an output made from it is committed (`SourceFiles`).
 public final class MappedFile: TensorStorage, @unchecked Sendable {
   // @unchecked: the mapping never changes after init, and madvise is thread-safe.
 
@@ -14,6 +15,7 @@ public final class MappedFile: TensorStorage, @unchecked Sendable {
   public let path: String
   /// The whole file.
   public let bytes: UnsafeRawBufferPointer
+  private let watch: OpaquePointer?
 
   /// How the file will be read; the kernel reads ahead accordingly.
   public enum Access: Sendable {
@@ -41,6 +43,8 @@ public final class MappedFile: TensorStorage, @unchecked Sendable {
     else { throw .system(file: path, operation: .map, errno: errno) }
     self.path = path
     self.bytes = UnsafeRawBufferPointer(start: base, count: count)
+    watch = cfs_watch_mapping(base, Int64(count), path)
+    SourceFiles.open(path, FileIdentity(status))
     switch access {
     case .normal: break
     case .sequential: madvise(base, count, MADV_SEQUENTIAL)
@@ -49,6 +53,8 @@ public final class MappedFile: TensorStorage, @unchecked Sendable {
   }
 
   deinit {
+    SourceFiles.close(path)
+    cfs_unwatch_mapping(watch)
     munmap(UnsafeMutableRawPointer(mutating: bytes.baseAddress), bytes.count)
   }
 

@@ -5,19 +5,38 @@ extension Manifest {
   /// The longest manifest that is read, in bytes.
   static let byteLimit = 256 << 20
 
+  private static let digestKey = "manifest_sha256"
+
   /// The manifest as JSON; files are sorted by name, tensors by file and offset.
   public var json: JSONValue {
+    var content = content
+    content[Manifest.digestKey] = .string(Manifest.digest(of: content))
+    return .object(content)
+  }
+
+  /// The digest of a manifest without the member that holds it: whatever it says, in that order.
+  private static func digest(of content: JSONObject) -> String {
+    SHA256.hash(Array(JSONValue.object(content).compact.utf8)).hex
+  }
+
+  private static func seal(of json: JSONValue) -> Seal {
+    guard var content = json.object, let digest = content[digestKey] else { return .absent }
+    content[digestKey] = nil
+    return digest == .string(self.digest(of: content)) ? .whole : .broken
+  }
+
+  private var content: JSONObject {
     let files = files.sorted { $0.name < $1.name }.map(\.json)
     let tensors = tensors.sorted {
       ($0.stored.file, $0.stored.offset, $0.stored.name)
         < ($1.stored.file, $1.stored.offset, $1.stored.name)
     }
-    return [
-      "format": .string(Manifest.format), "version": .int(Manifest.version),
-      "tool": ["name": .string(tool.name), "version": .string(tool.version)],
-      "source": source, "recipe": recipe, "files": .array(files),
-      "tensors": .array(tensors.map(Manifest.json)),
-    ]
+    return JSONObject([
+      ("format", .string(Manifest.format)), ("version", .int(Manifest.version)),
+      ("tool", ["name": .string(tool.name), "version": .string(tool.version)]),
+      ("source", source), ("recipe", recipe), ("files", .array(files)),
+      ("tensors", .array(tensors.map(Manifest.json))),
+    ])
   }
 
   private static func json(_ tensor: Tensor) -> JSONValue {
@@ -33,21 +52,36 @@ extension Manifest {
     ]
   }
 
-  /// Reads and checks `manifest.json` of `directory`.
+  /// Reads and checks `manifest.json` of `directory`. One that was changed after it was written is
+  /// an error: its history would be copied into what is made from it.
   public init(directory: String) throws(CheckpointError) {
     try self.init(path: RelativeName.join(directory, Manifest.fileName))
   }
 
   /// Reads and checks `manifest.json` of `directory`; nil when there is none.
   public init?(ifIn directory: String) throws(CheckpointError) {
-    guard FileStatus.exists(RelativeName.join(directory, Manifest.fileName)) else { return nil }
+    guard Manifest.isPresent(in: directory) else { return nil }
     try self.init(directory: directory)
   }
 
-  /// Reads and checks the manifest at `path`.
+  /// Whether `directory` has one.
+  public static func isPresent(in directory: String) -> Bool {
+    FileStatus.exists(RelativeName.join(directory, fileName))
+  }
+
+  /// Reads and checks the manifest at `path`; one that was changed after it was written is an error.
   public init(path: String) throws(CheckpointError) {
-    let document = try JSONFile.read(path, what: "manifest", limit: Manifest.byteLimit)
-    try self.init(json: document, file: path)
+    try self.init(unsealed: path)
+    if seal == .broken { throw .manifestChanged(file: path) }
+  }
+
+  /// Reads and checks the manifest at `path`, or in the directory `path`; `seal` says whether it was
+  /// changed after it was written.
+  public init(unsealed path: String) throws(CheckpointError) {
+    let file =
+      FileStatus.isDirectory(path) ? RelativeName.join(path, Manifest.fileName) : path
+    let document = try JSONFile.read(file, what: "manifest", limit: Manifest.byteLimit)
+    self = try Manifest(json: document, file: file).sealed(Manifest.seal(of: document))
   }
 
   /// Reads what `json` writes and checks it: sizes, places, names. `file` is for messages.
@@ -77,13 +111,13 @@ extension Manifest {
   private static func records(
     _ values: [JSONValue], _ field: FieldError
   ) throws(CheckpointError) -> [FileRecord] {
-    var names: Set<String> = []
+    var names: Set<ExactKey> = []
     var records: [FileRecord] = []
     for (index, value) in values.enumerated() {
       guard let record = FileRecord(json: value) else {
         throw field("files[\(index)]", "a relative name, bytes and 64 hexadecimal digits")
       }
-      guard names.insert(record.name).inserted else {
+      guard names.insert(ExactKey(text: record.name)).inserted else {
         throw field("files[\(index)].name", "a name not listed before, got \(record.name)")
       }
       records.append(record)
@@ -94,8 +128,9 @@ extension Manifest {
   private static func tensors(
     _ values: [JSONValue], in files: [FileRecord], _ field: FieldError
   ) throws(CheckpointError) -> [Tensor] {
-    let sizes = Dictionary(uniqueKeysWithValues: files.map { ($0.name, $0.bytes) })
-    var names: Set<String> = []
+    let sizes = Dictionary(
+      uniqueKeysWithValues: files.map { (ExactKey(text: $0.name), $0.bytes) })
+    var names: Set<ExactKey> = []
     var tensors: [Tensor] = []
     for (index, value) in values.enumerated() {
       let place = "tensors[\(index)]"
@@ -103,10 +138,10 @@ extension Manifest {
         throw field(place, "name, dtype, shape, file, offset, bytes and from")
       }
       let stored = tensor.stored
-      guard names.insert(stored.name).inserted else {
+      guard names.insert(ExactKey(text: stored.name)).inserted else {
         throw field("\(place).name", "a name not listed before, got \(stored.name)")
       }
-      guard let size = sizes[stored.file] else {
+      guard let size = sizes[ExactKey(text: stored.file)] else {
         throw field("\(place).file", "a file of this manifest, got \(stored.file)")
       }
       guard stored.byteCount <= size, stored.offset <= size - stored.byteCount else {

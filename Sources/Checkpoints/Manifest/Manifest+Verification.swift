@@ -1,3 +1,5 @@
+import StrictJSON
+
 extension Manifest {
   /// A file of a directory that is not what the manifest says.
   public enum Mismatch: Sendable, Equatable, CustomStringConvertible {
@@ -7,12 +9,14 @@ extension Manifest {
     case digest(name: String, expected: SHA256Digest, got: SHA256Digest)
     /// A file that the manifest does not list.
     case extra(name: String)
+    /// The same, where one is listed whose name is another Unicode form of this one.
+    case lookalike(name: String)
 
     /// The file concerned.
     public var name: String {
       switch self {
       case .missing(let name, _), .unreadable(let name, _), .size(let name, _, _),
-        .digest(let name, _, _), .extra(let name):
+        .digest(let name, _, _), .extra(let name), .lookalike(let name):
         name
       }
     }
@@ -26,7 +30,12 @@ extension Manifest {
         "\(name): expected \(expected) bytes, got \(got)"
       case .digest(let name, let expected, let got):
         "\(name): expected SHA-256 \(expected), got \(got)"
+      case .extra(OutputJournal.fileName):
+        "\(OutputJournal.fileName): left by a run that was killed at its very end; the same command "
+          + "with --resume removes it"
       case .extra(let name): "\(name): not in the manifest"
+      case .lookalike(let name):
+        "\(name): not in the manifest, which lists a name that looks the same and has other bytes"
       }
     }
   }
@@ -40,10 +49,11 @@ extension Manifest {
     chosen: (FileRecord) -> Bool = { _ in true }
   ) throws(CheckpointError) -> [Mismatch] {
     var mismatches: [Mismatch] = []
-    let present = Set(try FileStatus.files(below: directory))
+    // By bytes: what Swift takes for the same text may be the names of two files.
+    let present = Set(try FileStatus.files(below: directory).map { ExactKey(text: $0) })
     for record in files where chosen(record) {
       let path = RelativeName.join(directory, record.name)
-      guard present.contains(record.name) else {
+      guard present.contains(ExactKey(text: record.name)) else {
         mismatches.append(.missing(name: record.name, expectedBytes: record.bytes))
         continue
       }
@@ -51,8 +61,11 @@ extension Manifest {
         mismatches.append(mismatch)
       }
     }
-    let listed = Set(files.map(\.name) + [Manifest.fileName])
-    mismatches += present.subtracting(listed).sorted().map { .extra(name: $0) }
+    let listed = Set((files.map(\.name) + [Manifest.fileName]).map { ExactKey(text: $0) })
+    let looks = Set(listed.map(\.text))
+    mismatches += present.subtracting(listed).map(\.text).sorted().map {
+      looks.contains($0) ? .lookalike(name: $0) : .extra(name: $0)
+    }
     return mismatches
   }
 

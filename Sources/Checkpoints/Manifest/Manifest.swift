@@ -4,7 +4,7 @@ public import StrictJSON
 /// place and its origin.
 ///
 /// Encoding is deterministic and holds no time, host or path of the run, so equal inputs give
-/// equal manifests.
+/// equal manifests. Its last member is a digest of all others, so that a change of its own shows too.
 public struct Manifest: Sendable, Equatable {
   /// The name of the manifest inside the directory.
   public static let fileName = "manifest.json"
@@ -75,6 +75,19 @@ public struct Manifest: Sendable, Equatable {
   /// All tensors of the directory.
   public var tensors: [Tensor]
 
+  /// Whether the manifest is as it was written.
+  public private(set) var seal = Seal.whole
+
+  /// What a manifest's own digest says of it.
+  public enum Seal: Sendable, Equatable {
+    /// Nothing was changed since it was written.
+    case whole
+    /// It has no digest: earlier versions wrote none.
+    case absent
+    /// Something was changed.
+    case broken
+  }
+
   /// How each tensor was made, by name.
   public var transforms: [String: String] {
     Dictionary(
@@ -91,5 +104,12 @@ public struct Manifest: Sendable, Equatable {
     self.recipe = recipe
     self.files = files
     self.tensors = tensors
+  }
+
+  /// The same manifest, read with what its digest says.
+  func sealed(_ seal: Seal) -> Manifest {
+    var manifest = self
+    manifest.seal = seal
+    return manifest
   }
 }

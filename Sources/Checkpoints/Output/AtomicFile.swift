@@ -3,24 +3,40 @@ import Glibc
 
 /// A file that appears complete or not at all.
 ///
-/// It is written as `FILE.partial`, which is locked meanwhile, removed when this is released before
-/// `commit`, and written anew when a killed run left it behind.
+/// It is written under a name that nobody else uses, which is locked meanwhile, removed when this is
+/// released before `commit`, and written anew when a killed run left it behind.
 public final class AtomicFile {
   /// The final path.
   public let path: String
 
   private let partialPath: String
-  private let force: Bool
+  private let replaces: Bool
+  private let inputs: [String]
   private let writer: FileWriter
   private var isCommitted = false
 
-  /// Starts writing the file `path`; an existing one is refused unless `force` is given.
-  public init(path: String, force: Bool) throws(CheckpointError) {
-    try AtomicFile.checkReplaceable(path, force: force)
+  /// What is appended to the name of a file while it is written.
+  static let partialSuffix = ".spikingbrain-partial"
+
+  /// Starts writing the file `path`.
+  ///
+  /// - Parameters:
+  ///   - force: replace whatever file is there.
+  ///   - inputs: files and directories that are read meanwhile: none of their files is replaced, and
+  ///     nobody may read the output who may not read them.
+  ///   - isOwn: whether this program wrote the file that is there, so that it is replaced without
+  ///     `force`; asked for what it holds.
+  public init(
+    path: String, force: Bool, inputs: [String] = [], isOwn: (String) -> Bool = { _ in false }
+  ) throws(CheckpointError) {
+    replaces = try AtomicFile.checkReplaceable(path, force: force, inputs: inputs, isOwn: isOwn)
     self.path = path
-    self.force = force
-    partialPath = path + ".partial"
-    writer = FileWriter(descriptor: try AtomicFile.openLocked(partialPath), path: partialPath)
+    self.inputs = inputs
+    partialPath = path + AtomicFile.partialSuffix
+    let mode = FileStatus.permissions(madeFrom: SourceFiles.all(inputs))
+    writer = FileWriter(
+      descriptor: try AtomicFile.openLocked(partialPath, mode: mode), path: partialPath,
+      isResumable: false)
   }
 
   deinit { if !isCommitted { unlink(partialPath) } }
@@ -42,11 +58,12 @@ public final class AtomicFile {
 
   /// Syncs the file and makes it appear at its final path.
   public func commit() throws(CheckpointError) {
+    try SourceFiles.requireUnchanged(inputs)
     try writer.sync()
-    var code = force ? rename(partialPath, path) : cfs_rename_new(partialPath, path)
-    if code != 0 && !force && (errno == EINVAL || errno == ENOSYS) {
+    var code = replaces ? rename(partialPath, path) : cfs_rename_new(partialPath, path)
+    if code != 0 && !replaces && (errno == EINVAL || errno == ENOSYS) {
       // The file system cannot check and rename in one step.
-      try AtomicFile.checkReplaceable(path, force: false)
+      guard !FileStatus.isTaken(path) else { throw .outputExists(path: path) }
       code = rename(partialPath, path)
     }
     guard code == 0 else {
@@ -59,18 +76,31 @@ public final class AtomicFile {
     try writer.close()
   }
 
-  /// Refuses `path` when something is there that may not be replaced.
-  public static func checkReplaceable(_ path: String, force: Bool) throws(CheckpointError) {
-    guard FileStatus.exists(path) else { return }
-    guard force else { throw .outputExists(path: path) }
+  /// Whether something is at `path` that will be replaced; throws when it may not be. The parameters
+  /// are those of `init`.
+  @discardableResult
+  public static func checkReplaceable(
+    _ path: String, force: Bool, inputs: [String] = [], isOwn: (String) -> Bool = { _ in false }
+  ) throws(CheckpointError) -> Bool {
+    guard FileStatus.isTaken(path) else { return false }
+    guard !FileStatus.isLink(path) else {
+      throw .outputNotReplaceable(path: path, reason: "it is a symbolic link")
+    }
     guard FileStatus.size(path) != nil else {
       throw .outputNotReplaceable(path: path, reason: "it is not a file")
     }
+    // What this program wrote into a directory that it reads is no part of that.
+    let isOwn = isOwn(path)
+    for input in isOwn ? inputs : SourceFiles.all(inputs) where FileStatus.isSame(path, input) {
+      throw .outputNotReplaceable(path: path, reason: "it is the input \(input)")
+    }
+    guard force || isOwn else { throw .outputExists(path: path) }
+    return true
   }
 
   /// Opens the file at `path` empty, and locked.
-  private static func openLocked(_ path: String) throws(CheckpointError) -> Int32 {
-    let descriptor = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o666)
+  private static func openLocked(_ path: String, mode: mode_t) throws(CheckpointError) -> Int32 {
+    let descriptor = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, mode)
     guard descriptor >= 0 else { throw .system(file: path, operation: .create, errno: errno) }
     do throws(CheckpointError) {
       if flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK {

@@ -1,4 +1,5 @@
 import Dispatch
+import Glibc
 public import TensorTypes
 
 /// Writes one file from start to end, hashing it on another thread meanwhile.
@@ -18,7 +19,14 @@ public final class FileStream {
   public var bytesWritten: Int { file.bytesWritten }
 
   /// Creates or truncates the file at `path`.
-  public init(path: String) throws(CheckpointError) { file = try FileWriter(path: path) }
+  public convenience init(path: String) throws(CheckpointError) {
+    try self.init(path: path, mode: 0o666, isResumable: true)
+  }
+
+  /// The same with permissions; `isResumable` says whether a run that fails can be continued.
+  init(path: String, mode: mode_t, isResumable: Bool) throws(CheckpointError) {
+    file = try FileWriter(path: path, mode: mode, isResumable: isResumable)
+  }
 
   /// Appends `bytes`. After an error the file is incomplete and must be written again.
   public func write(_ bytes: UnsafeRawBufferPointer) throws(CheckpointError) {

@@ -17,21 +17,27 @@ final class FileWriter {
   private(set) var bytesWritten = 0
 
   private let descriptor: Int32
+  private let isResumable: Bool
   private var isOpen = true
   private var startedWindows = 0
 
-  /// Creates or truncates the file at `path`.
-  convenience init(path: String) throws(CheckpointError) {
-    let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o666)
+  /// Creates or truncates the file at `path`, with the permissions `mode` as far as `umask` allows.
+  convenience init(
+    path: String, mode: mode_t, isResumable: Bool
+  ) throws(CheckpointError) {
+    let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode)
     guard descriptor >= 0 else { throw .system(file: path, operation: .create, errno: errno) }
-    self.init(descriptor: descriptor, path: path)
+    self.init(descriptor: descriptor, path: path, isResumable: isResumable)
   }
 
   /// Writes to the empty file `descriptor`, which is closed at the end.
-  init(descriptor: Int32, path: String) {
+  ///
+  /// - Parameter isResumable: whether a run that fails can be continued, for messages.
+  init(descriptor: Int32, path: String, isResumable: Bool) {
     _ = FileWriter.fileSizeSignalIsIgnored
     self.descriptor = descriptor
     self.path = path
+    self.isResumable = isResumable
   }
 
   deinit { if isOpen { Glibc.close(descriptor) } }
@@ -42,7 +48,13 @@ final class FileWriter {
     while let base = rest.baseAddress, !rest.isEmpty {
       let count = Glibc.write(descriptor, base, min(rest.count, FileWriter.blockBytes))
       if count < 0 && errno == EINTR { continue }
-      guard count >= 0 else { throw failure(errno) }
+      guard count >= 0 else {
+        // The system meets a lost page of a mapped file before we do.
+        if errno == EFAULT, let lost = cfs_mapped_path(base) {
+          throw .changedWhileRead(file: String(cString: lost))
+        }
+        throw failure(errno)
+      }
       bytesWritten += count
       rest = UnsafeRawBufferPointer(rebasing: rest[count...])
       try boundDirtyPages()
@@ -89,7 +101,8 @@ final class FileWriter {
   }
 
   private func failure(_ code: Int32) -> CheckpointError {
-    .writeFailed(file: path, errno: code, bytesWritten: bytesWritten)
+    .writeFailed(
+      file: path, errno: code, bytesWritten: bytesWritten, isResumable: isResumable)
   }
 
   /// A file size limit (`ulimit -f`) must be an error message, not a signal that kills the

@@ -1,39 +1,46 @@
 import CFileSystem
 import Glibc
+import StrictJSON
 import Synchronization
 
 extension OutputDirectory {
-  /// Makes the output appear at its final path, replacing an old one if `force` was given.
+  /// Makes the output appear at its final path, replacing an old one if that was asked for.
   ///
-  /// The old output is swapped out in one atomic step where the file system can do that, and
-  /// removed after the new one is in place.
+  /// Every step leaves something that the next run recognises and `tidyUp` finishes: the journal
+  /// says that the output is whole; the directory gets its name; an old output, exchanged for it in
+  /// one step where the file system can do that, gets a name that says what it is and is removed;
+  /// intermediate files are removed; and last the journal.
   public func commit() throws(CheckpointError) {
     precondition(part == 0)
-    let (open, finished) = state.withLock { ($0.open.sorted(), $0.finished) }
+    let open = state.withLock { $0.open.map(\.text).sorted() }
     guard open.isEmpty else { throw .unfinishedFiles(path: partialPath, files: open) }
-    if hasWorkspace {
-      try FileStatus.removeTree(RelativeName.join(partialPath, OutputDirectory.workspaceName))
-    }
-    let journalPath = RelativeName.join(partialPath, OutputJournal.fileName)
-    try PartJournals(of: partialPath).remove()
-    state.withLock { $0.journal = nil }
-    guard unlink(journalPath) == 0 else {
-      throw .system(file: journalPath, operation: .remove, errno: errno)
-    }
-    let replaced: String?
-    do throws(CheckpointError) {
-      try FileStatus.sync(directory: partialPath)
-      replaced = try moveIntoPlace()
-    } catch {
-      // All files are finished: keep that knowledge for the next attempt.
-      let journal = try? OutputJournal(
-        directory: partialPath, fingerprint: fingerprint, records: finished)
-      state.withLock { $0.journal = journal }
-      throw error
+    try requireSameInputs()
+    try state.withLock { state in
+      Result { () throws(CheckpointError) in try state.journal?.markWhole() }
+    }.get()
+    try FileStatus.sync(directory: partialPath)
+    try CommitStep.marked.passed()
+    try moveIntoPlace()
+    state.withLock {
+      $0.isInPlace = true
+      $0.journal = nil
     }
     try FileStatus.sync(directory: RelativeName.directory(path))
-    if let replaced { try FileStatus.removeTree(replaced) }
+    try CommitStep.moved.passed()
+    try OutputDirectory.finishCommit(of: path)
     state.withLock { $0.lock = nil }
+  }
+
+  /// Throws when a file that this run reads is another one than when it was opened; what was made
+  /// from both is removed.
+  public func requireSameInputs() throws(CheckpointError) {
+    do throws(CheckpointError) {
+      try SourceFiles.requireUnchanged(inputs)
+    } catch {
+      // Files of two versions may be finished, and no later run would find the one it began with.
+      if part == 0 { try? FileStatus.removeTree(partialPath) }
+      throw error
+    }
   }
 
   /// Runs `body`, and abandons the directory when it throws.
@@ -50,46 +57,162 @@ extension OutputDirectory {
   /// finished. A run that continues an earlier one, has finished files or a workspace leaves them
   /// for `--resume`.
   public func abandon() {
-    let isEmpty = state.withLock { state in
+    let (isEmpty, isInPlace) = state.withLock { state in
       state.journal = nil
-      return state.finished.isEmpty
+      return (state.finished.isEmpty, state.isInPlace)
     }
-    if isEmpty && !isResumed && !hasWorkspace && PartJournals(of: partialPath).areEmpty {
-      try? FileStatus.removeTree(partialPath)
+    let isUseless =
+      !isResumable
+      || isEmpty && !isResumed && !hasWorkspace && PartJournals(of: partialPath).areEmpty
+    if isUseless && !isInPlace {
+      if FileStatus.isTaken(partialPath) { try? FileStatus.removeTree(partialPath) }
       for parent in createdParents.reversed() { rmdir(parent) }
     }
     state.withLock { $0.lock = nil }
   }
 
-  /// Renames the partial directory. Returns where the old output, if any, lies now.
-  private func moveIntoPlace() throws(CheckpointError) -> String? {
-    if cfs_rename_new(partialPath, path) == 0 { return nil }
+  /// Renames the partial directory; an old output has another name then.
+  private func moveIntoPlace() throws(CheckpointError) {
+    if cfs_rename_new(partialPath, path) == 0 { return }
     switch errno {
     case EEXIST: break
     case EINVAL, ENOSYS:
       // The file system cannot check and rename in one step.
-      if !FileStatus.exists(path) {
-        try move(partialPath, to: path)
-        return nil
-      }
+      if !FileStatus.isTaken(path) { return try OutputDirectory.move(partialPath, to: path) }
     case let code: throw .system(file: path, operation: .rename, errno: code)
     }
-    guard force else { throw .outputExists(path: path) }
-    if cfs_rename_exchange(partialPath, path) == 0 { return partialPath }
-    let old = "\(path).replaced-\(getpid())"
-    try move(path, to: old)
+    guard replaces else {
+      throw isResumable ? .outputInTheWay(path: path) : .outputExists(path: path)
+    }
+    try OutputDirectory.requireReplaceable(path, inputs: inputs)
+    if CommitStep.exchanges && cfs_rename_exchange(partialPath, path) == 0 { return }
+    let old = OutputDirectory.replacedPath(path)
+    try OutputDirectory.move(path, to: old)
+    try CommitStep.setAside.passed()
     do throws(CheckpointError) {
-      try move(partialPath, to: path)
+      try OutputDirectory.move(partialPath, to: path)
     } catch {
-      try move(old, to: path)
+      try OutputDirectory.move(old, to: path)
       throw error
     }
-    return old
   }
 
-  private func move(_ from: String, to: String) throws(CheckpointError) {
+  private static func move(_ from: String, to: String) throws(CheckpointError) {
     guard rename(from, to) == 0 else {
       throw .system(file: to, operation: .rename, errno: errno)
     }
+  }
+
+  /// What the output `path` is called once another has its name, until it is removed.
+  static func replacedPath(_ path: String) -> String { path + ".spikingbrain-replaced" }
+
+  /// Removes what is not part of the output `path`, which has its name: the output that it replaced,
+  /// intermediate files, journals.
+  private static func finishCommit(of path: String) throws(CheckpointError) {
+    let partial = path + ".partial", old = replacedPath(path)
+    // The exchange leaves the old output there; a journal would be that of another run.
+    if FileStatus.isRealDirectory(partial), let lock = try? DirectoryLock(partial),
+      let own = try? OwnDirectory(partial), own.journal == nil
+    {
+      if FileStatus.isTaken(old) { try FileStatus.removeTree(old) }
+      try move(partial, to: old)
+      withExtendedLifetime(lock) {}
+      try CommitStep.setAside.passed()
+    }
+    if FileStatus.isTaken(old) { try FileStatus.removeTree(old) }
+    try CommitStep.oldRemoved.passed()
+    let work = RelativeName.join(path, workspaceName)
+    if FileStatus.isTaken(work) { try FileStatus.removeTree(work) }
+    try CommitStep.workRemoved.passed()
+    let journals = try FileStatus.names(in: path).filter { $0.hasPrefix(OutputJournal.fileName) }
+    // The journal itself last: it says that there is something to remove.
+    for name in journals.sorted(by: >) {
+      let journal = RelativeName.join(path, name)
+      guard unlink(journal) == 0 else {
+        throw .system(file: journal, operation: .remove, errno: errno)
+      }
+    }
+    try FileStatus.sync(directory: path)
+  }
+
+  /// Finishes what a run that was killed while it committed has left beside or at `path`. With
+  /// `resume`, an output that is whole but for its name gets it.
+  static func tidyUp(after path: String, resume: Bool) throws(CheckpointError) {
+    let partial = path + ".partial", old = replacedPath(path)
+    if FileStatus.isRealDirectory(path), isWholeByJournal(path) {
+      let lock = try DirectoryLock(path)
+      try finishCommit(of: path)
+      withExtendedLifetime(lock) {}
+    } else if FileStatus.isRealDirectory(old) {
+      if FileStatus.isTaken(path) {
+        try FileStatus.removeTree(old)
+      } else {
+        try move(old, to: path)
+      }
+    }
+    guard resume, !FileStatus.isTaken(path), FileStatus.isRealDirectory(partial) else { return }
+    let lock = try DirectoryLock(partial)
+    try PartJournals(of: partial).requireUnused()
+    guard try OwnDirectory(partial).isWhole else { return }
+    try move(partial, to: path)
+    try finishCommit(of: path)
+    withExtendedLifetime(lock) {}
+  }
+
+  private static func isWholeByJournal(_ path: String) -> Bool {
+    (try? OutputJournal.contents(in: path))?.isWhole ?? false
+  }
+}
+
+/// The points of a commit at which a run may be killed, for tests that kill it there.
+package enum CommitStep: Sendable {
+  case marked, setAside, moved, oldRemoved, workRemoved
+
+  /// Asked after each step; an error that it returns ends the run there as a kill would.
+  @TaskLocal package static var observer: (@Sendable (CommitStep) -> CheckpointError?)?
+  /// Whether directories are exchanged where the file system can.
+  @TaskLocal package static var exchanges = true
+
+  func passed() throws(CheckpointError) {
+    if let error = CommitStep.observer?(self) { throw error }
+  }
+}
+
+extension OutputDirectory {
+  /// Finishes the commit of an output that is whole, but was killed before all was in its place.
+  package static func finishInterrupted(_ path: String) throws(CheckpointError) {
+    try tidyUp(after: normalised(path), resume: true)
+  }
+
+  /// Whether the output `path` is there, as `matches` says of its manifest, and none of `inputs` was
+  /// changed since. A commit that was interrupted is finished.
+  package static func isComplete(
+    _ path: String, inputs: [String], matches: (Manifest) -> Bool
+  ) throws(CheckpointError) -> Bool {
+    let path = try normalised(path)
+    try finishInterrupted(path)
+    guard let manifest = try? Manifest(directory: path), matches(manifest),
+      let written = FileIdentity(path: RelativeName.join(path, Manifest.fileName))
+    else { return false }
+    let isWhole = manifest.files.allSatisfy {
+      FileStatus.size(RelativeName.join(path, $0.name)) == $0.bytes
+    }
+    return isWhole
+      && inputs.allSatisfy { input in
+        FileIdentity(path: input).map { $0.modified <= written.modified } ?? true
+      }
+  }
+
+  /// The same of an output that has no manifest of its own: whether it holds `records`, and nothing
+  /// else.
+  package static func isComplete(
+    _ path: String, records: [FileRecord]
+  ) throws(CheckpointError) -> Bool {
+    let path = try normalised(path)
+    try finishInterrupted(path)
+    guard FileStatus.isRealDirectory(path) else { return false }
+    let names = Set(try FileStatus.files(below: path).map { ExactKey(text: $0) })
+    return names == Set(records.map { ExactKey(text: $0.name) })
+      && records.allSatisfy { $0.isIntact(in: path) }
   }
 }

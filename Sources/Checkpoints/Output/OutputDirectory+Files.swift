@@ -1,4 +1,5 @@
 import Glibc
+import StrictJSON
 import Synchronization
 public import TensorTypes
 
@@ -11,14 +12,22 @@ extension OutputDirectory {
       throw .invalidFileName(file: partialPath, name: name)
     }
     let isNew = state.withLock { state in
-      !state.finished.contains { $0.name == name } && state.open.insert(name).inserted
+      !state.finished.contains { ExactKey(text: $0.name) == ExactKey(text: name) }
+        && state.open.insert(ExactKey(text: name)).inserted
     }
     guard isNew else { throw .alreadyWritten(path: partialPath, file: name) }
+    // The journal accounts for the file before it is there.
+    try state.withLock { state in
+      Result { () throws(CheckpointError) in try state.journal?.begin(name) }
+    }.get()
     let path = RelativeName.join(partialPath, name)
     for created in try FileStatus.createDirectories(RelativeName.directory(path)) {
       try FileStatus.sync(directory: RelativeName.directory(created))
     }
-    return OutputFile(name: name, stream: try FileStream(path: path), directory: self)
+    let stream = try FileStream(
+      path: path, mode: FileStatus.permissions(madeFrom: SourceFiles.all(inputs)),
+      isResumable: isResumable)
+    return OutputFile(name: name, stream: stream, directory: self)
   }
 
   /// Whether a file of an output directory may have this name: inside it, and not that of anything
@@ -40,8 +49,8 @@ extension OutputDirectory {
   ///
   /// They have ended their part: this owner may `commit` then.
   public func adopt(_ records: [FileRecord]) throws(CheckpointError) {
-    let known = Set(finishedFiles.map(\.name))
-    for record in records where !known.contains(record.name) {
+    let known = Set(finishedFiles.map { ExactKey(text: $0.name) })
+    for record in records where !known.contains(ExactKey(text: record.name)) {
       try state.withLock { state in
         Result { () throws(CheckpointError) in
           try state.journal?.append(record)
@@ -61,7 +70,7 @@ extension OutputDirectory {
     try state.withLock { state in
       Result { () throws(CheckpointError) in
         try state.journal?.append(record)
-        state.open.remove(record.name)
+        state.open.remove(ExactKey(text: record.name))
         state.finished.append(record)
       }
     }.get()

@@ -1,12 +1,13 @@
 import Glibc
+import StrictJSON
 import Synchronization
 
 /// A directory that appears complete or not at all.
 ///
 /// Files are written to `OUT.partial/`, which is locked while a process works on it and holds a
-/// journal of the finished files. `commit` renames it to OUT. A killed run leaves only
-/// `OUT.partial/`; `begin` with `resume` continues it when the fingerprint (versions and hashes
-/// of whatever determines the output) is the same.
+/// journal of the files. `commit` renames it to OUT. A killed run leaves only `OUT.partial/`;
+/// `begin` with `resume` continues it when the fingerprint (versions and hashes of whatever
+/// determines the output) is the same.
 public final class OutputDirectory: Sendable {
   /// The final path.
   public let path: String
@@ -18,9 +19,13 @@ public final class OutputDirectory: Sendable {
 
   /// Which of the processes writing it this is: 0 owns the directory, the others add files.
   let part: Int
-  let force: Bool
+  /// Whether an older output is replaced.
+  let replaces: Bool
   let isResumed: Bool
+  let isResumable: Bool
   let createdParents: [String]
+  /// What is read meanwhile.
+  let inputs: [String]
   let state: Mutex<State>
 
   /// What changes while files are written.
@@ -28,7 +33,9 @@ public final class OutputDirectory: Sendable {
     var lock: DirectoryLock?
     var journal: OutputJournal?
     var finished: [FileRecord]
-    var open: Set<String> = []
+    var open: Set<ExactKey> = []
+    /// Whether the directory has its final name.
+    var isInPlace = false
   }
 
   /// How a run treats what is already there.
@@ -49,52 +56,66 @@ public final class OutputDirectory: Sendable {
   ///
   /// - Parameters:
   ///   - fingerprint: what determines the output, by name; compared when resuming.
-  ///   - resume: continue `OUT.partial` if there is one.
+  ///   - resume: continue `OUT.partial` if there is one, and replace an existing OUT if the run that
+  ///     is continued was to do that.
   ///   - force: replace an existing OUT when committing; without `resume`, remove an existing
   ///     `OUT.partial`.
+  ///   - isResumable: whether a run can be continued; what others left behind is written anew.
   ///   - inputs: paths that are read meanwhile, which the output must not replace.
   public init(
     begin path: String, fingerprint: [String: String], resume: Bool = false, force: Bool = false,
-    inputs: [String] = []
+    isResumable: Bool = true, inputs: [String] = []
   ) throws(CheckpointError) {
-    let path = try OutputGuard.normalised(path)
+    let path = try OutputDirectory.normalised(path)
     let partial = path + ".partial"
-    if FileStatus.exists(path) {
-      guard force else { throw .outputExists(path: path) }
-      try OutputGuard.checkReplaceable(path, inputs: inputs)
-      try OutputGuard.checkOwn(path)
+    try OutputDirectory.tidyUp(after: path, resume: resume)
+    func requireFree(replacing: Bool) throws(CheckpointError) {
+      guard FileStatus.isTaken(path) else { return }
+      guard replacing else {
+        throw resume ? .outputDiffers(path: path) : .outputExists(path: path)
+      }
+      try OutputDirectory.requireReplaceable(path, inputs: inputs)
     }
+    // Before anything is created.
+    if !FileStatus.isTaken(partial) { try requireFree(replacing: force) }
     let parents = try FileStatus.createDirectories(RelativeName.directory(path))
     let isNew = mkdir(partial, 0o777) == 0
     guard isNew || errno == EEXIST else {
       throw .system(file: partial, operation: .create, errno: errno)
     }
     let lock = try DirectoryLock(partial)
-    if !isNew { try PartJournals(of: partial).requireUnused() }
+    var contents = OutputJournal.Contents(fingerprint: fingerprint, replaces: force)
     var journal: OutputJournal?
-    var finished: [FileRecord] = []
+    var isResumed = false
     if !isNew {
-      try OutputGuard.checkReplaceable(partial, inputs: inputs)
-      if resume {
-        (journal, finished) = try OutputDirectory.resume(partial, fingerprint: fingerprint)
-      } else if force {
-        try OutputGuard.checkOwn(partial)
-        try OutputDirectory.removeFiles(in: partial, except: [])
-      } else {
-        throw .partialExists(path: partial)
+      try PartJournals(of: partial).requireUnused()
+      for input in inputs where FileStatus.contains(partial, input) {
+        throw .outputNotReplaceable(path: partial, reason: "it holds the input \(input)")
       }
+      let own = try OwnDirectory(partial)
+      guard resume || force || !isResumable else { throw .partialExists(path: partial) }
+      if resume, let left = own.journal {
+        try left.requireSame(fingerprint, directory: partial)
+        contents.replaces = left.replaces
+        if FileStatus.isTaken(path), !left.replaces { throw .outputInTheWay(path: path) }
+        (journal, contents.records) = try OutputDirectory.resume(own, left)
+        isResumed = true
+      } else {
+        try OutputDirectory.removeFiles(own.names, in: own, withWorkspace: true)
+      }
+      try requireFree(replacing: contents.replaces)
     }
     self.path = path
     self.partialPath = partial
     self.fingerprint = fingerprint
     self.part = 0
-    self.force = force
-    self.isResumed = journal != nil
+    self.replaces = contents.replaces
+    self.isResumed = isResumed
+    self.isResumable = isResumable
+    self.inputs = inputs
     self.createdParents = parents
-    if journal == nil {
-      journal = try OutputJournal(directory: partial, fingerprint: fingerprint)
-    }
-    self.state = Mutex(State(lock: lock, journal: journal, finished: finished))
+    if journal == nil { journal = try OutputJournal(directory: partial, contents: contents) }
+    self.state = Mutex(State(lock: lock, journal: journal, finished: contents.records))
   }
 
   /// Joins the writing of the directory `path`, which another process has begun and will commit.
@@ -103,18 +124,23 @@ public final class OutputDirectory: Sendable {
   ///   - part: 1 or more, another number for each process.
   ///   - fingerprint: that of the process that began it.
   ///   - finished: the files that were there when it began.
+  ///   - inputs: paths that are read meanwhile.
   public init(
-    join path: String, part: Int, fingerprint: [String: String], finished: [FileRecord]
+    join path: String, part: Int, fingerprint: [String: String], finished: [FileRecord],
+    inputs: [String] = []
   ) throws(CheckpointError) {
-    self.path = try OutputGuard.normalised(path)
+    self.path = try OutputDirectory.normalised(path)
     partialPath = self.path + ".partial"
     self.fingerprint = fingerprint
     self.part = part
-    force = false
+    self.inputs = inputs
+    replaces = false
     isResumed = true
+    isResumable = true
     createdParents = []
     let journal = try OutputJournal(
-      directory: partialPath, fingerprint: fingerprint, part: part)
+      directory: partialPath, contents: .init(fingerprint: fingerprint, replaces: false),
+      part: part)
     state = Mutex(State(journal: journal, finished: finished))
   }
 
@@ -122,10 +148,10 @@ public final class OutputDirectory: Sendable {
   public var finishedFiles: [FileRecord] { state.withLock { $0.finished } }
 
   /// A directory for intermediate files, inside the partial one: what a resumed run finds as it
-  /// was left, and what is not part of the output.
+  /// was left, and what is not part of the output. Nobody else may read it.
   public func workspace() throws(CheckpointError) -> String {
     let path = RelativeName.join(partialPath, OutputDirectory.workspaceName)
-    guard mkdir(path, 0o777) == 0 || errno == EEXIST else {
+    guard mkdir(path, 0o700) == 0 || errno == EEXIST else {
       throw .system(file: path, operation: .create, errno: errno)
     }
     return path
@@ -138,45 +164,53 @@ public final class OutputDirectory: Sendable {
     FileStatus.exists(RelativeName.join(partialPath, OutputDirectory.workspaceName))
   }
 
-  /// Opens the journal of an interrupted run and removes every file that it does not list.
+  /// Continues the journal of an interrupted run and removes every file that was not finished, or
+  /// that is not what it was then.
   private static func resume(
-    _ partial: String, fingerprint: [String: String]
-  ) throws(CheckpointError) -> (OutputJournal?, [FileRecord]) {
-    guard
-      let (journal, records) = try OutputJournal.resume(
-        directory: partial, fingerprint: fingerprint)
-    else {
-      // Killed before the journal appeared: nothing was written yet.
-      let leftovers = try FileStatus.names(in: partial)
-      guard leftovers.allSatisfy({ $0.hasPrefix(OutputJournal.fileName) }) else {
-        throw .nothingToResume(path: partial)
-      }
-      return (nil, [])
+    _ own: OwnDirectory, _ left: OutputJournal.Contents
+  ) throws(CheckpointError) -> (OutputJournal, [FileRecord]) {
+    let intact = own.records.filter { $0.isIntact(in: own.path) }
+    let kept = Set(intact.map { ExactKey(text: $0.name) })
+    var contents = left
+    contents.records = intact
+    // What the parts listed is kept in one journal before theirs are removed. Files that were begun
+    // stay in it until they are gone.
+    let unfinished = own.names.filter {
+      !kept.contains(ExactKey(text: $0)) && $0 != OutputJournal.fileName
     }
-    let parts = PartJournals(of: partial)
-    let listed = Set(records.map(\.name))
-    let all = records + (try parts.records(fingerprint)).filter { !listed.contains($0.name) }
-    // A file was synced before it was listed; another size means that someone changed it.
-    let intact = all.filter {
-      FileStatus.size(RelativeName.join(partial, $0.name)) == $0.bytes
+    if intact == left.records {
+      try removeFiles(unfinished, in: own)
+      return (try OutputJournal(continuing: own.path, left), intact)
     }
-    // What the parts listed is kept in one journal before theirs are removed.
-    let whole =
-      intact == records
-      ? journal : try OutputJournal(directory: partial, fingerprint: fingerprint, records: intact)
-    let kept = Set(intact.map(\.name) + [OutputJournal.fileName])
-    try removeFiles(in: partial, except: kept, keepsWorkspace: true)
-    return (whole, intact)
+    try removeFiles(
+      unfinished.filter { !$0.hasPrefix(OutputJournal.fileName) }, in: own)
+    let journal = try OutputJournal(directory: own.path, contents: contents)
+    try removeFiles(unfinished.filter { $0.hasPrefix(OutputJournal.fileName) }, in: own)
+    return (journal, intact)
   }
 
-  /// Removes all files but those `kept`, and the directories that are empty then.
+  /// Removes the files called `names`, the journal last, and the directories that are empty then.
   private static func removeFiles(
-    in directory: String, except kept: Set<String>, keepsWorkspace: Bool = false
+    _ names: [String], in own: OwnDirectory, withWorkspace: Bool = false
   ) throws(CheckpointError) {
-    for name in try FileStatus.files(below: directory) where !kept.contains(name) {
-      if keepsWorkspace && name.hasPrefix(workspaceName + "/") { continue }
-      try FileStatus.removeTree(RelativeName.join(directory, name))
+    func remove(_ name: String) throws(CheckpointError) {
+      let path = RelativeName.join(own.path, name)
+      if FileStatus.isTaken(path) { try FileStatus.removeTree(path) }
     }
-    try FileStatus.removeEmptyDirectories(below: directory)
+    for name in names where name != OutputJournal.fileName { try remove(name) }
+    if withWorkspace && own.journal != nil { try remove(workspaceName) }
+    if names.contains(OutputJournal.fileName) { try remove(OutputJournal.fileName) }
+    try FileStatus.removeEmptyDirectories(below: own.path)
+  }
+
+  /// `path` without trailing slashes; it must name a new entry of a directory.
+  static func normalised(_ path: String) throws(CheckpointError) -> String {
+    var path = path
+    while path.count > 1 && path.hasSuffix("/") { path.removeLast() }
+    let last = RelativeName.last(path)
+    guard RelativeName.isValid(last), last != ".", last != ".." else {
+      throw .outputNotReplaceable(path: path, reason: "it is not the name of a directory to create")
+    }
+    return path
   }
 }

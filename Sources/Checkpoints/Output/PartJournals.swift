@@ -20,14 +20,11 @@ struct PartJournals {
   /// The name of the journal of process `part`.
   static func fileName(_ part: Int) -> String { "\(prefix)\(part)" }
 
-  /// The files that they list.
-  func records(_ fingerprint: [String: String]) throws(CheckpointError) -> [FileRecord] {
-    var records: [FileRecord] = []
-    for path in paths {
-      records += try OutputJournal.read(path, directory: directory, fingerprint: fingerprint)
-        .records
-    }
-    return records
+  /// What they say.
+  func contents() throws(CheckpointError) -> [OutputJournal.Contents] {
+    var contents: [OutputJournal.Contents] = []
+    for path in paths { contents.append(try OutputJournal.contents(of: path)) }
+    return contents
   }
 
   /// Throws when a process of an earlier run still writes.
@@ -42,18 +39,6 @@ struct PartJournals {
     }
   }
 
-  /// Whether no file is listed.
-  var areEmpty: Bool {
-    paths.allSatisfy { path in
-      guard let file = try? MappedFile(path: path) else { return true }
-      return file.bytes.count { $0 == UInt8(ascii: "\n") } <= 1
-    }
-  }
-
-  /// Removes them.
-  func remove() throws(CheckpointError) {
-    for path in paths where unlink(path) != 0 {
-      throw .system(file: path, operation: .remove, errno: errno)
-    }
-  }
+  /// Whether no file is finished.
+  var areEmpty: Bool { (try? contents().allSatisfy(\.records.isEmpty)) ?? true }
 }

@@ -1,3 +1,4 @@
+import StrictJSON
 public import TensorTypes
 
 /// One safetensors file, mapped, its header checked as strictly as the reference library does.
@@ -19,7 +20,7 @@ public struct SafetensorsFile: ShardFile {
   public let headerBytes: Int
 
   private let file: MappedFile
-  private let indexOfName: [String: Int]
+  private let indexOfName: [ExactKey: Int]
 
   public var files: [String] { [file.path] }
 
@@ -51,11 +52,11 @@ public struct SafetensorsFile: ShardFile {
     self.tensors = header.tensors
     self.metadata = header.metadata
     self.indexOfName = Dictionary(
-      uniqueKeysWithValues: header.tensors.enumerated().map { ($1.name, $0) })
+      uniqueKeysWithValues: header.tensors.enumerated().map { (ExactKey(text: $1.name), $0) })
   }
 
   public func tensor(named name: String) -> StoredTensor? {
-    indexOfName[name].map { tensors[$0] }
+    indexOfName[ExactKey(text: name)].map { tensors[$0] }
   }
 
   public func view(_ name: String) throws(CheckpointError) -> TensorView {

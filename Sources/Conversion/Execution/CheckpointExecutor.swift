@@ -50,12 +50,14 @@ public struct CheckpointExecutor {
     }
   }
 
-  /// Whether `output` is there already, made from the same source by the same recipe and version.
-  public func isComplete(at output: String) -> Bool {
-    guard let manifest = try? Manifest(directory: output) else { return false }
-    let own = self.manifest(files: manifest.files)
-    return manifest.tool == own.tool && manifest.source == own.source
-      && manifest.recipe == own.recipe && manifest.tensors == own.tensors
+  /// Whether `output` is there already, made from the same source by the same recipe and version,
+  /// and `inputs` have not changed since.
+  public func isComplete(at output: String, inputs: [String]) throws -> Bool {
+    try OutputDirectory.isComplete(output, inputs: inputs) { manifest in
+      let own = self.manifest(files: manifest.files)
+      return manifest.tool == own.tool && manifest.source == own.source
+        && manifest.recipe == own.recipe && manifest.tensors == own.tensors
+    }
   }
 
   /// Writes the checkpoint to a directory that was begun before and commits it.
@@ -63,7 +65,10 @@ public struct CheckpointExecutor {
     try ranks.together {
       if ranks.isFirst { try checkDisk(directory) }
     }
-    try ranks.together { try writeTensors(to: directory, progress: progress) }
+    try ranks.together {
+      try writeTensors(to: directory, progress: progress)
+      try directory.requireSameInputs()
+    }
     try directory.collect(over: ranks)
     try ranks.together {
       guard ranks.isFirst else { return }
@@ -162,16 +167,26 @@ public struct CheckpointExecutor {
 
   /// What determines the output: a run is resumed only when all of it is the same.
   private func fingerprint(inputs: [String]) -> [String: String] {
-    let source = JSONValue.object(plan.source).compact + " " + FileIdentity.of(inputs)
     let tensors = plan.tensors.map {
       "\($0.name) \($0.shape) \($0.type.rawValue) \($0.transform.summary) \($0.transform.sources)"
     }
     func hash(_ text: String) -> String { SHA256.hash(Array(text.utf8)).hex }
-    return [
-      "version": tool.version, "source": hash(source),
-      "recipe": hash(JSONValue.object(plan.recipe).compact),
-      "tensors": hash(tensors.joined(separator: "\n")),
-    ]
+    var recipe = plan.recipe
+    let settings = recipe["settings"]?.object
+    recipe["settings"] = nil
+    // Settings by their names, so that a difference can be named.
+    var fingerprint = (settings?.members ?? []).reduce(into: [:]) {
+      $0["--" + $1.key] = $1.value.string ?? $1.value.compact
+    }
+    let copied = plan.companions.compactMap { companion in
+      if case .copy(let path) = companion.content { path } else { nil }
+    }
+    fingerprint.merge(FileIdentity.fingerprint(of: inputs + copied)) { $1 }
+    fingerprint["version"] = tool.version
+    fingerprint["source"] = hash(JSONValue.object(plan.source).compact)
+    fingerprint["recipe"] = hash(JSONValue.object(recipe).compact)
+    fingerprint["tensors"] = hash(tensors.joined(separator: "\n"))
+    return fingerprint
   }
 
   /// Refuses to start what cannot be finished.

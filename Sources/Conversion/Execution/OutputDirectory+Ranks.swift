@@ -26,7 +26,8 @@ extension OutputDirectory {
           throw ConversionError.otherInputs(path: path, differing: begun.differing(fingerprint))
         }
         return try OutputDirectory(
-          join: path, part: ranks.rank, fingerprint: fingerprint, finished: begun.finished)
+          join: path, part: ranks.rank, fingerprint: fingerprint, finished: begun.finished,
+          inputs: inputs)
       }
     } catch {
       own?.abandon()

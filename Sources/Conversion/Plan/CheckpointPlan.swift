@@ -98,6 +98,7 @@ public struct CheckpointPlan: Sendable {
         case .text(let text): return Array(text.utf8)
         case .bytes(let bytes): return bytes
         case .copy(let path):
+          // Read again: it must be the file that was looked at when the plan was made.
           guard let data = FileManager.default.contents(atPath: path) else {
             throw ConversionError.unreadable(path: path)
           }

@@ -62,28 +62,34 @@ extension ModelFile {
     try TokenizerSource.fileNames.compactMap { name in
       let path = directory + "/" + name
       guard FileManager.default.fileExists(atPath: path) else { return nil }
+      SourceFiles.note(path)
       // A damaged tokenizer is found now, not after the result was copied somewhere else.
       if name.hasSuffix(".json") { _ = try JSONFile.object(path, limit: .tokenizer) }
       return .init(name: name, content: .copy(of: path))
     }
   }
 
-  /// What the manifest of a derived checkpoint records of this one.
+  /// What the manifest of a derived checkpoint records of this one: enough to tell another model of
+  /// the same structure from it without reading all of it.
   package var summary: JSONObject {
-    JSONObject([
+    var summary = JSONObject([
       ("format", .string(reader.formatName)),
       ("model_type", .string(architecture.modelType)),
       (
         "files",
         .array(
           reader.files.map { file in
-            [
+            let (bytes, sample) = FileSample.of(file)
+            return [
               "name": .string(URL(fileURLWithPath: file).lastPathComponent),
-              "bytes": .int(
-                (try? FileManager.default.attributesOfItem(atPath: file)[.size] as? Int) ?? 0),
+              "bytes": .int(bytes), "sample_sha256": .string(sample.hex),
             ]
           })
       ),
     ])
+    if let manifest = try? SHA256.hashFile(path + "/" + Manifest.fileName) {
+      summary["manifest_sha256"] = .string(manifest.digest.hex)
+    }
+    return summary
   }
 }

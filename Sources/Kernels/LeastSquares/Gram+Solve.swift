@@ -1,8 +1,20 @@
+public import TensorTypes
+
 /// Why a least-squares problem has no solution.
-public enum LeastSquaresError: Error, Equatable, Sendable {
+public enum LeastSquaresError: ReportableError, Equatable {
   /// The leading minor of this order is not positive: the features depend on each other (or hold
   /// NaN) and the ridge is too small.
   case notPositiveDefinite(order: Int)
+
+  public var what: String {
+    switch self {
+    case .notPositiveDefinite(let order):
+      "what the model computes of the text does not determine the weights (input \(order)): inputs "
+        + "depend on each other, or are not finite numbers"
+    }
+  }
+
+  public var advice: String? { "give more --text, and look at the model with `verify`" }
 }
 
 extension Gram {

@@ -1,5 +1,8 @@
 import ArgumentParser
 import Checkpoints
+import Communication
+import Conversion
+import StrictJSON
 import TensorTypes
 
 /// Options of every subcommand that writes a checkpoint.
@@ -23,6 +26,41 @@ struct OutputOptions: ParsableArguments {
     if resume && force {
       throw ValidationError("--resume keeps what --force removes; give one of them.")
     }
+  }
+
+  /// Begins the directory `out`, the result of a step that reads a text.
+  func begin(_ out: String, _ fingerprint: StepFingerprint) throws -> OutputDirectory {
+    offerResume()
+    return try OutputDirectory.begin(
+      out, fingerprint: fingerprint.journal, mode: mode, inputs: fingerprint.inputs,
+      ranks: World.ranks)
+  }
+
+  /// What to report when the run is a resumed one and `out` is the step's result already; nil
+  /// otherwise.
+  func finished(_ out: String, _ fingerprint: StepFingerprint) throws -> Report? {
+    guard resume, !dryRun else { return nil }
+    let isComplete = try World.ranks.first {
+      try OutputDirectory.isComplete(out, inputs: fingerprint.files) {
+        $0.recipe["fingerprint"] == fingerprint.json
+      }
+    }
+    return isComplete ? .alreadyComplete(out) : nil
+  }
+
+  /// Says how to go on when the run is ended by a signal from now on.
+  func offerResume() {
+    guard World.speaks else { return }
+    Interruption.say("\ninterrupted: the same command with --resume goes on from here\n")
+  }
+}
+
+extension Report {
+  /// What every command says that finds its output finished.
+  static func alreadyComplete(_ out: String, _ json: JSONObject = JSONObject()) -> Report {
+    var json = json
+    json["output"] = .string(out)
+    return Report(json: .object(json), text: "\(out) is already complete")
   }
 }
 

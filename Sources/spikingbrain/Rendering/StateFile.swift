@@ -12,7 +12,9 @@ import TensorTypes
 /// the description and of the weights that read them, so that a state is never continued with others;
 /// `state`, the hash of all that, so that a file that was changed or cut short is not taken for one.
 enum StateFile {
-  static func write(_ state: DecodingState, of file: ModelFile, to path: String) throws {
+  static func write(
+    _ state: DecodingState, of model: ModelFile, to file: FloatTensorFile
+  ) throws {
     let saved = state.saved
     let matrices = saved.map { numbers in
       let matrix = FloatMatrix(rows: 1, columns: numbers.count)
@@ -24,12 +26,12 @@ enum StateFile {
       return matrix
     }
     defer { withExtendedLifetime(matrices) {} }
-    var metadata = try identity(of: file)
+    var metadata = try identity(of: model)
     metadata["position"] = "\(state.position)"
     metadata["state"] = hash(of: saved, metadata)
-    try FloatTensorFile.write(
+    try file.write(
       matrices.enumerated().map { ("state.\($0.offset)", [$0.element.count], $0.element.elements) },
-      metadata: metadata, to: path)
+      metadata: metadata)
   }
 
   static func read(_ path: String, for model: ModelFile) throws -> DecodingState {

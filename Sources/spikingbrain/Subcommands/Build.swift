@@ -63,12 +63,16 @@ struct Build: ParsableCommand, DistributedCommand {
     // What the last stage is compared with: healed tensors are nowhere but in the stage before.
     var compared = source
     var stages = Stages(source: source, output: out, count: recipe.steps.count { $0.writes })
-    if !output.dryRun && !output.resume && !output.force { try stages.requireNone() }
+    if !output.dryRun { try World.ranks.together { try stages.requireOwn(output.mode) } }
+    // The stages of a run that ended are gone: its output stands for all of them.
+    let isFinished =
+      try output.resume && !output.dryRun && stages.isFinished(by: recipe.steps)
+    if !output.dryRun { output.offerResume() }
     for step in recipe.steps where passed {
       switch step {
       case .convert(var settings):
         let target = stages.next()
-        if try isDone(target, stages) { continue }
+        if isFinished { continue }
         heading("convert \(source) -> \(target)")
         settings.text = settings.text.map(recipe.path)
         if output.dryRun {
@@ -84,7 +88,7 @@ struct Build: ParsableCommand, DistributedCommand {
           try ConvertRunner(settings: settings, output: output).run(source, to: target))
       case .heal(var settings):
         let from = stages.latest, target = stages.next()
-        if try isDone(target, stages) { continue }
+        if isFinished { continue }
         heading("heal \(from) -> \(target)")
         settings.text = settings.text.map(recipe.path)
         let runner = HealRunner(settings: settings, output: output)
@@ -97,7 +101,7 @@ struct Build: ParsableCommand, DistributedCommand {
         settings.text = settings.text.map(recipe.path)
         let from = stages.latest, target = stages.next()
         if try Stages.isComplete(from) { compared = from }
-        if try isDone(target, stages) { continue }
+        if isFinished { continue }
         heading("upcycle \(from) -> \(target)")
         if output.dryRun {
           let upcycled = try UpcyclePlan.make(from: dense(from), settings: settings)
@@ -116,7 +120,7 @@ struct Build: ParsableCommand, DistributedCommand {
       case .calibrate(var settings):
         let from = stages.latest, target = stages.next()
         if try Stages.isComplete(from) { compared = from }
-        if try isDone(target, stages) { continue }
+        if isFinished { continue }
         heading("calibrate \(from) -> \(target)")
         settings.text = settings.text.map(recipe.path)
         let runner = CalibrateRunner(settings: settings, output: output)
@@ -130,7 +134,7 @@ struct Build: ParsableCommand, DistributedCommand {
       case .export(let settings):
         let from = stages.latest, target = stages.next()
         if try Stages.isComplete(from) { compared = from }
-        if try isDone(target, stages) { continue }
+        if isFinished { continue }
         heading("export \(from) -> \(target)")
         guard !output.dryRun else {
           report("export", target, .unplanned("profile \(settings.profile)"))
@@ -141,7 +145,7 @@ struct Build: ParsableCommand, DistributedCommand {
           try ExportRunner(settings: settings, output: output).run(from, to: target))
       case .verify(let settings):
         let path = stages.latest
-        if try isGone(path) { continue }
+        if try isFinished && !Stages.isComplete(path) { continue }
         heading("verify \(path)")
         guard !output.dryRun else {
           report("verify", path, .unplanned("level \(settings.level.rawValue)"))
@@ -154,7 +158,7 @@ struct Build: ParsableCommand, DistributedCommand {
         passed = result.passed
       case .evaluate(let settings):
         let latest = stages.latest
-        if try isGone(latest) { continue }
+        if try isFinished && !Stages.isComplete(latest) { continue }
         guard !output.dryRun else {
           heading("evaluate \(latest)")
           report("evaluate", latest, .unplanned(settings.text))
@@ -185,69 +189,8 @@ struct Build: ParsableCommand, DistributedCommand {
     if !passed { throw ExitCode(1) }
   }
 
-  /// Whether an earlier run has made the result of a step.
-  ///
-  /// The stages of a run that ended are gone: its output stands for all of them.
-  private func isDone(_ target: String, _ stages: Stages) throws -> Bool {
-    try output.resume && (Stages.isComplete(target) || Stages.isComplete(stages.last))
-  }
-
-  /// Whether a stage was removed because an earlier run ended: it was checked then.
-  private func isGone(_ stage: String) throws -> Bool {
-    try output.resume && !Stages.isComplete(stage)
-  }
-
   private func heading(_ text: String) {
     if !output.reporting.json && !output.reporting.quiet { Terminal.say("== \(text)") }
-  }
-}
-
-/// Where the steps of a recipe write: the last one to the output, earlier ones beside it.
-struct Stages {
-  private let source: String
-  private let output: String
-  private let count: Int
-  private var written = 0
-
-  init(source: String, output: String, count: Int) {
-    self.source = source
-    self.output = output
-    self.count = count
-  }
-
-  /// What the last writing step made; the source before the first.
-  var latest: String { written > 0 ? path(written) : source }
-
-  /// What the last writing step of all makes.
-  var last: String { path(count) }
-
-  /// Where the next writing step writes.
-  mutating func next() -> String {
-    written += 1
-    return path(written)
-  }
-
-  private func path(_ number: Int) -> String {
-    number >= count ? output : "\(output).step\(number)"
-  }
-
-  /// Whether a step's result is there whole; it never is there in part.
-  ///
-  /// One process looks for all: a network file system may tell others of yesterday.
-  static func isComplete(_ path: String) throws -> Bool {
-    try World.ranks.first { FileManager.default.fileExists(atPath: path) }
-  }
-
-  /// Throws when the result of a step is there already: before the first step, not after hours.
-  func requireNone() throws {
-    for number in 1..<max(count + 1, 2) where try Self.isComplete(path(number)) {
-      throw CheckpointError.outputExists(path: path(number))
-    }
-  }
-
-  /// Removes the results of all steps but the last.
-  func removeIntermediates() {
-    for number in 1..<max(count, 1) { try? FileManager.default.removeItem(atPath: path(number)) }
   }
 }
 
@@ -255,16 +198,6 @@ extension Report {
   /// What a dry run says of a step whose input is not there yet.
   fileprivate static func unplanned(_ settings: String) -> Report {
     Report(json: ["settings": .string(settings)], text: "\(settings); not run")
-  }
-}
-
-extension Recipe.Step {
-  /// Whether the step makes a new checkpoint.
-  var writes: Bool {
-    switch self {
-    case .convert, .heal, .upcycle, .calibrate, .export: true
-    case .verify, .evaluate: false
-    }
   }
 }
 

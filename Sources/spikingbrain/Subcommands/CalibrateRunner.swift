@@ -28,20 +28,15 @@ struct CalibrateRunner {
     }
     let (samples, tokens) = try self.samples(file)
     if output.dryRun { return try describe(source, to: out) }
-    let fingerprint = fingerprint(file, tokens)
-    if output.resume, !output.force,
-      try World.ranks.first({ Self.isComplete(out, fingerprint) })
-    {
-      return Report(
-        json: ["output": .string(out)], text: "\(out) is already complete")
-    }
+    let fingerprint = StepFingerprint(
+      ["source": file.fingerprint, "text": Fingerprint.of(tokens)], settings: settings.fields,
+      files: file.inputs, texts: settings.text)
+    if let report = try output.finished(out, fingerprint) { return report }
     let calibration = SpikeCalibration(
       of: file.description, weights: file,
       residency: output.limits.residency(forWeights: file.byteCount), settings: settings,
       samples: samples, ranks: World.ranks)
-    let inputs = file.inputs + settings.text
-    let directory = try OutputDirectory.begin(
-      out, fingerprint: fingerprint, mode: output.mode, inputs: inputs, ranks: World.ranks)
+    let directory = try output.begin(out, fingerprint)
     return try directory.orAbandon {
       var (plan, found) = try spiked(source, calibration, fingerprint, in: directory)
       if let weights = settings.weights {
@@ -50,7 +45,8 @@ struct CalibrateRunner {
         plan = rounded.plan
         found.append((JSONObject([("int8", .object(rounded.summary.json))]), rounded.summary.text))
       }
-      let written = try PlanRunner(output: output).run(plan, from: inputs, to: out, into: directory)
+      let written = try PlanRunner(output: output).run(
+        plan, from: fingerprint.inputs, to: out, into: directory)
       var json = written.json.object ?? JSONObject()
       for (key, value) in found.flatMap(\.json.members) { json[key] = value }
       return Report(
@@ -62,12 +58,12 @@ struct CalibrateRunner {
 
   /// The plan with what spikes, and what was measured for it.
   private func spiked(
-    _ source: DenseModel, _ calibration: SpikeCalibration, _ fingerprint: [String: String],
+    _ source: DenseModel, _ calibration: SpikeCalibration, _ fingerprint: StepFingerprint,
     in directory: OutputDirectory
   ) throws -> (plan: CheckpointPlan, found: [Finding]) {
     func record(_ measured: JSONObject) -> JSONObject {
       JSONObject([
-        ("tokens", .int(calibration.tokens)), ("fingerprint", Self.json(fingerprint)),
+        ("tokens", .int(calibration.tokens)), ("fingerprint", fingerprint.json),
         ("measured", .object(measured)),
       ])
     }
@@ -86,10 +82,6 @@ struct CalibrateRunner {
       from: source, spiking: spiking, settings: settings,
       record: record(cost?.json ?? JSONObject()))
     return (plan, cost.map { [($0.json, $0.text)] } ?? [])
-  }
-
-  private static func json(_ fields: [String: String]) -> JSONValue {
-    .object(JSONObject(strings: fields.sorted { $0.key < $1.key }))
   }
 
   /// The pieces of text, and all tokens that they are taken from.
@@ -135,25 +127,6 @@ struct CalibrateRunner {
       ], to: path)
     // Read back before it is trusted.
     _ = try CalibrationFile.thresholds(path)
-  }
-
-  /// What determines the result: a run is resumed only when all of it is the same.
-  private func fingerprint(_ file: ModelFile, _ tokens: [Int]) -> [String: String] {
-    [
-      "version": ProgramVersion.current,
-      "source": file.fingerprint,
-      "text": Fingerprint.of(tokens),
-      "settings": Fingerprint.of("\(settings.fields)"),
-    ]
-  }
-
-  private static func isComplete(_ out: String, _ fingerprint: [String: String]) -> Bool {
-    guard let recorded = (try? Manifest(directory: out))?.recipe["fingerprint"]?.object else {
-      return false
-    }
-    return Dictionary(
-      recorded.members.map { ($0.key, $0.value.string ?? "") }, uniquingKeysWith: { $1 })
-      == fingerprint
   }
 }
 

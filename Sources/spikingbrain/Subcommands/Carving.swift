@@ -30,13 +30,10 @@ struct Carving: UpcycleFitting {
     _ = try carver(in: "")
   }
 
-  var inputs: [String] { file.inputs + settings.text }
-
-  var fingerprint: [String: String] {
-    [
-      "version": ProgramVersion.current, "checkpoint": file.fingerprint,
-      "text": Fingerprint.of(tokens), "settings": Fingerprint.of("\(settings.fields)"),
-    ]
+  var fingerprint: StepFingerprint {
+    StepFingerprint(
+      ["checkpoint": file.fingerprint, "text": Fingerprint.of(tokens)], settings: settings.fields,
+      files: file.inputs, texts: settings.text)
   }
 
   /// The plan with the routers and the neurons that were found.

@@ -51,8 +51,10 @@ struct PlanRunner {
       ranks: World.ranks)
     let summary = PlanSummary(plan: plan, files: executor.files)
     if output.dryRun { return summary.planned(out, force: output.force) }
-    if output.resume, !output.force, try World.ranks.first({ executor.isComplete(at: out) }) {
-      return Report(json: .object(summary.json), text: "\(out) is already complete")
+    if output.resume, directory == nil,
+      try World.ranks.first({ try executor.isComplete(at: out, inputs: inputs) })
+    {
+      return .alreadyComplete(out, summary.json)
     }
     let started = Date()
     let progress = Progress("writing \(out)", unit: .bytes, quiet: output.reporting.quiet)
@@ -62,6 +64,7 @@ struct PlanRunner {
     if let directory {
       try executor.write(to: directory, progress: show)
     } else {
+      output.offerResume()
       try executor.run(
         to: out, mode: output.mode, inputs: inputs,
         progress: show)

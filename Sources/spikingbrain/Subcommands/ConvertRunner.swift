@@ -34,16 +34,15 @@ struct ConvertRunner {
       let selection = try World.ranks.first { try measureAside(choice, source) }
       return try runner.run(selection.plan(source, settings), from: inputs, to: out)
     }
-    if output.resume, !output.force,
+    if output.resume,
       let recorded = try World.ranks.first({
-        (try? Manifest(directory: out)).flatMap { choice.selection(in: $0) }
+        try OutputDirectory.finishInterrupted(out)
+        return (try? Manifest(directory: out)).flatMap { choice.selection(in: $0) }
       })
     {
-      return try runner.run(recorded.plan(source, settings), from: inputs, to: out)
+      return try runner.run(recorded.plan(source, settings), from: source.inputs, to: out)
     }
-    let directory = try OutputDirectory.begin(
-      out, fingerprint: fingerprint(choice, source), mode: output.mode, inputs: inputs,
-      ranks: World.ranks)
+    let directory = try output.begin(out, fingerprint(choice, source))
     return try directory.orAbandon {
       let selection = try World.ranks.first {
         try measure(choice, source, in: directory.workspace())
@@ -75,13 +74,11 @@ struct ConvertRunner {
     return try measure(choice, source, in: directory.path)
   }
 
-  /// What determines the result: a run is resumed only when all of it is the same.
-  private func fingerprint(_ choice: LayerChoice, _ source: ModelFile) -> [String: String] {
-    [
-      "version": ProgramVersion.current,
-      "source": source.fingerprint,
-      "text": Fingerprint.of(choice.tokens),
-      "settings": Fingerprint.of("\(settings.fields) \(settings.context)"),
-    ]
+  private func fingerprint(_ choice: LayerChoice, _ source: ModelFile) -> StepFingerprint {
+    StepFingerprint(
+      ["source": source.fingerprint, "text": Fingerprint.of(choice.tokens)],
+      settings: settings.fields
+        + [("tokens", "\(settings.tokens)"), ("context", "\(settings.context)")],
+      files: source.inputs, texts: settings.text)
   }
 }

@@ -35,14 +35,13 @@ struct ExpertFitting: UpcycleFitting {
     }
   }
 
-  var inputs: [String] { file.inputs + (teacher?.inputs ?? []) + settings.text }
-
-  var fingerprint: [String: String] {
-    [
-      "version": ProgramVersion.current, "checkpoint": file.fingerprint,
-      "teacher": teacher?.fingerprint ?? "", "text": Fingerprint.of(tokens),
-      "settings": Fingerprint.of("\(settings.fields)"),
-    ]
+  var fingerprint: StepFingerprint {
+    StepFingerprint(
+      [
+        "checkpoint": file.fingerprint, "teacher": teacher?.fingerprint ?? "",
+        "text": Fingerprint.of(tokens),
+      ], settings: settings.fields,
+      files: file.inputs + (teacher?.inputs ?? []), texts: settings.text)
   }
 
   /// The plan with routers and refitted experts in the place of those of `plan`.

@@ -42,6 +42,9 @@ struct Generate: ParsableCommand {
   @Option(help: ArgumentHelp("Save the state after the last token.", valueName: "file"))
   var saveState: String?
 
+  @Flag(help: "Replace an existing FILE of --save-state that holds no state.")
+  var force = false
+
   @OptionGroup var limits: LimitOptions
   @OptionGroup var reporting: ReportOptions
 
@@ -56,6 +59,10 @@ struct Generate: ParsableCommand {
       throw InputError.option("--top-p", value: "\(topP)", expected: "more than 0, at most 1")
     }
     let runnable = try RunnableModel(ckpt, limits: limits)
+    let saved = saveState.map {
+      FloatTensorFile(path: $0, kind: .state, force: force, inputs: runnable.file.inputs)
+    }
+    try saved?.requireReplaceable()
     let tokenizer = try runnable.file.tokenizer.load()
     let resumed = try state.map { try StateFile.read($0, for: runnable.file) }
     let ids = try promptTokens(tokenizer, runnable, continues: resumed != nil)
@@ -78,8 +85,8 @@ struct Generate: ParsableCommand {
     text += rest
     if !reporting.json { Terminal.continueText(rest + "\n") }
     let seconds = Date().timeIntervalSince(started)
-    if let saveState {
-      try StateFile.write(generation.state, of: runnable.file, to: saveState)
+    if let saved {
+      try StateFile.write(generation.state, of: runnable.file, to: saved)
     }
     if reporting.json {
       reporting.report(

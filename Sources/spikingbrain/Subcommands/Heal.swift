@@ -150,18 +150,17 @@ struct HealRunner {
     let rehearsal = try rehearsal(model, source, tokens: tokens)
     if let note = sameLayers(file, source) { output.reporting.note(note) }
     if output.dryRun { return try describe(file, prediction(rehearsal), to: out) }
-    let inputs = file.inputs + source.inputs + settings.text
-    let directory = try OutputDirectory.begin(
-      out, fingerprint: fingerprint(file, source, tokens), mode: output.mode, inputs: inputs,
-      ranks: World.ranks)
+    let fingerprint = fingerprint(file, source, tokens)
+    if let report = try output.finished(out, fingerprint) { return report }
+    let directory = try output.begin(out, fingerprint)
     return try directory.orAbandon {
-      return try heal(file, source, tokens: tokens, to: out, directory)
+      return try heal(file, source, tokens: tokens, to: out, directory, fingerprint)
     }
   }
 
   private func heal(
     _ file: ModelFile, _ source: ModelFile, tokens: [Int], to out: String,
-    _ directory: OutputDirectory
+    _ directory: OutputDirectory, _ fingerprint: StepFingerprint
   ) throws -> Report {
     let healer = try healer(
       DescribedModel(file.description, weights: file), source, tokens: tokens,
@@ -204,6 +203,7 @@ struct HealRunner {
         ("step", "heal"),
         ("settings", .object(JSONObject(strings: settings.fields))),
         ("tokens", .int(tokens.count)),
+        ("fingerprint", fingerprint.json),
         // So that `verify` can still tell where the other tensors are from.
         ("of", try Manifest(ifIn: file.path)?.recipe ?? .null),
         ("layers", .array(reports.map(\.json))),
@@ -293,18 +293,18 @@ struct HealRunner {
       + "learn from it; --teacher is the source the checkpoint was converted from"
   }
 
-  /// What determines the result: a run is resumed only when all of it is the same.
   private func fingerprint(
     _ file: ModelFile, _ source: ModelFile, _ tokens: [Int]
-  ) -> [String: String] {
-    var fingerprint = [
-      "version": ProgramVersion.current, "checkpoint": file.fingerprint,
-      "teacher": source.fingerprint, "text": Fingerprint.of(tokens),
-      "settings": Fingerprint.of("\(settings.fields)"),
+  ) -> StepFingerprint {
+    var digests = [
+      "checkpoint": file.fingerprint, "teacher": source.fingerprint,
+      "text": Fingerprint.of(tokens),
     ]
     // Every process goes on with the streams that it has.
-    if World.ranks.size > 1 { fingerprint["processes"] = "\(World.ranks.size)" }
-    return fingerprint
+    if World.ranks.size > 1 { digests["processes"] = "\(World.ranks.size)" }
+    return StepFingerprint(
+      digests, settings: settings.fields,
+      files: file.inputs + source.inputs, texts: settings.text)
   }
 }
 

@@ -27,12 +27,18 @@ struct Logits: ParsableCommand {
   @Option(help: ArgumentHelp("The safetensors file to write.", valueName: "file"))
   var output: String
 
+  @Flag(help: "Replace an existing FILE that this command did not write.")
+  var force = false
+
   @OptionGroup var limits: LimitOptions
   @OptionGroup var reporting: ReportOptions
 
   func run() throws {
     let ids = try InputError.numbers(in: tokens, option: "--tokens")
     let runnable = try RunnableModel(ckpt, limits: limits)
+    let file = FloatTensorFile(
+      path: output, kind: .logits, force: force, inputs: runnable.file.inputs)
+    try file.requireReplaceable()
     let model = runnable.model
     var state = DecodingState(for: model.description)
     let streams = (0...model.description.layers.count).map { _ in
@@ -52,7 +58,7 @@ struct Logits: ParsableCommand {
     }
     var tensors = [("logits", logits)]
     if layers { tensors += streams.enumerated().map { ("hidden.\($0.offset)", $0.element) } }
-    try FloatTensorFile.write(tensors, to: output)
+    try file.write(tensors)
     reporting.report(
       ["output": .string(output), "tokens": .int(ids.count), "vocab": .int(logits.columns)],
       text: "wrote \(output): logits [\(ids.count), \(logits.columns)]"
@@ -60,31 +66,58 @@ struct Logits: ParsableCommand {
   }
 }
 
-/// Small safetensors files of f32 tensors.
-enum FloatTensorFile {
-  /// Writes `tensors` to the file `path`, which appears complete or not at all.
-  static func write(_ tensors: [(name: String, matrix: FloatMatrix)], to path: String) throws {
+/// A small safetensors file of f32 tensors that a command writes, and may write again.
+struct FloatTensorFile {
+  let path: String
+  let kind: Kind
+  /// Whether a file that is something else is replaced.
+  let force: Bool
+  /// What is read meanwhile, and never replaced.
+  let inputs: [String]
+
+  /// What the file holds, as its metadata says.
+  enum Kind: String {
+    case logits, state
+  }
+
+  private static let key = "spikingbrain"
+
+  /// Throws when a file is there that may not be replaced: before hours, not after.
+  func requireReplaceable() throws {
+    try AtomicFile.checkReplaceable(path, force: force, inputs: inputs, isOwn: isOwn)
+  }
+
+  /// Writes `tensors`; the file appears complete or not at all.
+  func write(_ tensors: [(name: String, matrix: FloatMatrix)]) throws {
     defer { withExtendedLifetime(tensors) {} }
     try write(
       tensors.map { ($0.name, [$0.matrix.rows, $0.matrix.columns], $0.matrix.elements) },
-      metadata: [:], to: path)
+      metadata: ["format": "pt"])
   }
 
-  /// Writes named f32 tensors and metadata to the file `path`.
-  static func write(
+  /// Writes named f32 tensors and metadata.
+  func write(
     _ tensors: [(name: String, shape: [Int], values: UnsafeMutableBufferPointer<Float>)],
-    metadata: [String: String], to path: String
+    metadata: [String: String]
   ) throws {
     let header = try SafetensorsHeader(
       file: path,
       entries: tensors.map { .init(name: $0.name, type: .float32, shape: Shape($0.shape)) },
-      metadata: metadata.isEmpty ? ["format": "pt"] : metadata)
+      metadata: metadata.merging([Self.key: kind.rawValue]) { $1 })
     let values = Dictionary(uniqueKeysWithValues: tensors.map { ($0.name, $0.values) })
-    let file = try AtomicFile(path: path, force: true)
+    let file = try AtomicFile(path: path, force: force, inputs: inputs, isOwn: isOwn)
     try file.write(header.bytes)
     for tensor in header.tensors {
       if let buffer = values[tensor.name] { try file.write(UnsafeRawBufferPointer(buffer)) }
     }
     try file.commit()
+  }
+
+  /// Whether the file at `path` is one of this kind.
+  private func isOwn(_ path: String) -> Bool {
+    guard let metadata = (try? SafetensorsFile(path: path))?.metadata else { return false }
+    // The first states had no mark but what they cannot be without.
+    return metadata[Self.key] == kind.rawValue
+      || kind == .state && metadata["position"] != nil && metadata["model"] != nil
   }
 }

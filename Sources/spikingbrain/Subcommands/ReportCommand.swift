@@ -63,7 +63,8 @@ struct ReportCommand: ParsableCommand {
     }
     try checkPlace()
     let directory = try OutputDirectory(
-      begin: output, fingerprint: [:], force: force, inputs: subject.file.inputs + text)
+      begin: output, fingerprint: [:], force: force, isResumable: false,
+      inputs: subject.file.inputs + text)
     try directory.orAbandon {
       let parts = try parts(of: subject)
       let page = Page(

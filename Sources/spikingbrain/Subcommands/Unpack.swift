@@ -36,6 +36,13 @@ struct Unpack: ParsableCommand {
     func show(_ done: Int) { progress.update(done: done, total: archive.index.bytes) }
     var json = JSONObject([("archive", .string(file)), ("output", .string(dir))])
     var content: String
+    if output.resume, !output.dryRun,
+      try tensor.map({ try archive.isExtracted($0, at: dir, memory: memory) })
+        ?? archive.isUnpacked(at: dir)
+    {
+      return output.reporting.report(.alreadyComplete(dir, json))
+    }
+    output.offerResume()
     if let tensor {
       let found = try archive.find(tensor).tensor
       let bytes = found.shape.byteCount(found.type) ?? 0

@@ -70,12 +70,14 @@ struct UpcycleRunner {
       ? try ExpertFitting(file, teacher: teacher, settings: settings, output: output, plan: plan)
       : try Carving(file, settings: settings, output: output, target: plan.description)
     guard !output.dryRun else {
-      return try PlanRunner(output: output).run(plan, from: fitting.inputs, to: out)
+      return try PlanRunner(output: output).run(plan, from: fitting.fingerprint.inputs, to: out)
     }
-    let directory = try fitting.begin(out)
+    if let report = try output.finished(out, fitting.fingerprint) { return report }
+    let directory = try output.begin(out, fitting.fingerprint)
     return try directory.orAbandon {
-      return try write(
-        fitting.fitted(plan, in: directory), of: file, to: out, into: directory)
+      var plan = try fitting.fitted(plan, in: directory)
+      plan.recipe["fingerprint"] = fitting.fingerprint.json
+      return try write(plan, of: file, to: out, into: directory)
     }
   }
 

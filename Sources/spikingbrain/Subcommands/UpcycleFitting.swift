@@ -5,21 +5,13 @@ import Conversion
 /// What `upcycle` computes on a text before it writes.
 protocol UpcycleFitting {
   var output: OutputOptions { get }
-  /// Files that the fit reads.
-  var inputs: [String] { get }
-  /// What determines the result: a run is resumed only when all of it is the same.
-  var fingerprint: [String: String] { get }
+  /// What determines the result.
+  var fingerprint: StepFingerprint { get }
   /// The plan with what was computed in the place of what `plan` has for it.
   func fitted(_ plan: CheckpointPlan, in directory: OutputDirectory) throws -> CheckpointPlan
 }
 
 extension UpcycleFitting {
-  /// Begins the directory `out`.
-  func begin(_ out: String) throws -> OutputDirectory {
-    try OutputDirectory.begin(
-      out, fingerprint: fingerprint, mode: output.mode, inputs: inputs, ranks: World.ranks)
-  }
-
   /// Runs a fit in the first process, with its progress and a line for each layer; the others find
   /// its files. Returns what it made and what it reported, of an interrupted run's layers too.
   func layerByLayer<Made, Found>(

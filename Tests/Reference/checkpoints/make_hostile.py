@@ -4,6 +4,7 @@ What the readers must say about each one is stated beside them in EXPECTED.txt; 
 them to it. Needs nothing but Python. Run from anywhere; keeps EXPECTED.txt.
 """
 
+import hashlib
 import json
 import struct
 from pathlib import Path
@@ -161,6 +162,12 @@ MANIFEST = {"format": "spikingbrain-manifest", "version": 1,
             "files": [FILE], "tensors": [TENSOR]}
 
 
+def seal(content):
+    """The manifest with the digest of all its other members, in their order."""
+    text = json.dumps(content, separators=(",", ":"), ensure_ascii=False)
+    return {**content, "manifest_sha256": hashlib.sha256(text.encode()).hexdigest()}
+
+
 def manifest(**changes):
     return json.dumps({**MANIFEST, **changes}).encode()
 
@@ -170,6 +177,8 @@ def without(field):
 
 
 MANIFESTS = {
+    "changed-after-it-was-written": json.dumps(
+        {**seal(MANIFEST), "recipe": {"step": "heal"}}).encode(),
     "not-json": b"{",
     "other-format": manifest(format="other"),
     "other-version": manifest(version=2),
@@ -204,4 +213,4 @@ for folder, suffix, vectors in [("safetensors", ".safetensors", SAFETENSORS),
         (hostile / (name + suffix)).write_bytes(data)
 valid = ROOT / "manifest" / "valid"
 valid.mkdir(parents=True, exist_ok=True)
-(valid / "manifest.json").write_text(json.dumps(MANIFEST, indent=2) + "\n")
+(valid / "manifest.json").write_text(json.dumps(seal(MANIFEST), indent=2) + "\n")
