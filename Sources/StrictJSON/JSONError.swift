@@ -10,6 +10,7 @@ public enum JSONError: ReportableError, Equatable {
   case duplicateKey(String, offset: Int)
   case tooDeep(limit: Int, offset: Int)
   case trailingBytes(offset: Int)
+  case placeholder(Placeholder)
 
   public var what: String {
     switch self {
@@ -24,6 +25,7 @@ public enum JSONError: ReportableError, Equatable {
     case .tooDeep(let limit, let offset):
       "JSON is nested deeper than \(limit) levels at byte \(offset)"
     case .trailingBytes(let offset): "JSON: unexpected text after the end, at byte \(offset)"
+    case .placeholder(let placeholder): placeholder.text
     }
   }
 

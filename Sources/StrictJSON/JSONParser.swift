@@ -1,3 +1,5 @@
+import TensorTypes
+
 /// A strict RFC 8259 parser: duplicate keys, invalid UTF-8, trailing text and deep nesting are
 /// errors.
 public struct JSONParser {
@@ -6,7 +8,16 @@ public struct JSONParser {
 
   /// Parses one JSON document.
   public static func parse(_ bytes: some Sequence<UInt8>) throws(JSONError) -> JSONValue {
-    var parser = JSONParser(bytes: Array(bytes))
+    let bytes = Array(bytes)
+    do throws(JSONError) {
+      return try parse(document: bytes)
+    } catch {
+      throw Placeholder(bytes).map(JSONError.placeholder) ?? error
+    }
+  }
+
+  private static func parse(document bytes: [UInt8]) throws(JSONError) -> JSONValue {
+    var parser = JSONParser(bytes: bytes)
     guard String(validating: parser.bytes, as: UTF8.self) != nil else {
       throw .invalidUTF8
     }

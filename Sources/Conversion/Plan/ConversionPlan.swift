@@ -34,7 +34,7 @@ public enum ConversionPlan {
         ("settings", .object(JSONObject(strings: settings.fields))),
       ]),
       source: source.summary,
-      notes: notes(source.description, target, obstacles) + intraLayerNotes(target, settings)
+      notes: source.notes + notes(source.description, target, obstacles) + intraLayerNotes(target, settings)
         + sizeNotes(source, tensors))
   }
 
