@@ -15,12 +15,11 @@ extension Configuration {
   ) throws(ConfigurationError) -> Int {
     guard let value = value(key) else { return fallback }
     guard let number = value.int else {
-      throw .wrongType(
-        key: key, expected: "an integer", got: String(value.compact.prefix(60)), file: file)
+      throw wrongType(key, "an integer", value)
     }
     guard range.contains(number) else {
       throw .outOfRange(
-        key: key, value: "\(number)", expected: "\(range.lowerBound) to \(range.upperBound)",
+        key: name(key), value: "\(number)", expected: "\(range.lowerBound) to \(range.upperBound)",
         file: file)
     }
     return number

@@ -1,48 +1,63 @@
 import StrictJSON
 
+/// What an architecture takes absent keys to mean, where that is not the same for all.
+///
+/// Source: the defaults of the configuration classes of `transformers`.
+struct TransformerDefaults {
+  /// Channels of a head; nil for hidden size / heads.
+  var headDim: Int?
+  /// Key/value heads; nil for as many as heads. An explicit `null` always means these.
+  var keyValueHeads: Int?
+  /// `max_position_embeddings`.
+  var positions = 2048
+  /// What the epsilon of norms is called.
+  var normKey = "rms_norm_eps"
+}
+
 /// The keys that Llama-like configurations share.
 extension Configuration {
   /// The description of a SwiGLU Transformer with grouped-query attention, full attention in
   /// every layer; architectures change what differs.
-  ///
-  /// - Parameter headDimDefault: used when `head_dim` is absent; nil means H / heads.
   func transformer(
-    modelType: String, headDimDefault: Int? = nil, normKey: String = "rms_norm_eps"
+    modelType: String, defaults: TransformerDefaults = .init()
   ) throws(ConfigurationError) -> ModelDescription {
     let hidden = try size("hidden_size")
     let heads = try size("num_attention_heads")
     let depth = try size("num_hidden_layers")
     guard depth <= Configuration.mostLayers else {
       throw .outOfRange(
-        key: "num_hidden_layers", value: "\(depth)", expected: "1 to \(Configuration.mostLayers)",
-        file: file)
+        key: name("num_hidden_layers"), value: "\(depth)",
+        expected: "1 to \(Configuration.mostLayers)", file: file)
     }
-    let keyValueHeads = try optionalSize("num_key_value_heads") ?? heads
+    let standard = object["num_key_value_heads"] == nil ? defaults.keyValueHeads : nil
+    let keyValueHeads = try optionalSize("num_key_value_heads") ?? standard ?? heads
     guard heads % keyValueHeads == 0 else {
       throw .inconsistent(
-        "num_key_value_heads (\(keyValueHeads)) does not divide num_attention_heads (\(heads))",
-        file: file)
+        "\(name("num_key_value_heads")) (\(keyValueHeads)) does not divide "
+          + "\(name("num_attention_heads")) (\(heads))", file: file)
     }
-    var headDim = try optionalSize("head_dim") ?? headDimDefault
+    var headDim = try optionalSize("head_dim") ?? defaults.headDim
     if headDim == nil {
       guard hidden % heads == 0 else {
         throw .inconsistent(
-          "num_attention_heads (\(heads)) does not divide hidden_size (\(hidden)) and head_dim "
-            + "is absent", file: file)
+          "\(name("num_attention_heads")) (\(heads)) does not divide \(name("hidden_size")) "
+            + "(\(hidden)) and \(name("head_dim")) is absent", file: file)
       }
       headDim = hidden / heads
     }
     guard let headDim, headDim % 2 == 0 else {
-      throw .inconsistent("head_dim must be even for rotary embeddings", file: file)
+      throw .inconsistent("\(name("head_dim")) must be even for rotary embeddings", file: file)
     }
     try checkActivation()
+    let positions = try optionalSize("max_position_embeddings") ?? defaults.positions
     return ModelDescription(
       modelType: modelType, vocabularySize: try size("vocab_size"), hiddenSize: hidden,
       feedForwardSize: try size("intermediate_size"), heads: heads, keyValueHeads: keyValueHeads,
-      headDim: headDim, normEpsilon: try positive(normKey, default: 1e-6), biases: .init(),
-      hasQueryKeyNorm: false, tiesEmbeddings: try bool("tie_word_embeddings", default: false),
-      rotary: try rotary(headDim: headDim),
-      maximumPositions: try optionalSize("max_position_embeddings") ?? 2048,
+      headDim: headDim, normEpsilon: try positive(defaults.normKey, default: 1e-6),
+      biases: .init(), hasQueryKeyNorm: false,
+      tiesEmbeddings: try bool("tie_word_embeddings", default: false),
+      rotary: try rotary(headDim: headDim, positions: positions),
+      maximumPositions: positions,
       layers: Array(repeating: LayerDescription(mixer: .full), count: depth),
       specialTokens: .init(
         beginning: try tokens("bos_token_id").first, end: try tokens("eos_token_id"),
@@ -58,82 +73,84 @@ extension Configuration {
     }
   }
 
-  /// Rotary parameters: transformers 4 writes `rope_theta` and `rope_scaling`, transformers 5
-  /// one object `rope_parameters`.
-  private func rotary(headDim: Int) throws(ConfigurationError) -> RotaryParameters {
-    let modern = try nested("rope_parameters")
-    let theta = try (modern ?? self).positive("rope_theta", default: 10_000)
-    guard let scaling = modern == nil ? try nested("rope_scaling") : modern else {
-      return RotaryParameters(theta: theta)
-    }
-    return RotaryParameters(theta: theta, scaling: try scaling.rotaryScaling(headDim: headDim))
-  }
-
-  private func rotaryScaling(headDim: Int) throws(ConfigurationError) -> RotaryParameters.Scaling {
-    let key = value("rope_type") != nil ? "rope_type" : "type"
-    let kind = value(key) == nil ? "default" : try string(key)
-    if let partial = value("partial_rotary_factor")?.double, partial != 1 {
-      throw .unsupported(
-        key: "partial_rotary_factor", value: "\(partial)", reason: "every channel must rotate",
-        file: file)
-    }
-    switch kind {
-    case "default", "none":
-      return .none
-    case "linear":
-      return .linear(factor: try requiredPositive("factor"))
-    case "llama3":
-      return .llama3(
-        factor: try requiredPositive("factor"), low: try requiredPositive("low_freq_factor"),
-        high: try requiredPositive("high_freq_factor"),
-        originalPositions: try size("original_max_position_embeddings"))
-    case "factors":
-      let factors = value("factors")?.array?.compactMap(\.double) ?? []
-      guard factors.count == headDim / 2, factors.allSatisfy({ $0 > 0 && $0.isFinite }) else {
-        throw .outOfRange(
-          key: "factors", value: "\(factors.count) numbers",
-          expected: "\(headDim / 2) positive numbers", file: file)
-      }
-      return .divisors(factors.map(Float.init))
-    default:
-      throw .unsupported(
-        key: "rope_scaling", value: kind, reason: "known types: default, linear, llama3",
-        file: file)
-    }
-  }
-
-  private func requiredPositive(_ key: String) throws(ConfigurationError) -> Double {
-    guard value(key) != nil else { throw .missingKey(key, file: file) }
-    return try positive(key, default: 1)
+  /// `sliding_window` of classes where an absent one means 4096, and `null` none.
+  func windowSize() throws(ConfigurationError) -> Int? {
+    guard object["sliding_window"] != nil else { return 4096 }
+    return try optionalSize("sliding_window")
   }
 
   /// Qwen's optional windows: `layer_types` where it is given, else every layer from
   /// `max_window_layers` on, and only when `use_sliding_window` is set.
   func qwenMixers(depth: Int) throws(ConfigurationError) -> [LayerDescription] {
-    let window =
-      try bool("use_sliding_window", default: false) ? try optionalSize("sliding_window") : nil
-    guard let window else {
-      return Array(repeating: LayerDescription(mixer: .full), count: depth)
-    }
-    let sliding = LayerDescription(mixer: .window(.init(size: window)))
+    let isUsed = try bool("use_sliding_window", default: false)
+    let stated = try windowSize()
+    let window = isUsed ? stated : nil
+    let first = try count("max_window_layers", in: 0...Configuration.largestDimension, default: 28)
+    let sliding = window.map { LayerDescription(mixer: .window(.init(size: $0))) }
     let full = LayerDescription(mixer: .full)
-    if let types = try strings("layer_types") {
-      guard types.count == depth else {
+    guard let types = try layerTypes(depth: depth) else {
+      return (0..<depth).map { $0 >= first ? sliding ?? full : full }
+    }
+    return try types.map { (isSliding) throws(ConfigurationError) in
+      guard isSliding else { return full }
+      guard let sliding else {
         throw .inconsistent(
-          "layer_types has \(types.count) entries for \(depth) layers", file: file)
+          "layer_types has sliding_attention, but there is no window: use_sliding_window is not "
+            + "true, or sliding_window is null", file: file)
       }
-      return try types.map { (type) throws(ConfigurationError) in
-        switch type {
-        case "full_attention": full
-        case "sliding_attention": sliding
-        default:
-          throw .unsupported(
-            key: "layer_types", value: type, reason: "known: full_attention, sliding_attention",
-            file: file)
-        }
+      return sliding
+    }
+  }
+
+  /// Whether each layer of `layer_types` slides; nil when the key is absent.
+  private func layerTypes(depth: Int) throws(ConfigurationError) -> [Bool]? {
+    guard let types = try strings("layer_types") else { return nil }
+    guard types.count == depth else {
+      throw .inconsistent(
+        "layer_types has \(types.count) entries for \(depth) layers", file: file)
+    }
+    return try types.map { (type) throws(ConfigurationError) in
+      switch type {
+      // The second is how early versions call it.
+      case "full_attention", "attention": return false
+      case "sliding_attention": return true
+      default:
+        throw .unsupported(
+          key: "layer_types", value: type, reason: "known: full_attention, sliding_attention",
+          file: file)
       }
     }
-    let firstSliding = value("max_window_layers")?.int ?? 28
-    return (0..<depth).map { $0 >= firstSliding ? sliding : full }
+  }
+
+  /// Refuses what would give some layers another attention than `window`, in architectures whose layers
+  /// are all alike; libraries disagree on whether they read these keys.
+  func expectAllLayers(_ window: Int?, depth: Int) throws(ConfigurationError) {
+    let architecture = (try? string("model_type")) ?? "this model"
+    let types = try layerTypes(depth: depth) ?? []
+    guard types.allSatisfy({ $0 == (window != nil) }) else {
+      throw .unsupported(
+        key: "layer_types", value: types.contains(true) ? "sliding_attention" : "full_attention",
+        reason: "\(architecture) has the same attention in every layer", file: file)
+    }
+    let isUsed = try bool("use_sliding_window", default: true)
+    let first = try count("max_window_layers", in: 0...Configuration.largestDimension, default: 0)
+    if window != nil {
+      guard isUsed else {
+        throw .unsupported(
+          key: "use_sliding_window", value: "false",
+          reason: "\(architecture) uses its sliding_window; set that to null if there is none",
+          file: file)
+      }
+      guard first == 0 else {
+        throw .unsupported(
+          key: "max_window_layers", value: "\(first)",
+          reason: "\(architecture) has its window in every layer", file: file)
+      }
+    } else if let stated = try optionalSize("sliding_window"), isUsed {
+      throw .unsupported(
+        key: "sliding_window", value: "\(stated)",
+        reason: "\(architecture) has full attention; set it to null if the model was made without "
+          + "a window, or model_type to mistral if with one", file: file)
+    }
   }
 }

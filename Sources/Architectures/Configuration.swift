@@ -11,18 +11,34 @@ public struct Configuration: Sendable {
   public let object: JSONObject
   /// The file they come from, for messages.
   public let file: String
+  /// What stands before keys in messages: `rope_scaling.` for those of that object.
+  private let place: String
+  /// What the file itself calls keys, where that is another format's name.
+  private let spelling: [String: String]
+  /// Which keys were asked for, and what is to be told of them.
+  let record = KeyRecord()
 
-  /// A configuration read from `file`.
-  public init(_ object: JSONObject, file: String) {
-    self.object = object
-    self.file = file
+  /// A configuration read from `file`, which may call keys by other names.
+  public init(_ object: JSONObject, file: String, spelling: [String: String] = [:]) {
+    self.init(object, file: file, place: "", spelling: spelling)
   }
 
-  /// The value of `key`; `null` counts as absent.
+  private init(_ object: JSONObject, file: String, place: String, spelling: [String: String]) {
+    self.object = object
+    self.file = file
+    self.place = place
+    self.spelling = spelling
+  }
+
+  /// The value of `key`, which from now on is a known key; `null` counts as absent.
   public func value(_ key: String) -> JSONValue? {
+    record.ask(key)
     guard let value = object[key], !value.isNull else { return nil }
     return value
   }
+
+  /// `key` as the file calls it, for messages.
+  public func name(_ key: String) -> String { spelling[key] ?? place + key }
 
   /// A required string.
   public func string(_ key: String) throws(ConfigurationError) -> String {
@@ -56,7 +72,8 @@ public struct Configuration: Sendable {
     guard let value = value(key) else { return fallback }
     guard let number = value.double else { throw wrongType(key, "a number", value) }
     guard number > 0, number.isFinite else {
-      throw .outOfRange(key: key, value: value.compact, expected: "more than 0", file: file)
+      throw .outOfRange(
+        key: name(key), value: value.compact, expected: "more than 0", file: file)
     }
     return number
   }
@@ -94,11 +111,11 @@ public struct Configuration: Sendable {
   public func nested(_ key: String) throws(ConfigurationError) -> Configuration? {
     guard let value = value(key) else { return nil }
     guard let object = value.object else { throw wrongType(key, "an object", value) }
-    return Configuration(object, file: file)
+    return Configuration(object, file: file, place: name(key) + ".", spelling: [:])
   }
 
   private func required(_ key: String) throws(ConfigurationError) -> JSONValue {
-    guard let value = value(key) else { throw .missingKey(key, file: file) }
+    guard let value = value(key) else { throw .missingKey(name(key), file: file) }
     return value
   }
 
@@ -106,14 +123,15 @@ public struct Configuration: Sendable {
     guard let number = value.int else { throw wrongType(key, "an integer", value) }
     guard (1...Configuration.largestDimension).contains(number) else {
       throw .outOfRange(
-        key: key, value: value.compact, expected: "1 to \(Configuration.largestDimension)",
+        key: name(key), value: value.compact, expected: "1 to \(Configuration.largestDimension)",
         file: file)
     }
     return number
   }
 
-  private func wrongType(_ key: String, _ expected: String, _ got: JSONValue) -> ConfigurationError
-  {
-    .wrongType(key: key, expected: expected, got: String(got.compact.prefix(60)), file: file)
+  /// The error that the value of `key` is no `expected`.
+  func wrongType(_ key: String, _ expected: String, _ got: JSONValue) -> ConfigurationError {
+    .wrongType(
+      key: name(key), expected: expected, got: String(got.compact.prefix(60)), file: file)
   }
 }

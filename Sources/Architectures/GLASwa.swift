@@ -23,8 +23,11 @@ public enum GLASwa: ConvertedLayout {
   public static func describe(
     _ config: Configuration
   ) throws(ConfigurationError) -> ModelDescription {
-    var model = try config.transformer(modelType: modelType, normKey: "norm_eps")
+    var model = try config.transformer(
+      modelType: modelType, defaults: .init(normKey: "norm_eps"))
     model.biases = .init(queryKeyValue: true)
+    // Names the public code, which this layout is.
+    _ = config.value(autoMapKey)
     let depth = model.layers.count
     // The public configuration class falls back to the odd layers.
     let attention = try config.integers("attn_layers") ?? Array(stride(from: 1, to: depth, by: 2))

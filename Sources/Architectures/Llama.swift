@@ -16,6 +16,7 @@ public enum Llama: Architecture {
     model.biases = .init(
       queryKeyValue: attention, output: attention,
       feedForward: try config.bool("mlp_bias", default: false))
+    try config.expectAllLayers(nil, depth: model.layers.count)
     return model
   }
 }

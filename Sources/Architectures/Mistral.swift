@@ -1,4 +1,3 @@
-import StrictJSON
 public import TensorTypes
 
 /// Mistral: no biases, an optional sliding window in every layer.
@@ -12,9 +11,11 @@ public enum Mistral: Architecture {
   public static func describe(
     _ config: Configuration
   ) throws(ConfigurationError) -> ModelDescription {
-    var model = try config.transformer(modelType: modelType)
-    if config.object["sliding_window"]?.isNull != true {
-      let window = try config.optionalSize("sliding_window") ?? 4096
+    var model = try config.transformer(
+      modelType: modelType, defaults: .init(keyValueHeads: 8, positions: 131_072))
+    let window = try config.windowSize()
+    try config.expectAllLayers(window, depth: model.layers.count)
+    if let window {
       model.layers = model.layers.map { _ in
         LayerDescription(mixer: .window(.init(size: window)))
       }

@@ -11,7 +11,8 @@ public enum Qwen2: Architecture {
   public static func describe(
     _ config: Configuration
   ) throws(ConfigurationError) -> ModelDescription {
-    var model = try config.transformer(modelType: modelType)
+    var model = try config.transformer(
+      modelType: modelType, defaults: .init(keyValueHeads: 32, positions: 32_768))
     model.biases = .init(queryKeyValue: true)
     model.layers = try config.qwenMixers(depth: model.layers.count)
     return model

@@ -15,7 +15,8 @@ public enum Qwen3: Architecture {
   public static func describe(
     _ config: Configuration
   ) throws(ConfigurationError) -> ModelDescription {
-    var model = try config.transformer(modelType: modelType, headDimDefault: 128)
+    var model = try config.transformer(
+      modelType: modelType, defaults: .init(headDim: 128, keyValueHeads: 32, positions: 32_768))
     let attention = try config.bool("attention_bias", default: false)
     model.biases = .init(queryKeyValue: attention, output: attention)
     model.hasQueryKeyNorm = true

@@ -19,7 +19,8 @@ public enum SpikingBrainLayout: ConvertedLayout {
         reason: "written by a newer spikingbrain; this one reads up to \(Self.version)",
         file: config.file)
     }
-    var model = try config.transformer(modelType: modelType, normKey: "norm_eps")
+    var model = try config.transformer(
+      modelType: modelType, defaults: .init(normKey: "norm_eps"))
     model.biases = .init(
       queryKeyValue: try config.bool("qkv_bias", default: true),
       output: try config.bool("o_proj_bias", default: false),

@@ -10,6 +10,7 @@ extension CheckpointError {
     case .isDirectory: "is a directory, not a file"
     case .notRegularFile: "is not a regular file"
     case .emptyFile: "is empty"
+    case .placeholder(_, let placeholder): placeholder.text
     case .invalidFileName(_, let name):
       "\"\(name)\" is not the name of a file inside this directory"
     case .writeFailed(_, let code, let written, _):
@@ -22,6 +23,10 @@ extension CheckpointError {
     case .ambiguousCheckpoint(_, let candidates):
       "holds several checkpoints: \(list(candidates))"
     case .formatNotSupported(_, let format): "is a \(format) checkpoint; this is not supported yet"
+    case .noModel(_, let what, _): what
+    case .incompleteShards(_, let index, let missing):
+      "holds shards without \(index), and not all of them: \(list(missing)) "
+        + (missing.count == 1 ? "is" : "are") + " missing"
     case .unrecognisedFile: "is no checkpoint file that this program knows"
     case .noSuchTensor(_, let tensor, let nearest):
       "holds no tensor \(tensor)" + (nearest.map { "; did you mean \($0)?" } ?? "")
@@ -53,16 +58,12 @@ extension CheckpointError {
     case .gap(_, let tensor, let offset, let expected):
       "tensor \(tensor) starts at byte \(offset), leaving a gap: expected \(expected)"
     case .missingShards(_, let files): "names files that do not exist: \(list(files))"
-    case .missingFromShard(_, let tensor, let file):
-      "places tensor \(tensor) in \(file), which does not hold it"
-    case .missingFromIndex(_, let tensor, let file):
-      "does not name tensor \(tensor) of \(file)"
     case .notWritable(let tensor, let type):
       "tensor \(tensor) has type \(type.storedName), which files of this format cannot hold"
 
     case .malformed(_, let format, let offset, let reason):
       "is no sound \(format) at byte \(offset): \(reason)"
-    case .pickledCode(_, let name, let offset):
+    case .pickledName(_, let name, let offset, _):
       "names \(name) (byte \(offset) of its pickle), which is not among the few things a checkpoint "
         + "may name: nothing was run"
     case .checksum(_, let part): "\(part) has another checksum than the archive says: it is damaged"
@@ -109,14 +110,14 @@ extension CheckpointError {
   public var location: String? {
     switch self {
     case .system(let file, _, _), .isDirectory(let file), .notRegularFile(let file),
-      .emptyFile(let file), .invalidFileName(let file, _), .writeFailed(let file, _, _, _),
-      .changedWhileRead(let file), .manifestChanged(let file),
+      .emptyFile(let file), .placeholder(let file, _), .invalidFileName(let file, _),
+      .writeFailed(let file, _, _, _), .changedWhileRead(let file), .manifestChanged(let file),
       .unrecognisedFile(let file), .noSuchTensor(let file, _, _), .truncated(let file, _, _, _),
       .trailingBytes(let file, _, _), .unsupportedType(let file, _, _),
       .sizeOverflow(let file, _, _, _), .overlap(let file, _, _, _, _),
       .limitExceeded(let file, _, _, _), .headerStart(let file, _), .notJSON(let file, _),
       .headerField(let file, _, _), .sizeMismatch(let file, _, _, _, _, _),
-      .malformed(let file, _, _, _), .pickledCode(let file, _, _), .checksum(let file, _),
+      .malformed(let file, _, _, _), .pickledName(let file, _, _, _), .checksum(let file, _),
       .gap(let file, _, _, _), .notGGUF(let file, _), .ggufVersion(let file, _),
       .ggufValue(let file, _, _, _), .ggufText(let file, _, _), .ggufAlignment(let file, _),
       .misaligned(let file, _, _, _), .splitFile(let file, _), .splitField(let file, _, _, _),
@@ -124,14 +125,13 @@ extension CheckpointError {
       .manifestField(let file, _, _):
       file
     case .checkpointNotFound(let path, _, _), .ambiguousCheckpoint(let path, _),
-      .formatNotSupported(let path, _), .outputExists(let path), .outputDiffers(let path),
+      .formatNotSupported(let path, _), .noModel(let path, _, _),
+      .incompleteShards(let path, _, _), .outputExists(let path), .outputDiffers(let path),
       .outputInTheWay(let path), .outputNotReplaceable(let path, _), .partialExists(let path),
       .partialInUse(let path), .fingerprintDiffers(let path, _), .unfinishedFiles(let path, _),
       .alreadyWritten(let path, _):
       path
-    case .missingShards(let index, _), .missingFromShard(let index, _, _),
-      .missingFromIndex(let index, _, _):
-      index
+    case .missingShards(let index, _): index
     case .duplicateTensor(_, let first, let second): first == second ? first : nil
     case .notWritable, .nameTooLong: nil
     case .hdf5(let error): error.location
@@ -141,17 +141,17 @@ extension CheckpointError {
   public var advice: String? {
     switch self {
     case .truncated, .checksum, .malformed(_, "archive", _, _): "download or copy the file again"
-    case .missingShards: "download the missing files"
+    case .missingShards, .incompleteShards: "download the missing files"
+    case .noModel(_, _, let advice): advice
     case .writeFailed(_, ENOSPC, _, let isResumable), .writeFailed(_, EDQUOT, _, let isResumable):
       "free some space, then run the same command " + (isResumable ? "with --resume" : "again")
     case .writeFailed(_, EFBIG, _, let isResumable):
       "raise the file size limit (ulimit -f), then run the same command "
         + (isResumable ? "with --resume" : "again")
     case .changedWhileRead: "let nothing write to it, and run the same command again"
-    case .pickledCode:
-      "do not load this file with anything else; if it is yours, save its state_dict() alone"
+    case .pickledName(_, _, _, let kind): kind.advice
     case .checkpointNotFound(_, _, let found) where !found.isEmpty:
-      "give the path of one of these files"
+      "give the path of one of these files, beside which the model's config.json must lie"
     case .ambiguousCheckpoint: "give the path of one of them"
     case .splitFile: "give its first part, named …-00001-of-….gguf, with the others beside it"
     case .outputExists: "use --force to replace it"

@@ -10,6 +10,7 @@ public enum CheckpointError: ReportableError, Equatable {
   case isDirectory(file: String)
   case notRegularFile(file: String)
   case emptyFile(file: String)
+  case placeholder(file: String, Placeholder)
   case invalidFileName(file: String, name: String)
   case writeFailed(file: String, errno: Int32, bytesWritten: Int, isResumable: Bool)
   case changedWhileRead(file: String)
@@ -18,6 +19,8 @@ public enum CheckpointError: ReportableError, Equatable {
   case checkpointNotFound(path: String, lookedFor: [String], found: [String])
   case ambiguousCheckpoint(path: String, candidates: [String])
   case formatNotSupported(path: String, format: String)
+  case noModel(path: String, what: String, advice: String)
+  case incompleteShards(path: String, index: String, missing: [String])
   case unrecognisedFile(path: String)
   case noSuchTensor(file: String, tensor: String, nearest: String? = nil)
 
@@ -38,13 +41,11 @@ public enum CheckpointError: ReportableError, Equatable {
     file: String, tensor: String, shape: Shape, type: ScalarType, expected: Int, got: Int)
   case gap(file: String, tensor: String, offset: Int, expected: Int)
   case missingShards(index: String, files: [String])
-  case missingFromShard(index: String, tensor: String, file: String)
-  case missingFromIndex(index: String, tensor: String, file: String)
   case notWritable(tensor: String, type: ScalarType)
 
   // PyTorch.
   case malformed(file: String, format: String, offset: Int, reason: String)
-  case pickledCode(file: String, name: String, offset: Int)
+  case pickledName(file: String, name: String, offset: Int, kind: ForeignName)
   case checksum(file: String, part: String)
 
   // GGUF.

@@ -1,8 +1,9 @@
 import Glibc
+import StrictJSON
 
 /// What kind of checkpoint a path holds, found out by looking at names and first bytes.
 public enum CheckpointLocation: Sendable, Equatable {
-  /// A directory with `model.safetensors` or `model.safetensors.index.json`.
+  /// A directory with `model.safetensors`, `model.safetensors.index.json` or shards of that name.
   case safetensorsDirectory(String)
   /// A single safetensors file or an index.
   case safetensorsFile(String)
@@ -44,18 +45,10 @@ public enum CheckpointLocation: Sendable, Equatable {
 
   private static func directory(_ path: String) throws(CheckpointError) -> CheckpointLocation {
     let names = try FileStatus.names(in: path)
-    if names.contains(SafetensorsCheckpoint.indexName)
-      || names.contains(SafetensorsCheckpoint.singleName)
-    {
-      return .safetensorsDirectory(path)
-    }
+    if isPresent(SafetensorsCheckpoint.self, among: names) { return .safetensorsDirectory(path) }
     // Where both are, they hold the same model and loaders prefer safetensors.
-    if names.contains(PyTorchCheckpoint.indexName) || names.contains(PyTorchCheckpoint.singleName) {
-      return .pyTorchDirectory(path)
-    }
-    if names.contains(HDF5Checkpoint.indexName) || names.contains(HDF5Checkpoint.singleName) {
-      return .hdf5Directory(path)
-    }
+    if isPresent(PyTorchCheckpoint.self, among: names) { return .pyTorchDirectory(path) }
+    if isPresent(HDF5Checkpoint.self, among: names) { return .hdf5Directory(path) }
     if DistributedCheckpoint.directory(of: path) != nil { return .torchDistributed(path) }
     if try MegatronCheckpoint.isPresent(at: path, names: names) {
       return .megatronDirectory(path)
@@ -63,6 +56,7 @@ public enum CheckpointLocation: Sendable, Equatable {
     let ggufs = names.filter { $0.hasSuffix(".gguf") && !isLaterPart($0, among: names) }
     if ggufs.count > 1 { throw .ambiguousCheckpoint(path: path, candidates: ggufs) }
     if let gguf = ggufs.first { return .gguf(RelativeName.join(path, gguf)) }
+    try refuseOthers(names, in: path)
     for (format, belongs) in recognisedDirectories where names.contains(where: belongs) {
       throw .formatNotSupported(path: path, format: format)
     }
@@ -77,6 +71,41 @@ public enum CheckpointLocation: Sendable, Equatable {
         [".safetensors", ".bin", ".pt", ".pth", ".h5", ".hdf5"].contains { name.hasSuffix($0) }
       })
   }
+
+  /// Whether a directory with files called `names` holds a model of this format.
+  private static func isPresent<File>(
+    _ checkpoint: ShardedCheckpoint<File>.Type, among names: [String]
+  ) -> Bool {
+    names.contains(checkpoint.indexName) || names.contains(checkpoint.singleName)
+      || checkpoint.shard(among: names) != nil
+  }
+
+  /// Refuses files that lie about a model without being one, by name: adapters, and layouts of other
+  /// programs.
+  ///
+  /// - Parameter names: the files of `path`, or the one that was given.
+  private static func refuseOthers(
+    _ names: [String], in path: String, directory: String? = nil
+  ) throws(CheckpointError) {
+    let place = directory ?? path
+    if names.contains(where: { $0 == adapterConfiguration || $0.hasPrefix("adapter_model.") }) {
+      let file = RelativeName.join(place, adapterConfiguration)
+      let settings = try? JSONFile.read(file, what: "adapter's configuration", limit: 1 << 20)
+      let base = settings?["base_model_name_or_path"]?.string
+      throw .noModel(
+        path: path, what: "holds an adapter" + (base.map { " for \($0)" } ?? "") + ", not a model",
+        advice: "merge it into its base model first (in PEFT: merge_and_unload), and give the result")
+    }
+    if let name = names.first(where: { $0.hasPrefix("consolidated.") }) {
+      throw .noModel(
+        path: path, what: "holds the weights as their makers' own program reads them (\(name))",
+        advice: "give the same model in Hugging Face's layout, with model.safetensors; transformers "
+          + "has scripts that convert")
+    }
+  }
+
+  /// The file that describes an adapter (PEFT).
+  private static let adapterConfiguration = "adapter_config.json"
 
   /// Whether `name` is a part of a GGUF model whose first part is among `names`.
   private static func isLaterPart(_ name: String, among names: [String]) -> Bool {
@@ -94,7 +123,9 @@ public enum CheckpointLocation: Sendable, Equatable {
     ]
 
   private static func file(_ path: String) throws(CheckpointError) -> CheckpointLocation {
-    let file = try MappedFile(path: path)
+    let file = try MappedFile.checkpoint(path)
+    try refuseOthers(
+      [RelativeName.last(path)], in: path, directory: RelativeName.directory(path))
     if file.bytes.starts(with: GGUFFile.magic) { return .gguf(path) }
     let isPyTorch = PyTorchFile.magics.contains { file.bytes.starts(with: $0) }
     let isHDF5 = file.bytes.starts(with: HDF5File.magic)

@@ -42,6 +42,8 @@ public protocol CheckpointReader: Sendable {
   var files: [String] { get }
   /// All tensors, ordered by file, then by offset, then by name.
   var tensors: [StoredTensor] { get }
+  /// What the user should know of how the files were read: one sentence each.
+  var notes: [String] { get }
   /// The tensor called `name`, or nil.
   func tensor(named name: String) -> StoredTensor?
   /// The stored bytes of the tensor called `name`, in place.
@@ -52,6 +54,9 @@ public protocol CheckpointReader: Sendable {
 }
 
 extension CheckpointReader {
+  /// Nothing.
+  public var notes: [String] { [] }
+
   /// One part: the tensor.
   public func parts(_ name: String) throws(CheckpointError) -> [TensorView] { [try view(name)] }
 }

@@ -93,7 +93,7 @@ public enum ExportProfiles {
       recipe: JSONObject([
         ("step", .string(step)), ("settings", .object(JSONObject(strings: settings.fields))),
       ]),
-      source: file.summary, notes: contents.notes + casts(in: contents.tensors))
+      source: file.summary, notes: file.notes + contents.notes + casts(in: contents.tensors))
     plan.format = contents.format
     plan.metadata = contents.metadata
     return plan

@@ -12,6 +12,8 @@ struct GGUFConfiguration {
   let file: GGUFCheckpoint
   let path: String
   let architecture: String
+  /// Which keys of the metadata were asked for.
+  let record = KeyRecord()
 
   init(_ file: GGUFCheckpoint, path: String) throws(ModelFileError) {
     self.file = file
@@ -22,6 +24,20 @@ struct GGUFConfiguration {
     self.architecture = architecture
   }
 
+  /// Keys of config.json by what the metadata calls them, below the architecture.
+  private static let sizes = [
+    ("hidden_size", "embedding_length"), ("num_hidden_layers", "block_count"),
+    ("intermediate_size", "feed_forward_length"), ("num_attention_heads", "attention.head_count"),
+    ("num_key_value_heads", "attention.head_count_kv"), ("head_dim", "attention.key_length"),
+    ("max_position_embeddings", "context_length"),
+  ]
+  private static let epsilon = "attention.layer_norm_rms_epsilon", base = "rope.freq_base"
+  private static let window = "attention.sliding_window"
+  /// What no model of these architectures does without.
+  private static let required = [
+    "embedding_length", "block_count", "feed_forward_length", "attention.head_count", epsilon,
+  ]
+
   /// The configuration; keys the file does not have are absent.
   func configuration() throws -> Configuration {
     guard let modelType = GGUFConfiguration.modelTypes[architecture] else {
@@ -30,32 +46,55 @@ struct GGUFConfiguration {
         known: (GGUFConfiguration.modelTypes.keys + [SpikingBrainGGUF.architecture]).sorted(),
         file: path)
     }
-    // Mistral files carry `llama`; what tells them apart is the window.
-    let windowed =
-      architecture == "llama" && file.metadata.int(key("attention.sliding_window")) != nil
-    var config = JSONObject([("model_type", .string(windowed ? "mistral" : modelType))])
-    for (key, suffix) in [
-      ("hidden_size", "embedding_length"), ("num_hidden_layers", "block_count"),
-      ("intermediate_size", "feed_forward_length"), ("num_attention_heads", "attention.head_count"),
-      ("num_key_value_heads", "attention.head_count_kv"), ("head_dim", "attention.key_length"),
-      ("max_position_embeddings", "context_length"),
-      ("sliding_window", "attention.sliding_window"),
-    ] {
-      config[key] = try integer(suffix).map { .int($0) }
+    for suffix in GGUFConfiguration.required where value(suffix) == nil {
+      throw ModelFileError.ggufKey(key(suffix), reason: "is missing", file: path)
     }
-    config["rms_norm_eps"] = number("attention.layer_norm_rms_epsilon")
-    config["rope_theta"] = number("rope.freq_base")
+    // Mistral files carry `llama`; what tells them apart is the window.
+    let window = try integer(GGUFConfiguration.window) ?? 0
+    guard window == 0 || architecture == "llama" else {
+      throw ModelFileError.ggufKey(
+        key(GGUFConfiguration.window),
+        reason: "is \(window); which layers of \(architecture) have that window is not said",
+        file: path)
+    }
+    var config = JSONObject([("model_type", .string(window > 0 ? "mistral" : modelType))])
+    for (name, suffix) in GGUFConfiguration.sizes {
+      config[name] = try integer(suffix).map { .int($0) }
+    }
+    if window > 0 { config["sliding_window"] = .int(window) }
+    // Absent ones are those of llama.cpp, not of the classes in transformers.
+    if let width = config["hidden_size"]?.int, let heads = config["num_attention_heads"]?.int {
+      if config["num_key_value_heads"] == nil { config["num_key_value_heads"] = .int(heads) }
+      if config["head_dim"] == nil, heads > 0, width % heads == 0 {
+        config["head_dim"] = .int(width / heads)
+      }
+    }
+    config["rms_norm_eps"] = try number(GGUFConfiguration.epsilon)
+    config["rope_theta"] = try number(GGUFConfiguration.base)
     config["rope_scaling"] = try ropeScaling()
     config["vocab_size"] = try vocabularySize()
     config["tie_word_embeddings"] = .bool(!has(TensorAddress(.head)))
     config["attention_bias"] = .bool(has(TensorAddress(.query, .bias, layer: 0)))
     config["mlp_bias"] = .bool(has(TensorAddress(.ffnGate, .bias, layer: 0)))
-    for (key, name) in [
+    for (name, token) in [
       ("bos_token_id", "bos"), ("eos_token_id", "eos"), ("pad_token_id", "padding"),
     ] {
-      config[key] = file.metadata.int("tokenizer.ggml.\(name)_token_id").map { .int($0) }
+      config[name] = file.metadata.int("tokenizer.ggml.\(token)_token_id").map { .int($0) }
     }
-    return Configuration(config, file: path)
+    return Configuration(config, file: path, spelling: spelling)
+  }
+
+  /// What the file calls the keys of config.json.
+  private var spelling: [String: String] {
+    var spelling = Dictionary(
+      uniqueKeysWithValues: GGUFConfiguration.sizes.map { ($0.0, key($0.1)) })
+    spelling["rms_norm_eps"] = key(GGUFConfiguration.epsilon)
+    spelling["rope_theta"] = key(GGUFConfiguration.base)
+    spelling["sliding_window"] = key(GGUFConfiguration.window)
+    spelling["rope_scaling"] = "\(architecture).rope.scaling"
+    spelling["vocab_size"] = GGUFNames.table.name(of: TensorAddress(.embedding))
+    spelling["tie_word_embeddings"] = GGUFNames.table.name(of: TensorAddress(.head))
+    return spelling
   }
 
   /// Whether the file has the tensor at `address`.
@@ -65,10 +104,16 @@ struct GGUFConfiguration {
     GGUFNames.table.name(of: address).flatMap { file.tensor(named: $0) }
   }
 
-  private func key(_ suffix: String) -> String { "\(architecture).\(suffix)" }
+  func key(_ suffix: String) -> String { "\(architecture).\(suffix)" }
+
+  /// The value of a key below the architecture, which from now on is a known key.
+  func value(_ suffix: String) -> GGUFValue? {
+    record.ask(key(suffix))
+    return file.metadata[key(suffix)]
+  }
 
   private func integer(_ suffix: String) throws(ModelFileError) -> Int? {
-    guard let value = file.metadata[key(suffix)] else { return nil }
+    guard let value = value(suffix) else { return nil }
     if let number = value.int { return number }
     // Per-layer lists are legal; we read them when all layers agree.
     if let list = file.metadata.ints(key(suffix)), let first = list.first,
@@ -79,21 +124,34 @@ struct GGUFConfiguration {
     throw .ggufKey(key(suffix), reason: "must be one whole number for all layers", file: path)
   }
 
-  private func number(_ suffix: String) -> JSONValue? {
+  private func number(_ suffix: String) throws(ModelFileError) -> JSONValue? {
+    guard let value = value(suffix) else { return nil }
+    guard let number = value.double else {
+      throw .ggufKey(key(suffix), reason: "must be a number", file: path)
+    }
     // Metadata holds f32: print its shortest text, not that of the widened double (1e-05, not
     // 9.999999747378752e-06).
-    file.metadata.double(key(suffix)).map { .number("\(Float($0))") }
+    return .number("\(Float(number))")
   }
 
+  /// How the frequencies are changed: by a factor for all, by divisors for each, or both, as llama.cpp
+  /// does. A factor without a type is one, and an older key holds it too.
   private func ropeScaling() throws -> JSONValue? {
-    if let divisors = try ropeDivisors() {
-      return ["rope_type": "factors", "factors": .array(divisors.map { .number("\($0)") })]
+    let typeKey = "rope.scaling.type"
+    let kind = value(typeKey).map { $0.string ?? "" } ?? "linear"
+    guard kind == "linear" || kind == "none" else {
+      throw ModelFileError.ggufKey(
+        key(typeKey), reason: "is \(kind); known: none, linear", file: path)
     }
-    let kind = file.metadata.string(key("rope.scaling.type")) ?? "none"
-    if kind == "none" { return nil }
-    return [
-      "rope_type": .string(kind), "factor": number("rope.scaling.factor") ?? .null,
-    ]
+    let stated = try number("rope.scaling.factor")?.double
+    let older = try number("rope.scale_linear")?.double
+    let factor = kind == "linear" ? stated ?? older ?? 0 : 0
+    if let divisors = try ropeDivisors() {
+      let scaled = factor == 0 ? divisors : divisors.map { $0 * Float(factor) }
+      return ["rope_type": "factors", "factors": .array(scaled.map { .number("\($0)") })]
+    }
+    if factor == 0 || factor == 1 { return nil }
+    return ["rope_type": "linear", "factor": .number("\(Float(factor))")]
   }
 
   /// The divisors in `rope_freqs.weight`, which Llama 3.1 files store instead of a key.
@@ -108,7 +166,14 @@ struct GGUFConfiguration {
   }
 
   private func vocabularySize() throws(ModelFileError) -> JSONValue? {
+    let stated = try integer("vocab_size")
     guard let embedding = tensor(TensorAddress(.embedding)) else { return nil }
-    return embedding.shape.dimensions.first.map { .int($0) }
+    let rows = embedding.shape.dimensions.first
+    guard stated == nil || stated == rows else {
+      throw .ggufKey(
+        key("vocab_size"), reason: "is \(stated ?? 0), but \(embedding.name) has \(rows ?? 0) rows",
+        file: path)
+    }
+    return rows.map { .int($0) }
   }
 }

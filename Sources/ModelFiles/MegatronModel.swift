@@ -10,6 +10,8 @@ struct MegatronModel {
   let configuration: Configuration
   let architecture: any Architecture.Type
   let description: ModelDescription
+  /// What the user should know of the configuration.
+  let notes: [String]
   /// Where the config.json lies, or would.
   let directory: String
 
@@ -21,6 +23,8 @@ struct MegatronModel {
     var configuration = found.configuration
     var architecture = try Architectures.of(configuration)
     var description = try architecture.describe(configuration)
+    // Without a config.json the configuration is this program's own.
+    notes = found.directory == nil ? [] : try configuration.restNotes()
     if found.directory == nil, let complete = Architectures.source(of: description) {
       (architecture, configuration) = (
         complete.architecture, Configuration(complete.configuration, file: file)

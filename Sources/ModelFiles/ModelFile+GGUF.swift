@@ -17,20 +17,14 @@ extension ModelFile {
     let configuration = try translated.configuration()
     let architecture = try Architectures.of(configuration)
     let description = try architecture.describe(configuration)
-    if let rotated = file.metadata.int("\(translated.architecture).rope.dimension_count"),
-      rotated != description.headDim
-    {
-      throw ModelFileError.ggufKey(
-        "\(translated.architecture).rope.dimension_count",
-        reason: "is \(rotated); only fully rotated heads (\(description.headDim)) are supported",
-        file: path)
-    }
+    let notes = file.notes + (try translated.restNotes(description))
     // Files of architecture llama store q and k for interleaved rotary pairs; others do not.
     let permuted = RowOrder.interleavedRotary(headDim: description.headDim)
     self.init(
       path: name, reader: file, configuration: configuration, architecture: architecture,
       description: description, names: GGUFNames.table,
       rowOrders: translated.architecture == "llama" ? [.query: permuted, .key: permuted] : [:],
+      notes: notes,
       tokenizer: TokenizerSource(file.metadata, file: path))
   }
 
@@ -41,6 +35,7 @@ extension ModelFile {
     let architecture = try Architectures.of(configuration)
     var description = try architecture.describe(configuration)
     try SpikingBrainGGUF.checkSizes(of: description, in: file.metadata, file: path)
+    let notes = try configuration.restNotes()
     description.adoptMergedGates {
       file.tensor(named: architecture.names.name(of: $0) ?? "") != nil
     }
@@ -52,7 +47,7 @@ extension ModelFile {
     self.init(
       path: name, reader: shown, configuration: configuration, architecture: architecture,
       description: description, names: architecture.names, form: form,
-      tokenizer: TokenizerSource(file.metadata, file: path))
+      notes: notes, tokenizer: TokenizerSource(file.metadata, file: path))
   }
 }
 

@@ -11,27 +11,38 @@ extension ModelFile {
     guard FileManager.default.fileExists(atPath: file) else {
       throw ModelFileError.noConfiguration(path: path)
     }
-    let configuration = try Configuration(JSONFile.object(file), file: file)
+    var configuration = try Configuration(JSONFile.object(file), file: file)
     let architecture = try Architectures.of(configuration)
     let reader = try open()
     var description = try architecture.describe(configuration)
-    description.adoptMergedGates {
-      reader.tensor(named: architecture.names.name(of: $0) ?? "") != nil
+    var names = architecture.names, notes = reader.notes
+    if let prefix = NamePrefix(of: reader, with: description, names: names) {
+      names = prefix.table(names)
+      notes.append(prefix.note)
     }
+    description.adoptMergedGates { reader.tensor(named: names.name(of: $0) ?? "") != nil }
     var shown = reader, form = StoredForm.own
     if let scheme = try CompressedTensors(configuration) {
       form = .compressed(scheme)
       description.int8Weights = scheme.granularity
-      shown = try QuantizedReader(
-        reader, scheme: scheme, model: description, names: architecture.names)
+      shown = try QuantizedReader(reader, scheme: scheme, model: description, names: names)
     } else if architecture == GLASwa.self, QuantizedReader.isW8ASpike(reader) {
       form = .w8aspike
       description = W8ASpike.variant(of: description, k: try W8ASpike.threshold(configuration))
-      shown = QuantizedReader(w8aspike: reader, model: description, names: architecture.names)
+      shown = QuantizedReader(w8aspike: reader, model: description, names: names)
+    }
+    notes += try configuration.restNotes()
+    if description.tiesEmbeddings, try StoredHead.differs(in: reader, names: names) {
+      description.tiesEmbeddings = false
+      var object = configuration.object
+      object["tie_word_embeddings"] = false
+      configuration = Configuration(object, file: file)
+      notes.append(StoredHead.note)
     }
     self.init(
       path: path, reader: shown, configuration: configuration, architecture: architecture,
-      description: description, names: architecture.names, form: form, tokenizer: .directory(path))
+      description: description, names: names, form: form, notes: notes,
+      tokenizer: .directory(path))
   }
 }
 

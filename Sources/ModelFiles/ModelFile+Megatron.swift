@@ -63,6 +63,6 @@ extension ModelFile {
       path: path, reader: reader, configuration: model.configuration,
       architecture: model.architecture, description: model.description,
       names: model.architecture.names, form: .megatron(topology),
-      tokenizer: .directory(model.directory))
+      notes: model.notes, tokenizer: .directory(model.directory))
   }
 }

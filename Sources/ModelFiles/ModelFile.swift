@@ -29,9 +29,13 @@ public struct ModelFile: WeightSource {
   public let ignored: [String]
   /// How the files and the configuration disagree; empty when they do not.
   public let problems: [StructureProblem]
+  /// What the user should know of how the files were read: one sentence each.
+  public let notes: [String]
   /// Where the tokenizer comes from.
   public let tokenizer: TokenizerSource
 
+  /// What the files call the tensors.
+  let names: NameTable
   /// How rows lie in storage, for the roles that some formats permute.
   private let rowOrders: [TensorAddress.Role: RowOrder]
 
@@ -53,6 +57,8 @@ public struct ModelFile: WeightSource {
   public enum StructureProblem: Sendable, Equatable {
     case missing(name: String, shape: Shape)
     case unexpected(name: String, file: String, nearest: String?)
+    /// A part of an adapter (LoRA and the like) that was not merged into the weights.
+    case adapter(name: String, file: String)
     case shape(name: String, expected: Shape, got: Shape, file: String)
     case type(name: String, type: ScalarType, expected: ScalarType?, file: String)
     case repeated(name: String, other: String, file: String)
@@ -63,7 +69,7 @@ public struct ModelFile: WeightSource {
     path: String, reader: any CheckpointReader, configuration: Configuration,
     architecture: any Architecture.Type, description: ModelDescription, names: NameTable,
     rowOrders: [TensorAddress.Role: RowOrder] = [:], form: StoredForm = .own,
-    tokenizer: TokenizerSource
+    notes: [String] = [], tokenizer: TokenizerSource
   ) {
     self.path = path
     self.reader = reader
@@ -73,7 +79,9 @@ public struct ModelFile: WeightSource {
     self.configuration = configuration
     self.architecture = architecture
     self.description = description
+    self.names = names
     self.rowOrders = rowOrders
+    self.notes = notes
     self.tokenizer = tokenizer
     let matched = StructureMatch(of: reader, with: description, names: names)
     tensors = matched.tensors
@@ -84,7 +92,8 @@ public struct ModelFile: WeightSource {
   /// Throws the first structural problem, if there is one.
   public func requireSound() throws(ModelFileError) {
     guard let first = problems.first else { return }
-    throw .structure(path: path, problem: first, others: problems.count - 1)
+    throw .structure(
+      path: path, problem: first, keys: keys(of: first), others: problems.count - 1)
   }
 
   /// The tensor at `address`, in place, rows in logical order.

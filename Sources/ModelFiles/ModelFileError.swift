@@ -2,7 +2,7 @@ public import TensorTypes
 
 /// What is wrong with a checkpoint as a model.
 public enum ModelFileError: ReportableError, Equatable {
-  case structure(path: String, problem: ModelFile.StructureProblem, others: Int)
+  case structure(path: String, problem: ModelFile.StructureProblem, keys: [String], others: Int)
   case noTensor(path: String, address: TensorAddress)
   case noConfiguration(path: String)
   case configurationIsNoObject(file: String)
@@ -14,8 +14,8 @@ public enum ModelFileError: ReportableError, Equatable {
 
   public var what: String {
     switch self {
-    case .structure(_, let problem, let others):
-      problem.text + (others > 0 ? " (and \(others) more problem\(others == 1 ? "" : "s"))" : "")
+    case .structure(_, let problem, let keys, let others):
+      problem.text(hangingOn: keys) + (others > 0 ? " (and \(others) more problem\(others == 1 ? "" : "s"))" : "")
     case .noTensor(_, let address): "there is no tensor for \(address)"
     case .noConfiguration: "there is no config.json"
     case .configurationIsNoObject: "must hold a JSON object"
@@ -30,7 +30,7 @@ public enum ModelFileError: ReportableError, Equatable {
 
   public var location: String? {
     switch self {
-    case .structure(let path, _, _), .noTensor(let path, _), .noConfiguration(let path),
+    case .structure(let path, _, _, _), .noTensor(let path, _), .noConfiguration(let path),
       .noChatTemplate(let path):
       path
     case .configurationIsNoObject(let file), .invalidJSON(let file, _),
@@ -41,7 +41,10 @@ public enum ModelFileError: ReportableError, Equatable {
 
   public var advice: String? {
     switch self {
+    case .noConfiguration: "put the model's config.json beside its tensors"
     case .noChatTemplate: "leave out --chat to continue the prompt as plain text"
+    case .structure(_, .adapter, _, _):
+      "merge it into its base model first (in PEFT: merge_and_unload), and give the result"
     case .structure: "`spikingbrain inspect` lists every problem"
     default: nil
     }
@@ -56,6 +59,8 @@ extension ModelFile.StructureProblem {
     case .unexpected(let name, let file, let nearest):
       "tensor \(name) in \(file) is not part of this model"
         + (nearest.map { "; did you mean \($0)?" } ?? "")
+    case .adapter(let name, let file):
+      "tensor \(name) in \(file) belongs to an adapter that is not merged into the weights"
     case .shape(let name, let expected, let got, let file):
       "tensor \(name) in \(file) has shape \(got), the configuration calls for \(expected)"
     case .type(let name, let type, nil, let file):
@@ -67,5 +72,11 @@ extension ModelFile.StructureProblem {
     case .repeated(let name, let other, let file):
       "tensors \(other) and \(name) in \(file) are the same part of the model"
     }
+  }
+
+  /// The same, with the keys of the configuration that it hangs on.
+  public func text(hangingOn keys: [String]) -> String {
+    guard !keys.isEmpty else { return text }
+    return "\(text) (by \(keys.joined(separator: ", ")) in the configuration)"
   }
 }

@@ -8,9 +8,16 @@ struct StructureMatch {
   private(set) var ignored: [String] = []
   private(set) var problems: [ModelFile.StructureProblem] = []
 
+  /// Unknown tensors that get the name of what was meant: comparing names takes long.
+  static let mostSuggestions = 32
+  /// What names of adapters contain (PEFT).
+  static let adapterMarks = [".lora_", ".base_layer.", ".modules_to_save.", ".ia3_", ".oft_"]
+
   init(of reader: any CheckpointReader, with model: ModelDescription, names: NameTable) {
     let requirements = model.requirements
     let expected = Dictionary(uniqueKeysWithValues: requirements.map { ($0.address, $0) })
+    let known = requirements.compactMap { names.name(of: $0.address) }
+    var suggestions = 0
     for tensor in reader.tensors {
       switch names.match(tensor.name) {
       case .ignored:
@@ -23,11 +30,16 @@ struct StructureMatch {
       case .tensor(TensorAddress(.ropeFactors)):
         ignored.append(tensor.name)
       default:
-        let known = requirements.compactMap { names.name(of: $0.address) }
+        if StructureMatch.adapterMarks.contains(where: tensor.name.contains) {
+          problems.append(.adapter(name: tensor.name, file: tensor.file))
+          continue
+        }
+        suggestions += 1
+        let isLooked = suggestions <= StructureMatch.mostSuggestions
         problems.append(
           .unexpected(
             name: tensor.name, file: tensor.file,
-            nearest: NearestName.of(tensor.name, among: known)))
+            nearest: isLooked ? NearestName.of(tensor.name, among: known) : nil))
       }
     }
     let missing = requirements.filter { tensors[$0.address] == nil }.map {
@@ -65,7 +77,7 @@ extension ModelFile.StructureProblem {
   /// Whether the file has a tensor of this meaning, but a wrong one.
   fileprivate var concernsExpectedTensor: Bool {
     switch self {
-    case .shape, .type, .repeated, .content: true
+    case .shape, .type, .repeated, .content, .adapter: true
     case .missing, .unexpected: false
     }
   }

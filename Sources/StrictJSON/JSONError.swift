@@ -11,6 +11,7 @@ public enum JSONError: ReportableError, Equatable {
   case tooDeep(limit: Int, offset: Int)
   case tooManyValues(limit: Int)
   case trailingBytes(offset: Int)
+  case placeholder(Placeholder)
 
   public var what: String {
     switch self {
@@ -27,6 +28,7 @@ public enum JSONError: ReportableError, Equatable {
     case .tooManyValues(let limit):
       "JSON holds more than \(limit) values (a member of an object counts as four)"
     case .trailingBytes(let offset): "JSON: unexpected text after the end, at byte \(offset)"
+    case .placeholder(let placeholder): placeholder.text
     }
   }
 

@@ -1,3 +1,5 @@
+import TensorTypes
+
 /// A strict RFC 8259 parser: duplicate keys, invalid UTF-8, trailing text, deep nesting and too
 /// many values are errors.
 public struct JSONParser {
@@ -8,7 +10,18 @@ public struct JSONParser {
   public static func parse(
     _ bytes: some Sequence<UInt8>, limit: JSONLimit = .configuration
   ) throws(JSONError) -> JSONValue {
-    var parser = JSONParser(bytes: Array(bytes))
+    let bytes = Array(bytes)
+    do throws(JSONError) {
+      return try parse(document: bytes, limit: limit)
+    } catch {
+      throw Placeholder(bytes).map(JSONError.placeholder) ?? error
+    }
+  }
+
+  private static func parse(
+    document bytes: [UInt8], limit: JSONLimit
+  ) throws(JSONError) -> JSONValue {
+    var parser = JSONParser(bytes: bytes)
     try limit.check(parser.bytes)
     guard String(validating: parser.bytes, as: UTF8.self) != nil else {
       throw .invalidUTF8

@@ -64,6 +64,18 @@ public struct NameTable: Sendable {
     self.patternOf = patternOf
   }
 
+  /// The same table for files whose names lack `dropped` at their start, where they would have it, and
+  /// then have `added` there.
+  public func renamed(dropping dropped: String, adding added: String) -> NameTable {
+    NameTable(
+      rows.map { compiled in
+        var row = compiled.row
+        if row.pattern.hasPrefix(dropped) { row.pattern.removeFirst(dropped.count) }
+        row.pattern = added + row.pattern
+        return row
+      })
+  }
+
   /// What `name` means in this table.
   public func match(_ name: String) -> Match {
     for compiled in rows {

@@ -62,7 +62,9 @@ import Testing
     try directory.write("weights.safetensors", "")
     let error = error(directory.path)
     #expect(error?.what.hasSuffix("; found weights.safetensors") == true)
-    #expect(error?.advice == "give the path of one of these files")
+    #expect(
+      error?.advice
+        == "give the path of one of these files, beside which the model's config.json must lie")
   }
 
   @Test(arguments: [
@@ -139,5 +141,68 @@ import Testing
   @Test func pipeDoesNotBlock() {
     mkfifo(directory("pipe"), 0o600)
     #expect(error(directory("pipe")) == .notRegularFile(file: directory("pipe")))
+  }
+
+  /// Writes shards of one byte tensor each, named by their number.
+  private func writeShards(_ numbers: [Int], of count: Int) throws {
+    for number in numbers {
+      let name = "model-0000\(number)-of-0000\(count).safetensors"
+      let header = try SafetensorsHeader(
+        file: name, entries: [.init(name: "t\(number)", type: .uint8, shape: [1])])
+      try directory.write("s/\(name)", header.bytes + [7])
+    }
+  }
+
+  @Test func shardsWithoutAnIndex() throws {
+    try writeShards([1, 2, 3], of: 3)
+    let path = directory("s")
+    #expect(try CheckpointLocation.detect(path) == .safetensorsDirectory(path))
+    for place in [path, path + "/model-00002-of-00003.safetensors"] {
+      let model = try CheckpointLocation.detect(place).open()
+      #expect(model.tensors.map(\.name) == ["t1", "t2", "t3"])
+      #expect(model.notes.count == 1 && model.notes[0].contains("no model.safetensors.index.json"))
+    }
+    // With an index it counts, from whichever file.
+    let map = #"{"t1":"model-00001-of-00003.safetensors"}"#
+    try directory.write("s/model.safetensors.index.json", #"{"weight_map":\#(map)}"#)
+    let first = path + "/model-00001-of-00003.safetensors"
+    #expect(try CheckpointLocation.detect(first).open().tensors.map(\.name) == ["t1"])
+  }
+
+  @Test func shardsWithoutAnIndexOfWhichSomeAreMissing() throws {
+    try writeShards([1, 3], of: 4)
+    let path = directory("s")
+    let expected = CheckpointError.incompleteShards(
+      path: path, index: "model.safetensors.index.json",
+      missing: ["model-00002-of-00004.safetensors", "model-00004-of-00004.safetensors"])
+    for place in [path, path + "/model-00003-of-00004.safetensors"] {
+      let error = checkpointError { _ = try CheckpointLocation.detect(place).open() }
+      #expect(error == expected)
+    }
+    #expect(expected.advice == "download the missing files")
+  }
+
+  @Test func adaptersAreNoModels() throws {
+    try directory.write("adapter_model.safetensors", "x")
+    try directory.write("adapter_config.json", #"{"base_model_name_or_path":"org/base"}"#)
+    for path in [directory.path, directory("adapter_model.safetensors")] {
+      let error = error(path)
+      #expect(error?.what == "holds an adapter for org/base, not a model")
+      #expect(error?.advice?.contains("merge") == true && error?.location == path)
+    }
+    // Left beside a merged model they do not matter.
+    try directory.write("model.safetensors", "x")
+    #expect(
+      try CheckpointLocation.detect(directory.path) == .safetensorsDirectory(directory.path))
+  }
+
+  @Test(arguments: ["consolidated.00.pth", "consolidated.safetensors"])
+  func layoutsOfMakers(_ name: String) throws {
+    try directory.write(name, "x")
+    try directory.write("params.json", "{}")
+    for path in [directory.path, directory(name)] {
+      #expect(error(path)?.what.contains(name) == true)
+      #expect(error(path)?.advice?.contains("Hugging Face") == true)
+    }
   }
 }

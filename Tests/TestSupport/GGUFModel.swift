@@ -25,8 +25,12 @@ public struct GGUFModel {
     ] where !omitting.contains(key) {
       writer.set("\(architecture).\(key)", value)
     }
-    writer.set("\(architecture).attention.layer_norm_rms_epsilon", Float(model.normEpsilon))
-    writer.set("\(architecture).rope.freq_base", Float(model.rotary.theta))
+    for (key, value) in [
+      ("attention.layer_norm_rms_epsilon", model.normEpsilon),
+      ("rope.freq_base", model.rotary.theta),
+    ] where !omitting.contains(key) {
+      writer.set("\(architecture).\(key)", Float(value))
+    }
     addTokenizer(size: vocabularySize, pre: pre)
     if let divisors { writer.tensor("rope_freqs.weight", [divisors.count], divisors) }
     for requirement in model.requirements {

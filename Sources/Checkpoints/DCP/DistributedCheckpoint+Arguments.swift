@@ -16,7 +16,7 @@ extension DistributedCheckpoint {
   ) throws(CheckpointError) -> (object: JSONObject, file: String)? {
     let file = RelativeName.join(directory(of: path) ?? path, commonName)
     guard FileStatus.exists(file) else { return nil }
-    let mapped = try MappedFile(path: file)
+    let mapped = try MappedFile.checkpoint(file)
     let archive = try PickledArchive(mapped, range: 0..<mapped.bytes.count)
     guard let object = archive.heap.settings(archive.value)["args"]?.object else { return nil }
     return (object, file)

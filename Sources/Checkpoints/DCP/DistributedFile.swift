@@ -37,7 +37,7 @@ struct DistributedFile {
         throw .invalidFileName(file: metadata, name: name)
       }
     }
-    file = try MappedFile(path: path)
+    file = try MappedFile.checkpoint(path)
   }
 
   /// The chunk whose archive lies in `range`.

@@ -39,9 +39,10 @@ struct DistributedMetadata {
 
   /// Reads the file at `path`; checks what can be checked without the others.
   init(path: String) throws(CheckpointError) {
-    let file = try MappedFile(path: path)
+    let file = try MappedFile.checkpoint(path)
     let (value, heap) = try PickleMachine.run(
-      file.bytes, file: path, newest: DistributedMetadata.protocolLimit)
+      file.bytes, file: path, newest: DistributedMetadata.protocolLimit,
+      limit: PickleMachine.metadataLimit)
     self.path = path
     self.heap = heap
     let members = try attributes(value, of: .metadata)

@@ -25,8 +25,13 @@ struct ShardIndex {
       guard let name = value.string else {
         throw .headerField(file: path, field: "weight_map.\(tensor)", expected: "a file name")
       }
-      guard RelativeName.isValid(name) else { throw .invalidFileName(file: path, name: name) }
-      entries.append((tensor, name))
+      // Some writers put the directory before names: the same file, inside it.
+      var file = name[...]
+      while file.hasPrefix("./") { file = file.dropFirst(2) }
+      guard RelativeName.isValid(String(file)) else {
+        throw .invalidFileName(file: path, name: name)
+      }
+      entries.append((tensor, String(file)))
     }
     self.entries = entries
   }

@@ -19,7 +19,10 @@ public typealias PyTorchCheckpoint = ShardedCheckpoint<PyTorchFile>
 /// A model of one or more HDF5 files.
 public typealias HDF5Checkpoint = ShardedCheckpoint<HDF5File>
 
-/// A model of one or more files of the same format, checked against its index.
+/// A model of one or more files of the same format.
+///
+/// An index says which files belong to it; the files themselves say what they hold, as for
+/// `transformers`. Where the two differ, `notes` say so.
 public struct ShardedCheckpoint<File: ShardFile>: CheckpointReader {
   /// The file name of an unsharded model.
   public static var singleName: String { File.singleName }
@@ -27,6 +30,7 @@ public struct ShardedCheckpoint<File: ShardFile>: CheckpointReader {
   public static var indexName: String { File.singleName + ".index.json" }
 
   public let tensors: [StoredTensor]
+  public let notes: [String]
   /// The shards in the order of their names; at least one.
   public let shards: [File]
 
@@ -37,13 +41,20 @@ public struct ShardedCheckpoint<File: ShardFile>: CheckpointReader {
 
   /// Opens a model directory, an index, or a single file.
   ///
-  /// A directory holds either an index and the shards it names or a single file; when it holds both
+  /// A directory holds an index and the shards it names, a single file, or all shards of a model by
+  /// their names; one of these shards stands for all of them. When it holds an index and a single file
   /// and the index does not name the file, loaders disagree on which one counts, so the directory
   /// is refused.
   public init(path: String) throws(CheckpointError) {
     switch try Self.contents(of: path) {
     case .file(let file): try self.init(shards: [File(path: file)])
     case .index(let index): try self.init(index: index)
+    case .shards(let files):
+      var shards: [File] = []
+      for file in files { shards.append(try File(path: file)) }
+      try self.init(
+        shards: shards,
+        notes: ["There is no \(Self.indexName): all \(files.count) shards are read as they are named."])
     }
   }
 
@@ -51,12 +62,18 @@ public struct ShardedCheckpoint<File: ShardFile>: CheckpointReader {
   enum Contents {
     case file(String)
     case index(String)
+    /// Every shard of a model without an index.
+    case shards([String])
   }
 
   /// Which file of `path` to open; `path` may be the file itself.
   static func contents(of path: String) throws(CheckpointError) -> Contents {
     guard FileStatus.isDirectory(path) else {
-      return path.hasSuffix(".index.json") ? .index(path) : .file(path)
+      if path.hasSuffix(".index.json") { return .index(path) }
+      let directory = RelativeName.directory(path)
+      guard let shard = shard(RelativeName.last(path)), shard.count > 1 else { return .file(path) }
+      let index = RelativeName.join(directory, indexName)
+      return FileStatus.exists(index) ? .index(index) : try shards(like: shard, in: directory)
     }
     let single = RelativeName.join(path, singleName)
     let index = RelativeName.join(path, indexName)
@@ -68,8 +85,34 @@ public struct ShardedCheckpoint<File: ShardFile>: CheckpointReader {
       if files.contains(singleName) { return .index(index) }
       throw .ambiguousCheckpoint(path: path, candidates: [singleName, indexName])
     case (false, false):
-      throw .checkpointNotFound(path: path, lookedFor: [singleName, indexName], found: [])
+      guard let shard = try shard(among: FileStatus.names(in: path)) else {
+        throw .checkpointNotFound(path: path, lookedFor: [singleName, indexName], found: [])
+      }
+      return try shards(like: shard, in: path)
     }
+  }
+
+  /// A shard of a model under this format's usual name; nil when there is none.
+  static func shard(among names: [String]) -> ShardName? { names.lazy.compactMap(shard).first }
+
+  private static func shard(_ name: String) -> ShardName? {
+    let dot = singleName.lastIndex(of: ".") ?? singleName.endIndex
+    guard let shard = ShardName(name, suffix: String(singleName[dot...])),
+      shard.stem == singleName[..<dot]
+    else { return nil }
+    return shard
+  }
+
+  /// All shards of the model that `shard` belongs to.
+  private static func shards(
+    like shard: ShardName, in directory: String
+  ) throws(CheckpointError) -> Contents {
+    let files = shard.all
+    let missing = files.filter { !FileStatus.exists(RelativeName.join(directory, $0)) }
+    guard missing.isEmpty else {
+      throw .incompleteShards(path: directory, index: indexName, missing: missing)
+    }
+    return .shards(files.map { RelativeName.join(directory, $0) })
   }
 
   private init(index path: String) throws(CheckpointError) {
@@ -78,26 +121,31 @@ public struct ShardedCheckpoint<File: ShardFile>: CheckpointReader {
     let missing = index.files.filter { !FileStatus.exists(RelativeName.join(directory, $0)) }
     guard missing.isEmpty else { throw .missingShards(index: path, files: missing) }
     var shards: [File] = []
-    var shardOfName: [String: Int] = [:]
-    for (number, file) in index.files.enumerated() {
+    for file in index.files {
       shards.append(try File(path: RelativeName.join(directory, file)))
-      shardOfName[file] = number
     }
-    try self.init(shards: shards)
-    var indexed: Set<String> = []
-    for (tensor, file) in index.entries {
-      indexed.insert(tensor)
-      guard placeOfName[tensor]?.shard == shardOfName[file] else {
-        throw .missingFromShard(index: path, tensor: tensor, file: file)
-      }
-    }
-    for tensor in tensors where !indexed.contains(tensor.name) {
-      throw .missingFromIndex(index: path, tensor: tensor.name, file: tensor.file)
-    }
+    let held = Set(shards.flatMap { $0.tensors.map(\.name) })
+    let indexed = Set(index.entries.map(\.tensor))
+    let shortName = RelativeName.last(path)
+    let lost = index.entries.map(\.tensor).filter { !held.contains($0) }
+    let extra = shards.flatMap { $0.tensors.map(\.name) }.filter { !indexed.contains($0) }
+    try self.init(
+      shards: shards,
+      notes: [
+        Self.note(lost, "\(shortName) names", "that no shard holds"),
+        Self.note(extra, "\(shortName) does not name", "that shards hold: used all the same"),
+      ].compactMap(\.self))
   }
 
-  private init(shards: [File]) throws(CheckpointError) {
+  private static func note(_ names: [String], _ before: String, _ after: String) -> String? {
+    guard let first = names.first else { return nil }
+    let more = names.count > 1 ? " and \(names.count - 1) more" : ""
+    return "\(before) \(first)\(more), \(after)."
+  }
+
+  private init(shards: [File], notes: [String] = []) throws(CheckpointError) {
     self.shards = shards
+    self.notes = notes
     self.tensors = shards.flatMap(\.tensors)
     var placeOfName: [String: (shard: Int, tensor: Int)] = [:]
     for (shard, file) in shards.enumerated() {

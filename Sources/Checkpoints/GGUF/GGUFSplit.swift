@@ -7,28 +7,16 @@ public enum GGUFSplit {
   /// How many tensors they hold together.
   public static let tensorCountKey = "split.tensors.count"
 
-  /// More parts than any model has; the numbers in names have five digits.
-  public static let mostParts = 65_535
+  /// More parts than any model has.
+  public static let mostParts = ShardName.most
 
   /// The name of part `number` (from 0) of `count`: `model-00001-of-00003.gguf`.
   public static func name(_ stem: String, _ number: Int, of count: Int) -> String {
-    "\(stem)-\(fiveDigits(number + 1))-of-\(fiveDigits(count)).gguf"
+    ShardName(stem: stem, number: number + 1, count: count, suffix: ".gguf").text
   }
 
   /// The stem of a name of that form with its numbers; nil for any other name.
   static func parse(_ name: String) -> (stem: String, number: Int, count: Int)? {
-    guard name.hasSuffix(".gguf") else { return nil }
-    let parts = name.dropLast(5).split(separator: "-", omittingEmptySubsequences: false)
-    guard parts.count >= 4, parts[parts.count - 2] == "of",
-      let number = Int(parts[parts.count - 3]), let count = Int(parts[parts.count - 1])
-    else { return nil }
-    let stem = parts.dropLast(3).joined(separator: "-")
-    guard number >= 1, self.name(stem, number - 1, of: count) == name else { return nil }
-    return (stem, number - 1, count)
-  }
-
-  private static func fiveDigits(_ number: Int) -> String {
-    let digits = String(number)
-    return String(repeating: "0", count: max(0, 5 - digits.count)) + digits
+    ShardName(name, suffix: ".gguf").map { ($0.stem, $0.number - 1, $0.count) }
   }
 }

@@ -22,8 +22,9 @@ struct PickleHeap {
     case global(PickleGlobal)
     /// An instance, with the dictionary or tuple of its attributes once it has them.
     case object(PickleClass, state: Reference?)
-    case storage(Storage)
-    case tensor(Tensor)
+    // Boxed, so that all other values stay small: files decide how many there are.
+    indirect case storage(Storage)
+    indirect case tensor(Tensor)
   }
 
   /// A storage: the entry `data/KEY` of the archive.
@@ -46,9 +47,6 @@ struct PickleHeap {
     var strides: [Int]
   }
 
-  /// Most values of a pickle: a checkpoint of 100,000 tensors has about 2 million.
-  static let limit = 16 << 20
-
   private(set) var values: [Value] = []
 
   subscript(_ reference: Reference) -> Value {
@@ -56,9 +54,8 @@ struct PickleHeap {
     set { values[reference] = newValue }
   }
 
-  /// Keeps `value`; nil when there are too many.
-  mutating func add(_ value: Value) -> Reference? {
-    guard values.count < PickleHeap.limit else { return nil }
+  /// Keeps `value`.
+  mutating func add(_ value: Value) -> Reference {
     values.append(value)
     return values.count - 1
   }

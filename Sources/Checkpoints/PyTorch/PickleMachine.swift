@@ -7,8 +7,14 @@ import TensorTypes
 struct PickleMachine {
   /// The longest pickle that is read, in bytes.
   static let byteLimit = 256 << 20
+  /// Most instructions of a PyTorch file: 85,000 tensors take as many. No instruction makes more than
+  /// one value, so this bounds memory too, at some 80 bytes each.
+  static let fileLimit = 3 << 20
+  /// Most instructions of a distributed checkpoint's metadata: 300,000 chunks take as many.
+  static let metadataLimit = 16 << 20
 
   private let newest: UInt8
+  private var left: Int
   private var cursor: ByteCursor
   private var heap = PickleHeap()
   private var stack: [PickleHeap.Reference] = []
@@ -17,23 +23,32 @@ struct PickleMachine {
 
   /// The value that the pickle in `bytes` makes, and the heap it lies in.
   ///
-  /// - Parameter newest: the latest protocol that `file` may have.
+  /// - Parameters:
+  ///   - newest: the latest protocol that `file` may have.
+  ///   - limit: the most instructions that it may have.
   static func run(
-    _ bytes: UnsafeRawBufferPointer, file: String, newest: UInt8 = 4
+    _ bytes: UnsafeRawBufferPointer, file: String, newest: UInt8 = 4, limit: Int = fileLimit
   ) throws(CheckpointError) -> (value: PickleHeap.Reference, heap: PickleHeap) {
     guard bytes.count <= byteLimit else {
       throw .limitExceeded(
         file: file, quantity: "pickle length", limit: byteLimit, got: UInt64(bytes.count))
     }
     var machine = PickleMachine(
-      newest: newest, cursor: ByteCursor(bytes, at: 0, file: file, format: "pickle"))
-    while try machine.step() {}
+      newest: newest, limit: limit, cursor: ByteCursor(bytes, at: 0, file: file, format: "pickle"))
+    while try machine.step() {
+      machine.left -= 1
+      guard machine.left > 0 else {
+        throw .limitExceeded(
+          file: file, quantity: "number of pickle instructions", limit: limit, got: UInt64(limit) + 1)
+      }
+    }
     let value = try machine.pop()
     return (value, machine.heap)
   }
 
-  private init(newest: UInt8, cursor: ByteCursor) {
+  private init(newest: UInt8, limit: Int, cursor: ByteCursor) {
     self.newest = newest
+    left = limit
     self.cursor = cursor
   }
 
@@ -50,9 +65,9 @@ struct PickleMachine {
     case UInt8(ascii: "."): return false
     case UInt8(ascii: "("): marks.append(stack.count)
     case UInt8(ascii: "0"): _ = try pop()
-    case UInt8(ascii: "N"): try push(.none)
-    case 0x88: try push(.bool(true))
-    case 0x89: try push(.bool(false))
+    case UInt8(ascii: "N"): push(.none)
+    case 0x88: push(.bool(true))
+    case 0x89: push(.bool(false))
     case UInt8(ascii: "J"): try push(.int(Int(Int32(bitPattern: cursor.u32()))))
     case UInt8(ascii: "K"): try push(.int(Int(cursor.u8())))
     case UInt8(ascii: "M"): try push(.int(Int(cursor.u16())))
@@ -65,14 +80,15 @@ struct PickleMachine {
     case UInt8(ascii: "U"): try push(.text(cursor.text(Int(cursor.u8()))))
     case UInt8(ascii: "C"):
       try cursor.skip(Int(cursor.u8()))
-      try push(.opaque)
+      push(.opaque)
     case UInt8(ascii: "B"):
       try cursor.skip(Int(cursor.u32()))
-      try push(.opaque)
-    case UInt8(ascii: "]"): try push(.list([]))
-    case UInt8(ascii: "}"): try push(.dictionary([]))
-    case 0x8f: try push(.list([]))  // EMPTY_SET
-    case UInt8(ascii: ")"): try push(.tuple([]))
+      push(.opaque)
+    case UInt8(ascii: "]"): push(.list([]))
+    case UInt8(ascii: "}"): push(.dictionary([]))
+    case 0x8f: push(.list([]))  // EMPTY_SET
+    case 0x91: try push(.list(popMark()))  // FROZENSET
+    case UInt8(ascii: ")"): push(.tuple([]))
     case UInt8(ascii: "t"): try push(.tuple(popMark()))
     case 0x85...0x87: try push(.tuple(pop(count: Int(code) - 0x84)))
     case UInt8(ascii: "a"): try append(pop(count: 1))
@@ -114,15 +130,17 @@ struct PickleMachine {
   /// LONG1: a little-endian two's complement number.
   private mutating func pushLong(_ count: Int) throws(CheckpointError) {
     let bytes = try cursor.take(count)
-    guard count <= 8 else { return try push(.opaque) }
+    guard count <= 8 else { return push(.opaque) }
     var value: UInt64 = bytes.last.map { $0 & 0x80 != 0 } == true ? .max : 0
     for byte in bytes.reversed() { value = value << 8 | UInt64(byte) }
-    try push(.int(Int(Int64(bitPattern: value))))
+    push(.int(Int(Int64(bitPattern: value))))
   }
 
   private func global(_ module: String, _ name: String) throws(CheckpointError) -> PickleGlobal {
     guard let global = PickleGlobal(module: module, name: name) else {
-      throw .pickledCode(file: cursor.file, name: "\(module).\(name)", offset: cursor.offset)
+      throw .pickledName(
+        file: cursor.file, name: "\(module).\(name)", offset: cursor.offset,
+        kind: ForeignName(module: module, name: name))
     }
     return global
   }
@@ -131,12 +149,7 @@ struct PickleMachine {
 extension PickleMachine {
   // The stack.
 
-  private mutating func push(_ value: PickleHeap.Value) throws(CheckpointError) {
-    guard let reference = heap.add(value) else {
-      throw cursor.malformed("more than \(PickleHeap.limit) values")
-    }
-    stack.append(reference)
-  }
+  private mutating func push(_ value: PickleHeap.Value) { stack.append(heap.add(value)) }
 
   /// Takes what lies above the last mark's floor, never what lies below it.
   private mutating func pop() throws(CheckpointError) -> PickleHeap.Reference {

@@ -26,7 +26,7 @@ public struct SafetensorsFile: ShardFile {
 
   /// Maps the file at `path` and checks all of its header.
   public init(path: String) throws(CheckpointError) {
-    try self.init(file: MappedFile(path: path))
+    try self.init(file: .checkpoint(path))
   }
 
   /// Checks all of the header of `file`.

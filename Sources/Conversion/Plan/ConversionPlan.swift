@@ -35,8 +35,8 @@ public enum ConversionPlan {
         ("settings", .object(JSONObject(strings: settings.fields))),
       ]),
       source: source.summary,
-      notes: notes(source.description, target, obstacles) + intraLayerNotes(target, settings)
-        + sizeNotes(source, tensors) + tokenizerNotes)
+      notes: source.notes + notes(source.description, target, obstacles)
+        + intraLayerNotes(target, settings) + sizeNotes(source, tensors) + tokenizerNotes)
   }
 
   /// The model that `source` becomes.

@@ -145,7 +145,10 @@ struct Inspection {
           + file.ignored.prefix(3).map(\.printable).joined(separator: ", ")
       )
     }
-    for problem in file.problems { lines.append("problem: \(problem.text)".printable) }
+    for note in file.notes { lines.append("note: \(note)".printable) }
+    for problem in file.problems {
+      lines.append("problem: \(problem.text(hangingOn: file.keys(of: problem)))".printable)
+    }
     if tensors {
       var list = Table()
       for tensor in file.stored.tensors {
@@ -195,7 +198,11 @@ struct Inspection {
       ("feed_forward", .array(model.layers.map { .string($0.feedForward.text) })),
       ("sink_tokens", .int(model.sinkCount)),
       ("convertible", .bool(file.architecture.isSource && file.problems.isEmpty)),
-      ("problems", .array(file.problems.map { .string($0.text) })),
+      ("notes", .array(file.notes.map { .string($0) })),
+      (
+        "problems",
+        .array(file.problems.map { .string($0.text(hangingOn: file.keys(of: $0))) })
+      ),
       ("config", .object(file.configuration.object)),
     ])
     if tensors {

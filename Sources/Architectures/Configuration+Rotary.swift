@@ -1,0 +1,114 @@
+import StrictJSON
+
+/// How a configuration says its rotary embedding.
+///
+/// Source: `transformers` 5.23, `RotaryEmbeddingConfigMixin`: version 4 writes `rope_theta` and
+/// `rope_scaling` (with `type`, later `rope_type`), version 5 one object `rope_parameters`, and files
+/// mix them. Tests/Fixtures/fields has logits for each spelling.
+extension Configuration {
+  /// The rotary embedding of heads of `headDim` channels.
+  ///
+  /// - Parameter positions: the length of context that Llama 3's ramp refers to where nothing states it.
+  func rotary(headDim: Int, positions: Int) throws(ConfigurationError) -> RotaryParameters {
+    let objects = [try nested("rope_scaling"), try nested("rope_parameters")]
+      .compactMap(\.self).filter { $0.object.count > 0 }
+    let chosen = objects.first
+    if objects.count > 1, objects[0].object != objects[1].object {
+      record.note(
+        "rope_scaling and rope_parameters differ: the former counts, as in transformers 5.")
+    }
+    let theta = try base(chosen)
+    for place in [self, chosen].compactMap(\.self) {
+      let share = try place.positive("partial_rotary_factor", default: 1)
+      guard share == 1 else {
+        throw .unsupported(
+          key: place.name("partial_rotary_factor"), value: "\(share)",
+          reason: "every channel must rotate", file: file)
+      }
+    }
+    let stated = try optionalSize("original_max_position_embeddings")
+    guard let chosen else { return RotaryParameters(theta: theta) }
+    let scaling = try chosen.scaling(headDim: headDim, stated: stated, positions: positions)
+    return RotaryParameters(theta: theta, scaling: scaling)
+  }
+
+  /// `rope_theta` of the object, else of the top, else 10000.
+  private func base(_ chosen: Configuration?) throws(ConfigurationError) -> Double {
+    let key = "rope_theta", standard = 10_000.0
+    let places = [chosen, self].compactMap(\.self).filter { $0.object[key] != nil }
+    for place in places where place.value(key) == nil {
+      throw place.wrongType(key, "a number", .null)
+    }
+    let bases = try places.map { (place) throws(ConfigurationError) in
+      try place.positive(key, default: standard)
+    }
+    guard let first = bases.first else { return standard }
+    if let other = bases.last, other != first {
+      record.note(
+        "\(places[0].name(key)) is \(first), \(key) beside it \(other): the former counts, as in "
+          + "transformers 5.")
+    }
+    return first
+  }
+
+  /// What this object, `rope_scaling` or `rope_parameters`, says beside the base.
+  private func scaling(
+    headDim: Int, stated: Int?, positions: Int
+  ) throws(ConfigurationError) -> RotaryParameters.Scaling {
+    let key = value("rope_type") != nil ? "rope_type" : "type"
+    let kind = value(key) == nil ? "default" : try string(key)
+    if value("type") != nil, try string("type") != kind {
+      record.note("\(name("type")) and rope_type differ: the latter counts, as in transformers.")
+    }
+    let scaling: RotaryParameters.Scaling
+    switch kind {
+    case "default", "none":
+      // Written beside it by some versions, and 1 where it is.
+      if value("factor")?.double == 1 { record.ask("factor") }
+      scaling = .none
+    case "linear":
+      scaling = .linear(factor: try requiredPositive("factor"))
+    case "llama3":
+      let own = try optionalSize("original_max_position_embeddings")
+      if let stated, let own, stated != own {
+        record.note(
+          "\(name("original_max_position_embeddings")) is \(own), the key at the top \(stated): the "
+            + "latter counts, as in transformers 5.")
+      }
+      scaling = .llama3(
+        factor: try requiredPositive("factor"), low: try requiredPositive("low_freq_factor"),
+        high: try requiredPositive("high_freq_factor"), originalPositions: stated ?? own ?? positions)
+    case "factors":
+      let factors = value("factors")?.array?.compactMap(\.double) ?? []
+      guard factors.count == headDim / 2, factors.allSatisfy({ $0 > 0 && $0.isFinite }) else {
+        throw .outOfRange(
+          key: name("factors"), value: "\(factors.count) numbers",
+          expected: "\(headDim / 2) positive numbers", file: file)
+      }
+      scaling = .divisors(factors.map(Float.init))
+    default:
+      throw .unsupported(
+        key: name(key), value: kind, reason: "known types: default, linear, llama3", file: file)
+    }
+    try refuseRest(of: kind)
+    return scaling
+  }
+
+  /// Refuses whatever a rotary embedding of type `kind` has no use for.
+  private func refuseRest(of kind: String) throws(ConfigurationError) {
+    // Says how long texts were, which only some types need to know.
+    record.ask("original_max_position_embeddings")
+    for (key, value) in object.members where !record.wasAsked(key) && !value.isNull {
+      throw .unsupported(
+        key: name(key), value: String(value.compact.prefix(60)),
+        reason: value.object != nil
+          ? "one rotary embedding for all layers"
+          : "a rotary embedding of type \(kind) does not have it", file: file)
+    }
+  }
+
+  private func requiredPositive(_ key: String) throws(ConfigurationError) -> Double {
+    guard value(key) != nil else { throw .missingKey(name(key), file: file) }
+    return try positive(key, default: 1)
+  }
+}

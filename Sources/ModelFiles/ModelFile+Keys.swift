@@ -1,0 +1,61 @@
+import Architectures
+import StrictJSON
+import TensorTypes
+
+extension ModelFile {
+  /// The keys of the configuration that `problem` hangs on, as the file calls them: those that call for
+  /// a shape, or for a tensor at all.
+  public func keys(of problem: StructureProblem) -> [String] {
+    let keys: [String]
+    switch problem {
+    case .shape(let name, _, _, _):
+      keys = address(name).map(sizeKeys) ?? []
+    case .missing(let name, _), .unexpected(let name, _, _):
+      keys = address(name).map(presenceKeys) ?? []
+    default: keys = []
+    }
+    return keys.map(configuration.name)
+  }
+
+  private func address(_ name: String) -> TensorAddress? {
+    if case .tensor(let address) = names.match(name) { return address }
+    return nil
+  }
+
+  /// What the dimensions of a tensor come from.
+  private func sizeKeys(_ address: TensorAddress) -> [String] {
+    let headDim = configuration.object["head_dim"] == nil ? "num_attention_heads" : "head_dim"
+    let rows: [String]
+    switch address.role {
+    case .embedding, .head: rows = ["vocab_size"]
+    case .query: rows = ["num_attention_heads", headDim]
+    case .key, .value: rows = ["num_key_value_heads", headDim]
+    case .ffnGate, .ffnUp: rows = ["intermediate_size"]
+    case .output:
+      return address.parameter == .bias
+        ? ["hidden_size"] : ["hidden_size", "num_attention_heads"] + [headDim].filter { $0 == "head_dim" }
+    case .ffnDown:
+      return address.parameter == .bias ? ["hidden_size"] : ["hidden_size", "intermediate_size"]
+    case .queryNorm, .keyNorm, .outputNorm: return [headDim]
+    case .mixerNorm, .ffnNorm, .finalNorm: return ["hidden_size"]
+    default: return []
+    }
+    let own = rows.reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
+    return address.parameter == .bias ? own : own + ["hidden_size"]
+  }
+
+  /// What says whether there is such a tensor.
+  private func presenceKeys(_ address: TensorAddress) -> [String] {
+    if let layer = address.layer {
+      let isWhole = !tensors.keys.contains { $0.layer == layer }
+      if layer >= description.layers.count || isWhole { return ["num_hidden_layers"] }
+    }
+    guard architecture.isSource else { return [] }
+    if address.role == .head { return ["tie_word_embeddings"] }
+    guard address.parameter == .bias else { return [] }
+    switch address.role {
+    case .ffnGate, .ffnUp, .ffnDown: return ["mlp_bias"]
+    default: return ["attention_bias"]
+    }
+  }
+}

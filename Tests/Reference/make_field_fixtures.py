@@ -1,0 +1,299 @@
+"""Every field of the source configurations, changed one at a time: Tests/Fixtures/fields.
+
+For each architecture one small file of random weights, and `variants.json`: what is changed in config.json, and
+either the number of the logits that `transformers` computes then, or that the program must refuse, naming the key.
+Fields of the configuration classes without a variant are an error here, so that none is forgotten.
+
+    .venv/bin/python make_field_fixtures.py
+"""
+import argparse
+import dataclasses
+import json
+import tempfile
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from transformers import AutoConfig, AutoModelForCausalLM
+from transformers.utils import logging
+
+FIXTURES = Path(__file__).resolve().parent.parent / "Fixtures/fields"
+TOKENS = [(7 * n * n + 5 * n + 3) % 32 for n in range(12)]
+
+COMMON = dict(vocab_size=32, hidden_size=32, intermediate_size=24, num_hidden_layers=2, num_attention_heads=4,
+              num_key_value_heads=2, max_position_embeddings=64, rms_norm_eps=1e-5, rope_theta=1000.0)
+# config.json of each architecture that all variants start from.
+BASES = {
+    "llama": dict(COMMON),
+    "qwen2": dict(COMMON, use_sliding_window=True, sliding_window=4, max_window_layers=1),
+    "qwen3": dict(COMMON, head_dim=8, use_sliding_window=True, sliding_window=4, max_window_layers=1),
+    "mistral": dict(COMMON, sliding_window=4),
+}
+
+ABSENT = "<absent>"
+LLAMA3 = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0}
+QWEN, WINDOWED = ("qwen2", "qwen3"), ("qwen2", "qwen3", "mistral")
+
+
+@dataclasses.dataclass
+class Variant:
+    """`key` is what a refusal must name; `changes` maps keys to values, or to ABSENT."""
+    key: str
+    changes: dict
+    refused: bool = False
+    only: tuple = tuple(BASES)
+
+
+def one(key, *values, **settings):
+    return [Variant(key, {key: value}, **settings) for value in values]
+
+
+def no(key, *values, **settings):
+    return one(key, *values, refused=True, **settings)
+
+
+def rope(refused=False, key="rope_theta", **changes):
+    return [Variant(key, changes, refused=refused)]
+
+
+def shapes():
+    return (
+        no("vocab_size", 40, ABSENT) + no("hidden_size", 16, ABSENT) + no("intermediate_size", 32, ABSENT)
+        + no("num_hidden_layers", 1, 3, ABSENT) + no("num_attention_heads", 2, 5, ABSENT)
+        + no("num_key_value_heads", 4, 1, 3, None, ABSENT)
+        + no("head_dim", 16, 4, 7) + one("head_dim", 8)
+        + [Variant("head_dim", {"head_dim": 4, "num_attention_heads": 8, "num_key_value_heads": 4},
+                   only=("llama", "qwen2", "mistral"))]
+        + no("attention_bias", True, only=("llama", "qwen3")) + one("attention_bias", False)
+        + one("attention_bias", True, only=("qwen2", "mistral"))
+        + no("mlp_bias", True, only=("llama",)) + one("mlp_bias", False)
+        # A stored head is used, whatever the key says.
+        + one("tie_word_embeddings", True, False))
+
+
+def numbers():
+    return (
+        one("rms_norm_eps", 1e-2, 1e-6, ABSENT) + no("rms_norm_eps", "small")
+        + one("hidden_act", "silu", "swish", ABSENT) + no("hidden_act", "gelu", "relu", "gelu_pytorch_tanh")
+        + one("max_position_embeddings", 8, 4096, ABSENT)
+        + one("attention_dropout", 0.5) + one("initializer_range", 0.5)
+        + one("use_cache", False) + one("pretraining_tp", 2)
+        + one("pad_token_id", 3, None) + one("bos_token_id", 5, None) + one("eos_token_id", 7, [7, 8], None))
+
+
+def windows():
+    return (
+        one("sliding_window", 3, None, only=WINDOWED) + no("sliding_window", 4, only=("llama",))
+        + one("sliding_window", None, only=("llama",))
+        # 4096 in these classes.
+        + one("sliding_window", ABSENT, only=WINDOWED) + no("sliding_window", "four", 0, only=WINDOWED)
+        + one("use_sliding_window", False, ABSENT, only=QWEN) + one("use_sliding_window", False, only=("llama",))
+        + no("use_sliding_window", False, only=("mistral",))
+        + one("max_window_layers", 0, 2, ABSENT, only=QWEN) + no("max_window_layers", "one", only=QWEN)
+        + no("max_window_layers", 1, only=("mistral",)) + one("max_window_layers", 1, only=("llama",))
+        + one("layer_types", ["sliding_attention", "full_attention"], ["full_attention"] * 2, None, only=QWEN)
+        + one("layer_types", ["full_attention"] * 2, only=("llama",))
+        + no("layer_types", ["sliding_attention", "full_attention"], only=("llama", "mistral"))
+        + no("layer_types", ["full_attention"], ["full_attention", "linear_attention"],
+             ["full_attention", "chunked_attention"])
+        + [Variant("layer_types", {"use_sliding_window": False, "layer_types": ["full_attention", "sliding_attention"]},
+                   refused=True, only=QWEN)])
+
+
+def rotary():
+    both = {"rope_type": "linear", "factor": 2.0, "rope_theta": 300.0}
+    return (
+        one("rope_theta", 50, 20000.0, ABSENT) + no("rope_theta", None, 0, -5.0, "big")
+        # Beside an object that does not hold it, in it, and in both.
+        + rope(rope_parameters={"rope_type": "default"}) + rope(rope_parameters={}) + rope(rope_parameters=None)
+        + rope(rope_scaling={"rope_type": "default"}) + rope(rope_scaling={}) + rope(rope_scaling=None)
+        + rope(rope_parameters={"rope_type": "default", "rope_theta": 50.0})
+        + rope(rope_parameters={"rope_theta": 50.0}, rope_theta=ABSENT)
+        + rope(rope_scaling={"rope_type": "default", "rope_theta": 50.0})
+        + rope(rope_scaling={"type": "default", "rope_theta": 50.0}, rope_theta=ABSENT)
+        + rope(rope_scaling=both, rope_theta=ABSENT) + rope(rope_parameters=both)
+        + rope(rope_scaling={"rope_type": "linear", "factor": 2.0},
+               rope_parameters={"rope_type": "default", "rope_theta": 50.0}, rope_theta=ABSENT)
+        + rope(rope_scaling={"rope_type": "linear", "factor": 2.0}, rope_parameters={"rope_theta": 50.0})
+        + rope(rope_scaling={}, rope_parameters={"rope_theta": 50.0})
+        + rope(rope_parameters={"rope_theta": None, "rope_type": "default"}, refused=True)
+        + rope(rope_parameters={"rope_theta": "big"}, refused=True)
+        # Types, and what else objects hold.
+        + [Variant("factor", {name: {kind: "linear", "factor": factor}})
+           for name in ("rope_scaling", "rope_parameters") for kind in ("type", "rope_type") for factor in (2, 4.0)]
+        + rope(key="rope_type", rope_scaling={"type": "linear", "rope_type": "default", "factor": 1.0})
+        + rope(key="rope_type", rope_parameters={"type": "default", "rope_type": "linear", "factor": 2.0})
+        + rope(key="factor", rope_scaling={"type": "linear"}, refused=True)
+        + rope(key="factor", rope_scaling={"type": "default", "factor": 2.0}, refused=True)
+        + rope(key="factor", rope_scaling={"factor": 2.0}, refused=True)
+        + [Variant("rope_scaling", {"rope_scaling": {"rope_type": kind, "factor": 2.0}}, refused=True)
+           for kind in ("dynamic", "yarn", "longrope", "su", "ntk", "proportional", "mrope")]
+        + rope(key="rope_scaling", rope_scaling="linear", refused=True)
+        + rope(key="rope_parameters", rope_parameters=[1000.0], refused=True)
+        + rope(key="mrope_section", rope_scaling={"type": "default", "mrope_section": [1, 1, 2]}, refused=True)
+        + rope(key="attention_factor", rope_scaling={"type": "linear", "factor": 2.0, "attention_factor": 0.5},
+               refused=True)
+        + rope(key="stretch", rope_parameters={"rope_type": "default", "stretch": 2.0}, refused=True)
+        # Objects by kinds of layers: these classes have one rotary embedding.
+        + rope(key="full_attention", rope_parameters={"full_attention": {"rope_type": "default", "rope_theta": 50.0}},
+               refused=True)
+        + rope(key="sliding_attention", refused=True, rope_parameters={
+            "sliding_attention": {"rope_type": "default", "rope_theta": 50.0},
+            "full_attention": {"rope_type": "linear", "factor": 2.0, "rope_theta": 50.0}})
+        # Every channel turns.
+        + one("partial_rotary_factor", 1.0, 1, None) + no("partial_rotary_factor", 0.5)
+        + rope(key="partial_rotary_factor", rope_parameters={"partial_rotary_factor": 0.5}, refused=True)
+        + rope(key="partial_rotary_factor", rope_parameters={"partial_rotary_factor": 1.0})
+        + rope(key="partial_rotary_factor", partial_rotary_factor=0.5,
+               rope_scaling={"type": "linear", "factor": 2.0}, refused=True)
+        # The context that Llama 3's ramp refers to.
+        + [Variant("original_max_position_embeddings", changes) for changes in (
+            {"rope_scaling": {**LLAMA3, "original_max_position_embeddings": 16}},
+            {"rope_parameters": {**LLAMA3, "original_max_position_embeddings": 16, "rope_theta": 50.0}},
+            {"rope_scaling": LLAMA3}, {"rope_scaling": LLAMA3, "max_position_embeddings": 16},
+            {"rope_scaling": LLAMA3, "max_position_embeddings": ABSENT},
+            {"rope_scaling": LLAMA3, "original_max_position_embeddings": 16},
+            {"rope_scaling": {**LLAMA3, "original_max_position_embeddings": 32}, "original_max_position_embeddings": 16},
+            {"original_max_position_embeddings": 16},
+            {"rope_scaling": {"type": "linear", "factor": 2.0, "original_max_position_embeddings": 16}})]
+        + [Variant(name, {"rope_scaling": {**LLAMA3, "original_max_position_embeddings": 16, name: value}})
+           for name, value in (("factor", 2.0), ("low_freq_factor", 2.0), ("high_freq_factor", 8.0))]
+        + [Variant(name, {"rope_scaling": {key: value for key, value in LLAMA3.items() if key != name}}, refused=True)
+           for name in ("factor", "low_freq_factor", "high_freq_factor")]
+        + [Variant(name, {"rope_scaling": {**LLAMA3, name: "much"}}, refused=True)
+           for name in ("factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings")])
+
+
+def housekeeping():
+    """What every configuration may have."""
+    return (
+        one("transformers_version", "4.40.0", None) + one("architectures", None, ABSENT)
+        + one("dtype", "float16", "bfloat16") + one("torch_dtype", "float16")
+        + one("output_hidden_states", True) + one("output_attentions", True) + one("return_dict", True)
+        + one("chunk_size_feed_forward", 2)
+        + one("id2label", {"0": "a"}) + one("label2id", {"a": 0}) + one("problem_type", "regression")
+        + one("num_labels", 3) + one("name_or_path", "x") + one("_name_or_path", "x") + one("_commit_hash", "x")
+        + one("attn_implementation", "eager") + one("_attn_implementation", "eager")
+        + one("is_encoder_decoder", False) + no("is_encoder_decoder", True)
+        + one("is_decoder", True) + one("add_cross_attention", False) + no("add_cross_attention", True)
+        + one("cross_attention_hidden_size", None) + no("cross_attention_hidden_size", 32)
+        + one("tie_encoder_decoder", False) + one("torchscript", True) + one("use_bfloat16", True)
+        + one("tf_legacy_loss", True) + one("finetuning_task", "x") + one("task_specific_params", {"a": 1})
+        + one("tokenizer_class", "X") + one("prefix", "x") + one("sep_token_id", 3)
+        + one("decoder_start_token_id", 3)
+        + one("pruned_heads", {}, None) + no("pruned_heads", {"0": [1]})
+        + one("per_layer_config", None) + no("per_layer_config", {"0": {"rms_norm_eps": 0.1}})
+        + one("temperature", 0.3) + one("top_p", 0.5) + one("repetition_penalty", 1.5) + one("max_length", 7)
+        + one("no_repeat_ngram_size", 3) + one("do_sample", True)
+        + one("unsloth_version", "1") + one("my_own_note", {"a": 1})
+        + one("quantization_config", None) + no("quantization_config", {"quant_method": "bitsandbytes"}))
+
+
+def foreign():
+    """Keys that change what other models compute; with these values they would here."""
+    neutral = (
+        one("use_bidirectional_attention", False, None) + one("is_causal", True) + one("attn_logit_softcapping", None)
+        + one("final_logit_softcapping", None) + one("logit_scale", 1.0) + one("embedding_multiplier", 1.0)
+        + one("num_experts", 0) + one("num_local_experts", None) + one("qk_norm", False)
+        + one("attention_sinks", None) + one("use_qk_norm", False))
+    refused = (
+        no("use_bidirectional_attention", True) + no("is_causal", False) + no("attn_logit_softcapping", 30.0)
+        + no("final_logit_softcapping", 30.0) + no("logit_scale", 0.5) + no("embedding_multiplier", 12.0)
+        + no("residual_multiplier", 0.2) + no("attention_multiplier", 0.1) + no("logits_scaling", 8.0)
+        + no("query_pre_attn_scalar", 24) + no("num_experts", 4) + no("num_local_experts", 4)
+        + no("n_routed_experts", 4) + no("num_experts_per_tok", 2) + no("qk_norm", True) + no("use_qk_norm", True)
+        + no("clip_qkv", 8.0) + no("scale_emb", 12) + no("scale_depth", 1.4) + no("rope_interleaved", True)
+        + no("rotary_dim", 4) + no("rotary_pct", 0.25) + no("no_rope_layers", [1, 0]) + no("use_rope", False)
+        + no("attn_temperature_tuning", True) + no("attention_chunk_size", 4) + no("kv_lora_rank", 4)
+        + no("parallel_attn", True) + no("alibi", True) + no("position_embedding_type", "alibi"))
+    return neutral + refused
+
+
+VARIANTS = shapes() + numbers() + windows() + rotary() + housekeeping() + foreign()
+
+
+def weights(architecture):
+    """Random weights of the base configuration, norms and biases included, in bfloat16."""
+    config = AutoConfig.for_model(architecture, **BASES[architecture])
+    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+    random = torch.Generator().manual_seed(sorted(BASES).index(architecture))
+    state = {}
+    for name, parameter in model.state_dict().items():
+        noise = torch.randn(parameter.shape, generator=random)
+        scale = 0.3 if "norm" in name or name.endswith("bias") else 2 * parameter.shape[-1] ** -0.5
+        state[name] = (scale * noise + ("norm" in name)).to(torch.bfloat16).contiguous()
+    return state
+
+
+@torch.no_grad()
+def logits(directory):
+    """Logits [T, V] by transformers, or None when it cannot read all of the model from the files."""
+    try:
+        model, info = AutoModelForCausalLM.from_pretrained(
+            directory, dtype=torch.float32, output_loading_info=True)
+        found = model.eval()(input_ids=torch.tensor([TOKENS]), use_cache=False)
+    except Exception as error:  # noqa: BLE001: whatever it is, there are no logits
+        return None, f"{type(error).__name__}: {str(error).strip().splitlines()[0][:100]}"
+    if info["missing_keys"] or info["mismatched_keys"]:
+        return None, f"{len(info['missing_keys'])} missing, {len(info['mismatched_keys'])} mismatched"
+    values = found[0] if isinstance(found, tuple) else found.logits
+    return values[0].float(), f"unexpected {sorted(info['unexpected_keys'])[:2]}" if info["unexpected_keys"] else ""
+
+
+def check_complete(architecture):
+    """Every field of the configuration class has a variant."""
+    fields = {field.name for field in dataclasses.fields(type(AutoConfig.for_model(architecture)))}
+    varied = {key for variant in VARIANTS if architecture in variant.only for key in variant.changes}
+    assert fields <= varied, f"{architecture}: no variant of {sorted(fields - varied)}"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--show", action="store_true", help="print what transformers makes of every variant")
+    options = parser.parse_args()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    torch.set_num_threads(1)
+    FIXTURES.mkdir(parents=True, exist_ok=True)
+    written, golden, failures = [], {}, 0
+    for architecture, base in BASES.items():
+        check_complete(architecture)
+        file = FIXTURES / f"{architecture}.safetensors"
+        save_file(weights(architecture), file, metadata={"format": "pt"})
+        distinct = []
+        with tempfile.TemporaryDirectory() as work:
+            (Path(work) / "model.safetensors").symlink_to(file)
+            for variant in [Variant("", {})] + [v for v in VARIANTS if architecture in v.only]:
+                config = {"model_type": architecture, **base, **variant.changes}
+                config = {key: value for key, value in config.items() if value != ABSENT}
+                (Path(work) / "config.json").write_text(json.dumps(config), encoding="utf-8")
+                entry = {"architecture": architecture, "key": variant.key, "changes": variant.changes}
+                found, words = logits(work) if options.show or not variant.refused else (None, "")
+                if options.show:
+                    same = [n for n, other in enumerate(distinct) if found is not None and torch.equal(other, found)]
+                    print(architecture, "refused" if variant.refused else "logits", json.dumps(variant.changes),
+                          "->", "nothing" if found is None else same or "other logits", words)
+                if not variant.refused:
+                    if found is None:
+                        failures += 1
+                        print(f"no logits: {architecture} {variant.changes}: {words}")
+                        continue
+                    number = next((n for n, other in enumerate(distinct) if torch.equal(other, found)), None)
+                    if number is None:
+                        number = len(distinct)
+                        distinct.append(found)
+                    entry["logits"] = number
+                written.append(entry)
+        golden[architecture] = torch.stack(distinct)
+    assert not failures, f"{failures} variants have no logits"
+    save_file(golden, FIXTURES / "logits.safetensors")
+    lines = ",\n".join(json.dumps(entry) for entry in written)
+    bases = ",\n".join(f"  {json.dumps(name)}: {json.dumps(base)}" for name, base in BASES.items())
+    (FIXTURES / "variants.json").write_text(
+        f'{{"tokens": {json.dumps(TOKENS)}, "absent": {json.dumps(ABSENT)},\n"bases": {{\n{bases}\n}},\n'
+        f'"variants": [\n{lines}\n]}}\n', encoding="utf-8")
+    print(len(written), "variants,", sum(len(rows) for rows in golden.values()), "distinct logits")
+
+
+if __name__ == "__main__":
+    main()

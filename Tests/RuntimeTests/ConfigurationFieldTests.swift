@@ -1,0 +1,93 @@
+import Architectures
+import Checkpoints
+import ModelFiles
+import StrictJSON
+import TensorTypes
+import TestSupport
+import Testing
+
+@testable import Runtime
+
+/// Every field of the source configurations of `transformers`, changed one at a time: the logits are
+/// those that it computes, or the file is refused, naming the key. There is no third outcome.
+///
+/// Tests/Reference/make_field_fixtures.py makes the fixtures.
+struct ConfigurationFieldTests {
+  private let directory: TemporaryDirectory
+
+  init() throws { directory = try TemporaryDirectory() }
+
+  /// The variants of all architectures.
+  private struct Variants {
+    var tokens: [Int]
+    var absent: JSONValue
+    var bases: JSONObject
+    var list: [JSONValue]
+
+    init() throws {
+      let document = try ModelFiles.JSONFile.object(Repository.fixture("fields/variants.json"))
+      tokens = try #require(document["tokens"]?.array).compactMap(\.int)
+      absent = try #require(document["absent"])
+      bases = try #require(document["bases"]?.object)
+      list = try #require(document["variants"]?.array)
+    }
+
+    /// The config.json of a variant.
+    func configuration(_ variant: JSONValue, _ architecture: String) throws -> JSONObject {
+      var object = try #require(bases[architecture]?.object)
+      object["model_type"] = .string(architecture)
+      for (key, value) in try #require(variant["changes"]?.object).members {
+        object[key] = value == absent ? nil : value
+      }
+      return object
+    }
+  }
+
+  /// Why the model in `directory` is refused; nil when it is not.
+  private func refusal(_ open: () throws -> Model) throws -> (any ReportableError)? {
+    do {
+      _ = try open()
+      return nil
+    } catch let error as any ReportableError {
+      return error
+    }
+  }
+
+  @Test(arguments: ["llama", "qwen2", "qwen3", "mistral"])
+  func `are used or refused by name`(_ architecture: String) throws {
+    let variants = try Variants()
+    let golden = try SafetensorsFile(path: Repository.fixture("fields/logits.safetensors"))
+    let expected = try golden.elements(architecture, as: Float.self)
+    let weights = try Files.bytes(Repository.fixture("fields/\(architecture).safetensors"))
+    try directory.write("m/model.safetensors", weights)
+    var computed = 0, refused = 0
+    for variant in variants.list where variant["architecture"]?.string == architecture {
+      let configuration = JSONValue.object(try variants.configuration(variant, architecture))
+      try directory.write("m/config.json", configuration.compact)
+      let changes = variant["changes"]?.compact ?? ""
+      guard let number = variant["logits"]?.int else {
+        let error = try refusal { try openModel(directory("m")) }
+        guard let error else {
+          Issue.record("not refused: \(changes)")
+          continue
+        }
+        let key = variant["key"]?.string ?? ""
+        #expect(error.description.contains(key), "\(changes): \(error)")
+        #expect(error.exitCode == 2)
+        refused += 1
+        continue
+      }
+      do {
+        let model = try openModel(directory("m"))
+        let count = variants.tokens.count * model.description.vocabularySize
+        let logits = try model.logits(variants.tokens)
+        let rows = expected[number * count..<(number + 1) * count]
+        #expect(difference(logits, rows) < GoldenLogitsTests.tolerance, "\(changes)")
+        computed += 1
+      } catch {
+        Issue.record("refused: \(changes): \(error)")
+      }
+    }
+    #expect(computed > 100 && refused > 60)
+  }
+}
