@@ -13,7 +13,7 @@ public enum HealingError: ReportableError, Equatable {
   case expertsLayerByLayer
   case noExperts
   case tooFewTokens(Int, needed: Int)
-  case memory(needed: ByteSize, limit: ByteSize)
+  case memory(stage: String, needed: ByteSize, limit: ByteSize)
   case cannotCluster(String)
   case cannotCarve(String)
   case refitMemory(needed: ByteSize, limit: ByteSize)
@@ -39,8 +39,8 @@ public enum HealingError: ReportableError, Equatable {
     case .noExperts: "the model has no experts that could be trained"
     case .tooFewTokens(let tokens, let needed):
       "the texts have \(counted(tokens, "token")), at least \(needed) are needed"
-    case .memory(let needed, let limit):
-      "the second stage takes about \(needed), more than the \(limit) allowed"
+    case .memory(let stage, let needed, let limit):
+      "the \(stage) stage takes about \(needed), more than the \(limit) allowed"
     case .cannotCluster(let part):
       "the model has \(part), which the refit of experts does not know"
     case .cannotCarve(let part): "the model has \(part), which carving does not know"
@@ -74,7 +74,10 @@ public enum HealingError: ReportableError, Equatable {
     case .tooFewTokens: "give more --text, or a smaller --context"
     case .cannotCluster: "use --router zero or random:STD"
     case .refitMemory: "leave out --teacher, or allow more with --max-ram"
-    case .memory: "train less (--distill-scope, --distill-steps), or allow more with --max-ram"
+    case .memory("first", let needed, _):
+      "allow --max-ram \(needed.exact), or give a smaller --batch or --context, or --method ridge"
+    case .memory(_, let needed, _):
+      "train less (--distill-scope, --distill-steps), or allow --max-ram \(needed.exact)"
     case .diverged: "give a smaller --learning-rate"
     case .distillationDiverged: "give a smaller --distill-learning-rate"
     default: nil

@@ -1,3 +1,4 @@
+import Architectures
 import Kernels
 
 extension Model {
@@ -9,6 +10,7 @@ extension Model {
   package func logProbabilities(
     of tokens: [Int], at positions: Range<Int>, hidden: FloatMatrix
   ) throws -> [Double] {
+    try description.requireRows(for: tokens)
     var found: [Double] = []
     for first in stride(from: positions.lowerBound, to: positions.upperBound, by: Self.rowsAtOnce) {
       let part = first..<min(first + Self.rowsAtOnce, positions.upperBound)

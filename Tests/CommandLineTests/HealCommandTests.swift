@@ -1,3 +1,4 @@
+import Architectures
 import Foundation
 import StrictJSON
 import TestSupport
@@ -39,6 +40,28 @@ import Testing
       "verify", directory("out"), "--source", Repository.tinyQwen2
     ).succeeded()
     #expect(report.text.contains("44 tensors healed"))
+  }
+
+  @Test func `a limit that a layer does not fit is refused, with one that works`() throws {
+    let changes: [String: JSONValue?] = [
+      "hidden_size": 2048, "intermediate_size": 16384, "num_hidden_layers": 1,
+      "vocab_size": 2048, "sliding_window": 64,
+    ]
+    let configuration = try TinyModel.mistral.configuration(changes)
+    try directory.write("c.json", JSONValue.object(configuration.object).pretty)
+    // Nothing but holes: the structure is what counts.
+    try Program.run(
+      "synthesize", directory("c.json"), directory("wide"), "--sparse", "--dtype", "float32",
+      "--quiet"
+    ).succeeded()
+    try Files.copy(
+      Repository.tinyQwen2 + "/tokenizer.json", to: directory("wide/tokenizer.json"))
+    var arguments = heal(to: "out", "--max-ram", "256MiB")
+    arguments[1] = directory("wide")
+    arguments[arguments.firstIndex(of: Repository.tinyQwen2) ?? 0] = directory("wide")
+    // Two layers of 0.45 GB are mapped at a time.
+    try Program.run(arguments).refused(naming: "first stage", "--max-ram 1", "MiB, or", "--batch")
+    #expect(directory.names == ["c.json", "copied", "wide"])
   }
 
   @Test func `a killed second stage resumes to the same bytes, with the window it was given`()

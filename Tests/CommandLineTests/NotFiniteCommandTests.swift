@@ -50,7 +50,10 @@ struct NotFiniteCommandTests {
       ["logits", path, "--tokens", "1,2", "--output", directory("l.safetensors")],
       ["report", path, "--output", directory("r"), "--text", text, "--tokens", "160"],
       ["export", path, out, "--profile", "hf"],
-    ]
+    ].map { command in
+      // What a fit has done before it met the weight stays in a partial directory.
+      command + ["--quiet"] + (command.contains(out) ? ["--force"] : [])
+    }
   }
 
   @Test(arguments: [Float.nan, .infinity])
@@ -61,17 +64,17 @@ struct NotFiniteCommandTests {
       let tensor = command[0] == "upcycle" ? "up_proj.weight" : name
       try Program.run(command).refused(naming: "layers.2", tensor, "\(value)", "[0, 7]")
     }
-    #expect(directory.names == ["c"])
+    #expect(!Files.exist(directory("out")) && !Files.exist(directory("r")))
     let verified = try Program.run("verify", path, "--level", "values")
     #expect(verified.code == 1)
   }
 
   @Test func `activations that overflow are named by their weight or layer`() throws {
     let path = try planted("c", [Float](repeating: 3e38, count: 384 * 128 - 7))
-    for command in commands(path).dropLast() where command[0] != "upcycle" || command.count > 5 {
+    for command in commands(path).dropLast() where command[0] != "upcycle" || command.count > 7 {
       try Program.run(command).refused(naming: "float32")
     }
-    #expect(directory.names == ["c"])
+    #expect(!Files.exist(directory("out")) && !Files.exist(directory("l.safetensors")))
   }
 
   @Test(arguments: ["bfloat16", "float16"])

@@ -253,8 +253,11 @@ struct HealRunner {
   ) throws -> Healer {
     let temporary = FileManager.default.temporaryDirectory.path
     let healer = try healer(model, source, tokens: tokens, directory: temporary)
-    if let limit = output.limits.maxRam, healer.distillationBytes > limit.bytes {
-      throw HealingError.memory(needed: ByteSize(healer.distillationBytes), limit: limit)
+    if let limit = output.limits.maxRam {
+      let (stage, needed) = try healer.memoryNeeded()
+      if needed > limit.bytes {
+        throw HealingError.memory(stage: stage, needed: ByteSize(needed), limit: limit)
+      }
     }
     return healer
   }
