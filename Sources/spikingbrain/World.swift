@@ -36,8 +36,11 @@ enum World {
       } catch let code as ExitCode where ranks.size > 1 {
         throw CheckFailed(exitCode: code.rawValue)
       } catch {
-        throw error is any ReportableError || error is ExitCode || error is ValidationError
-          || error is CleanExit ? error : UnexpectedError(error)
+        // Help and usage are errors of the argument parser's own.
+        let isKnown =
+          error is any ReportableError
+          || String(reflecting: type(of: error)).hasPrefix("ArgumentParser.")
+        throw isKnown ? error : UnexpectedError(error)
       }
     }
   }

@@ -19,7 +19,9 @@ struct CommitTests {
 
   /// Writes the output as a run does that may be a resumed one; returns whether there was nothing
   /// left to do.
-  private func run(resume: Bool = false, force: Bool = false) throws -> Bool {
+  private func run(
+    resume: Bool = false, force: Bool = false, probe: CommitProbe = CommitProbe()
+  ) throws -> Bool {
     let files = whole
     if resume,
       try OutputDirectory.isComplete(
@@ -41,23 +43,21 @@ struct CommitTests {
         tensors: [])
       try output.write(Array(manifest.json.pretty.utf8), to: Manifest.fileName)
     }
-    try output.commit()
+    try output.commit(probe)
     return false
   }
 
   /// Runs until `step`; false when the run never comes to it.
   private func runAndKill(
-    at step: CommitStep, force: Bool, exchanging: Bool,
-    before: @escaping @Sendable () -> Void = {}
+    at step: CommitStep, force: Bool, exchanging: Bool, before: @escaping () -> Void = {}
   ) throws -> Bool {
+    let probe = CommitProbe(exchanges: exchanging) { reached in
+      guard reached == step else { return nil }
+      before()
+      return Self.kill
+    }
     do {
-      _ = try CommitStep.$exchanges.withValue(exchanging) {
-        try CommitStep.$observer.withValue({ reached in
-          guard reached == step else { return nil }
-          before()
-          return Self.kill
-        }) { try run(force: force) }
-      }
+      _ = try run(force: force, probe: probe)
       return false
     } catch let error as CheckpointError where error == Self.kill {
       return true

@@ -148,14 +148,13 @@ import Testing
 
   @Test func `ended by a signal, it says how to go on`() throws {
     let large = try Large.shared.get()
-    for signal in [SIGINT, SIGTERM] {
-      let running = try start(large, until: 2)
-      running.send(signal)
-      let ended = try running.wait()
-      #expect(ended.code == -Int(signal), "the run was over before it was ended")
-      #expect(ended.error.split(separator: "\n").count { $0.contains("--resume") } == 1)
-      try Files.remove(directory("out.partial"))
-    }
+    // SIGINT does the same, but whoever starts the tests may have it ignored.
+    let running = try start(large, until: 2)
+    running.send(SIGTERM)
+    let ended = try running.wait()
+    #expect(ended.code == -Int(SIGTERM), "the run was over before it was ended")
+    #expect(ended.errorLines.count { $0.contains("--resume") } == 1)
+    #expect(directory.names == ["out.partial"])
   }
 
   @Test func `a source that changes meanwhile is found`() throws {

@@ -123,7 +123,7 @@ struct ResumeTests {
       guard case .fingerprintDiffers(_, let differences) = error as? CheckpointError else {
         return false
       }
-      return differences.map(\.key) == ["recipe"]
+      return differences.map(\.key) == ["--shard-size", "--window"]
     }
     #expect(Files.exist(directory("out.partial")), "still there to be resumed rightly")
   }

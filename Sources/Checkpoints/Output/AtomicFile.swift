@@ -89,9 +89,13 @@ public final class AtomicFile {
     guard FileStatus.size(path) != nil else {
       throw .outputNotReplaceable(path: path, reason: "it is not a file")
     }
-    // What this program wrote into a directory that it reads is no part of that.
     let isOwn = isOwn(path)
-    for input in isOwn ? inputs : SourceFiles.all(inputs) where FileStatus.isSame(path, input) {
+    var sources = inputs
+    // What this program wrote into a directory that it reads is no part of that.
+    for input in inputs where !isOwn && FileStatus.isDirectory(input) {
+      sources += try FileStatus.names(in: input).map { RelativeName.join(input, $0) }
+    }
+    for input in sources where FileStatus.isSame(path, input) {
       throw .outputNotReplaceable(path: path, reason: "it is the input \(input)")
     }
     guard force || isOwn else { throw .outputExists(path: path) }

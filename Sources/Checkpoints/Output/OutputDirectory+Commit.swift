@@ -10,7 +10,10 @@ extension OutputDirectory {
   /// says that the output is whole; the directory gets its name; an old output, exchanged for it in
   /// one step where the file system can do that, gets a name that says what it is and is removed;
   /// intermediate files are removed; and last the journal.
-  public func commit() throws(CheckpointError) {
+  public func commit() throws(CheckpointError) { try commit(CommitProbe()) }
+
+  /// The same, ended by `probe` where that says so.
+  package func commit(_ probe: CommitProbe) throws(CheckpointError) {
     precondition(part == 0)
     let open = state.withLock { $0.open.map(\.text).sorted() }
     guard open.isEmpty else { throw .unfinishedFiles(path: partialPath, files: open) }
@@ -19,15 +22,15 @@ extension OutputDirectory {
       Result { () throws(CheckpointError) in try state.journal?.markWhole() }
     }.get()
     try FileStatus.sync(directory: partialPath)
-    try CommitStep.marked.passed()
-    try moveIntoPlace()
+    try probe.passed(.marked)
+    try moveIntoPlace(probe)
     state.withLock {
       $0.isInPlace = true
       $0.journal = nil
     }
     try FileStatus.sync(directory: RelativeName.directory(path))
-    try CommitStep.moved.passed()
-    try OutputDirectory.finishCommit(of: path)
+    try probe.passed(.moved)
+    try OutputDirectory.finishCommit(of: path, probe)
     state.withLock { $0.lock = nil }
   }
 
@@ -72,7 +75,7 @@ extension OutputDirectory {
   }
 
   /// Renames the partial directory; an old output has another name then.
-  private func moveIntoPlace() throws(CheckpointError) {
+  private func moveIntoPlace(_ probe: CommitProbe) throws(CheckpointError) {
     if cfs_rename_new(partialPath, path) == 0 { return }
     switch errno {
     case EEXIST: break
@@ -85,10 +88,10 @@ extension OutputDirectory {
       throw isResumable ? .outputInTheWay(path: path) : .outputExists(path: path)
     }
     try OutputDirectory.requireReplaceable(path, inputs: inputs)
-    if CommitStep.exchanges && cfs_rename_exchange(partialPath, path) == 0 { return }
+    if probe.exchanges && cfs_rename_exchange(partialPath, path) == 0 { return }
     let old = OutputDirectory.replacedPath(path)
     try OutputDirectory.move(path, to: old)
-    try CommitStep.setAside.passed()
+    try probe.passed(.setAside)
     do throws(CheckpointError) {
       try OutputDirectory.move(partialPath, to: path)
     } catch {
@@ -108,7 +111,9 @@ extension OutputDirectory {
 
   /// Removes what is not part of the output `path`, which has its name: the output that it replaced,
   /// intermediate files, journals.
-  private static func finishCommit(of path: String) throws(CheckpointError) {
+  private static func finishCommit(
+    of path: String, _ probe: CommitProbe = CommitProbe()
+  ) throws(CheckpointError) {
     let partial = path + ".partial", old = replacedPath(path)
     // The exchange leaves the old output there; a journal would be that of another run.
     if FileStatus.isRealDirectory(partial), let lock = try? DirectoryLock(partial),
@@ -117,13 +122,13 @@ extension OutputDirectory {
       if FileStatus.isTaken(old) { try FileStatus.removeTree(old) }
       try move(partial, to: old)
       withExtendedLifetime(lock) {}
-      try CommitStep.setAside.passed()
+      try probe.passed(.setAside)
     }
     if FileStatus.isTaken(old) { try FileStatus.removeTree(old) }
-    try CommitStep.oldRemoved.passed()
+    try probe.passed(.oldRemoved)
     let work = RelativeName.join(path, workspaceName)
     if FileStatus.isTaken(work) { try FileStatus.removeTree(work) }
-    try CommitStep.workRemoved.passed()
+    try probe.passed(.workRemoved)
     let journals = try FileStatus.names(in: path).filter { $0.hasPrefix(OutputJournal.fileName) }
     // The journal itself last: it says that there is something to remove.
     for name in journals.sorted(by: >) {
@@ -164,17 +169,28 @@ extension OutputDirectory {
   }
 }
 
-/// The points of a commit at which a run may be killed, for tests that kill it there.
+/// The points of a commit at which a run may be killed.
 package enum CommitStep: Sendable {
   case marked, setAside, moved, oldRemoved, workRemoved
+}
 
-  /// Asked after each step; an error that it returns ends the run there as a kill would.
-  @TaskLocal package static var observer: (@Sendable (CommitStep) -> CheckpointError?)?
+/// Lets tests kill a run at each of them.
+package struct CommitProbe {
   /// Whether directories are exchanged where the file system can.
-  @TaskLocal package static var exchanges = true
+  package var exchanges: Bool
+  /// Asked after each step; an error that it returns ends the run there as a kill would.
+  package var ending: (CommitStep) -> CheckpointError?
 
-  func passed() throws(CheckpointError) {
-    if let error = CommitStep.observer?(self) { throw error }
+  /// A probe; without arguments one that changes nothing.
+  package init(
+    exchanges: Bool = true, ending: @escaping (CommitStep) -> CheckpointError? = { _ in nil }
+  ) {
+    self.exchanges = exchanges
+    self.ending = ending
+  }
+
+  func passed(_ step: CommitStep) throws(CheckpointError) {
+    if let error = ending(step) { throw error }
   }
 }
 

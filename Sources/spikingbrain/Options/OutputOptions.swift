@@ -60,7 +60,7 @@ extension Report {
   static func alreadyComplete(_ out: String, _ json: JSONObject = JSONObject()) -> Report {
     var json = json
     json["output"] = .string(out)
-    return Report(json: .object(json), text: "\(out) is already complete")
+    return Report(json: .object(json), text: "\(out) is already complete", wasComplete: true)
   }
 }
 

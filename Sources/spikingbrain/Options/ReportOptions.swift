@@ -6,6 +6,8 @@ import TensorTypes
 struct Report {
   var json: JSONValue
   var text: String
+  /// Whether nothing was done, as an earlier run had done all.
+  var wasComplete = false
 }
 
 /// Options of every subcommand that reports something.

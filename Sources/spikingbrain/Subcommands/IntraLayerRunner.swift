@@ -39,6 +39,7 @@ struct IntraLayerRunner {
       )
     ])
     let report = try PlanRunner(output: output).run(plan, from: source.inputs, to: out)
+    guard !report.wasComplete else { return report }
     var json = report.json.object ?? JSONObject()
     json["measured"] = .object(plan.measurements)
     let lines = distances.map {

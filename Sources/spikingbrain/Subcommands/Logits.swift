@@ -38,6 +38,7 @@ struct Logits: ParsableCommand {
     let runnable = try RunnableModel(ckpt, limits: limits)
     let file = FloatTensorFile(
       path: output, kind: .logits, force: force, inputs: runnable.file.inputs)
+    try runnable.model.description.requireRows(for: ids)
     try file.requireReplaceable()
     let model = runnable.model
     var state = DecodingState(for: model.description)

@@ -97,7 +97,7 @@ struct UpcycleRunner {
     let report = try PlanRunner(output: output).run(
       plan, from: file.inputs, to: out, into: directory)
     var json = report.json.object ?? JSONObject()
-    guard let measured else { return report }
+    guard let measured, !report.wasComplete else { return report }
     json["measured"] = .object(measured.json)
     return Report(json: .object(json), text: report.text + "\n" + measured.text)
   }
