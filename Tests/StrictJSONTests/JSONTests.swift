@@ -21,7 +21,9 @@ import Testing
 
   @Test func depthIsBounded() {
     let text = String(repeating: "[", count: 100_000)
-    #expect(throws: JSONError.tooDeep(limit: 128, offset: 129)) { try JSONParser.parse(text) }
+    #expect(throws: JSONError.tooDeep(limit: 128, offset: 129)) {
+      try JSONParser.parse(text, limit: .tensors)
+    }
   }
 
   @Test func valuesAreCounted() throws {

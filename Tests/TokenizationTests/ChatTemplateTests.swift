@@ -158,7 +158,8 @@ import Testing
   @Test(arguments: [
     "1" + String(repeating: " if 1", count: 100_000), String(repeating: "[", count: 100_000),
     "x" + String(repeating: ".a", count: 100_000), "1" + String(repeating: " is x", count: 100_000),
-    "x" + String(repeating: "|trim", count: 100_000), String(repeating: "{1:", count: 100_000),
+    "x" + String(repeating: "|trim", count: 100_000),
+    String(repeating: "{1:", count: 1000) + "1" + String(repeating: "}", count: 1000),
     String(repeating: "(", count: 100) + "1"
       + String(repeating: String(repeating: " + 1", count: 100) + ")", count: 100),
   ])

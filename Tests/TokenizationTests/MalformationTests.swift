@@ -158,6 +158,23 @@ import Testing
     #expect(error(try Fixtures.document("gpt2", with: [("post_processor", roberta)])) != nil)
   }
 
+  @Test func tablesOfReplacementsAreChecked() throws {
+    for table in [
+      "", "AAA=", "no base64!", "AAAAAA==", "CAAAAAAAAAA=", "AwAAAAAAAA==", "BAAAAAAAAAD/",
+    ] {
+      let normalizer: JSONValue = ["type": "Precompiled", "precompiled_charsmap": .string(table)]
+      let found = error(try Fixtures.document("gpt2", with: [("normalizer", normalizer)]))
+      #expect(found?.location == "normalizer.precompiled_charsmap", "\(table)")
+    }
+    // A trie of one unit that leads out of itself.
+    let normalizer: JSONValue = [
+      "type": "Precompiled", "precompiled_charsmap": "BAAAAAD///8A",
+    ]
+    let tokenizer = try Tokenizer(
+      tokenizerJSON: Fixtures.document("gpt2", with: [("normalizer", normalizer)]))
+    #expect(tokenizer.decode(tokenizer.encode("a\u{301}b")) == "a\u{301}b")
+  }
+
   @Test func unigramModelsNeedPiecesScoresAndAnUnknown() throws {
     func unigram(_ members: [(String, JSONValue)]) -> TokenizationError? {
       var model = JSONObject([

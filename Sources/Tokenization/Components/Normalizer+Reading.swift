@@ -1,6 +1,7 @@
 extension Normalizer {
   private static let supported = [
     "Sequence", "NFC", "NFD", "NFKC", "NFKD", "Lowercase", "Prepend", "Replace", "Strip",
+    "Precompiled",
   ]
 
   /// Reads the member `normalizer` of a tokenizer file.
@@ -24,6 +25,8 @@ extension Normalizer {
           try Pattern(try field.member("pattern")),
           with: Array(try field.member("content").string.utf8))
       ]
+    case "Precompiled":
+      steps = [.characterMap(try CharacterMap(try field.member("precompiled_charsmap")))]
     case "Strip":
       steps = [
         .strip(

@@ -7,6 +7,7 @@ struct Normalizer: Sendable {
     case prepend([UInt8])
     case replace(Pattern, with: [UInt8])
     case strip(left: Bool, right: Bool)
+    case characterMap(CharacterMap)
   }
 
   var steps: [Step] = []
@@ -20,6 +21,7 @@ extension Normalizer.Step {
   fileprivate func apply(to text: [UInt8]) -> [UInt8] {
     switch self {
     case .unicode(let form): return form.apply(to: text)
+    case .characterMap(let map): return map.apply(to: text)
     case .lowercase:
       var lowered: [UInt8] = []
       text.forEachScalar(in: text.indices) { scalar, _ in

@@ -6,6 +6,7 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalize
 from tokenizers import pre_tokenizers as pre
 from tokenizers import processors, trainers
 
+from pieces import charsmap
 from samples import CORPUS
 
 QWEN2 = (
@@ -231,9 +232,12 @@ def unigram():
 
 
 def unigram_unknown():
-    """Unknown scalars are one token together; a whole text is a word."""
+    """Unknown scalars are one token together; a whole text is a word. SentencePiece's table of
+    replacements before it."""
     tokenizer = Tokenizer(models.Unigram())
-    tokenizer.normalizer = normalizers.NFKC()
+    tokenizer.normalizer = normalizers.Sequence(
+        [normalizers.Precompiled(charsmap()), normalizers.Replace(Regex(" {2,}"), " ")]
+    )
     tokenizer.decoder = decoders.Fuse()
     return unigram_model(tokenizer, False)
 

@@ -1,9 +1,18 @@
-"""A small SentencePiece model."""
+"""Small SentencePiece models."""
 
 import io
+import tempfile
 
 import sentencepiece
 from samples import CORPUS
+from sentencepiece import sentencepiece_model_pb2
+
+# Replacements: what is longer than its beginning that is there too, what is nothing afterwards.
+RULES = [
+    ("FB01", "66 69"), ("212B", "C5"), ("3000", "20"), ("200B", ""), ("41 30A", "C5"),
+    ("65 301", "E9"), ("1F469 200D", "2640"), ("FF21", "41"), ("2026", "2E 2E 2E"),
+    ("D A", "A"), ("915 94D", "4B"), ("E9", "65 2F"), ("1F44D", "2B 31"), ("20 301", "27"),
+]
 
 
 def sentencepiece_gguf() -> tuple:
@@ -29,3 +38,18 @@ def sentencepiece_gguf() -> tuple:
         "bosID": processor.bos_id(), "eosID": processor.eos_id(),
         "unknownID": processor.unk_id(),
     }
+
+
+def charsmap() -> bytes:
+    """The table that SentencePiece compiles of the replacements above."""
+    model = io.BytesIO()
+    with tempfile.NamedTemporaryFile("w", suffix=".tsv") as rules:
+        rules.writelines(f"{text}\t{replacement}\n" for text, replacement in RULES)
+        rules.flush()
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(CORPUS), model_writer=model, vocab_size=300,
+            normalization_rule_tsv=rules.name, hard_vocab_limit=False, minloglevel=2,
+        )
+    proto = sentencepiece_model_pb2.ModelProto()
+    proto.ParseFromString(model.getvalue())
+    return proto.normalizer_spec.precompiled_charsmap
