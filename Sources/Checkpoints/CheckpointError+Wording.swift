@@ -4,6 +4,10 @@ import StrictJSON
 import TensorTypes
 
 extension CheckpointError {
+  /// What to do with an adapter that is not part of a model.
+  package static let mergeAdvice =
+    "merge it into its base model first (in PEFT: merge_and_unload), and give the result"
+
   public var what: String {
     switch self {
     case .system(_, let operation, let code): "cannot \(operation.rawValue): \(reason(code))"
@@ -105,7 +109,8 @@ extension CheckpointError {
   public var location: String? {
     switch self {
     case .system(let file, _, _), .isDirectory(let file), .notRegularFile(let file),
-      .emptyFile(let file), .placeholder(let file, _), .invalidFileName(let file, _), .writeFailed(let file, _, _),
+      .emptyFile(let file), .placeholder(let file, _), .invalidFileName(let file, _),
+      .writeFailed(let file, _, _),
       .unrecognisedFile(let file), .noSuchTensor(let file, _, _), .truncated(let file, _, _, _),
       .trailingBytes(let file, _, _), .unsupportedType(let file, _, _),
       .sizeOverflow(let file, _, _, _), .overlap(let file, _, _, _, _),

@@ -34,8 +34,8 @@ public enum ConversionPlan {
         ("settings", .object(JSONObject(strings: settings.fields))),
       ]),
       source: source.summary,
-      notes: source.notes + notes(source.description, target, obstacles) + intraLayerNotes(target, settings)
-        + sizeNotes(source, tensors))
+      notes: source.notes + notes(source.description, target, obstacles)
+        + intraLayerNotes(target, settings) + sizeNotes(source, tensors))
   }
 
   /// The model that `source` becomes.
