@@ -3,7 +3,7 @@ SHELL := /bin/bash
 SWIFT ?= swift
 PROGRAM = .build/release/spikingbrain
 DEMO = .build/demo
-PACKAGES = libopenblas-dev libssl-dev libhdf5-dev libzstd-dev libdeflate-dev pkg-config
+PACKAGES = libopenblas0 libssl-dev libhdf5-dev libzstd-dev libdeflate-dev pkg-config
 
 .PHONY: setup build build-mpi test demo lint bench heal-study spiking-study check-all check-mpi clean
 

@@ -36,19 +36,15 @@ extension Configuration {
   private func base(_ chosen: Configuration?) throws(ConfigurationError) -> Double {
     let key = "rope_theta", standard = 10_000.0
     let places = [chosen, self].compactMap(\.self).filter { $0.object[key] != nil }
-    for place in places where place.value(key) == nil {
-      throw place.wrongType(key, "a number", .null)
-    }
-    let bases = try places.map { (place) throws(ConfigurationError) in
-      try place.positive(key, default: standard)
-    }
-    guard let first = bases.first else { return standard }
-    if let other = bases.last, other != first {
+    guard let place = places.first else { return standard }
+    guard place.value(key) != nil else { throw place.wrongType(key, "a number", .null) }
+    let base = try place.positive(key, default: standard)
+    if places.count > 1, try positive(key, default: base) != base {
       record.note(
-        "\(places[0].name(key)) is \(first), \(key) beside it \(other): the former counts, as in "
+        "\(place.name(key)) is \(base), \(name(key)) beside it another: the former counts, as in "
           + "transformers 5.")
     }
-    return first
+    return base
   }
 
   /// What this object, `rope_scaling` or `rope_parameters`, says beside the base.
@@ -64,7 +60,7 @@ extension Configuration {
     switch kind {
     case "default", "none":
       // Written beside it by some versions, and 1 where it is.
-      if value("factor")?.double == 1 { record.ask("factor") }
+      if object["factor"]?.double == 1 { record.ask("factor") }
       scaling = .none
     case "linear":
       scaling = .linear(factor: try requiredPositive("factor"))
@@ -77,7 +73,8 @@ extension Configuration {
       }
       scaling = .llama3(
         factor: try requiredPositive("factor"), low: try requiredPositive("low_freq_factor"),
-        high: try requiredPositive("high_freq_factor"), originalPositions: stated ?? own ?? positions)
+        high: try requiredPositive("high_freq_factor"),
+        originalPositions: stated ?? own ?? positions)
     case "factors":
       let factors = value("factors")?.array?.compactMap(\.double) ?? []
       guard factors.count == headDim / 2, factors.allSatisfy({ $0 > 0 && $0.isFinite }) else {

@@ -16,18 +16,24 @@ public struct Configuration: Sendable {
   /// What the file itself calls keys, where that is another format's name.
   private let spelling: [String: String]
   /// Which keys were asked for, and what is to be told of them.
-  let record = KeyRecord()
+  let record: KeyRecord
 
   /// A configuration read from `file`, which may call keys by other names.
   public init(_ object: JSONObject, file: String, spelling: [String: String] = [:]) {
-    self.init(object, file: file, place: "", spelling: spelling)
-  }
-
-  private init(_ object: JSONObject, file: String, place: String, spelling: [String: String]) {
     self.object = object
     self.file = file
-    self.place = place
     self.spelling = spelling
+    place = ""
+    record = KeyRecord()
+  }
+
+  /// The object below `key` of `whole`.
+  private init(_ object: JSONObject, below key: String, of whole: Configuration) {
+    self.object = object
+    file = whole.file
+    place = whole.name(key) + "."
+    spelling = [:]
+    record = KeyRecord(partOf: whole.record)
   }
 
   /// The value of `key`, which from now on is a known key; `null` counts as absent.
@@ -111,7 +117,7 @@ public struct Configuration: Sendable {
   public func nested(_ key: String) throws(ConfigurationError) -> Configuration? {
     guard let value = value(key) else { return nil }
     guard let object = value.object else { throw wrongType(key, "an object", value) }
-    return Configuration(object, file: file, place: name(key) + ".", spelling: [:])
+    return Configuration(object, below: key, of: self)
   }
 
   private func required(_ key: String) throws(ConfigurationError) -> JSONValue {

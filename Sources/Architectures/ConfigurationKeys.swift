@@ -66,12 +66,13 @@ extension Configuration {
     ],
     decisive: Dictionary(
       uniqueKeysWithValues: [
-        (decisiveUnlessFalse, [false]), (decisiveUnlessTrue, [true]), (decisiveUnlessZero, [0, false]),
-        (decisiveUnlessOne, [1]), (decisiveUnlessEmpty, [[], .object(JSONObject())]),
-        (decisive, []),
+        (decisiveUnlessFalse, [false]), (decisiveUnlessTrue, [true]),
+        (decisiveUnlessZero, [0, false]), (decisiveUnlessOne, [1]),
+        (decisiveUnlessEmpty, [[], .object(JSONObject())]), (decisive, []),
       ].flatMap { (keys: [String], neutral: [JSONValue]) in keys.map { ($0, neutral) } }
         + [
-          ("position_embedding_type", ["rope", "rotary"]), ("hidden_activation", ["silu", "swish"]),
+          ("position_embedding_type", ["rope", "rotary"]),
+          ("hidden_activation", ["silu", "swish"]),
           ("norm_type", ["rmsnorm", "rms_norm", "RMSNorm"]),
         ]),
     told: [
@@ -85,7 +86,7 @@ extension Configuration {
     "qk_norm", "use_qk_norm", "qk_layernorm", "use_qk_layernorm", "qk_layernorms", "alibi",
     "use_alibi", "parallel_attn", "parallel_residual", "use_parallel_residual",
     "rope_interleaved", "rope_traditional", "interleaved_rope", "attn_temperature_tuning",
-    "use_post_norm", "post_norm", "use_mup", "use_dynamic_ntk", "use_logn_attn",
+    "use_mrope", "use_post_norm", "post_norm", "use_mup", "use_dynamic_ntk", "use_logn_attn",
     "zero_centered_gamma", "layernorm_zero_centered", "rmsnorm_zero_centered", "use_short_conv",
     "lm_head_bias", "use_bias", "bias", "attn_output_gate", "use_gated_attention",
     "attention_output_gate", "scale_attn_by_inverse_layer_idx", "scale_embedding",
@@ -128,6 +129,6 @@ extension Configuration {
     "sliding_window_pattern", "mlp_layer_types", "block_configs", "head_dims", "v_head_dim",
     "qk_rope_head_dim", "qk_nope_head_dim", "mrope_section", "compression_config",
     "layers_block_type", "decoder_sparse_step", "attn_layer_indices", "full_attention_interval",
-    "linear_attn_config", "attention_type", "attention_types",
+    "linear_attn_config",
   ]
 }

@@ -11,9 +11,13 @@ package final class KeyRecord: Sendable {
   }
 
   private let state = Mutex(State())
+  /// Whose sentences are told: those of an object belong to the whole file.
+  private let whole: KeyRecord?
 
   /// Nothing was asked for yet.
-  package init() {}
+  ///
+  /// - Parameter whole: the record of the file that this one is of a part of.
+  package init(partOf whole: KeyRecord? = nil) { self.whole = whole }
 
   /// Makes `key` a known key.
   package func ask(_ key: String) { state.withLock { _ = $0.asked.insert(key) } }
@@ -23,6 +27,7 @@ package final class KeyRecord: Sendable {
 
   /// Keeps a sentence for the user, once.
   package func note(_ text: String) {
+    if let whole { return whole.note(text) }
     state.withLock { if !$0.notes.contains(text) { $0.notes.append(text) } }
   }
 

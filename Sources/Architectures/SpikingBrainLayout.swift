@@ -36,6 +36,8 @@ public enum SpikingBrainLayout: ConvertedLayout {
           "\"\(key)\" has \(list.count) entries for \(depth) layers", file: config.file)
       }
     }
+    // Only some mixers read them.
+    for key in ["gate_low_rank_dim", "sliding_window", "window_rule"] { _ = config.value(key) }
     let feedForwards = try config.feedForwards(size: model.feedForwardSize)
     let mixers = try (config.strings("mixer") ?? []).map(config.mixer)
     model.layers = zip(mixers, feedForwards).map { LayerDescription(mixer: $0, feedForward: $1) }

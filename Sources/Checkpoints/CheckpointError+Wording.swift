@@ -4,6 +4,10 @@ import StrictJSON
 import TensorTypes
 
 extension CheckpointError {
+  /// What to do with an adapter that is not part of a model.
+  package static let mergeAdvice =
+    "merge it into its base model first (in PEFT: merge_and_unload), and give the result"
+
   public var what: String {
     switch self {
     case .system(_, let operation, let code): "cannot \(operation.rawValue): \(reason(code))"

@@ -94,12 +94,13 @@ public enum CheckpointLocation: Sendable, Equatable {
       let base = settings?["base_model_name_or_path"]?.string
       throw .noModel(
         path: path, what: "holds an adapter" + (base.map { " for \($0)" } ?? "") + ", not a model",
-        advice: "merge it into its base model first (in PEFT: merge_and_unload), and give the result")
+        advice: CheckpointError.mergeAdvice)
     }
     if let name = names.first(where: { $0.hasPrefix("consolidated.") }) {
       throw .noModel(
         path: path, what: "holds the weights as their makers' own program reads them (\(name))",
-        advice: "give the same model in Hugging Face's layout, with model.safetensors; transformers "
+        advice:
+          "give the same model in Hugging Face's layout, with model.safetensors: transformers "
           + "has scripts that convert")
     }
   }

@@ -48,8 +48,9 @@ extension ModelFile {
 
 /// Small JSON files of a checkpoint.
 public enum JSONFile {
-  /// Larger configuration files are refused; tokenizers have their own limit.
-  public static let largest = 64 << 20
+  /// Larger configuration files are refused; tokenizers have their own limit. A document takes some 20
+  /// times its size in memory, and configurations have kilobytes.
+  public static let largest = 8 << 20
 
   /// The object in the file at `path`.
   public static func object(

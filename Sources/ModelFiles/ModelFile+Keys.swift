@@ -32,8 +32,8 @@ extension ModelFile {
     case .key, .value: rows = ["num_key_value_heads", headDim]
     case .ffnGate, .ffnUp: rows = ["intermediate_size"]
     case .output:
-      return address.parameter == .bias
-        ? ["hidden_size"] : ["hidden_size", "num_attention_heads"] + [headDim].filter { $0 == "head_dim" }
+      rows = ["num_attention_heads", headDim]
+      if address.parameter == .bias { return ["hidden_size"] }
     case .ffnDown:
       return address.parameter == .bias ? ["hidden_size"] : ["hidden_size", "intermediate_size"]
     case .queryNorm, .keyNorm, .outputNorm: return [headDim]
@@ -47,8 +47,8 @@ extension ModelFile {
   /// What says whether there is such a tensor.
   private func presenceKeys(_ address: TensorAddress) -> [String] {
     if let layer = address.layer {
-      let isWhole = !tensors.keys.contains { $0.layer == layer }
-      if layer >= description.layers.count || isWhole { return ["num_hidden_layers"] }
+      let isKnown = heldLayers.contains(layer) && layer < description.layers.count
+      guard isKnown else { return ["num_hidden_layers"] }
     }
     guard architecture.isSource else { return [] }
     if address.role == .head { return ["tie_word_embeddings"] }

@@ -34,6 +34,8 @@ public struct ModelFile: WeightSource {
   /// Where the tokenizer comes from.
   public let tokenizer: TokenizerSource
 
+  /// Layers of which the files hold anything.
+  let heldLayers: Set<Int>
   /// What the files call the tensors.
   let names: NameTable
   /// How rows lie in storage, for the roles that some formats permute.
@@ -85,6 +87,7 @@ public struct ModelFile: WeightSource {
     self.tokenizer = tokenizer
     let matched = StructureMatch(of: reader, with: description, names: names)
     tensors = matched.tensors
+    heldLayers = Set(matched.tensors.keys.compactMap(\.layer))
     ignored = matched.ignored
     problems = (shown?.problems ?? []) + matched.problems
   }

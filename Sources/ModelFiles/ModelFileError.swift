@@ -1,3 +1,4 @@
+import Checkpoints
 public import TensorTypes
 
 /// What is wrong with a checkpoint as a model.
@@ -15,7 +16,8 @@ public enum ModelFileError: ReportableError, Equatable {
   public var what: String {
     switch self {
     case .structure(_, let problem, let keys, let others):
-      problem.text(hangingOn: keys) + (others > 0 ? " (and \(others) more problem\(others == 1 ? "" : "s"))" : "")
+      problem.text(hangingOn: keys)
+        + (others > 0 ? " (and \(others) more problem\(others == 1 ? "" : "s"))" : "")
     case .noTensor(_, let address): "there is no tensor for \(address)"
     case .noConfiguration: "there is no config.json"
     case .configurationIsNoObject: "must hold a JSON object"
@@ -43,8 +45,7 @@ public enum ModelFileError: ReportableError, Equatable {
     switch self {
     case .noConfiguration: "put the model's config.json beside its tensors"
     case .noChatTemplate: "leave out --chat to continue the prompt as plain text"
-    case .structure(_, .adapter, _, _):
-      "merge it into its base model first (in PEFT: merge_and_unload), and give the result"
+    case .structure(_, .adapter, _, _): CheckpointError.mergeAdvice
     case .structure: "`spikingbrain inspect` lists every problem"
     default: nil
     }

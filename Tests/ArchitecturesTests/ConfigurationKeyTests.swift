@@ -36,7 +36,7 @@ struct ConfigurationKeyTests {
 
   @Test func `harmless keys may have any value`() throws {
     for key in Configuration.furtherKeys.harmless.values.flatMap(\.self) {
-      #expect(try notes("llama", [key: 7]) == [], "\(key)")
+      #expect(try notes("mistral", [key: 7]) == [], "\(key)")
     }
   }
 
@@ -47,10 +47,7 @@ struct ConfigurationKeyTests {
       #expect {
         try notes("mistral", [key: "something else"])
       } throws: { error in
-        guard case .unsupported(key, _, _, file: "config.json")? = error as? ConfigurationError else {
-          return false
-        }
-        return true
+        (error as? ConfigurationError)?.what.hasPrefix("\"\(key)\"") == true
       }
     }
   }
@@ -83,7 +80,8 @@ struct ConfigurationKeyTests {
   }
 
   @Test func `Qwen's window is 4096 when it is used and not given`() throws {
-    let configuration = try TinyModel.qwen2Windowed.configuration(["sliding_window": .some(nil)])
+    let absent: JSONValue? = nil
+    let configuration = try TinyModel.qwen2Windowed.configuration(["sliding_window": absent])
     let model = try Qwen2.describe(configuration)
     #expect(model.layers.map(\.mixer.text) == ["full", "full", "window 4096", "window 4096"])
   }

@@ -57,15 +57,13 @@ extension Damage {
       for name in names where name.hasPrefix("model-00002") { try Files.remove($0("s/" + name)) }
     },
     Damage(
-      "an index naming an absent tensor", naming: "index.json", "model.ghost.weight",
+      "an index that leaves its directory", naming: "index.json", "../model-00001-of-",
       shardSize: 150_000
     ) { directory in
       let path = "s/model.safetensors.index.json"
       let text = try Files.text(directory(path))
-      let shards = try FileManager.default.contentsOfDirectory(atPath: directory("s"))
-      let first = shards.filter { $0.hasPrefix("model-00001") }.joined()
-      let ghost = "\"weight_map\": {\n    \"model.ghost.weight\": \"\(first)\","
-      try directory.write(path, text.replacingOccurrences(of: "\"weight_map\": {", with: ghost))
+      try directory.write(
+        path, text.replacingOccurrences(of: "\"model-00001-of-", with: "\"../model-00001-of-"))
     },
     Damage(
       "a shape that config.json contradicts", naming: "model.layers.0.mlp.gate_proj.weight",

@@ -20,6 +20,7 @@ struct PrefixTests {
   private func open(
     _ model: TinyModel, renaming rename: (String) -> String
   ) throws -> ModelFile {
+    if Files.exist(directory("m")) { try Files.remove(directory("m")) }
     try model.synthesize(to: directory("m"))
     try edit.rewrite { tensors in
       for index in tensors.indices { tensors[index].entry.name = rename(tensors[index].name) }

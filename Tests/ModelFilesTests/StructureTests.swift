@@ -120,7 +120,8 @@ struct StructureTests {
 
   @Test(arguments: [
     ("vocab_size", 300), ("hidden_size", 32), ("intermediate_size", 100), ("num_hidden_layers", 2),
-    ("num_hidden_layers", 4), ("num_key_value_heads", 4), ("head_dim", 8), ("num_attention_heads", 2),
+    ("num_hidden_layers", 4), ("num_key_value_heads", 4), ("head_dim", 8),
+    ("num_attention_heads", 2),
   ])
   func `a key that the tensors contradict is named`(_ key: String, _ value: Int) throws {
     try TinyModel.llama.synthesize(to: directory("m"))

@@ -37,7 +37,7 @@ struct ConfigurationFieldTests {
       var object = try #require(bases[architecture]?.object)
       object["model_type"] = .string(architecture)
       for (key, value) in try #require(variant["changes"]?.object).members {
-        object[key] = value == absent ? nil : value
+        object[key] = value == absent ? Optional.none : value
       }
       return object
     }

@@ -54,7 +54,8 @@ public struct ShardedCheckpoint<File: ShardFile>: CheckpointReader {
       for file in files { shards.append(try File(path: file)) }
       try self.init(
         shards: shards,
-        notes: ["There is no \(Self.indexName): all \(files.count) shards are read as they are named."])
+        notes: ["There is no \(Self.indexName): all \(files.count) shards by their names are read."]
+      )
     }
   }
 

@@ -39,7 +39,8 @@ struct PickleMachine {
       machine.left -= 1
       guard machine.left > 0 else {
         throw .limitExceeded(
-          file: file, quantity: "number of pickle instructions", limit: limit, got: UInt64(limit) + 1)
+          file: file, quantity: "number of pickle instructions", limit: limit,
+          got: UInt64(limit) + 1)
       }
     }
     let value = try machine.pop()

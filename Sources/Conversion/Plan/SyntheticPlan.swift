@@ -27,6 +27,7 @@ public enum SyntheticPlan {
   ) throws -> CheckpointPlan {
     let architecture = try Architectures.of(config)
     let model = try architecture.describe(config)
+    let notes = try config.restNotes()
     guard model.int8Weights == nil else {
       throw ConfigurationError.unsupported(
         key: "quantization", value: "int8", reason: "random weights are floating-point numbers",
@@ -53,7 +54,7 @@ public enum SyntheticPlan {
         ("step", "synthesize"), ("seed", .number("\(seed)")), ("dtype", .string(type.rawValue)),
         ("sparse", .bool(sparse)),
       ]),
-      source: JSONObject(), notes: [])
+      source: JSONObject(), notes: notes)
   }
 
   private static func weights(
