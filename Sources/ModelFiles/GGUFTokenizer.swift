@@ -17,8 +17,8 @@ package struct GGUFTokenizer {
   package enum Form {
     /// Files in a directory.
     case beside(String, Tokenizer)
-    /// A `tokenizer.json` made of the metadata.
-    case metadata(JSONValue)
+    /// A `tokenizer.json` made of the metadata, and why files beside do not count, if there are.
+    case metadata(JSONValue, passedOver: TokenizationError?)
     /// It cannot be known, and why.
     case none(TokenizationError)
   }
@@ -40,7 +40,7 @@ package struct GGUFTokenizer {
       }
     }
     do throws(TokenizationError) {
-      return .metadata(try metadata.tokenizerJSON())
+      return .metadata(try metadata.tokenizerJSON(), passedOver: problem)
     } catch {
       switch error {
       case .unknownModel, .unknownPreTokenizer, .missingMetadata: return .none(problem ?? error)
@@ -53,7 +53,7 @@ package struct GGUFTokenizer {
   func load() throws(TokenizationError) -> Tokenizer {
     switch try form() {
     case .beside(_, let tokenizer): return tokenizer
-    case .metadata(let document): return try Tokenizer(tokenizerJSON: document)
+    case .metadata(let document, _): return try Tokenizer(tokenizerJSON: document)
     case .none(let reason): throw reason
     }
   }
@@ -73,6 +73,8 @@ package struct GGUFTokenizer {
     let name = URL(fileURLWithPath: file).lastPathComponent
     switch try form() {
     case .beside: return ["The tokenizer is that of the files beside \(name)."]
+    case .metadata(_, let problem?):
+      return ["The tokenizer is that of \(name), not of the files beside: \(problem.description)."]
     case .metadata where metadata.splitsByDefault:
       return [
         "\(name) does not name the tokenizer's pattern (\"default\"): llama.cpp's stand-in splits "
@@ -89,7 +91,8 @@ package struct GGUFTokenizer {
     let tokenizer = try Tokenizer.load(directory: directory)
     if let id = metadata.firstDifference(from: tokenizer) {
       throw .otherTokenizer(
-        file: directory, id: id, token: tokenizer.token(of: id) ?? "",
+        file: "\(directory)/\(Tokenizer.mainFile(in: directory))", id: id,
+        token: tokenizer.token(of: id) ?? "",
         expected: metadata.tokens[id])
     }
     return tokenizer

@@ -62,6 +62,7 @@ struct GGUFTokenizerTests {
   @Test func `another model's tokenizer is not taken`() throws {
     try writeBeside(["a", "c", "ac", "<s>"])
     #expect(try tokenizer("gpt-2").load().encode("ab") == [2])
+    #expect(try tokenizer("gpt-2").notes().first?.contains("of another model") == true)
     #expect {
       try tokenizer("kimi-k2").load()
     } throws: {

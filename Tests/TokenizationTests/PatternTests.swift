@@ -77,10 +77,16 @@ import Testing
 
   @Test(arguments: [
     "(?:(?:(?:(?:a{0}){9999}){9999}){9999}){9999}b", "(?:(?:(?:a?){99}){99}){99}b", "a{99999}",
-    "(?:ab){9999}", "(?:" + String(repeating: "[[[[[a]]]]]", count: 600) + "){0,9}b",
+    "(?:ab){9999}",
   ])
   func largeProgramsAreRefused(_ regex: String) {
     #expect(throws: TokenizationError.self) { try Pattern(regex: regex, path: "") }
+  }
+
+  /// Classes in classes are looked at too.
+  @Test func classesOfManyClassesAreRefused() {
+    let classes = String(repeating: "[[[[[a]]]]]", count: 600)
+    #expect(throws: TokenizationError.self) { try Pattern(regex: classes + "b", path: "") }
   }
 
   /// Remembering what failed changes how long a match takes and nothing else.

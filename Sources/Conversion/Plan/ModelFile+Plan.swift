@@ -18,7 +18,7 @@ extension ModelFile {
       var files: [CheckpointPlan.CompanionFile] = []
       switch try chosen.form() {
       case .beside(let directory, _): files = try Self.files(in: directory)
-      case .metadata(let document):
+      case .metadata(let document, _):
         files = [.init(name: "tokenizer.json", content: .text(document.pretty))]
       case .none: break
       }

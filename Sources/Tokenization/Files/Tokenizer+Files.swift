@@ -74,6 +74,12 @@ extension Tokenizer {
     try self.init(tokenizerJSON: document.json)
   }
 
+  /// The file that a directory's tokenizer is mainly read from.
+  public static func mainFile(in directory: String) -> String {
+    FileManager.default.fileExists(atPath: "\(directory)/\(tokenizerFile)")
+      ? tokenizerFile : vocabularyFile
+  }
+
   private static func preset(_ config: Field) throws(TokenizationError) -> PreTokenizerPreset {
     let name = try config.member("tokenizer_class")
     let text = try name.string
