@@ -39,6 +39,7 @@ struct SpikingBrain: ParsableCommand {
   private static func run() -> Int32 {
     do {
       try World.join()
+      try InputError.requireText(CommandLine.unsafeArgv)
       var command = try parseAsRoot()
       try World.requireDistributed(command)
       try World.run(&command)

@@ -100,6 +100,11 @@ struct StreamTests {
     #expect(directory.names == ["pipe", "r.yaml"])
   }
 
+  @Test func `a path that is no UTF-8 is named as what it is`() throws {
+    let result = try Program.run(after: "set -- inspect $'m\\xff'", [])
+    result.refused(naming: "no UTF-8", "rename")
+  }
+
   @Test func `a tensor's name acts on no terminal`() throws {
     let directory = try TemporaryDirectory()
     try TinyModel.llama.synthesize(to: directory("m"))

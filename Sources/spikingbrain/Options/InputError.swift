@@ -10,6 +10,7 @@ enum InputError: ReportableError {
   case onlySpecial(file: String)
   case vocabularies(model: Int, teacher: Int)
   case option(String, value: String, expected: String)
+  case argument(String)
 
   var what: String {
     switch self {
@@ -22,6 +23,8 @@ enum InputError: ReportableError {
     case .vocabularies(let model, let teacher):
       "model and teacher have different vocabularies (\(model) and \(counted(teacher, "token")))"
     case .option(let name, let value, let expected): "\(name) is \(value), expected \(expected)"
+    case .argument(let text):
+      "the argument \"\(text)\" has bytes that are no UTF-8, and no such path can be used: rename it"
     }
   }
 
@@ -29,6 +32,16 @@ enum InputError: ReportableError {
     switch self {
     case .textTooShort(let file, _, _), .onlySpecial(let file): file
     default: nil
+    }
+  }
+
+  /// Throws when an argument is no text: it would be changed into one that names nothing.
+  static func requireText(_ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) throws {
+    for index in 1..<max(1, Int(CommandLine.argc)) {
+      guard let argument = arguments[index], String(validatingCString: argument) == nil else {
+        continue
+      }
+      throw self.argument(String(cString: argument))
     }
   }
 
