@@ -89,7 +89,8 @@ import Testing
     #expect(throws: TokenizationError.self) { try Pattern(regex: classes + "b", path: "") }
   }
 
-  /// Remembering what failed changes how long a match takes and nothing else.
+  /// Remembering what failed changes how long a match takes and nothing else. (Without any, some
+  /// of these patterns take exponential time.)
   @Test func rememberingChangesNoMatch() throws {
     var random = SplitMix64(seed: 7)
     func pick<T>(_ values: [T]) -> T { values[Int(random.next() % UInt64(values.count))] }
@@ -104,8 +105,8 @@ import Testing
     var compared = 0
     for _ in 0..<400 {
       guard let compiled = try? Pattern(regex: pattern(3), path: "") else { continue }
-      let bytes = (0..<40).flatMap { _ in Array(pick(["a", "a", "b", "é", "c"]).utf8) }
-      let parts = [1, 1 << 30].map { steps in
+      let bytes = (0..<24).flatMap { _ in Array(pick(["a", "a", "b", "é", "c"]).utf8) }
+      let parts = [1, 1 << 12].map { steps in
         var parts: [Range<Int>] = []
         var matcher = compiled.matcher(freeSteps: steps)
         matcher.forEachPart(of: bytes, in: bytes.indices) { range, _ in parts.append(range) }
