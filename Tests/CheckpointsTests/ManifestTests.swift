@@ -108,7 +108,8 @@ import Testing
     let path = directory("out/manifest.json")
     let text = String(decoding: try contents(path), as: UTF8.self)
     #expect(try Manifest(path: path).seal == .whole)
-    let changed = text.replacingOccurrences(of: word, with: word == "copy" ? "cast" : "\"7\"")
+    let other = ["copy": "cast", "0.1": "0.2"][word] ?? "\"7\""
+    let changed = text.replacingOccurrences(of: word, with: other)
     #expect(changed != text)
     try directory.write("out/manifest.json", changed)
     #expect(try Manifest(unsealed: directory("out")).seal == .broken)

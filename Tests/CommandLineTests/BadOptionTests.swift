@@ -47,7 +47,7 @@ struct BadOptionTests {
     (["generate", "--prompt", "a", "--state", "/no/state"], ["/no/state"]),
     (["generate", "--prompt", "a", "--chat"], ["chat template"]),
     (["evaluate", "--text", "/no/text"], ["/no/text"]),
-    (["evaluate", "--text", "/dev/null"], ["/dev/null", "0 tokens"]),
+    (["evaluate", "--text", "/dev/null"], ["/dev/null", "a device"]),
     (["logits", "--tokens", "1 2,3", "--output", "/dev/null"], ["--tokens", "1 2,3"]),
     (["evaluate", "--text", "/dev/null", "--tokens", "-4"], ["--tokens", "-4"]),
     (["bench", "--prefill", "9223372036854775807"], ["--prefill"]),

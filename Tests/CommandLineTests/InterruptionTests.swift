@@ -148,11 +148,17 @@ import Testing
 
   @Test func `ended by a signal, it says how to go on`() throws {
     let large = try Large.shared.get()
-    // SIGINT does the same, but whoever starts the tests may have it ignored.
-    let running = try start(large, until: 2)
-    running.send(SIGTERM)
-    let ended = try running.wait()
-    #expect(ended.code == -Int(SIGTERM), "the run was over before it was ended")
+    // On a busy machine a run may be over before it is ended; then another one is.
+    var last: Program.Result?
+    for _ in 0..<10 where last?.code ?? 0 == 0 {
+      try? Files.remove(directory("out"))
+      // SIGINT does the same, but whoever starts the tests may have it ignored.
+      let running = try start(large, until: 1)
+      running.send(SIGTERM)
+      last = try running.wait()
+    }
+    let ended = try #require(last)
+    #expect(ended.code == -Int(SIGTERM), "each run was over before it was ended")
     #expect(ended.errorLines.count { $0.contains("--resume") } == 1)
     #expect(directory.names == ["out.partial"])
   }

@@ -72,8 +72,8 @@ struct ProgressTests {
       "128", "--k", "auto", "--weights", "int8",
     ])
     for (said, title) in [(healing, "healing "), (calibrating, "calibrating: ")] {
-      let states = states(said)
-      #expect(states.contains { $0.hasPrefix(title) }, "\(said)")
+      let states = states(said).filter { $0.hasPrefix(title) }
+      #expect(!states.isEmpty, "\(said)")
       #expect(states.allSatisfy { $0.count < 80 }, "\(states)")
     }
     // One state's share is never below that before it, second stage included.

@@ -171,8 +171,9 @@ struct ReportCommandTests {
   @Test func `bad input is refused, and nothing is left`() throws {
     try report(Repository.tinyQwen2, ["--sdr", "0"]).refused(naming: "--sdr", "--text")
     try report(Repository.tinyQwen2, ["--text", "/no/text"]).refused(naming: "/no/text")
-    try report(Repository.tinyQwen2, ["--text", "/dev/null"]).refused(
-      naming: "/dev/null", "0 tokens")
+    let empty = try directory.write("empty.txt", "")
+    try report(Repository.tinyQwen2, ["--text", empty]).refused(naming: empty, "0 tokens")
+    try Files.remove(empty)
     try report("/no/model", []).refused(naming: "/no/model")
     #expect(directory.names == ["t.txt"])
     try calibrate("c")

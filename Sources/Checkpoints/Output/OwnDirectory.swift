@@ -31,9 +31,9 @@ struct OwnDirectory {
     let parts = journal == nil ? [] : try PartJournals(of: path).contents()
     let manifest = FileStatus.exists(RelativeName.join(path, Manifest.fileName))
     // A manifest that was begun is not read: it may be cut short.
-    let listed = manifest && journal == nil ? try OwnDirectory.listed(path) : []
-    var known = Set(listed.map { ExactKey(text: $0.name) })
-    if !listed.isEmpty { known.insert(ExactKey(text: Manifest.fileName)) }
+    let listed = manifest && journal == nil ? try OwnDirectory.listed(path) : nil
+    var known = Set((listed ?? []).map { ExactKey(text: $0.name) })
+    if listed != nil { known.insert(ExactKey(text: Manifest.fileName)) }
     for contents in parts + (journal.map { [$0] } ?? []) { known.formUnion(contents.begun) }
     let foreign = entries.first { name in
       !OwnDirectory.isJournal(name) && !known.contains(ExactKey(text: name))
@@ -46,7 +46,7 @@ struct OwnDirectory {
           ? "it holds \(foreign), which this program did not write"
           : "it is not an output of this program (it has no manifest.json)")
     }
-    var records = journal?.records ?? listed
+    var records = journal?.records ?? listed ?? []
     for record in parts.flatMap(\.records)
     where !records.contains(where: { ExactKey(text: $0.name) == ExactKey(text: record.name) }) {
       records.append(record)

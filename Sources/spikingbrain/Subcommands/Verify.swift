@@ -1,6 +1,7 @@
 import ArgumentParser
 import Communication
 import Foundation
+import InputFiles
 import ModelFiles
 import Recipes
 import StrictJSON
@@ -49,6 +50,8 @@ struct Verify: ParsableCommand, DistributedCommand {
     if level == .quality && text == nil {
       throw InputError.option("--level", value: "quality", expected: "--text FILE beside it")
     }
+    // A text that cannot be read is found before the checks, not after them.
+    if let text { _ = try InputFile.readText(text) }
     let file = try ModelFile.open(path)
     let original = try source.map(ModelFile.open)
     var results: [CheckResult] = []
