@@ -180,7 +180,8 @@ import Testing
       #expect(
         error { _ = try begin(resume: resume, force: force) }
           == .outputNotReplaceable(
-            path: partial, reason: "it is not an output of this program (it has no manifest.json)"))
+            path: partial,
+            reason: "it is not an output of this program (it has no manifest.json and no journal)"))
     }
     #expect(exists(directory("out.partial/theirs")))
   }

@@ -134,6 +134,14 @@ import Tokenization
     #expect(resumed == [3, 4, 5, 6, 7])
   }
 
+  @Test func numbersThatAreNotFiniteAreNamedByTheirLayer() throws {
+    let directory = try TemporaryDirectory()
+    let report = Healer.LayerReport(layer: 3, before: .nan, steps: 0, seconds: 0)
+    #expect(throws: HealingError.diverged(layer: 3)) {
+      try Workspace(directory: directory.path, columns: 4).finish(3, report)
+    }
+  }
+
   @Test(arguments: [0, 2])
   func parallelBranchesAreHealedAndTheStreamIsTheRuntimes(sinks: Int) throws {
     let problem = try Case {

@@ -41,7 +41,7 @@ extension OutputDirectory {
       try SourceFiles.requireUnchanged(inputs)
     } catch {
       // Files of two versions may be finished, and no later run would find the one it began with.
-      if part == 0 { try? FileStatus.removeTree(partialPath) }
+      if part == 0 { try? OutputDirectory.removeAll(partialPath) }
       throw error
     }
   }
@@ -68,7 +68,7 @@ extension OutputDirectory {
       !isResumable
       || isEmpty && !isResumed && !hasWorkspace && PartJournals(of: partialPath).areEmpty
     if isUseless && !isInPlace {
-      if FileStatus.isTaken(partialPath) { try? FileStatus.removeTree(partialPath) }
+      if FileStatus.isTaken(partialPath) { try? OutputDirectory.removeAll(partialPath) }
       for parent in createdParents.reversed() { rmdir(parent) }
     }
     state.withLock { $0.lock = nil }

@@ -189,7 +189,7 @@ public final class OutputDirectory: Sendable {
     return (journal, intact)
   }
 
-  /// Removes the files called `names`, the journal last, and the directories that are empty then.
+  /// Removes the files called `names` and the directories that are empty then, the journal last.
   private static func removeFiles(
     _ names: [String], in own: OwnDirectory, withWorkspace: Bool = false
   ) throws(CheckpointError) {
@@ -199,8 +199,8 @@ public final class OutputDirectory: Sendable {
     }
     for name in names where name != OutputJournal.fileName { try remove(name) }
     if withWorkspace && own.journal != nil { try remove(workspaceName) }
-    if names.contains(OutputJournal.fileName) { try remove(OutputJournal.fileName) }
     try FileStatus.removeEmptyDirectories(below: own.path)
+    if names.contains(OutputJournal.fileName) { try remove(OutputJournal.fileName) }
   }
 
   /// `path` without trailing slashes; it must name a new entry of a directory.

@@ -44,7 +44,7 @@ struct OwnDirectory {
         path: path,
         reason: manifest || journal != nil
           ? "it holds \(foreign), which this program did not write"
-          : "it is not an output of this program (it has no manifest.json)")
+          : "it is not an output of this program (it has no manifest.json and no journal)")
     }
     var records = journal?.records ?? listed ?? []
     for record in parts.flatMap(\.records)
@@ -86,6 +86,16 @@ extension OutputDirectory {
   /// Removes the output `path`, if this program wrote it and everything in it.
   package static func remove(_ path: String) throws(CheckpointError) {
     _ = try OwnDirectory(path)
+    try removeAll(path)
+  }
+
+  /// Removes a directory of this program, what says so last: a run that is killed meanwhile leaves
+  /// what the next one may remove.
+  static func removeAll(_ path: String) throws(CheckpointError) {
+    for name in try FileStatus.names(in: path)
+    where name != Manifest.fileName && name != OutputJournal.fileName {
+      try FileStatus.removeTree(RelativeName.join(path, name))
+    }
     try FileStatus.removeTree(path)
   }
 
