@@ -25,6 +25,12 @@ public enum CheckpointLocation: Sendable, Equatable {
   /// Finds out what `path` is; a directory that holds exactly one GGUF model is that model.
   public static func detect(_ path: String) throws(CheckpointError) -> CheckpointLocation {
     guard FileStatus.exists(path) else {
+      // What stands for bytes of a name that are no text.
+      if path.contains("\u{fffd}") {
+        throw .noModel(
+          path: path, what: "cannot be opened: its name holds bytes that are not UTF-8",
+          advice: "rename it, or give a link to it that has another name")
+      }
       throw .system(file: path, operation: .open, errno: ENOENT)
     }
     return FileStatus.isDirectory(path) ? try directory(path) : try file(path)
@@ -69,6 +75,7 @@ public enum CheckpointLocation: Sendable, Equatable {
       ],
       found: names.filter { name in
         [".safetensors", ".bin", ".pt", ".pth", ".h5", ".hdf5"].contains { name.hasSuffix($0) }
+          && !statesOfTrainings.contains(where: name.hasPrefix)
       })
   }
 
@@ -113,6 +120,11 @@ public enum CheckpointLocation: Sendable, Equatable {
     guard let part = GGUFSplit.parse(name), part.number > 0 else { return false }
     return names.contains(GGUFSplit.name(part.stem, 0, of: part.count))
   }
+
+  /// What names begin with of files that trainers write beside a model.
+  private static let statesOfTrainings = [
+    "training_args.", "optimizer.", "scheduler.", "scaler.", "rng_state",
+  ]
 
   /// Directories whose format is known, by the names of the files they hold.
   private static let recognisedDirectories:

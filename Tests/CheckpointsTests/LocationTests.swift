@@ -119,6 +119,19 @@ import Testing
   @Test func unknownFile() throws {
     let path = try directory.write("readme", "hello, world")
     #expect(error(path) == .unrecognisedFile(path: path))
+    #expect(error(path)?.advice?.contains("directory") == true)
+  }
+
+  @Test func bytesOfNamesThatAreNoText() {
+    // How such bytes arrive in an argument.
+    #expect(error(directory("m\u{fffd}"))?.what.contains("not UTF-8") == true)
+  }
+
+  @Test func statesOfTrainingsAreNoModels() throws {
+    for name in ["optimizer.pt", "training_args.bin", "rng_state_0.pth", "other.pt"] {
+      try directory.write(name, "x")
+    }
+    #expect(error(directory.path)?.what.hasSuffix("; found other.pt") == true)
   }
 
   @Test func emptyFile() throws {
