@@ -25,12 +25,6 @@ public enum CheckpointLocation: Sendable, Equatable {
   /// Finds out what `path` is; a directory that holds exactly one GGUF model is that model.
   public static func detect(_ path: String) throws(CheckpointError) -> CheckpointLocation {
     guard FileStatus.exists(path) else {
-      // What stands for bytes of a name that are no text.
-      if path.contains("\u{fffd}") {
-        throw .noModel(
-          path: path, what: "cannot be opened: its name holds bytes that are not UTF-8",
-          advice: "rename it, or give a link to it that has another name")
-      }
       throw .system(file: path, operation: .open, errno: ENOENT)
     }
     return FileStatus.isDirectory(path) ? try directory(path) : try file(path)

@@ -122,11 +122,6 @@ import Testing
     #expect(error(path)?.advice?.contains("directory") == true)
   }
 
-  @Test func bytesOfNamesThatAreNoText() {
-    // How such bytes arrive in an argument.
-    #expect(error(directory("m\u{fffd}"))?.what.contains("not UTF-8") == true)
-  }
-
   @Test func statesOfTrainingsAreNoModels() throws {
     for name in ["optimizer.pt", "training_args.bin", "rng_state_0.pth", "other.pt"] {
       try directory.write(name, "x")
