@@ -19,7 +19,7 @@ public struct Archive: Sendable {
 
   /// Maps the archive at `path` and checks everything that it says about itself.
   public init(path: String) throws(CheckpointError) {
-    let map = try MappedFile(path: path)
+    let map = try MappedFile.checkpoint(path)
     let table = try SeekTable(map.bytes, file: path)
     guard let last = table.frames.last else {
       throw .malformed(file: path, format: "archive", offset: 0, reason: "it has no index")

@@ -67,9 +67,7 @@ extension CheckpointError {
 
     case .malformed(_, let format, let offset, let reason):
       "is no sound \(format) at byte \(offset): \(reason)"
-    case .pickledName(_, let name, let offset, _):
-      "names \(name) (byte \(offset) of its pickle), which is not among the few things a checkpoint "
-        + "may name: nothing was run"
+    case .pickledName(_, let name, let offset, let kind): kind.what(name, offset: offset)
     case .checksum(_, let part): "\(part) has another checksum than the archive says: it is damaged"
 
     case .notGGUF(_, let magic): "is not a GGUF file: it starts with bytes \(magic)"
@@ -156,6 +154,7 @@ extension CheckpointError {
     case .pickledName(_, _, _, let kind): kind.advice
     case .checkpointNotFound(_, _, let found) where !found.isEmpty:
       "give the path of one of these files, beside which the model's config.json must lie"
+    case .unrecognisedFile: "give the directory of a model, or one of its files of tensors"
     case .ambiguousCheckpoint: "give the path of one of them"
     case .splitFile: "give its first part, named …-00001-of-….gguf, with the others beside it"
     case .outputExists: "use --force to replace it"

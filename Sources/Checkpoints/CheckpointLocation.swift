@@ -69,6 +69,7 @@ public enum CheckpointLocation: Sendable, Equatable {
       ],
       found: names.filter { name in
         [".safetensors", ".bin", ".pt", ".pth", ".h5", ".hdf5"].contains { name.hasSuffix($0) }
+          && !statesOfTrainings.contains(where: name.hasPrefix)
       })
   }
 
@@ -113,6 +114,11 @@ public enum CheckpointLocation: Sendable, Equatable {
     guard let part = GGUFSplit.parse(name), part.number > 0 else { return false }
     return names.contains(GGUFSplit.name(part.stem, 0, of: part.count))
   }
+
+  /// What names begin with of files that trainers write beside a model.
+  private static let statesOfTrainings = [
+    "training_args.", "optimizer.", "scheduler.", "scaler.", "rng_state",
+  ]
 
   /// Directories whose format is known, by the names of the files they hold.
   private static let recognisedDirectories:

@@ -119,6 +119,14 @@ import Testing
   @Test func unknownFile() throws {
     let path = try directory.write("readme", "hello, world")
     #expect(error(path) == .unrecognisedFile(path: path))
+    #expect(error(path)?.advice?.contains("directory") == true)
+  }
+
+  @Test func statesOfTrainingsAreNoModels() throws {
+    for name in ["optimizer.pt", "training_args.bin", "rng_state_0.pth", "other.pt"] {
+      try directory.write(name, "x")
+    }
+    #expect(error(directory.path)?.what.hasSuffix("; found other.pt") == true)
   }
 
   @Test func emptyFile() throws {

@@ -69,10 +69,22 @@ public final class RunningProgram {
     posix_spawn_file_actions_addopen(&actions, 0, directory("in"), O_RDONLY, 0)
     posix_spawn_file_actions_addopen(&actions, 1, directory("out"), O_WRONLY | O_CREAT, 0o600)
     posix_spawn_file_actions_addopen(&actions, 2, directory("err"), O_WRONLY | O_CREAT, 0o600)
+    // Whoever runs the tests may ignore or block signals, which would be inherited.
+    var attributes = posix_spawnattr_t()
+    posix_spawnattr_init(&attributes)
+    defer { posix_spawnattr_destroy(&attributes) }
+    var signals = sigset_t()
+    sigemptyset(&signals)
+    for signal in [SIGINT, SIGTERM] { sigaddset(&signals, signal) }
+    posix_spawnattr_setsigdefault(&attributes, &signals)
+    sigemptyset(&signals)
+    posix_spawnattr_setsigmask(&attributes, &signals)
+    posix_spawnattr_setflags(
+      &attributes, Int16(POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK))
     var words: [UnsafeMutablePointer<CChar>?] = ([program] + arguments).map { strdup($0) } + [nil]
     defer { words.forEach { free($0) } }
     var identifier: pid_t = 0
-    let code = posix_spawn(&identifier, program, &actions, nil, &words, environ)
+    let code = posix_spawn(&identifier, program, &actions, &attributes, &words, environ)
     guard code == 0 else { throw Failure(program: program, code: code) }
     self.identifier = identifier
   }

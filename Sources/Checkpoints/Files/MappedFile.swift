@@ -52,8 +52,8 @@ public final class MappedFile: TensorStorage, @unchecked Sendable {
     }
   }
 
-  /// Maps a file of a checkpoint; refuses what lies in the place of one that was not downloaded.
-  static func checkpoint(_ path: String) throws(CheckpointError) -> MappedFile {
+  /// Maps a file of a checkpoint, or an archive; refuses what lies in the place of one that was not downloaded.
+  package static func checkpoint(_ path: String) throws(CheckpointError) -> MappedFile {
     let file = try MappedFile(path: path)
     if let placeholder = Placeholder(file.bytes) {
       throw .placeholder(file: path, placeholder)

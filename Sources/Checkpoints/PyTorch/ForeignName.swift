@@ -23,15 +23,25 @@ public enum ForeignName: Sendable, Equatable {
     }
   }
 
+  /// What a file is told to have that names `name` at byte `offset` of its pickle.
+  func what(_ name: String, offset: Int) -> String {
+    let place = "\(name) (byte \(offset) of its pickle)"
+    switch self {
+    case .type: return "holds \(place), an element type that is not read"
+    case .value: return "holds \(place), a plain value that is not read"
+    case .code, .other:
+      return "names \(place), which is not among the few things a checkpoint may name: nothing "
+        + "was run"
+    }
+  }
+
   /// What the user can do.
   var advice: String {
     switch self {
     case .type:
-      "an element type that is not read: save the tensors in one of at least 16 bits, best as "
-        + "safetensors"
+      "save the tensors in an element type of at least 16 bits, best as safetensors"
     case .value:
-      "a plain value, which is harmless but not read: save the tensors alone, as state_dict() gives "
-        + "them, best as safetensors"
+      "save the tensors alone, as state_dict() gives them, best as safetensors"
     case .code:
       "do not load this file with anything else; if it is yours, save its state_dict() alone"
     case .other:
