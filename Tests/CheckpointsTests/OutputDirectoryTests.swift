@@ -187,9 +187,15 @@ import Testing
   }
 
   @Test func killedBeforeTheJournalAppeared() throws {
+    for resume in [true, false] {
+      try directory.write("out.partial/.spikingbrain-journal.new", "{")
+      try begin(resume: resume).commit()
+      #expect(try listing(directory.path) == ["out"])
+      try FileManager.default.removeItem(atPath: out)
+    }
+    try directory.writeManifest("out")
     try directory.write("out.partial/.spikingbrain-journal.new", "{")
-    try begin(resume: true).commit()
-    #expect(try listing(directory.path) == ["out"])
+    #expect(error { _ = try begin() } == .outputExists(path: out))
   }
 
   @Test func abandonLeavesNothingOfAFreshRun() throws {

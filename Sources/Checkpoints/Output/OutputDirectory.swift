@@ -93,7 +93,10 @@ public final class OutputDirectory: Sendable {
         throw .outputNotReplaceable(path: partial, reason: "it holds the input \(input)")
       }
       let own = try OwnDirectory(partial)
-      guard resume || force || !isResumable else { throw .partialExists(path: partial) }
+      // Killed before the journal appeared: nothing was done that could be lost.
+      guard resume || force || !isResumable || own.isEmpty else {
+        throw .partialExists(path: partial)
+      }
       if resume, let left = own.journal {
         try left.requireSame(fingerprint, directory: partial)
         contents.replaces = left.replaces

@@ -63,6 +63,9 @@ struct OwnDirectory {
     return records.allSatisfy { $0.isIntact(in: path) }
   }
 
+  /// Whether it has neither a journal nor a file.
+  var isEmpty: Bool { journal == nil && names.allSatisfy { OwnDirectory.isJournal($0) } }
+
   private static func listed(_ path: String) throws(CheckpointError) -> [FileRecord] {
     do throws(CheckpointError) {
       return try Manifest(unsealed: path).files
