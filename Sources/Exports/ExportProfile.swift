@@ -1,7 +1,7 @@
 public import Architectures
 public import Conversion
 public import ModelFiles
-public import Recipes
+public import StepSettings
 public import StrictJSON
 import TensorTypes
 

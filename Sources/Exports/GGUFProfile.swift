@@ -1,7 +1,7 @@
 import Architectures
 import Conversion
 public import ModelFiles
-public import Recipes
+public import StepSettings
 import StrictJSON
 import TensorTypes
 
@@ -26,7 +26,7 @@ public enum GGUFProfile: ExportProfile {
   /// How `requirement` is written; nil for scales, which are part of their weights' blocks.
   private static func tensor(
     _ requirement: ModelDescription.Requirement, of file: ModelFile, as model: GGUFForm,
-    dtype: ConvertSettings.OutputType
+    dtype: OutputType
   ) throws -> CheckpointPlan.PlannedTensor? {
     let address = requirement.address, shape = requirement.shape
     guard address.parameter != .scale else { return nil }

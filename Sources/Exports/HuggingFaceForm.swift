@@ -2,7 +2,7 @@ import Architectures
 import Checkpoints
 import Conversion
 import ModelFiles
-import Recipes
+import StepSettings
 import StrictJSON
 import TensorTypes
 
@@ -71,7 +71,7 @@ struct HuggingFaceForm {
 
   /// Its tensors as `file` holds them, in their own types unless `dtype` says otherwise.
   func tensors(
-    of file: ModelFile, dtype: ConvertSettings.OutputType
+    of file: ModelFile, dtype: OutputType
   ) throws -> [CheckpointPlan.PlannedTensor] {
     try description.requirements.map { requirement in
       try file.copy(
@@ -115,7 +115,7 @@ extension ModelFile {
 
   /// The tensor at `address` copied under `name`, in its own type unless `dtype` says otherwise.
   func copy(
-    _ address: TensorAddress, named name: String, dtype: ConvertSettings.OutputType
+    _ address: TensorAddress, named name: String, dtype: OutputType
   ) throws -> CheckpointPlan.PlannedTensor {
     guard let stored = tensors[address] else {
       throw ModelFileError.noTensor(path: path, address: address)

@@ -2,7 +2,7 @@ import Architectures
 import Checkpoints
 import Conversion
 public import ModelFiles
-public import Recipes
+public import StepSettings
 import StrictJSON
 import TensorTypes
 

@@ -2,7 +2,7 @@ import Architectures
 import Checkpoints
 import Conversion
 import ModelFiles
-import Recipes
+import StepSettings
 import TensorTypes
 
 /// The tensors that one requirement of the W8ASpike variant is written as.

@@ -1,6 +1,6 @@
 public import Architectures
 import Foundation
-public import Recipes
+public import StepSettings
 import Runtime
 import TensorTypes
 

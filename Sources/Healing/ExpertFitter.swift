@@ -1,7 +1,7 @@
 import Architectures
 import Foundation
 import Kernels
-public import Recipes
+public import StepSettings
 import Runtime
 import TensorTypes
 

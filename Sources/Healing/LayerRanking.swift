@@ -1,6 +1,6 @@
 public import Architectures
 import Foundation
-import Recipes
+import StepSettings
 public import TensorTypes
 
 /// Measures what each layer of a source model would cost as a linear layer.

@@ -1,6 +1,6 @@
 import Architectures
 import Kernels
-import Recipes
+import StepSettings
 import Runtime
 import TensorTypes
 
@@ -18,7 +18,7 @@ final class TrainableModel {
   /// The model of `weights`; `teacher` gives the targets.
   init(
     model: ModelDescription, weights: any WeightSource, teacher: ModelDescription,
-    teacherWeights: any WeightSource, scope: HealSettings.DistillScope, recomputes: Bool
+    teacherWeights: any WeightSource, scope: DistillScope, recomputes: Bool
   ) throws {
     self.model = model
     self.recomputes = recomputes
@@ -102,7 +102,7 @@ struct TrainableLayer {
 
   init(
     _ index: Int, model: ModelDescription, weights: any WeightSource,
-    scope: HealSettings.DistillScope
+    scope: DistillScope
   ) throws {
     let weights = try LayerWeights(index, of: model, from: weights)
     // Losses would only show that something is not finite, not what.
@@ -162,7 +162,7 @@ struct TrainableLayer {
   }
 }
 
-extension HealSettings.DistillScope {
+extension DistillScope {
   /// Whether attention of this kind is trained.
   func trains(_ mixer: Mixer) -> Bool {
     switch self {

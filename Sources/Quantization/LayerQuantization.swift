@@ -1,7 +1,7 @@
 import Architectures
 import Healing
 import Kernels
-import Recipes
+import StepSettings
 import Runtime
 import TensorTypes
 

@@ -2,7 +2,7 @@ public import Architectures
 import Foundation
 public import Healing
 import Kernels
-public import Recipes
+public import StepSettings
 import Runtime
 public import TensorTypes
 

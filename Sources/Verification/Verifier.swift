@@ -5,7 +5,7 @@ import Conversion
 import Exports
 import Foundation
 public import ModelFiles
-public import Recipes
+public import StepSettings
 public import Runtime
 import StrictJSON
 import TensorTypes
@@ -46,10 +46,10 @@ public struct Verifier {
   ///
   /// Hashes and provenance are split by file; everything else is checked by the first rank. All
   /// ranks report the same.
-  public func run(level: VerifySettings.Level, report: (CheckResult) -> Void) throws -> Bool {
+  public func run(level: VerificationLevel, report: (CheckResult) -> Void) throws -> Bool {
     let experts = ExpertsCheck(file: file)
     // The level, whether all ranks take part, and the check.
-    let checks: [(VerifySettings.Level, Bool, () throws -> [CheckResult])] = [
+    let checks: [(VerificationLevel, Bool, () throws -> [CheckResult])] = [
       (.structure, false, { [structure()] }),
       (.hashes, true, { [try hashes()] }),
       (.hashes, true, { [try provenance()] }),
@@ -60,7 +60,7 @@ public struct Verifier {
       (.logits, false, logits),
       (.logits, false, { [try equality()] }),
     ]
-    var failedAt: VerifySettings.Level?
+    var failedAt: VerificationLevel?
     for (step, isShared, check) in checks where step <= level {
       if let failedAt, failedAt < step { break }
       let own = isShared ? try found(step, by: check) : []
@@ -74,7 +74,7 @@ public struct Verifier {
 
   /// What `check` finds. A model that gives no finite numbers is a finding, not bad input.
   private func found(
-    _ level: VerifySettings.Level, by check: () throws -> [CheckResult]
+    _ level: VerificationLevel, by check: () throws -> [CheckResult]
   ) throws -> [CheckResult] {
     do {
       return try check()

@@ -1,6 +1,6 @@
 import Architectures
 import ModelFiles
-import Recipes
+import StepSettings
 import TensorTypes
 import TestSupport
 import Testing
@@ -14,7 +14,7 @@ struct PlannedTensorTests {
   init() throws { directory = try TemporaryDirectory() }
 
   private func tensors(
-    _ model: TinyModel, type: SyntheticPlan.ElementType = .float32,
+    _ model: TinyModel, type: SyntheticType = .float32,
     change: (inout ConvertSettings) -> Void = { _ in }
   ) throws -> [String: CheckpointPlan.PlannedTensor] {
     let path = directory("\(directory.names.count)")
@@ -94,20 +94,20 @@ struct PlannedTensorTests {
     #expect(try gate("model.layers.2.attn.gk_proj.0.weight", seed: 0) != first)
   }
 
-  @Test(arguments: SyntheticPlan.ElementType.allCases)
+  @Test(arguments: SyntheticType.allCases)
   func `keep writes every tensor in its own type, new ones as q`(
-    _ type: SyntheticPlan.ElementType
+    _ type: SyntheticType
   ) throws {
     let tensors = try tensors(.llama, type: type)
     #expect(Set(tensors.values.map(\.type)) == [type.scalarType])
   }
 
   @Test(arguments: [
-    (ConvertSettings.OutputType.bfloat16, ScalarType.bfloat16), (.float16, .float16),
+    (OutputType.bfloat16, ScalarType.bfloat16), (.float16, .float16),
     (.float32, .float32),
   ])
   func `a type that is asked for is that of every tensor`(
-    _ type: ConvertSettings.OutputType, _ expected: ScalarType
+    _ type: OutputType, _ expected: ScalarType
   ) throws {
     let tensors = try tensors(.llama, type: .bfloat16) { $0.dtype = type }
     #expect(Set(tensors.values.map(\.type)) == [expected])

@@ -1,7 +1,7 @@
 import Checkpoints
 import Communication
 import ModelFiles
-import Recipes
+import StepSettings
 import StrictJSON
 import Synchronization
 import TensorTypes

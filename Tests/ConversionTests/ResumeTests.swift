@@ -1,7 +1,7 @@
 import Checkpoints
 import Foundation
 import ModelFiles
-import Recipes
+import StepSettings
 import StrictJSON
 import Synchronization
 import TensorTypes

@@ -2,7 +2,7 @@ import Architectures
 import Checkpoints
 import Conversion
 import ModelFiles
-import Recipes
+import StepSettings
 import StrictJSON
 import TensorTypes
 import TestSupport
@@ -18,7 +18,7 @@ struct MegatronTests {
 
   private func export(
     _ source: String, _ profile: String, to output: String, _ topology: MegatronTopology = .init(),
-    dtype: ConvertSettings.OutputType = .keep
+    dtype: OutputType = .keep
   ) throws {
     var settings = ExportSettings(profile: profile)
     settings.topology.tensor = topology.tensor

@@ -1,7 +1,7 @@
 import Checkpoints
 import Conversion
 import ModelFiles
-import Recipes
+import StepSettings
 import StrictJSON
 import TestSupport
 import Testing

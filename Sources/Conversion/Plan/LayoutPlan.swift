@@ -1,5 +1,5 @@
 public import Architectures
-public import Recipes
+public import StepSettings
 public import StrictJSON
 public import TensorTypes
 
@@ -10,7 +10,7 @@ public enum LayoutPlan {
   /// - Parameter spiking: what is spiked from now on; nil leaves that as it is.
   public static func make(
     from source: DenseModel, spiking: SpikingSettings? = nil,
-    dtype: ConvertSettings.OutputType = .keep, recipe: JSONObject, shardSize: ByteSize
+    dtype: OutputType = .keep, recipe: JSONObject, shardSize: ByteSize
   ) throws -> CheckpointPlan {
     var target = source.description
     target.modelType = SpikingBrainLayout.modelType

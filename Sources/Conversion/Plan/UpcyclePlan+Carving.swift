@@ -1,5 +1,5 @@
 import Architectures
-import Recipes
+import StepSettings
 import TensorTypes
 
 /// Experts that are parts of a dense feed-forward part instead of copies.

@@ -1,6 +1,6 @@
 import Architectures
 import Foundation
-import Recipes
+import StepSettings
 import TensorTypes
 
 extension UpcyclePlan {

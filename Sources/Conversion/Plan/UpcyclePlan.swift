@@ -1,6 +1,6 @@
 import Architectures
 import ModelFiles
-public import Recipes
+public import StepSettings
 import StrictJSON
 public import TensorTypes
 
@@ -83,7 +83,7 @@ public enum UpcyclePlan {
       }
       dense = (try? selection.resolved(depth: depth).get()) ?? []
     } else {
-      dense = UpcycleSettings.reportDenseLayers.filter { $0 < depth }
+      dense = UpcycleKeys.denseLayersOfPaper.filter { $0 < depth }
     }
     guard dense.count < depth else { throw ConversionError.nothingToUpcycle(depth: depth) }
     let experts = try experts(of: source, settings)

@@ -1,7 +1,7 @@
 import Architectures
 import Conversion
 public import ModelFiles
-public import Recipes
+public import StepSettings
 import TensorTypes
 
 /// `megatron-dist`: the distributed checkpoint of Megatron (`--ckpt-format torch_dist`), which any

@@ -2,14 +2,14 @@ import Architectures
 import Checkpoints
 import Conversion
 import ModelFiles
-import Recipes
+import StepSettings
 import TensorTypes
 
 /// The parameters of Megatron made from the tensors of a checkpoint.
 struct MegatronTensors {
   let file: ModelFile
   let mapping: MegatronMapping
-  let dtype: ConvertSettings.OutputType
+  let dtype: OutputType
 
   /// The files of every rank: a tensor's name is the directory of its rank, a slash and its key.
   func planned() throws -> [CheckpointPlan.PlannedTensor] {

@@ -4,7 +4,7 @@ import Communication
 import Conversion
 import Foundation
 import ModelFiles
-import Recipes
+import StepSettings
 import StrictJSON
 import TensorTypes
 
