@@ -4,6 +4,7 @@ import Foundation
 import Kernels
 import Recipes
 import Runtime
+public import Streams
 import TensorTypes
 
 extension Healer {
@@ -35,41 +36,16 @@ extension Healer {
     return estimate
   }
 
-  /// When, of the time that `estimate` predicts, each layer is done.
+  /// When, of the time that `estimate` predicts, each layer is done: a refitted layer takes longer
+  /// than one that is only passed.
   public func schedule(_ estimate: Estimate) -> Schedule {
-    let depth = Double(max(1, model.layers.count))
-    let refitted = model.layers.indices.filter { refits($0) && settings.method != .none }
+    let pass = estimate.passes / Double(model.layers.count)
+    let refitted = model.layers.indices.map { refits($0) && settings.method != .none }
     let refit =
       (estimate.solutions + estimate.step * Double(estimate.steps))
-      / Double(max(1, refitted.count))
-    var ends = [0.0]
-    for layer in model.layers.indices {
-      ends.append(
-        ends[layer] + estimate.passes / depth + (refitted.contains(layer) ? refit : 0))
-    }
-    return Schedule(ends: ends, total: max(ends[ends.count - 1] + estimate.distillation, 1e-9))
-  }
-
-  /// The predicted course of a healing, in which a refitted layer weighs more than one that is only
-  /// passed.
-  public struct Schedule: Sendable {
-    /// Predicted seconds until each layer is reached, and until all are done.
-    let ends: [Double]
-    /// Those until the second stage is done, too.
-    let total: Double
-
-    /// The share of the time that `layers` layers take, the last of them in part.
-    public func share(layers: Double) -> Double {
-      let whole = min(max(0, Int(layers)), ends.count - 1)
-      let next = min(whole + 1, ends.count - 1)
-      return (ends[whole] + (layers - Double(whole)) * (ends[next] - ends[whole])) / total
-    }
-
-    /// The share when `share` of the second stage is done.
-    public func share(secondStage share: Double) -> Double {
-      let first = ends[ends.count - 1]
-      return (first + share * (total - first)) / total
-    }
+      / Double(max(1, refitted.count(where: \.self)))
+    return Schedule(
+      layers: refitted.map { pass + ($0 ? refit : 0) }, rest: estimate.distillation)
   }
 
   /// The estimate of this process alone.
@@ -100,7 +76,7 @@ extension Healer {
     if settings.distillSteps > 0 {
       let rounds = Double(settings.batch * settings.distillSteps) / Double(together)
       let heldOut = Double(segments.heldOut.count) / Double(together)
-      let probe = try DistillProbe(self)
+      let probe = DistillProbe(self)
       // Held-out segments go forward only, before and after.
       estimate.distillation =
         share
@@ -127,46 +103,33 @@ extension Healer {
 
   /// One batch of embedded text, and a layer of each model to run it through.
   private struct Probe {
-    let teacher: LayerRunner
-    let student: LayerRunner
+    let source: StreamedLayer
+    let student: StreamedLayer
     let layer: TrainableMixer
     let batch: LayerData.Batch
     let segment: FloatMatrix
-    let teacherState: DecodingState.MixerState
-    let studentState: DecodingState.MixerState
-    let angles: RotaryTable
     let count: Int
 
     init(_ healer: Healer, layer index: Int) throws {
-      count = min(healer.settings.batch, healer.segments.count)
-      let length = healer.segments.length
-      teacher = LayerRunner(
-        weights: try LayerWeights(index, of: healer.teacher, from: healer.teacherWeights),
-        model: healer.teacher)
-      student = LayerRunner(
-        weights: try LayerWeights(index, of: healer.model, from: healer.studentWeights),
-        model: healer.model)
+      let segments = healer.segments, model = healer.model
+      count = min(healer.settings.batch, segments.count)
+      source = try StreamedLayer(index, of: healer.source, on: segments)
+      student = try StreamedLayer(index, of: healer.student, on: segments)
       layer = try TrainableMixer(
-        student.weights, of: healer.model.layers[index].mixer, model: healer.model,
+        student.runner.weights, of: model.layers[index].mixer, model: model,
         gateBias: healer.settings.gateBias)
-      let hidden = try EmbeddingRows(healer.studentWeights, model: healer.model)
-        .rows(healer.tokens[..<(count * length)], segments: count)
+      let hidden = try EmbeddingRows(healer.student.weights, model: model)
+        .rows(segments.tokens[..<(count * segments.length)], segments: count)
       batch = LayerData.Batch(
-        input: student.normed(hidden), target: hidden,
+        input: student.runner.normed(hidden), target: hidden,
         weights: [Float](repeating: 1, count: hidden.rows))
-      segment = hidden.rows(0..<length).copy
-      teacherState = DecodingState(for: healer.teacher).layers[index]
-      studentState = DecodingState(for: healer.model).layers[index]
-      angles = RotaryEmbedding(healer.model).table(first: 0, count: length)
+      segment = hidden.rows(0..<segments.length).copy
     }
 
     /// One segment through the layer of the source, and of the student.
     func pass(student both: Bool) throws {
-      for (runner, start) in [(teacher, teacherState), (student, studentState)].prefix(both ? 2 : 1)
-      {
-        var state = start
-        try runner.run(segment.copy, state: &state, position: 0, angles: angles)
-      }
+      try source.run(segment.copy, 0)
+      if both { try student.run(segment.copy, 0) }
     }
 
     func forward() throws { _ = layer(batch.input, segments: count) }

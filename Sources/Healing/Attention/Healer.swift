@@ -4,65 +4,24 @@ import Foundation
 import Kernels
 public import Recipes
 import Runtime
+public import Streams
 public import TensorTypes
 
-/// Heals a converted model layer by layer, front to back, against its source.
-///
-/// Two residual streams of the calibration text lie on disk: the source's and the healed model's.
-/// Each linear layer is fitted to give the source's attention output from the healed model's own
-/// inputs, so that later layers see, and correct, what earlier ones left. One layer of weights is in
-/// memory at a time.
-///
-/// Several ranks share the text: each takes its own segments through the layers, and what is fitted
-/// on them are the sums over all.
+/// Heals a converted model against its source: layer by layer, front to back, as `AttentionRefit`
+/// says, and then, where the settings ask for it, through the whole model.
 public final class Healer {
   /// The converted model.
-  public let model: ModelDescription
-  /// The source.
-  public let teacher: ModelDescription
-  let studentWeights: any WeightSource
-  let teacherWeights: any WeightSource
+  public var model: ModelDescription { student.description }
+  let student: DescribedModel
+  let source: DescribedModel
   let settings: HealSettings
-  let tokens: [Int]
-  let segments: Segments
-  let ranks: Communicator
-  let workspace: Workspace
+  let sweep: Sweep
+  var segments: Segments { sweep.segments }
+  var ranks: Communicator { segments.ranks }
   /// Bytes that the second stage may take before it computes layers twice.
   let memory: Int
   /// The estimate, once it was made.
   var measured: Estimate?
-
-  /// What is known of a layer after it was passed.
-  public struct LayerReport: Sendable, Codable {
-    /// The layer.
-    public var layer: Int
-    /// Held-out relative error of the attention output: as converted, after the closed form, at
-    /// the end. Nil for layers that keep softmax attention.
-    public var before: Double?
-    public var afterRidge: Double?
-    public var after: Double?
-    /// Gradient steps taken.
-    public var steps: Int
-    /// The share of linear attention, beside softmax attention in the same layer: the mean squared
-    /// norm of what it gives to the output of o_proj, of the sum of both such means. Nil without
-    /// parallel branches.
-    public var linearShare: Double?
-    /// Median over tokens of |source - healed| / |source| of the stream leaving the layer.
-    public var drift: Double?
-    /// The norm of the massive tokens' stream relative to the source's, the first token of every
-    /// segment among them; median. The attention sink lives while it is near 1.
-    public var sink: Double?
-    /// Massive tokens of the source's stream other than the first ones of segments.
-    public var massiveTokens: Int?
-    /// Seconds spent.
-    public var seconds: Double
-
-    /// Whether the refit left the layer further from the source than it was.
-    public var isWorse: Bool {
-      guard let before, let after else { return false }
-      return !(after <= before)
-    }
-  }
 
   /// A healer of `model` against `teacher` on `tokens`.
   ///
@@ -77,17 +36,13 @@ public final class Healer {
     memory: Int? = nil, ranks: Communicator = .single
   ) throws {
     try Healer.check(model, against: teacher, settings)
-    segments = try Segments(
-      of: tokens, limit: settings.tokens, length: settings.context, ranks: ranks)
-    self.ranks = ranks
-    self.model = model
-    self.teacher = teacher
-    studentWeights = weights
-    self.teacherWeights = teacherWeights
+    student = DescribedModel(model, weights: weights)
+    source = DescribedModel(teacher, weights: teacherWeights)
     self.settings = settings
     self.memory = memory ?? Int(ProcessInfo.processInfo.physicalMemory / 4)
-    self.tokens = Array(tokens.prefix(segments.tokenCount))
-    workspace = Workspace(directory: directory, columns: model.hiddenSize, ranks: ranks)
+    let segments = try Segments(
+      of: tokens, limit: settings.tokens, length: settings.context, ranks: ranks)
+    sweep = Sweep(of: segments, layers: model.layers.count, in: directory)
   }
 
   private static func check(
@@ -116,109 +71,31 @@ public final class Healer {
   }
 
   /// What an interrupted run, if there was one, found of the layers it finished.
-  public func finishedReports() throws -> [LayerReport] {
-    try (0..<workspace.finishedLayers()).map { try workspace.report(ofLayer: $0) }
-  }
+  public func finishedReports() throws -> [LayerReport] { try sweep.finishedReports() }
 
   /// Runs the healing; `report` is called after each layer, `progress` within one with the share
   /// done and the error so far. Returns the refitted tensors.
   public func run(
     progress: (_ layer: Int, _ share: Double, _ error: Double) throws -> Void,
     report: (LayerReport) throws -> Void
-  ) throws -> HealedTensors {
-    try settings.precision.used { try runLayers(progress: progress, report: report) }
-  }
-
-  private func runLayers(
-    progress: (_ layer: Int, _ share: Double, _ error: Double) throws -> Void,
-    report: (LayerReport) throws -> Void
-  ) throws -> HealedTensors {
-    var healed = try workspace.healedTensors()
-    let start = try workspace.start()
-    if start == 0 { try embed() }
-    let steps = try ranks.first { try workspace.steps { try timed().steps } }
-    for layer in start..<model.layers.count {
-      let began = Date()
-      let (tensors, found) = try pass(layer, steps: steps, progress: progress)
-      if let tensors { healed.merge(tensors) }
-      var result = found
-      result.seconds = Date().timeIntervalSince(began)
-      try workspace.finish(layer, result)
-      try report(result)
+  ) throws -> LayerTensors {
+    // Decided once: a time limit depends on how busy the machine is.
+    let steps = try ranks.first { try sweep.workspace.once("steps") { try timed().steps } }
+    return try settings.precision.used {
+      try sweep.run(
+        refit(steps: steps), progress: { try progress($0.layer, $0.share, $0.error ?? 0) },
+        report: report)
     }
-    return healed
   }
 
-  /// Writes both streams' first state: the embeddings.
-  private func embed() throws {
-    let source = try workspace.stream(.teacher, entering: 0)
-    let student = try workspace.stream(.student, entering: 0)
-    let teacherModel = try EmbeddingRows(teacherWeights, model: teacher)
-    let studentModel = try EmbeddingRows(studentWeights, model: model)
-    for segment in segments.own {
-      let first = segments.firstToken(of: segment)
-      let ids = tokens[first..<first + segments.length]
-      try source.write(teacherModel.rows(ids), at: first)
-      try student.write(studentModel.rows(ids), at: first)
-    }
-    try workspace.stream(.sinks, entering: 0).write(studentModel.sinks, at: 0)
+  /// What is done at each layer, with `steps` gradient steps.
+  func refit(steps: Int) -> AttentionRefit {
+    AttentionRefit(source: sourceTrack, student: studentTrack, settings: settings, steps: steps)
   }
 
-  /// Takes both streams through one layer, refitting it when it is linear.
-  private func pass(
-    _ layer: Int, steps: Int, progress: (Int, Double, Double) throws -> Void
-  ) throws -> (HealedTensors?, LayerReport) {
-    let target = try workspace.stream(.target, entering: layer)
-    let nextSource = try workspace.stream(.teacher, entering: layer + 1)
-    let source = try workspace.stream(.teacher, entering: layer)
-    let student = try workspace.stream(.student, entering: layer)
-    let refits = refits(layer) && settings.method != .none
-    let teacherLayer = LayerPass(
-      layer, of: teacher, weights: try LayerWeights(layer, of: teacher, from: teacherWeights),
-      segments: segments)
-    let massive = try teacherLayer.advance(
-      source, to: nextSource, attention: refits ? target : nil)
-    teacherLayer.discardWeights()
-    var report = LayerReport(layer: layer, steps: 0, seconds: 0)
-    // The second stage alone needs the source's stream only.
-    if settings.method == .none { return (nil, report) }
-
-    let sinks = try workspace.stream(.sinks, entering: layer).read(0, count: model.sinkCount)
-    var weights = try LayerWeights(layer, of: model, from: studentWeights)
-    var healed: HealedTensors?
-    if refits {
-      // Errors would only show that something is not finite, not what.
-      try weights.requireFinite()
-      let trainable = try TrainableMixer(
-        weights, of: model.layers[layer].mixer, model: model, gateBias: settings.gateBias)
-      let trainer = LayerTrainer(
-        layer: trainable,
-        data: LayerData(
-          index: layer, model: model, runner: LayerRunner(weights: weights, model: model),
-          student: student, sinks: sinks, target: target, segments: segments,
-          massive: massive, sinkWeight: Float(settings.sinkWeight)), settings: settings)
-      let result = try trainer.run(steps: steps) { share, error in
-        try progress(layer, share, error)
-      }
-      (report.before, report.afterRidge, report.after) =
-        (result.before, result.afterRidge, result.after)
-      guard result.after.isFinite else { throw HealingError.diverged(layer: layer) }
-      report.steps = result.steps
-      report.linearShare = result.linearShare
-      let tensors = try workspace.keep(
-        trainable.parameters.tensors(ofLayer: layer), ofLayer: layer)
-      weights = try LayerWeights(
-        layer, of: model, from: Overlay(tensors: tensors, below: studentWeights))
-      healed = tensors
-    }
-    let next = try workspace.stream(.student, entering: layer + 1)
-    (report.drift, report.sink) = try passStudent(
-      layer, weights, sinks: sinks, from: student, to: next, source: nextSource, massive: massive)
-    var others = [Double(massive.others)]
-    try ranks.sum(&others)
-    report.massiveTokens = Int(others[0])
-    return (healed, report)
-  }
+  /// The source's stream, and the healed model's.
+  var sourceTrack: Track { Track("teacher", of: source) }
+  var studentTrack: Track { Track("student", of: student) }
 
   /// Whether there is something to heal in a model, or to refuse by a better name.
   public static func heals(_ model: ModelDescription, _ settings: HealSettings) -> Bool {
@@ -237,7 +114,7 @@ public final class Healer {
   }
 
   func refits(_ layer: Int) -> Bool {
-    Healer.refits(model.layers[layer].mixer, context: segments.length)
+    Healer.refits(model.layers[layer].mixer, context: settings.context)
   }
 }
 

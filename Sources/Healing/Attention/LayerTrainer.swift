@@ -4,6 +4,7 @@ import Foundation
 import Kernels
 import Recipes
 import Runtime
+import Streams
 import TensorTypes
 
 /// Refits one attention layer to the source's attention output: ridge, gradients, ridge.
@@ -68,10 +69,10 @@ struct LayerTrainer {
   /// Adam with a short warm-up and a cosine to zero.
   private func train(steps: Int, progress: (Double, Double) throws -> Void) throws {
     var generator = SplitMix64(seed: settings.seed, label: "layer \(data.index)")
-    var order = Shuffle(count: data.trainingSegments.count)
+    var order = Shuffle(count: data.segments.training.count)
     var running = 0.0
     for step in 0..<steps {
-      let chosen = (0..<settings.batch).map { _ in data.trainingSegments[order.next(&generator)] }
+      let chosen = (0..<settings.batch).map { _ in data.segments.training[order.next(&generator)] }
       let loss = try addGradients(data.segments.own(chosen))
       guard loss.isFinite else { throw HealingError.diverged(layer: data.index) }
       running = step == 0 ? loss : 0.95 * running + 0.05 * loss
@@ -109,7 +110,7 @@ struct LayerTrainer {
   /// Relative error on the held-out segments: sum of weighted squares over that of the target.
   func heldOutError() throws -> Double {
     var sums = [0.0, 0]
-    for segment in data.segments.own(data.heldOutSegments) {
+    for segment in data.segments.own(data.segments.heldOut) {
       let batch = try data.batch([segment])
       let (error, scale) = batch.weightedError(of: layer(batch.input, segments: 1).value)
       sums[0] += error
@@ -125,7 +126,7 @@ struct LayerTrainer {
   private func linearShare() throws -> Double? {
     guard layer.isParallel else { return nil }
     var sums = [0.0, 0]
-    for segment in data.segments.own(data.heldOutSegments) {
+    for segment in data.segments.own(data.segments.heldOut) {
       let input = try data.batch([segment]).input
       guard let branches = layer.branches(input, segments: 1) else { continue }
       sums[0] += branches.linear.withoutSinks(data.sinks.rows, segments: 1).squaredNorm
@@ -155,7 +156,7 @@ struct LayerTrainer {
       try gram.reduce { try ranks.sum($0) }
       return gram
     }
-    let training = try sums(data.trainingSegments), heldOut = try sums(data.heldOutSegments)
+    let training = try sums(data.segments.training), heldOut = try sums(data.segments.heldOut)
     // One process solves: others might round otherwise.
     if ranks.isFirst {
       let fit = RidgeFit(training: training, heldOut: heldOut, prior: layer.output.value)

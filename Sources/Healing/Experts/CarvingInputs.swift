@@ -1,6 +1,7 @@
 import Architectures
 import Kernels
 import Runtime
+import Streams
 import TensorTypes
 
 /// What a feed-forward part reads on a text, for the statistics of its neurons and their router.
@@ -12,18 +13,6 @@ struct CarvingInputs {
   let massive: MassiveTokens
   let segments: Segments
 
-  /// Tokens that pass through the part together.
-  private static let rowsAtOnce = 1024
-
-  private func forEachBlock(
-    of tokens: [Int], _ body: (FloatMatrix, ArraySlice<Int>) throws -> Void
-  ) throws {
-    for start in stride(from: 0, to: tokens.count, by: Self.rowsAtOnce) {
-      let block = tokens[start..<min(start + Self.rowsAtOnce, tokens.count)]
-      try body(runner.ffnInput(middle.rows(block)), block)
-    }
-  }
-
   /// Statistics of the neurons of `part`. Massive tokens count for the strength of neurons, so that
   /// those that make attention sinks are shared, but for no region.
   func statistics(
@@ -31,13 +20,14 @@ struct CarvingInputs {
   ) throws -> NeuronStatistics {
     let sample = segments.sample(columns: middle.columns, leavingOut: massive)
     let regions = SphericalClusters(
-      of: runner.ffnInput(try middle.rows(sample)), count: NeuronStatistics.regions,
+      of: runner.ffnInput(try middle.read(sample)), count: NeuronStatistics.regions,
       generator: &generator)
     var statistics = NeuronStatistics(of: part, directions: regions.directions)
     let training = segments.tokens(of: segments.training)
     let tokens = (sample + massive.indices.filter { training.contains($0) }).sorted()
-    try forEachBlock(of: tokens) { inputs, block in
-      try statistics.add(inputs, massive: block.map { massive.indices.contains($0) })
+    try middle.forEachBlock(of: tokens) { hidden, block in
+      try statistics.add(
+        runner.ffnInput(hidden), massive: block.map { massive.indices.contains($0) })
     }
     return statistics
   }
@@ -47,7 +37,8 @@ struct CarvingInputs {
     let scales = NeuronStatistics.scales(of: part)
     func sums(_ tokens: [Int]) throws -> Gram {
       let sums = Gram(features: middle.columns, targets: carved.experts.routed)
-      try forEachBlock(of: tokens) { inputs, block in
+      try middle.forEachBlock(of: tokens) { hidden, block in
+        let inputs = runner.ffnInput(hidden)
         sums.add(
           inputs, try carved.strengths(part.neurons(inputs), scales: scales),
           weights: [Float](repeating: 1, count: block.count))

@@ -1,7 +1,7 @@
 public import Architectures
-import Foundation
 public import Recipes
 import Runtime
+public import Streams
 import TensorTypes
 
 /// Divides the neurons of dense feed-forward parts among experts by what they do on a text.
@@ -11,19 +11,20 @@ import TensorTypes
 /// inputs in which they do most, in clusters of equal size, one for each routed expert. The router
 /// is a ridge regression of what each expert adds on the inputs, and so a matrix like any other.
 ///
-/// As when healing, streams lie on disk and one layer of weights is in memory at a time.
-public final class ExpertCarver {
+/// The stream lies on disk and one layer of weights is in memory at a time, as in every sweep.
+public struct ExpertCarver {
   /// The model that is carved.
   let dense: DescribedModel
   /// What it becomes.
   let target: ModelDescription
   let settings: UpcycleSettings
-  let tokens: [Int]
-  let segments: Segments
-  let workspace: Workspace
+  let sweep: Sweep
+  var segments: Segments { sweep.segments }
+  /// The stream of the carved model.
+  var student: Track { Track("student", of: dense) }
 
   /// What is known of a layer after it was passed.
-  public struct LayerReport: Sendable, Codable {
+  public struct LayerReport: Streams.LayerReport {
     /// The layer.
     public var layer: Int
     /// The neurons of the shared expert, then those of each routed one; empty in a dense layer.
@@ -49,48 +50,22 @@ public final class ExpertCarver {
     settings: UpcycleSettings, directory: String
   ) throws {
     if target.sinkCount > 0 { throw HealingError.cannotCarve("sink tokens") }
-    segments = try Segments(of: tokens, limit: settings.tokens, length: settings.context)
     self.dense = dense
     self.target = target
     self.settings = settings
-    self.tokens = Array(tokens.prefix(segments.tokenCount))
-    workspace = Workspace(directory: directory, columns: target.hiddenSize)
+    sweep = Sweep(
+      of: try Segments(of: tokens, limit: settings.tokens, length: settings.context),
+      layers: target.layers.count, in: directory)
   }
 
   /// What an interrupted run, if there was one, found of the layers it finished.
-  public func finishedReports() throws -> [LayerReport] {
-    try (0..<workspace.finishedLayers()).map { try workspace.report(ofLayer: $0) }
-  }
+  public func finishedReports() throws -> [LayerReport] { try sweep.finishedReports() }
 
   /// Carves all layers that are not done; `report` is called after each, `progress` with the share
   /// done. Returns the routers.
   public func run(
     progress: (Double) throws -> Void, report: (LayerReport) throws -> Void
-  ) throws -> HealedTensors {
-    var routers = try workspace.healedTensors()
-    let depth = target.layers.count
-    let start = try workspace.start()
-    if start == 0 { try embed() }
-    for layer in start..<depth {
-      let began = Date()
-      var (router, found) = try pass(layer) { share in
-        try progress((Double(layer) + share) / Double(depth))
-      }
-      if let router { routers.merge(router) }
-      found.seconds = Date().timeIntervalSince(began)
-      try workspace.finish(layer, found)
-      try report(found)
-    }
-    return routers
-  }
-
-  /// Writes the stream's first state: the embeddings.
-  private func embed() throws {
-    let stream = try workspace.stream(.student, entering: 0)
-    let embedding = try EmbeddingRows(dense.weights, model: dense.description)
-    for segment in 0..<segments.count {
-      let first = segments.firstToken(of: segment)
-      try stream.write(embedding.rows(tokens[first..<first + segments.length]), at: first)
-    }
+  ) throws -> LayerTensors {
+    try sweep.run(self, progress: { try progress($0.total) }, report: report)
   }
 }

@@ -1,6 +1,7 @@
 import Architectures
 import Kernels
 import Runtime
+import Streams
 import TensorTypes
 
 /// What the experts of one layer are fitted on: the student's stream before the feed-forward part,
@@ -17,20 +18,15 @@ struct ExpertData {
   /// Weight of massive tokens.
   let sinkWeight: Float
 
-  /// Tokens that pass through an expert together.
-  private static let rowsAtOnce = 1024
-
   /// The least-squares problem of an expert's down projection on some of its tokens: neurons to what
   /// the layer lacks without the expert.
   func sums(_ expert: Int, _ tokens: [Int]) throws -> Gram {
     let maps = weights.routed[expert]
     let gram = Gram(features: maps.down.weight.columns, targets: middle.columns)
-    for start in stride(from: 0, to: tokens.count, by: Self.rowsAtOnce) {
-      let part = tokens[start..<min(start + Self.rowsAtOnce, tokens.count)]
-      let hidden = try middle.rows(part)
+    try middle.forEachBlock(of: tokens) { hidden, part in
       let input = runner.ffnInput(hidden)
       let neurons = try maps.neurons(input)
-      let target = try goal.rows(part)
+      let target = try goal.read(part)
       target.subtract(hidden)
       if let shared = weights.shared { target.subtract(try shared(input)) }
       if let bias = maps.down.bias { target.addToRows(FloatMatrix(bias.map { -$0 }, rows: 1)) }

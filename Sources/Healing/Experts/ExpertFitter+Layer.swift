@@ -2,123 +2,102 @@ import Architectures
 import Kernels
 import Recipes
 import Runtime
+package import Streams
 import TensorTypes
 
-extension ExpertFitter {
+extension ExpertFitter: LayerPass {
   /// Candidates for the ridge of a refit: experts see few tokens for their width.
   private static let ridges = [1e-2, 1e-1, 1, 10, 100]
   /// Fewest held-out tokens that can tell whether a refit is better.
   private static let fewestHeldOut = 32
 
+  package var tracks: [Track] { [student] + (teacher.map { [goal($0), copy] } ?? []) }
+
   /// Takes the streams through one layer, making its router and refitting its experts.
-  func pass(
-    _ layer: Int, progress: (Double) throws -> Void
-  ) throws -> (HealedTensors?, LayerReport) {
-    let model = upcycled.description
-    var report = LayerReport(layer: layer)
+  package func pass(_ layer: SweptLayer) throws -> LayerReport {
+    let description = upcycled.description
+    var report = LayerReport(layer: layer.index)
     var massive = try passTeacher(layer)
-    var weights = try LayerWeights(layer, of: model, from: upcycled.weights)
-    let middle = try attend(layer, weights, massive: &massive)
-    try progress(0.3)
-    var tensors: HealedTensors?
-    if let experts = model.layers[layer].feedForward.experts {
-      let runner = LayerRunner(weights: weights, model: model)
-      let sample = segments.sample(columns: model.hiddenSize, leavingOut: massive)
-      let inputs = runner.ffnInput(try middle.rows(sample))
+    var own = try StreamedLayer(layer.index, of: upcycled, on: segments)
+    let middle = try layer.scratch("middle", columns: description.hiddenSize)
+    try segments.advance(layer.entering(student), to: middle) {
+      try own.attend($0, $1)
+      if teacher == nil { massive.add($0, $1) }
+    }
+    try layer.progress(0.3)
+    if let experts = description.layers[layer.index].feedForward.experts {
+      let sample = segments.sample(columns: description.hiddenSize, leavingOut: massive)
+      let inputs = own.runner.ffnInput(try middle.read(sample))
       // The router sends a token to the expert of the nearest direction.
-      var generator = SplitMix64(seed: settings.seed, label: "clusters of layer \(layer)")
+      var generator = SplitMix64(seed: settings.seed, label: "clusters of layer \(layer.index)")
       let clusters = MatrixProduct.Precision.$current.withValue(.float32) {
         SphericalClusters(of: inputs, count: experts.routed, generator: &generator)
       }
-      let address = TensorAddress(.router, layer: layer)
+      let address = TensorAddress(.router, layer: layer.index)
       let type = try upcycled.weights.view(address).type
-      var fitted = HealedTensors()
-      fitted.set(address, to: clusters.directions.rounded(to: type).view)
-      weights = try LayerWeights(
-        layer, of: model, from: Overlay(tensors: fitted, below: upcycled.weights))
-      let regions = try route(middle, weights)
-      report.tokens = regions.sizes(experts.routed)
-      if teacher != nil {
-        try refit(layer, weights, middle, regions, massive, into: &fitted, &report) {
-          try progress(0.3 + 0.6 * $0)
-        }
+      var fitted = LayerTensors([address: clusters.directions.rounded(to: type).view])
+      own = try StreamedLayer(layer.index, of: upcycled.with(fitted), on: segments)
+      let places = try route(middle, own)
+      report.tokens = places.reduce(into: [Int](repeating: 0, count: experts.routed)) {
+        $0[$1] += 1
       }
-      let kept = try workspace.keep(fitted, ofLayer: layer)
-      weights = try LayerWeights(
-        layer, of: model, from: Overlay(tensors: kept, below: upcycled.weights))
-      tensors = kept
+      if let teacher, case .experts(let experts) = own.runner.weights.feedForward {
+        let data = ExpertData(
+          weights: experts, runner: own.runner, middle: middle,
+          goal: try layer.leaving(goal(teacher)), massive: massive,
+          sinkWeight: Float(HealSettings().sinkWeight))
+        try refit(layer, data, places, into: &fitted, &report)
+      }
+      own = try StreamedLayer(layer.index, of: upcycled.with(layer.keep(fitted)), on: segments)
     }
-    try feedForward(layer, weights, from: middle, massive, &report)
-    return (tensors, report)
+    try feedForward(layer, own, from: middle, massive, &report)
+    return report
   }
 
   /// Takes the teacher's stream, and the dense model's on held-out segments, through the layer.
-  private func passTeacher(_ layer: Int) throws -> MassiveTokens {
-    guard let teacher else { return MassiveTokens(segments) }
-    let copies = LayerPass(
-      layer, of: dense.description,
-      weights: try LayerWeights(layer, of: dense.description, from: dense.weights),
-      segments: segments)
-    try copies.advance(
-      segments.heldOut, of: workspace.stream(.copy, entering: layer),
-      to: workspace.stream(.copy, entering: layer + 1))
+  private func passTeacher(_ layer: SweptLayer) throws -> MassiveTokens {
+    var massive = MassiveTokens(segments)
+    guard let teacher else { return massive }
+    let copies = try StreamedLayer(layer.index, of: dense, on: segments)
+    try layer.advance(copy) { try copies.run($0, $1) }
     copies.discardWeights()
-    let aims = LayerPass(
-      layer, of: teacher.description,
-      weights: try LayerWeights(layer, of: teacher.description, from: teacher.weights),
-      segments: segments)
-    defer { aims.discardWeights() }
-    return try aims.advance(
-      workspace.stream(.teacher, entering: layer),
-      to: workspace.stream(.teacher, entering: layer + 1))
+    let aims = try StreamedLayer(layer.index, of: teacher, on: segments)
+    try layer.advance(goal(teacher)) {
+      try aims.run($0, $1)
+      massive.add($0, $1)
+    }
+    aims.discardWeights()
+    return massive
   }
 
-  /// Takes the stream through the layer's attention.
-  private func attend(
-    _ layer: Int, _ weights: LayerWeights, massive: inout MassiveTokens
-  ) throws -> HiddenStream {
-    let middle = try workspace.stream(.middle, entering: layer)
-    let own = try LayerPass(
-      layer, of: upcycled.description, weights: weights, segments: segments
-    ).attend(workspace.stream(.student, entering: layer), to: middle)
-    if teacher == nil { massive = own }
-    return middle
-  }
-
-  /// Where the runtime will send the tokens: scores in float32, ties as there.
-  private func route(_ middle: HiddenStream, _ weights: LayerWeights) throws -> Regions {
-    let runner = LayerRunner(weights: weights, model: upcycled.description)
-    var regions = Regions()
-    guard case .experts(let experts) = weights.feedForward else { return regions }
-    for segment in 0..<segments.count {
-      let first = segments.firstToken(of: segment)
-      let input = runner.ffnInput(try middle.read(first, count: segments.length))
+  /// The expert that the runtime will send each token to: scores in float32, ties as there.
+  private func route(_ middle: HiddenStream, _ own: StreamedLayer) throws -> [Int] {
+    var places: [Int] = []
+    guard case .experts(let experts) = own.runner.weights.feedForward else { return places }
+    try segments.advance(middle) { hidden, segment in
+      let input = own.runner.ffnInput(hidden)
       let scores = try MatrixProduct.Precision.$current.withValue(.float32) {
         try experts.router(input)
       }
-      regions.add(
+      places +=
         Routing(
           scores: scores, chosen: experts.layout.chosen,
-          offsets: (0..<segments.length).map { $0 + tokens[first + $0] }))
+          offsets: own.passage(segment).offsets(count: hidden.rows, sinkCount: 0)
+        ).experts
     }
-    return regions
+    return places
   }
 
   /// Refits the down projection of every expert on its tokens.
   private func refit(
-    _ layer: Int, _ weights: LayerWeights, _ middle: HiddenStream, _ regions: Regions,
-    _ massive: MassiveTokens, into fitted: inout HealedTensors, _ report: inout LayerReport,
-    progress: (Double) throws -> Void
+    _ layer: SweptLayer, _ data: ExpertData, _ places: [Int], into fitted: inout LayerTensors,
+    _ report: inout LayerReport
   ) throws {
-    guard case .experts(let experts) = weights.feedForward else { return }
-    let data = ExpertData(
-      weights: experts, runner: LayerRunner(weights: weights, model: upcycled.description),
-      middle: middle, goal: try workspace.stream(.teacher, entering: layer + 1),
-      massive: massive, sinkWeight: Float(HealSettings().sinkWeight))
+    let experts = data.weights
     var before = 0.0, after = 0.0, scale = 0.0
     for expert in experts.routed.indices {
-      let training = regions.tokens(of: expert, among: segments.tokens(of: segments.training))
-      let heldOut = regions.tokens(of: expert, among: segments.tokens(of: segments.heldOut))
+      let training = segments.tokens(of: segments.training).filter { places[$0] == expert }
+      let heldOut = segments.tokens(of: segments.heldOut).filter { places[$0] == expert }
       let down = experts.routed[expert].down
       guard training.count >= down.weight.columns, heldOut.count >= Self.fewestHeldOut else {
         report.few.append(expert)
@@ -135,37 +114,25 @@ extension ExpertFitter {
         report.kept.append(expert)
       } else {
         fitted.set(
-          TensorAddress(.ffnDown, layer: layer, expert: .routed(expert)), to: fit.weight.view)
+          TensorAddress(.ffnDown, layer: layer.index, expert: .routed(expert)), to: fit.weight.view)
       }
-      try progress(Double(expert + 1) / Double(experts.routed.count))
+      try layer.progress(0.3 + 0.6 * Double(expert + 1) / Double(experts.routed.count))
     }
-    guard after.isFinite else { throw HealingError.diverged(layer: layer) }
+    guard after.isFinite else { throw HealingError.diverged(layer: layer.index) }
     if scale > 0 { (report.before, report.after) = (before / scale, after / scale) }
   }
 
   /// Takes the stream through the feed-forward part and measures how far it is from the teacher's.
   private func feedForward(
-    _ layer: Int, _ weights: LayerWeights, from middle: HiddenStream, _ massive: MassiveTokens,
+    _ layer: SweptLayer, _ own: StreamedLayer, from middle: HiddenStream, _ massive: MassiveTokens,
     _ report: inout LayerReport
   ) throws {
-    let runner = LayerRunner(weights: weights, model: upcycled.description)
-    let next = try workspace.stream(.student, entering: layer + 1)
-    let source = try teacher.map { _ in try workspace.stream(.teacher, entering: layer + 1) }
-    var drift = Drift()
-    for segment in 0..<segments.count {
-      let first = segments.firstToken(of: segment)
-      let hidden = try middle.read(first, count: segments.length)
-      var passage = Passage(position: 0)
-      passage.tokens = Array(tokens[first..<first + segments.length])
-      try runner.feedForward(hidden, passage: passage)
-      try next.write(hidden, at: first)
-      if let source {
-        drift.add(
-          hidden, source: try source.read(first, count: segments.length), first: first,
-          massive: massive)
-      }
+    var drift = try teacher.map { Drift(from: try layer.leaving(goal($0)), segments, massive) }
+    try segments.advance(middle, to: layer.leaving(student)) {
+      try own.feedForward($0, $1)
+      try drift?.add($0, $1)
     }
-    weights.discard()
-    if source != nil { (report.drift, report.sink) = (drift.median, drift.sink) }
+    own.discardWeights()
+    if let found = try drift?.medians() { (report.drift, report.sink) = found }
   }
 }

@@ -1,6 +1,8 @@
+package import Streams
+
 extension ExpertFitter {
   /// What is known of a layer after it was passed.
-  public struct LayerReport: Sendable, Codable {
+  public struct LayerReport: Streams.LayerReport {
     /// The layer.
     public var layer: Int
     /// How many tokens of the text each routed expert is sent; empty in a dense layer.

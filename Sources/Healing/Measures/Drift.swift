@@ -1,37 +1,43 @@
 import Communication
 import Runtime
+import Streams
 
 /// How far the healed stream is from the source's, over many segments.
 struct Drift {
+  /// The source's stream.
+  let source: HiddenStream
+  let segments: Segments
+  let massive: MassiveTokens
   private var ratios: [Float] = []
   private var sinkRatios: [Float] = []
 
-  /// Adds a segment: rows of the healed stream and of the source's, the first being token `first`.
-  mutating func add(
-    _ hidden: FloatMatrix, source: FloatMatrix, first: Int, massive: MassiveTokens
-  ) {
-    let distances = RowDistances(hidden, from: source)
-    for row in 0..<hidden.rows {
-      ratios.append(
-        (distances.squaredDistances[row] / max(distances.squaredNorms[row], 1e-30)).squareRoot())
-    }
-    for row in 0..<hidden.rows where massive.indices.contains(first + row) {
+  init(from source: HiddenStream, _ segments: Segments, _ massive: MassiveTokens) {
+    self.source = source
+    self.segments = segments
+    self.massive = massive
+  }
+
+  /// Adds a segment of the healed stream [T, H].
+  mutating func add(_ hidden: FloatMatrix, _ segment: Int) throws {
+    let tokens = segments.range(of: segment)
+    let distances = RowDistances(hidden, from: try source.read(tokens))
+    for (row, token) in tokens.enumerated() {
+      let norm = max(distances.squaredNorms[row], 1e-30)
+      ratios.append((distances.squaredDistances[row] / norm).squareRoot())
+      guard massive.indices.contains(token) else { continue }
       let own = hidden.rows(row..<row + 1)
-      let norm = RowDistances(own, from: own).squaredNorms[0]
-      sinkRatios.append((norm / max(distances.squaredNorms[row], 1e-30)).squareRoot())
+      sinkRatios.append((RowDistances(own, from: own).squaredNorms[0] / norm).squareRoot())
     }
   }
 
-  /// Adds what all ranks have found.
-  mutating func collect(over ranks: Communicator) throws {
-    ratios = try ranks.joined(ratios)
-    sinkRatios = try ranks.joined(sinkRatios)
+  /// The medians, over all ranks, of the relative distance and of the ratio of the massive tokens'
+  /// norms.
+  func medians() throws -> (drift: Double, sink: Double) {
+    let ranks = segments.ranks
+    return (
+      Drift.median(try ranks.joined(ratios)), Drift.median(try ranks.joined(sinkRatios))
+    )
   }
-
-  /// The median relative distance.
-  var median: Double { Drift.median(ratios) }
-  /// The median ratio of the massive tokens' norms.
-  var sink: Double { Drift.median(sinkRatios) }
 
   private static func median(_ values: [Float]) -> Double {
     values.isEmpty ? 0 : Double(values.sorted()[values.count / 2])

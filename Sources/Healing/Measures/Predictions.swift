@@ -1,6 +1,7 @@
 import Architectures
 import Kernels
 import Runtime
+import Streams
 import TensorTypes
 
 /// What residual streams that leave the last layer predict.
@@ -14,10 +15,10 @@ struct Predictions {
   /// Rows of logits held at a time: with a vocabulary of 150,000 they take 150 MB per matrix.
   static let rowsAtOnce = 256
 
-  init(_ model: ModelDescription, weights: any WeightSource) throws {
-    self.model = model
-    norm = try weights.vector(TensorAddress(.finalNorm))
-    head = try .head(of: model, from: weights, dropsPages: true)
+  init(of model: DescribedModel) throws {
+    self.model = model.description
+    norm = try model.weights.vector(TensorAddress(.finalNorm))
+    head = try .head(of: model.description, from: model.weights, dropsPages: true)
   }
 
   /// The final norm of residual streams [T, H].
@@ -36,5 +37,24 @@ struct Predictions {
     of logits: FloatMatrix, from reference: FloatMatrix, factor: Float = 0
   ) -> Double {
     Distillation.backwardInPlace(student: logits, teacher: reference, factor: factor).reduce(0, +)
+  }
+}
+
+extension Predictions {
+  /// Mean KL(reference‖these) over `tokens`, in nats, of each of `streams` that leave the last layer;
+  /// `source` is that of the reference.
+  func divergences(
+    of streams: [HiddenStream], from source: HiddenStream, of reference: Predictions,
+    over tokens: Range<Int>
+  ) throws -> [Double] {
+    var sums = [Double](repeating: 0, count: streams.count)
+    for first in stride(from: tokens.lowerBound, to: tokens.upperBound, by: Self.rowsAtOnce) {
+      let rows = first..<min(first + Self.rowsAtOnce, tokens.upperBound)
+      let expected = try reference.logits(source.read(rows))
+      for (index, stream) in streams.enumerated() {
+        sums[index] += Self.divergence(of: try logits(stream.read(rows)), from: expected)
+      }
+    }
+    return sums.map { $0 / Double(tokens.count) }
   }
 }

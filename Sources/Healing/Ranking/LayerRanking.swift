@@ -1,6 +1,7 @@
 public import Architectures
 import Foundation
 import Recipes
+import Streams
 public import TensorTypes
 
 /// Measures what each layer of a source model would cost as a linear layer.
@@ -11,11 +12,9 @@ public import TensorTypes
 /// predictions end up from the source's is what the layer costs. All these variants pass through a
 /// layer together, so every weight is read once.
 public struct LayerRanking {
-  let model: ModelDescription
-  let weights: any WeightSource
-  let tokens: [Int]
-  let segments: Segments
-  let directory: String
+  let source: DescribedModel
+  let sweep: Sweep
+  private let directory: String
 
   /// How layers are fitted: as the closed form of a healing.
   static let settings: HealSettings = {
@@ -32,13 +31,6 @@ public struct LayerRanking {
     public var divergence: Double
     /// Held-out squared error of the fitted attention output, relative to the source's.
     public var error: Double
-
-    /// A score.
-    public init(layer: Int, divergence: Double, error: Double) {
-      self.layer = layer
-      self.divergence = divergence
-      self.error = error
-    }
   }
 
   /// A ranking of the layers of `model` on `tokens`.
@@ -46,16 +38,16 @@ public struct LayerRanking {
   /// - Parameters:
   ///   - context: tokens per segment, each read from an empty state; four segments are needed.
   ///   - directory: an existing directory for streams, which are removed, and for the scores, which
-  ///     stay: a run that was stopped later finds them there.
+  ///     stay: a run that was stopped goes on with what it finds there.
   public init(
     model: ModelDescription, weights: any WeightSource, tokens: [Int], context: Int,
     directory: String
   ) throws {
-    segments = try Segments(of: tokens, length: context)
-    self.model = model
-    self.weights = weights
-    self.tokens = Array(tokens.prefix(segments.tokenCount))
+    source = DescribedModel(model, weights: weights)
     self.directory = directory
+    sweep = Sweep(
+      of: try Segments(of: tokens, length: context), layers: model.layers.count,
+      in: directory + "/ranking")
   }
 
   /// The most costly layers first; of equals, the first layer first.
@@ -65,11 +57,27 @@ public struct LayerRanking {
 
   /// The score of every layer, in order of layers; `progress` is called with the share done.
   public func scores(progress: (Double) throws -> Void = { _ in }) throws -> [Score] {
-    if let stored: [Score] = try SealedFile.read(scoresPath) { return stored }
-    let scores = try measure(progress: progress)
-    try SealedFile.write(scores, to: scoresPath)
-    return scores
+    try Workspace(directory: directory).once("ranking.json") {
+      let work = sweep.workspace.directory
+      try FileManager.default.createDirectory(atPath: work, withIntermediateDirectories: true)
+      let scores = try measure(progress: progress)
+      try FileManager.default.removeItem(atPath: work)
+      return scores
+    }
   }
 
-  private var scoresPath: String { directory + "/ranking.json" }
+  private func measure(progress: (Double) throws -> Void) throws -> [Score] {
+    let trial = LinearTrial(source: source, segments: sweep.segments)
+    var trials: [LinearTrial.Report] = try sweep.finishedReports()
+    _ = try sweep.run(trial, progress: { try progress($0.total) }, report: { trials.append($0) })
+    let predictions = try Predictions(of: source)
+    let divergences = try predictions.divergences(
+      of: trials.map { try sweep.stream(trial.variant($0.layer), entering: sweep.depth) },
+      from: sweep.stream(trial.whole, entering: sweep.depth), of: predictions,
+      over: sweep.segments.tokens(of: sweep.segments.heldOut))
+    return try zip(trials, divergences).map { trial, divergence in
+      guard divergence.isFinite else { throw HealingError.diverged(layer: trial.layer) }
+      return Score(layer: trial.layer, divergence: divergence, error: trial.error)
+    }
+  }
 }

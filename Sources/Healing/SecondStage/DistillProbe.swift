@@ -8,20 +8,19 @@ struct DistillProbe {
   private let healer: Healer
   private let tokens: ArraySlice<Int>
 
-  init(_ healer: Healer) throws {
+  init(_ healer: Healer) {
     self.healer = healer
-    tokens = healer.tokens[..<(healer.together * healer.segments.length)]
+    tokens = healer.segments.tokens[..<(healer.together * healer.segments.length)]
   }
 
   /// Seconds for the segments that go through the model together: there and back with a `factor`,
   /// forward only without.
   func seconds(factor: Float?) throws -> Double {
     let model = healer.model
-    let hidden = try EmbeddingRows(healer.studentWeights, model: model)
+    let hidden = try EmbeddingRows(healer.student.weights, model: model)
       .rows(tokens, segments: healer.together)
-    let head = DistilledHead(
-      student: try Predictions(model, weights: healer.studentWeights),
-      teacher: try Predictions(healer.teacher, weights: healer.teacherWeights))
+    let head = try DistilledHead(
+      student: Predictions(of: healer.student), teacher: Predictions(of: healer.source))
     var total = try Healer.seconds {
       _ = try head.divergence(hidden, source: hidden, factor: factor)
     }
@@ -33,7 +32,7 @@ struct DistillProbe {
     for layers in kinds.values {
       guard let first = layers.first else { continue }
       let layer = try TrainableLayer(
-        first, model: model, weights: healer.studentWeights, scope: healer.settings.distillScope)
+        first, of: healer.student, scope: healer.settings.distillScope)
       total += Double(layers.count) * Healer.seconds { run(layer, hidden, batch, factor) }
     }
     return total

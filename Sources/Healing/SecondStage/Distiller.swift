@@ -4,13 +4,13 @@ import Foundation
 import Kernels
 import Recipes
 import Runtime
+import Streams
 import TensorTypes
 
 /// The second stage of healing: attention or experts of all layers together, by gradients through the
 /// whole model, towards the source's next-token distributions (knowledge distillation, Hinton et al. 2015).
 struct Distiller {
   let model: TrainableModel
-  let tokens: [Int]
   let segments: Segments
   /// The source's final residual stream of all tokens.
   let source: HiddenStream
@@ -81,16 +81,9 @@ struct Distiller {
     var sums = [0.0]
     for first in stride(from: 0, to: chosen.count, by: together) {
       let part = chosen[first..<min(first + together, chosen.count)]
-      let starts = part.map { segments.firstToken(of: $0) }
-      let target = FloatMatrix(
-        rows: part.count * segments.length, columns: source.columns)
-      for (index, start) in starts.enumerated() {
-        target.copyRows(
-          of: try source.read(start, count: segments.length), to: index * segments.length)
-      }
       sums[0] += try model.divergence(
-        starts.flatMap { tokens[$0..<$0 + segments.length] }, segments: part.count,
-        source: target, factor: factor)
+        part.flatMap { segments[$0] }, segments: part.count,
+        source: source.read(part.flatMap { segments.range(of: $0) }), factor: factor)
     }
     try segments.ranks.sum(&sums)
     return sums[0]

@@ -2,6 +2,7 @@ import Architectures
 import Foundation
 import Recipes
 import Runtime
+public import Streams
 
 extension Healer {
   /// What the second stage did.
@@ -20,23 +21,21 @@ extension Healer {
   /// Call after `run`, whose last streams it reads. Keeps the first stage's result when the second
   /// does not make it better.
   public func distill(
-    _ healed: HealedTensors, progress: (_ share: Double, _ divergence: Double) throws -> Void
-  ) throws -> (HealedTensors, DistillReport?) {
+    _ healed: LayerTensors, progress: (_ share: Double, _ divergence: Double) throws -> Void
+  ) throws -> (LayerTensors, DistillReport?) {
     guard settings.distillSteps > 0 else { return (healed, nil) }
     let began = Date()
     let trainable = try TrainableModel(
-      model: model, weights: Overlay(tensors: healed, below: studentWeights), teacher: teacher,
-      teacherWeights: teacherWeights, scope: settings.distillScope,
-      recomputes: recomputes)
+      student.with(healed), teacher: source, scope: settings.distillScope, recomputes: recomputes)
     let distiller = Distiller(
-      model: trainable, tokens: tokens, segments: segments,
-      source: try workspace.stream(.teacher, entering: model.layers.count), settings: settings,
+      model: trainable, segments: segments,
+      source: try sweep.stream(sourceTrack, entering: sweep.depth), settings: settings,
       together: together)
-    var state = try workspace.distillState(of: trainable)
+    var state = try sweep.workspace.distillState(of: trainable)
     var report = try settings.precision.used {
       try distiller.run(
         steps: settings.distillSteps, state: &state,
-        save: { try workspace.save($0, of: trainable) }, progress: progress)
+        save: { try sweep.workspace.save($0, of: trainable) }, progress: progress)
     }
     report.seconds = Date().timeIntervalSince(began)
     guard report.after < report.before else { return (healed, report) }

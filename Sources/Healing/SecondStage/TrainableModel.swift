@@ -2,6 +2,7 @@ import Architectures
 import Kernels
 import Recipes
 import Runtime
+import Streams
 import TensorTypes
 
 /// A whole converted model whose attention layers or experts can be trained against the source's
@@ -15,20 +16,18 @@ final class TrainableModel {
   /// memory of one layer.
   private let recomputes: Bool
 
-  /// The model of `weights`; `teacher` gives the targets.
+  /// The trainable form of `student`; `teacher` gives the targets.
   init(
-    model: ModelDescription, weights: any WeightSource, teacher: ModelDescription,
-    teacherWeights: any WeightSource, scope: HealSettings.DistillScope, recomputes: Bool
+    _ student: DescribedModel, teacher: DescribedModel, scope: HealSettings.DistillScope,
+    recomputes: Bool
   ) throws {
-    self.model = model
+    model = student.description
     self.recomputes = recomputes
     layers = try model.layers.indices.map {
-      try TrainableLayer($0, model: model, weights: weights, scope: scope)
+      try TrainableLayer($0, of: student, scope: scope)
     }
-    embedding = try EmbeddingRows(weights, model: model)
-    head = DistilledHead(
-      student: try Predictions(model, weights: weights),
-      teacher: try Predictions(teacher, weights: teacherWeights))
+    embedding = try EmbeddingRows(student.weights, model: model)
+    head = try DistilledHead(student: Predictions(of: student), teacher: Predictions(of: teacher))
   }
 
   /// The trained parameters of every layer, by layer.
@@ -100,11 +99,9 @@ struct TrainableLayer {
   private let norm: [Float]
   private let epsilon: Double
 
-  init(
-    _ index: Int, model: ModelDescription, weights: any WeightSource,
-    scope: HealSettings.DistillScope
-  ) throws {
-    let weights = try LayerWeights(index, of: model, from: weights)
+  init(_ index: Int, of student: DescribedModel, scope: HealSettings.DistillScope) throws {
+    let model = student.description
+    let weights = try LayerWeights(index, of: model, from: student.weights)
     // Losses would only show that something is not finite, not what.
     try weights.requireFinite()
     let kind = model.layers[index].mixer

@@ -2,6 +2,7 @@ import Checkpoints
 import Foundation
 import Kernels
 import Runtime
+import Streams
 import TensorTypes
 
 /// Where a second stage stands, apart from the parameters themselves.
@@ -27,7 +28,7 @@ extension Workspace {
   func save(_ state: DistillState, of model: TrainableModel) throws {
     let last = try storedState()?.step
     var views: [String: TensorView] = [:]
-    for (name, parameter) in model.namedParameters {
+    for (name, parameter) in try model.namedParameters() {
       let moments = parameter.optimiser.moments
       for (part, values) in [
         ("value", parameter.values), ("first", moments.first), ("second", moments.second),
@@ -38,21 +39,22 @@ extension Workspace {
     try LayerFile.write(views, to: parameterPath(state.step))
     var state = state
     state.parameters = try FileRecord(of: parameterName(state.step), in: directory)
-    try SealedFile.write(state, to: statePath, otherwise: .distillationDiverged(step: state.step))
+    try SealedFile.write(
+      state, to: statePath, otherwise: HealingError.distillationDiverged(step: state.step))
     if let last, last != state.step { unlink(parameterPath(last)) }
   }
 
   /// The state that was saved, with `model`'s parameters set to it; the start when there is none.
   func distillState(of model: TrainableModel) throws -> DistillState {
     guard let state = try storedState() else { return DistillState() }
-    guard let parameters = state.parameters else { throw HealingError.changed(path: statePath) }
+    guard let parameters = state.parameters else { throw StreamError.changed(path: statePath) }
     try parameters.requireIntact(in: directory)
     let file = try SafetensorsFile(path: parameterPath(state.step))
-    for (name, parameter) in model.namedParameters {
+    for (name, parameter) in try model.namedParameters() {
       func values(_ part: String) throws -> [Float] {
         let view = try file.view("\(name).\(part)")
         guard view.shape == parameter.shape else {
-          throw HealingError.changed(path: parameterPath(state.step))
+          throw StreamError.changed(path: parameterPath(state.step))
         }
         return view.floats
       }
@@ -69,9 +71,9 @@ extension Workspace {
 
 extension TrainableModel {
   /// The parameters by a name that is unique in the model.
-  fileprivate var namedParameters: [(String, Parameter)] {
-    parameters.flatMap { layer, parameters in
-      parameters.map { ("\(layer).\(LayerFile.name(of: $0.address(inLayer: layer)))", $0) }
+  fileprivate func namedParameters() throws -> [(String, Parameter)] {
+    try parameters.flatMap { layer, parameters in
+      try parameters.map { (try LayerFile.name(of: $0.address(inLayer: layer)), $0) }
     }
   }
 }

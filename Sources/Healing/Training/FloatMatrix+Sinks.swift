@@ -27,3 +27,10 @@ extension FloatMatrix {
     return result
   }
 }
+
+extension EmbeddingRows {
+  /// The rows of whole segments, the sinks before each.
+  func rows(_ ids: some Collection<Int>, segments: Int) throws -> FloatMatrix {
+    try rows(ids).withSinks(sinks, segments: segments)
+  }
+}

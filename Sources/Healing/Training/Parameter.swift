@@ -1,6 +1,7 @@
 import Communication
 import Kernels
 import Runtime
+import Streams
 import TensorTypes
 
 /// A trainable matrix with its gradient and optimiser state.
@@ -117,14 +118,11 @@ extension [Parameter] {
   }
 
   /// The values as tensors of layer `layer`.
-  func tensors(ofLayer layer: Int) -> HealedTensors {
-    var tensors = HealedTensors()
-    for parameter in self {
-      tensors.set(
-        parameter.address(inLayer: layer),
-        to: MemoryStorage.view(parameter.values, shape: parameter.shape))
+  func tensors(ofLayer layer: Int) -> LayerTensors {
+    let views = map {
+      ($0.address(inLayer: layer), MemoryStorage.view($0.values, shape: $0.shape))
     }
-    return tensors
+    return LayerTensors(Dictionary(uniqueKeysWithValues: views))
   }
 }
 

@@ -14,3 +14,10 @@ public struct DescribedModel {
     self.weights = weights
   }
 }
+
+extension DescribedModel {
+  /// The model with `tensors` in the place of its own.
+  package func with(_ tensors: LayerTensors) -> DescribedModel {
+    DescribedModel(description, weights: Overlay(tensors: tensors, below: weights))
+  }
+}

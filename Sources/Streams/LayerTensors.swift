@@ -1,30 +1,29 @@
-import Runtime
 public import TensorTypes
 
-/// Refitted tensors, f32 in memory, by address.
-public struct HealedTensors: Sendable {
+/// New tensors of layers, by address.
+public struct LayerTensors: Sendable {
   /// The tensors.
-  public private(set) var views: [TensorAddress: TensorView] = [:]
+  public private(set) var views: [TensorAddress: TensorView]
 
-  /// No tensors.
-  public init() {}
+  /// Some tensors, or none.
+  public init(_ views: [TensorAddress: TensorView] = [:]) { self.views = views }
 
   /// Adds a tensor.
   public mutating func set(_ address: TensorAddress, to view: TensorView) { views[address] = view }
 
   /// Adds the tensors of `other`.
-  public mutating func merge(_ other: HealedTensors) {
+  public mutating func merge(_ other: LayerTensors) {
     views.merge(other.views) { $1 }
   }
 }
 
-/// Healed tensors over those of a checkpoint.
+/// New tensors over those of a checkpoint.
 public struct Overlay: WeightSource {
-  private let tensors: HealedTensors
+  private let tensors: LayerTensors
   private let below: any WeightSource
 
   /// `tensors` where they exist, those of `below` otherwise.
-  public init(tensors: HealedTensors, below: any WeightSource) {
+  public init(tensors: LayerTensors, below: any WeightSource) {
     self.tensors = tensors
     self.below = below
   }
@@ -35,12 +34,5 @@ public struct Overlay: WeightSource {
 
   public func name(of address: TensorAddress) -> String {
     tensors.views[address] == nil ? below.name(of: address) : "the refitted \(address)"
-  }
-}
-
-extension EmbeddingRows {
-  /// The rows of whole segments, the sinks before each.
-  func rows(_ ids: some Collection<Int>, segments: Int) throws -> FloatMatrix {
-    try rows(ids).withSinks(sinks, segments: segments)
   }
 }
