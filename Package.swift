@@ -48,10 +48,16 @@ let modules: [Module] = [
     ], usesModels: true),
   Module(name: "Runtime", imports: ["TensorTypes", "Architectures", "Kernels"], usesModels: true),
   Module(
+    name: "Streams",
+    imports: [
+      "TensorTypes", "Communication", "Checkpoints", "Architectures", "Kernels", "Runtime",
+    ],
+    usesModels: true),
+  Module(
     name: "Healing",
     imports: [
       "TensorTypes", "Communication", "Checkpoints", "Architectures", "StepSettings", "Kernels",
-      "Runtime",
+      "Runtime", "Streams",
     ],
     usesModels: true),
   Module(
@@ -63,7 +69,7 @@ let modules: [Module] = [
     name: "Quantization",
     imports: [
       "TensorTypes", "Checkpoints", "Architectures", "StepSettings", "Kernels", "Runtime",
-      "Healing",
+      "Streams",
     ], usesModels: true),
   Module(
     name: "Exports",
