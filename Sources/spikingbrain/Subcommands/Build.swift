@@ -58,7 +58,7 @@ struct Build: ParsableCommand, DistributedCommand {
     // What a dry run's next step starts from, as nothing is written.
     var planned: CheckpointPlan?
     func dense(_ from: String) throws -> DenseModel {
-      try planned.map { try DenseModel($0) } ?? DenseModel(ModelFile.open(from))
+      try planned.map { DenseModel($0) } ?? DenseModel(ModelFile.open(from))
     }
     // What the last stage is compared with: healed tensors are nowhere but in the stage before.
     var compared = source

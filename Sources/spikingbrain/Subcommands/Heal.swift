@@ -234,7 +234,7 @@ struct HealRunner {
     try settings.validate { _ in .commandLine }
     let source = try ModelFile.open(teacher)
     let tokens = try source.tokens(of: settings.text, limit: settings.tokens)
-    let model = DescribedModel(plan.description, weights: try PlannedWeights(plan))
+    let model = DescribedModel(plan.description, weights: PlannedWeights(plan))
     return try prediction(rehearsal(model, source, tokens: tokens))
   }
 
@@ -275,7 +275,7 @@ struct HealRunner {
     recipe: JSONObject = JSONObject()
   ) throws -> CheckpointPlan {
     try ReplacementPlan.make(
-      from: file, replacing: tensors, summary: HealedOrigin.transform, recipe: recipe,
+      from: file, replacing: tensors, by: .healed, recipe: recipe,
       shardSize: ByteSize(5_000_000_000), notes: notes, reports: [])
   }
 
