@@ -44,7 +44,8 @@ public enum GGUFProfile: ExportProfile {
       let weight = QuantizedRows(
         try file.int8Origin(address), granularity: .group(block), scaleType: .float16, name: name)
     else { throw file.granularityError(profile: self.name, needed: "groups of 32 or more") }
-    return .init(name: name, shape: shape, type: .q8_0, transform: BlockTransform(weight: weight))
+    return .init(
+      address, name: name, shape: shape, type: .q8_0, transform: BlockTransform(weight: weight))
   }
 
   private static func notes(_ model: ModelDescription) -> [String] {

@@ -220,19 +220,17 @@ public struct Verifier {
   }
 
   /// The tensors that were computed on a text, and how: no plan makes them again.
-  private var replaced: [String: String] {
+  private var replaced: [String: Computation] {
     let transforms = manifest?.transforms ?? [:]
     return file.tensors.reduce(into: [:]) { replaced, tensor in
-      guard let transform = transforms[tensor.value.name] else { return }
-      let isComputed =
-        switch transform {
-        case HealedOrigin.transform, Int8Origin.transform: true
-        case UpcyclePlan.Fitted.router, UpcyclePlan.Fitted.carvedRouter:
-          tensor.key.role == .router
-        case UpcyclePlan.Fitted.expert: tensor.key.role == .ffnDown && tensor.key.expert != nil
-        default: false
+      guard let computation = transforms[tensor.value.name]?.computation else { return }
+      let isPossible =
+        switch computation {
+        case .healed, .int8: true
+        case .clustered, .fittedToNeurons: tensor.key.role == .router
+        case .refitted: tensor.key.role == .ffnDown && tensor.key.expert != nil
         }
-      if isComputed { replaced[tensor.value.name] = transform }
+      if isPossible { replaced[tensor.value.name] = computation }
     }
   }
 

@@ -37,7 +37,7 @@ struct OwnDirectoryTests {
 
   @Test(arguments: [
     #"{"name":"my web app","start_url":"/"}"#, "{}", "[]", "", "{",
-    #"{"format":"spikingbrain-manifest","version":2}"#,
+    #"{"format":"spikingbrain-manifest","version":3}"#,
   ])
   func `a manifest that is another program's`(_ manifest: String) throws {
     try directory.write("out/manifest.json", manifest)

@@ -1,4 +1,5 @@
 import Architectures
+import Checkpoints
 import ModelFiles
 import StepSettings
 import TensorTypes
@@ -44,7 +45,7 @@ struct PlannedTensorTests {
       ("model.layers.0.mlp.down_proj.weight", "model.layers.0.mlp.down_proj.weight"),
     ] {
       #expect(tensors[target]?.transform.sources == [source])
-      #expect(tensors[target]?.transform.summary == "copy")
+      #expect(tensors[target]?.transform.record == TransformRecord(.copy))
     }
   }
 
@@ -112,7 +113,7 @@ struct PlannedTensorTests {
     let tensors = try tensors(.llama, type: .bfloat16) { $0.dtype = type }
     #expect(Set(tensors.values.map(\.type)) == [expected])
     let norm = try #require(tensors["model.norm.weight"])
-    #expect(norm.transform.summary == (type == .bfloat16 ? "copy" : "cast from bfloat16"))
+    #expect(norm.transform.record == TransformRecord(copying: .bfloat16, as: expected))
   }
 
   @Test func `quantised tensors become bfloat16, the others stay`() throws {

@@ -47,7 +47,7 @@ struct RanksTests {
 
   private struct Failing: TensorTransform {
     let inner: any TensorTransform
-    var summary: String { inner.summary }
+    var record: TransformRecord { inner.record }
     var sources: [String] { inner.sources }
 
     func produce(block: Int, into sink: (UnsafeRawBufferPointer) throws -> Void) throws {

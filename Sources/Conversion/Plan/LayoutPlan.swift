@@ -25,7 +25,8 @@ public enum LayoutPlan {
         throw ConversionError.noName("\(requirement.address)")
       }
       return CheckpointPlan.PlannedTensor(
-        name: name, shape: requirement.shape, type: type, transform: transform)
+        requirement.address, name: name, shape: requirement.shape, type: type,
+        transform: transform)
     }
     var configuration = SpikingBrainLayout.configuration(of: target)
     configuration["torch_dtype"] = .string(tensors.first?.type.rawValue ?? "float32")

@@ -31,7 +31,7 @@ public enum SyntheticPlan {
             "\(architecture.modelType) has no name for \(requirement.address)", file: config.file)
         }
         return .init(
-          name: name, shape: requirement.shape, type: type.scalarType,
+          requirement.address, name: name, shape: requirement.shape, type: type.scalarType,
           transform: sparse
             ? HoleTransform(byteCount: requirement.shape.byteCount(type.scalarType) ?? 0)
             : weights(requirement, named: name, type: type.scalarType, seed: seed))

@@ -19,7 +19,7 @@ struct TensorPlanner {
       }
       let type = try outputType(of: address)
       return CheckpointPlan.PlannedTensor(
-        name: name, shape: requirement.shape, type: type,
+        address, name: name, shape: requirement.shape, type: type,
         transform: try transform(for: requirement, named: name, as: type))
     }
   }

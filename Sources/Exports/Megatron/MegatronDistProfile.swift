@@ -42,7 +42,8 @@ extension MegatronTensors {
         let transform = try transform(
           chunk.parameter, regions: [chunk.region], rank: rank.tensor)
         return CheckpointPlan.PlannedTensor(
-          name: chunk.name, shape: Shape(chunk.sizes), type: transform.type, transform: transform)
+          nil, name: chunk.name, shape: Shape(chunk.sizes), type: transform.type,
+          transform: transform)
       }
     }
   }

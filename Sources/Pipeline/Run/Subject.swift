@@ -30,7 +30,7 @@ public enum Subject: Sendable {
   func weights() throws -> any WeightSource {
     switch self {
     case .file(let file): file
-    case .planned(let plan, _): try PlannedWeights(plan)
+    case .planned(let plan, _): PlannedWeights(plan)
     }
   }
 
@@ -38,7 +38,7 @@ public enum Subject: Sendable {
   func dense() throws -> DenseModel {
     switch self {
     case .file(let file): try DenseModel(file)
-    case .planned(let plan, _): try DenseModel(plan)
+    case .planned(let plan, _): DenseModel(plan)
     }
   }
 }

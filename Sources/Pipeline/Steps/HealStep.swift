@@ -198,7 +198,7 @@ private struct PreparedHealing: PreparedStep {
     recipe: JSONObject = JSONObject()
   ) throws -> CheckpointPlan {
     try ReplacementPlan.make(
-      from: file, replacing: tensors, summary: HealedOrigin.transform, recipe: recipe,
+      from: file, replacing: tensors, by: .healed, recipe: recipe,
       shardSize: ByteSize(5_000_000_000), notes: notes, reports: [])
   }
 }
