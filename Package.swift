@@ -53,10 +53,16 @@ let modules: [Module] = [
     ], usesModels: true),
   Module(name: "Runtime", imports: ["TensorTypes", "Architectures", "Kernels"], usesModels: true),
   Module(
+    name: "Streams",
+    imports: [
+      "TensorTypes", "Communication", "Checkpoints", "Architectures", "Kernels", "Runtime",
+    ],
+    usesModels: true),
+  Module(
     name: "Healing",
     imports: [
       "TensorTypes", "Communication", "Checkpoints", "Architectures", "Recipes", "Kernels",
-      "Runtime",
+      "Runtime", "Streams",
     ],
     usesModels: true),
   Module(
@@ -67,7 +73,7 @@ let modules: [Module] = [
   Module(
     name: "Quantization",
     imports: [
-      "TensorTypes", "Checkpoints", "Architectures", "Recipes", "Kernels", "Runtime", "Healing",
+      "TensorTypes", "Checkpoints", "Architectures", "Recipes", "Kernels", "Runtime", "Streams",
     ], usesModels: true),
   Module(
     name: "Exports",

@@ -1,18 +1,13 @@
-import Glibc
 public import TensorTypes
 
 /// Why a model cannot be healed.
 public enum HealingError: ReportableError, Equatable {
-  case file(String, operation: String, errno: Int32)
-  case changed(path: String)
-  case notFinite(path: String, reason: String)
   case nothingToHeal(path: String)
   case noWindow(path: String)
   case differentModels(String)
   case unsupported(String)
   case expertsLayerByLayer
   case noExperts
-  case tooFewTokens(Int, needed: Int)
   case memory(stage: String, needed: ByteSize, limit: ByteSize)
   case cannotCluster(String)
   case cannotCarve(String)
@@ -22,11 +17,6 @@ public enum HealingError: ReportableError, Equatable {
 
   public var what: String {
     switch self {
-    case .file(_, let operation, let code):
-      "cannot \(operation) the file: \(String(cString: strerror(code)))"
-    case .changed:
-      "was changed or removed since an interrupted run wrote it, so that the run cannot go on"
-    case .notFinite(_, let reason): "cannot be written, as it holds no finite numbers: \(reason)"
     case .nothingToHeal:
       "has neither linear layers nor windows shorter than a segment: there is nothing to heal, "
         + "unless --method none --distill-steps N trains its attention or experts (--distill-scope)"
@@ -37,8 +27,6 @@ public enum HealingError: ReportableError, Equatable {
     case .expertsLayerByLayer:
       "the model has experts, which the refit layer by layer does not know"
     case .noExperts: "the model has no experts that could be trained"
-    case .tooFewTokens(let tokens, let needed):
-      "the texts have \(counted(tokens, "token")), at least \(needed) are needed"
     case .memory(let stage, let needed, let limit):
       "the \(stage) stage takes about \(needed), more than the \(limit) allowed"
     case .cannotCluster(let part):
@@ -54,24 +42,18 @@ public enum HealingError: ReportableError, Equatable {
 
   public var location: String? {
     switch self {
-    case .file(let path, _, _), .changed(let path), .notFinite(let path, _),
-      .nothingToHeal(let path), .noWindow(let path):
-      path
+    case .nothingToHeal(let path), .noWindow(let path): path
     default: nil
     }
   }
 
   public var advice: String? {
     switch self {
-    case .file(_, _, ENOSPC), .file(_, _, EDQUOT):
-      "free some space, then run the same command with --resume"
-    case .changed: "use --force to start again from nothing"
     case .unsupported: "heal before `calibrate`"
     case .expertsLayerByLayer:
       "heal before `upcycle`; experts themselves are trained by --method none --distill-steps N "
         + "--distill-scope experts"
     case .noExperts: "give --distill-scope linear or attention"
-    case .tooFewTokens: "give more --text, or a smaller --context"
     case .cannotCluster: "use --router zero or random:STD"
     case .refitMemory: "leave out --teacher, or allow more with --max-ram"
     case .memory("first", let needed, _):

@@ -1,8 +1,8 @@
 import Architectures
-import Healing
 import Kernels
 import Recipes
 import Runtime
+import Streams
 import TensorTypes
 
 /// The projections of one layer on their way to INT8.
@@ -14,8 +14,8 @@ struct LayerQuantization {
   let settings: QuantizationSettings
 
   /// Rounds every projection; returns codes and scales, and what was found.
-  func run() throws -> (tensors: HealedTensors, reports: [WeightQuantizer.ProjectionReport]) {
-    var tensors = HealedTensors()
+  func run() throws -> (tensors: LayerTensors, reports: [WeightQuantizer.ProjectionReport]) {
+    var tensors = LayerTensors()
     var reports: [WeightQuantizer.ProjectionReport] = []
     var feedbacks: [SpikingSite: RoundingFeedback] = [:]
     for site in model.spikingSites(ofLayer: layer) {

@@ -1,26 +1,24 @@
 public import Architectures
-import Foundation
-public import Healing
 import Kernels
 public import Recipes
 import Runtime
+public import Streams
 public import TensorTypes
 
 /// Rounds the projections of a model to INT8, layer by layer, front to back.
 ///
-/// The residual stream of the calibration text lies on disk. Each layer is run as it is, on what the
-/// quantised layers before it give, to learn what its projections read; its projections are
-/// rounded; and the stream is taken through the rounded layer. One layer of weights is in memory
-/// at a time. Where the model's activations are spiked, the spiked ones count.
-public final class WeightQuantizer {
+/// Each layer is run as it is, on what the quantised layers before it give, to learn what its
+/// projections read; its projections are rounded; and the stream is taken through the rounded layer.
+/// The stream lies on disk and one layer of weights is in memory at a time, as in every sweep. Where
+/// the model's activations are spiked, the spiked ones count.
+public struct WeightQuantizer {
   /// The model, its projections in floating point.
   public let model: ModelDescription
   /// What it becomes.
   public let quantised: ModelDescription
   private let weights: any WeightSource
-  private let samples: [[Int]]
   private let settings: QuantizationSettings
-  private let workspace: Workspace
+  private let sweep: Sweep
 
   /// What was found of a projection.
   public struct ProjectionReport: Sendable, Codable {
@@ -39,13 +37,13 @@ public final class WeightQuantizer {
   }
 
   /// What was found of a layer.
-  public struct LayerReport: Sendable, Codable {
+  public struct LayerReport: Streams.LayerReport {
     /// The layer.
     public var layer: Int
     /// Its projections.
     public var projections: [ProjectionReport]
     /// Seconds spent.
-    public var seconds: Double
+    public var seconds = 0.0
   }
 
   /// A quantiser of `model`.
@@ -64,9 +62,8 @@ public final class WeightQuantizer {
     quantised.int8Weights = settings.granularity
     self.quantised = quantised
     self.weights = weights
-    self.samples = samples
     self.settings = settings
-    workspace = Workspace(directory: directory, columns: model.hiddenSize)
+    sweep = Sweep(of: Segments(samples), layers: model.layers.count, in: directory)
   }
 
   /// Whether all products of inputs are kept, not only their squares.
@@ -89,88 +86,48 @@ public final class WeightQuantizer {
   }
 
   /// What an interrupted run, if there was one, found of the layers it finished.
-  public func finishedReports() throws -> [LayerReport] {
-    try (0..<workspace.finishedLayers()).map { try workspace.report(ofLayer: $0) }
-  }
+  public func finishedReports() throws -> [LayerReport] { try sweep.finishedReports() }
 
   /// Quantises all layers that are not done; `report` is called after each, `progress` within one
   /// with the share done. Returns the codes and scales of the whole model.
   public func run(
     progress: (_ layer: Int, _ share: Double) throws -> Void = { _, _ in },
     report: (LayerReport) throws -> Void = { _ in }
-  ) throws -> HealedTensors {
-    var all = try workspace.healedTensors()
-    let start = try workspace.start()
-    if start == 0 { try embed() }
-    for layer in start..<model.layers.count {
-      let began = Date()
-      let (tensors, projections) = try pass(layer) { try progress(layer, $0) }
-      all.merge(tensors)
-      let found = LayerReport(
-        layer: layer, projections: projections, seconds: Date().timeIntervalSince(began))
-      try workspace.finish(layer, found)
-      try report(found)
+  ) throws -> LayerTensors {
+    try sweep.run(self, progress: { try progress($0.layer, $0.share) }, report: report)
+  }
+}
+
+extension WeightQuantizer: LayerPass {
+  private var stream: Track { Track("student", of: DescribedModel(model, weights: weights)) }
+
+  package var tracks: [Track] { [stream] }
+
+  /// Learns what the layer's projections read, rounds them, and takes the stream through.
+  package func pass(_ layer: SweptLayer) throws -> LayerReport {
+    let segments = sweep.segments, entering = try layer.entering(stream)
+    func run(_ own: StreamedLayer, to next: HiddenStream?, _ share: (Double) -> Double) throws {
+      try segments.advance(entering, to: next) { hidden, segment in
+        try own.run(hidden, segment)
+        try layer.progress(share(Double(segment + 1) / Double(segments.count)))
+      }
     }
-    return all
-  }
-
-  /// Sinks and samples, one after the other in the stream.
-  private var pieces: [(first: Int, tokens: [Int])] {
-    var first = model.sinkCount
-    return samples.map { sample in
-      defer { first += sample.count }
-      return (first, sample)
-    }
-  }
-
-  private func embed() throws {
-    let stream = try workspace.stream(.student, entering: 0)
-    let rows = try EmbeddingRows(weights, model: model)
-    try stream.write(rows.sinks, at: 0)
-    for (first, tokens) in pieces { try stream.write(rows.rows(tokens), at: first) }
-  }
-
-  private func pass(
-    _ layer: Int, progress: (Double) throws -> Void
-  ) throws -> (HealedTensors, [ProjectionReport]) {
-    let stream = try workspace.stream(.student, entering: layer)
     let observer = MomentsObserver(model, full: keepsFullMoments)
-    let original = try LayerWeights(layer, of: model, from: weights, observer: observer)
-    try run(layer, model, original, from: stream, to: nil) { try progress(0.4 * $0) }
-    let (made, reports) = try LayerQuantization(
-      layer: layer, model: model, weights: weights, observer: observer, settings: settings
+    let original = try StreamedLayer(
+      layer.index, of: stream.model, on: segments, after: entering, observer: observer)
+    try run(original, to: nil) { 0.4 * $0 }
+    let (made, projections) = try LayerQuantization(
+      layer: layer.index, model: model, weights: weights, observer: observer, settings: settings
     ).run()
-    original.discard()
-    try progress(0.6)
-    let tensors = try workspace.keep(made, ofLayer: layer)
-    let rounded = try LayerWeights(
-      layer, of: quantised, from: Overlay(tensors: tensors, below: weights))
-    let next = try workspace.stream(.student, entering: layer + 1)
-    try run(layer, quantised, rounded, from: stream, to: next) { try progress(0.6 + 0.4 * $0) }
-    rounded.discard()
-    return (tensors, reports)
-  }
-
-  /// Takes the stream through a layer.
-  private func run(
-    _ layer: Int, _ model: ModelDescription, _ weights: LayerWeights, from stream: HiddenStream,
-    to next: HiddenStream?, progress: (Double) throws -> Void
-  ) throws {
-    let runner = LayerRunner(weights: weights, model: model)
-    let sinks = try stream.read(0, count: model.sinkCount)
-    let start = try runner.start(ofLayer: layer, after: sinks)
-    try next?.write(sinks, at: 0)
-    let rotary = RotaryEmbedding(model)
-    for (index, (first, tokens)) in pieces.enumerated() {
-      var passage = Passage(position: 0)
-      passage.tokens = tokens
-      var state = start
-      let hidden = try stream.read(first, count: tokens.count)
-      try runner.run(
-        hidden, state: &state, passage: passage,
-        angles: rotary.table(first: model.sinkCount, count: tokens.count))
-      try next?.write(hidden, at: first)
-      try progress(Double(index + 1) / Double(samples.count))
-    }
+    original.discardWeights()
+    try layer.progress(0.6)
+    let kept = Overlay(tensors: try layer.keep(made), below: weights)
+    let rounded = try StreamedLayer(
+      layer.index, of: DescribedModel(quantised, weights: kept), on: segments, after: entering)
+    let next = try layer.leaving(stream)
+    try next.write(rounded.sinks, at: -rounded.sinks.rows)
+    try run(rounded, to: next) { 0.6 + 0.4 * $0 }
+    rounded.discardWeights()
+    return LayerReport(layer: layer.index, projections: projections)
   }
 }

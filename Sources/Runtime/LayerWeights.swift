@@ -5,7 +5,7 @@ package import TensorTypes
 /// The weights of one layer: matrices in place, vectors as f32.
 package struct LayerWeights {
   /// Which layer.
-  let index: Int
+  package let index: Int
   package let mixerNorm: [Float]
   package let query: LinearMap
   package let key: LinearMap

@@ -2,7 +2,7 @@
 ///
 /// A `NameTable` translates addresses to the names of one format and back; no other code builds
 /// or splits a tensor name.
-public struct TensorAddress: Sendable, Hashable {
+public struct TensorAddress: Sendable, Hashable, Codable {
   /// The 0-based layer, or nil for tensors outside the layer stack.
   public var layer: Int?
   /// The expert a feed-forward tensor belongs to, or nil in a dense layer.
@@ -23,13 +23,13 @@ public struct TensorAddress: Sendable, Hashable {
   }
 
   /// A routed or the shared expert of a mixture-of-experts layer.
-  public enum Expert: Sendable, Hashable {
+  public enum Expert: Sendable, Hashable, Codable {
     case routed(Int)
     case shared
   }
 
   /// The part of the model a tensor belongs to.
-  public enum Role: String, Sendable, Hashable, CaseIterable {
+  public enum Role: String, Sendable, Hashable, Codable, CaseIterable {
     /// Token embedding [V, H], final norm [H], output head [V, H].
     case embedding, finalNorm, head
     /// Embeddings of the sinks [n, H]: learnt tokens before every text.
@@ -56,7 +56,7 @@ public struct TensorAddress: Sendable, Hashable {
   }
 
   /// Which parameter of a role.
-  public enum Parameter: String, Sendable, Hashable {
+  public enum Parameter: String, Sendable, Hashable, Codable {
     case weight, bias
     /// The scales of a weight in INT8 [out, scales per row].
     case scale

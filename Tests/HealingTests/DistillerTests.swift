@@ -4,6 +4,7 @@ import Kernels
 import ModelFiles
 import Recipes
 import Runtime
+import Streams
 import TensorTypes
 import TestSupport
 import Testing
@@ -54,8 +55,9 @@ import Testing
       _ scope: HealSettings.DistillScope = .attention, recomputes: Bool = false
     ) throws -> TrainableModel {
       try TrainableModel(
-        model: converted.description, weights: converted, teacher: source.description,
-        teacherWeights: source, scope: scope, recomputes: recomputes)
+        DescribedModel(converted.description, weights: converted),
+        teacher: DescribedModel(source.description, weights: source), scope: scope,
+        recomputes: recomputes)
     }
 
     func divergence(_ model: TrainableModel, factor: Float? = nil) throws -> Double {
@@ -107,7 +109,7 @@ import Testing
         }
       }
     }
-    var tensors = HealedTensors()
+    var tensors = LayerTensors()
     for (layer, parameters) in model.parameters {
       tensors.merge(parameters.tensors(ofLayer: layer))
     }
@@ -137,8 +139,9 @@ import Testing
     _ problem: Problem, weights: any WeightSource
   ) throws -> Double {
     let model = problem.converted.description
-    let predictions = try Predictions(model, weights: weights)
-    let reference = try Predictions(problem.source.description, weights: problem.source)
+    let predictions = try Predictions(of: DescribedModel(model, weights: weights))
+    let reference = try Predictions(
+      of: DescribedModel(problem.source.description, weights: problem.source))
     let runtime = try Model(model, weights: weights)
     var sum = 0.0
     for first in [0, Self.length] {
@@ -211,13 +214,15 @@ import Testing
     var settings = HealSettings()
     settings.batch = 1
     settings.distillLearningRate = 3e-3
-    let workspace = Workspace(directory: directory.path, columns: stream.columns)
+    let workspace = Workspace(directory: directory.path)
+    let segments = Segments(
+      [problem.tokens.prefix(Self.length), problem.tokens.suffix(Self.length)].map(Array.init))
     func run(_ model: TrainableModel, from state: inout DistillState, stop: Int?) throws
       -> Healer.DistillReport
     {
       let distiller = Distiller(
-        model: model, tokens: problem.tokens, segments: Segments(length: Self.length, count: 2),
-        source: stream, settings: settings, together: 1, timePerSave: 0)
+        model: model, segments: segments, source: stream, settings: settings, together: 1,
+        timePerSave: 0)
       return try distiller.run(
         steps: 20, state: &state, save: { try workspace.save($0, of: model) }
       ) { share, _ in

@@ -4,6 +4,7 @@ import Foundation
 import ModelFiles
 import Recipes
 import Runtime
+import Streams
 import TensorTypes
 import TestSupport
 import Testing
@@ -35,7 +36,7 @@ struct ExpertCarverTests {
   }
 
   private func plan(
-    _ routers: HealedTensors = HealedTensors(), _ partition: NeuronPartition? = nil
+    _ routers: LayerTensors = LayerTensors(), _ partition: NeuronPartition? = nil
   ) throws -> CheckpointPlan {
     try UpcyclePlan.make(
       from: DenseModel(source), settings: Self.settings, fitted: routers.views,
@@ -80,7 +81,7 @@ struct ExpertCarverTests {
       &state, with: Array(tokens[1920..<2048]),
       observe: { layer, _, hidden in if layer == 8 { last = hidden.copy } })
     let own = try #require(last)
-    let stream = try carver.workspace.stream(.student, entering: 8).read(1920, count: 128)
+    let stream = try carver.sweep.stream(carver.student, entering: 8).read(1920..<2048)
     let distances = RowDistances(own, from: stream)
     let off = zip(distances.squaredDistances, distances.squaredNorms).map { $0 / $1 }.sorted()
     #expect(off[64] < 1e-9)
@@ -101,7 +102,7 @@ struct ExpertCarverTests {
 
   @Test func `a short text, and sink tokens, are refused`() throws {
     let description = try plan().description
-    #expect(throws: HealingError.tooFewTokens(300, needed: 512)) {
+    #expect(throws: StreamError.tooFewTokens(300, needed: 512)) {
       try ExpertCarver(
         DescribedModel(source.description, weights: source), into: description,
         tokens: Array(tokens.prefix(300)), settings: Self.settings, directory: directory.path)

@@ -5,6 +5,7 @@ import Kernels
 import ModelFiles
 import Recipes
 import Runtime
+import Streams
 import TensorTypes
 import TestSupport
 import Testing
@@ -44,7 +45,7 @@ struct ExpertFitterTests {
     tokens = try source.tokenizer.load().encode(bytes: text)
   }
 
-  private func plan(_ fitted: HealedTensors = HealedTensors()) throws -> CheckpointPlan {
+  private func plan(_ fitted: LayerTensors = LayerTensors()) throws -> CheckpointPlan {
     try UpcyclePlan.make(
       from: DenseModel(damaged), settings: Self.settings, fitted: fitted.views)
   }
@@ -87,7 +88,8 @@ struct ExpertFitterTests {
       &state, with: segment, observe: { layer, _, hidden in if layer == 8 { last = hidden.copy } },
       observeRouting: { counts[$0] = $1.load(of: 2) })
     let own = try #require(last)
-    let stream = try fitter.workspace.stream(.student, entering: 8).read(31 * 128, count: 128)
+    let stream = try fitter.sweep.stream(fitter.student, entering: 8)
+      .read(31 * 128..<32 * 128)
     let distances = RowDistances(own, from: stream)
     let off = zip(distances.squaredDistances, distances.squaredNorms).map { $0 / $1 }.sorted()
     // Streams are computed in bfloat16 where that is faster.
@@ -148,7 +150,7 @@ struct ExpertFitterTests {
       }
       let file = try ModelFile.open(directory(name))
       let plan = try UpcyclePlan.make(from: DenseModel(file), settings: Self.settings)
-      func fit() throws -> HealedTensors {
+      func fit() throws -> LayerTensors {
         try ExpertFitter(
           DescribedModel(plan.description, weights: PlannedWeights(plan)),
           from: DescribedModel(file.description, weights: file), teacher: nil,
@@ -176,6 +178,6 @@ struct ExpertFitterTests {
     #expect(throws: HealingError.differentModels("another number of layers")) {
       try make(other, 4096)
     }
-    #expect(throws: HealingError.tooFewTokens(300, needed: 512)) { try make(source, 300) }
+    #expect(throws: StreamError.tooFewTokens(300, needed: 512)) { try make(source, 300) }
   }
 }

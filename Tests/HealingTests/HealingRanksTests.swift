@@ -3,6 +3,7 @@ import Foundation
 import ModelFiles
 import Recipes
 import Runtime
+import Streams
 import TensorTypes
 import TestSupport
 import Testing
@@ -104,7 +105,7 @@ struct HealingRanksTests {
     for result in stopped {
       #expect(throws: RunFailure.self) { try result.get() }
     }
-    #expect(try Workspace(directory: directory("stopped"), columns: 1).finishedLayers() == 3)
+    #expect(try Workspace(directory: directory("stopped")).finishedLayers() == 3)
     let resumed = try ThreadRanks.run(2) { try heal($0, in: "stopped") }.map { try $0.get() }
     let whole = try ThreadRanks.run(2) { try heal($0, in: "whole") }.map { try $0.get() }
     // Other tests change threads and instruction sets meanwhile.

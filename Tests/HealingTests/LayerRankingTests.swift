@@ -4,6 +4,7 @@ import Kernels
 import ModelFiles
 import Recipes
 import Runtime
+import Streams
 import TensorTypes
 import TestSupport
 import Testing
@@ -92,7 +93,7 @@ import Tokenization
   @Test func aLayerThatWritesNothingCostsNothing() throws {
     let (source, tokens) = try embedded()
     let model = source.description
-    var silent = HealedTensors()
+    var silent = LayerTensors()
     silent.set(
       TensorAddress(.output, layer: 5),
       to: MemoryStorage.view(
@@ -149,7 +150,7 @@ import Tokenization
 
   @Test func tooLittleTextIsRefused() throws {
     let (source, tokens) = try embedded()
-    #expect(throws: HealingError.tooFewTokens(300, needed: 512)) {
+    #expect(throws: StreamError.tooFewTokens(300, needed: 512)) {
       try LayerRanking(
         model: source.description, weights: source, tokens: Array(tokens.prefix(300)),
         context: 128, directory: directory.path)

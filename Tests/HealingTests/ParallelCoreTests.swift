@@ -4,6 +4,7 @@ import Kernels
 import ModelFiles
 import Recipes
 import Runtime
+import Streams
 import StrictJSON
 import TensorTypes
 import TestSupport
@@ -102,9 +103,10 @@ import Testing
     let text = random(Self.length, model.hiddenSize, seed: 5)
     let batch = TrainableLayer.Batch(
       [Int](repeating: 0, count: Self.length), segments: 1, sinkCount: count)
-    let trained = try TrainableLayer(index, model: model, weights: file, scope: .attention)(
-      text.withSinks(sinks, segments: 1), batch
-    ).value
+    let trained = try TrainableLayer(
+      index, of: DescribedModel(model, weights: file), scope: .attention)(
+        text.withSinks(sinks, segments: 1), batch
+      ).value
     let runner = LayerRunner(
       weights: try LayerWeights(index, of: model, from: file), model: model)
     let rotary = RotaryEmbedding(model)
@@ -132,7 +134,7 @@ import Testing
         "sliding_window": 4,
       ])
     let model = try Architectures.of(configuration).describe(configuration)
-    var tensors = HealedTensors()
+    var tensors = LayerTensors()
     for requirement in model.requirements where requirement.address.layer == 0 {
       let address = requirement.address
       let count = requirement.shape.elementCount ?? 0
@@ -187,7 +189,7 @@ import Testing
 
 /// Weights of which there are no others below.
 private struct TensorsAlone: WeightSource {
-  let tensors: HealedTensors
+  let tensors: LayerTensors
 
   func view(_ address: TensorAddress) throws -> TensorView { try #require(tensors.views[address]) }
 }

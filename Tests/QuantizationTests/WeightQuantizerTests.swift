@@ -2,12 +2,12 @@ import Architectures
 import Checkpoints
 import Conversion
 import Foundation
-import Healing
 import Kernels
 import ModelFiles
 import Quantization
 import Recipes
 import Runtime
+import Streams
 import StrictJSON
 import TensorTypes
 import TestSupport
@@ -67,7 +67,7 @@ import Tokenization
     let probe = try samples(file, count: 12, length: 64)[11]
     let exact = try logits(file.description, file, probe)
     var distances: [QuantizationSettings.Rounding: Double] = [:]
-    var whole = HealedTensors()
+    var whole = LayerTensors()
     for rounding in QuantizationSettings.Rounding.allCases {
       let quantizer = try quantizer(file, in: rounding.rawValue, samples: pieces) {
         $0.rounding = rounding

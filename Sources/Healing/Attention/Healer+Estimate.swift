@@ -1,0 +1,145 @@
+import Architectures
+import Communication
+import Foundation
+import Kernels
+import Recipes
+import Runtime
+public import Streams
+import TensorTypes
+
+extension Healer {
+  /// What a healing will take, from timing its parts on the first segments.
+  public struct Estimate: Sendable, Codable {
+    /// Taking both streams through all layers.
+    public var passes: Double
+    /// Closed forms of all linear layers.
+    public var solutions: Double
+    /// One gradient step in every linear layer.
+    public var step: Double
+    /// Gradient steps per layer.
+    public var steps: Int
+
+    /// The second stage.
+    public var distillation = 0.0
+
+    /// Seconds in all.
+    public var seconds: Double { passes + solutions + step * Double(steps) + distillation }
+  }
+
+  /// Times one segment through a layer of each kind and a gradient step, and adds up.
+  ///
+  /// With a time limit, the number of steps is what fits. Measured once: what was printed is what
+  /// is run. Several ranks take as much less time as there are of them, at best.
+  public func estimate() throws -> Estimate {
+    let estimate = try ranks.first { try timed() }
+    measured = estimate
+    return estimate
+  }
+
+  /// When, of the time that `estimate` predicts, each layer is done: a refitted layer takes longer
+  /// than one that is only passed.
+  public func schedule(_ estimate: Estimate) -> Schedule {
+    let pass = estimate.passes / Double(model.layers.count)
+    let refitted = model.layers.indices.map { refits($0) && settings.method != .none }
+    let refit =
+      (estimate.solutions + estimate.step * Double(estimate.steps))
+      / Double(max(1, refitted.count(where: \.self)))
+    return Schedule(
+      layers: refitted.map { pass + ($0 ? refit : 0) }, rest: estimate.distillation)
+  }
+
+  /// The estimate of this process alone.
+  func timed() throws -> Estimate {
+    if let measured { return measured }
+    let estimate = try settings.precision.used { try measure() }
+    measured = estimate
+    return estimate
+  }
+
+  private func measure() throws -> Estimate {
+    let refitted = model.layers.indices.filter(refits)
+    let probe = try Probe(self, layer: refitted.first ?? 0)
+    let isRefit = settings.method != .none
+    // Without a refit only the source's stream is needed.
+    let segmentTime = try Healer.seconds { try probe.pass(student: isRefit) }
+    let share = 1 / Double(ranks.size)
+    var estimate = Estimate(
+      passes: share * segmentTime * Double(segments.count * model.layers.count), solutions: 0,
+      step: 0, steps: 0)
+    if isRefit {
+      let forwardTime = try Healer.seconds { try probe.forward() }
+      let batches = Double(segments.count) / Double(settings.batch)
+      // Before, after each closed form and at the end, held-out segments are run as well.
+      let forwards = settings.method == .both ? 3.0 : settings.method == .ridge ? 1.5 : 0.5
+      estimate.solutions = share * Double(refitted.count) * forwards * batches * forwardTime
+    }
+    if settings.distillSteps > 0 {
+      let rounds = Double(settings.batch * settings.distillSteps) / Double(together)
+      let heldOut = Double(segments.heldOut.count) / Double(together)
+      let probe = DistillProbe(self)
+      // Held-out segments go forward only, before and after.
+      estimate.distillation =
+        share
+        * (rounds * (try probe.seconds(factor: 1)) + 2 * heldOut * (try probe.seconds(factor: nil)))
+    }
+    if settings.method == .gradient || settings.method == .both {
+      estimate.step = share * Double(refitted.count) * (try Healer.seconds { try probe.step() })
+      estimate.steps = settings.steps
+      if let limit = settings.timeLimit {
+        let left = limit * 60 - estimate.seconds + estimate.step * Double(estimate.steps)
+        estimate.steps = min(estimate.steps, max(0, Int(left / max(estimate.step, 1e-9))))
+      }
+    }
+    return estimate
+  }
+
+  /// The second of two runs: the first one maps pages and fills caches.
+  static func seconds(_ body: () throws -> Void) rethrows -> Double {
+    try body()
+    let started = DispatchTime.now().uptimeNanoseconds
+    try body()
+    return Double(DispatchTime.now().uptimeNanoseconds - started) * 1e-9
+  }
+
+  /// One batch of embedded text, and a layer of each model to run it through.
+  private struct Probe {
+    let source: StreamedLayer
+    let student: StreamedLayer
+    let layer: TrainableMixer
+    let batch: LayerData.Batch
+    let segment: FloatMatrix
+    let count: Int
+
+    init(_ healer: Healer, layer index: Int) throws {
+      let segments = healer.segments, model = healer.model
+      count = min(healer.settings.batch, segments.count)
+      source = try StreamedLayer(index, of: healer.source, on: segments)
+      student = try StreamedLayer(index, of: healer.student, on: segments)
+      layer = try TrainableMixer(
+        student.runner.weights, of: model.layers[index].mixer, model: model,
+        gateBias: healer.settings.gateBias)
+      let hidden = try EmbeddingRows(healer.student.weights, model: model)
+        .rows(segments.tokens[..<(count * segments.length)], segments: count)
+      batch = LayerData.Batch(
+        input: student.runner.normed(hidden), target: hidden,
+        weights: [Float](repeating: 1, count: hidden.rows))
+      segment = hidden.rows(0..<segments.length).copy
+    }
+
+    /// One segment through the layer of the source, and of the student.
+    func pass(student both: Bool) throws {
+      try source.run(segment.copy, 0)
+      if both { try student.run(segment.copy, 0) }
+    }
+
+    func forward() throws { _ = layer(batch.input, segments: count) }
+
+    /// A gradient step that changes nothing.
+    func step() throws {
+      let output = layer(batch.input, segments: count)
+      _ = batch.lossAndGradient(of: output.value)
+      output.pullback(output.value, nil)
+      _ = layer.parameters.step(learningRate: 0, largestGradient: 1)
+    }
+  }
+}

@@ -1,0 +1,56 @@
+import Architectures
+import Kernels
+import Runtime
+import Streams
+import TensorTypes
+
+/// What the experts of one layer are fitted on: the student's stream before the feed-forward part,
+/// the source's stream after it, and where the tokens are sent.
+struct ExpertData {
+  let weights: ExpertWeights
+  /// The layer up to its feed-forward part: its norm makes the inputs.
+  let runner: LayerRunner
+  /// The student's stream after attention [tokens, H].
+  let middle: HiddenStream
+  /// The source's stream after the layer [tokens, H].
+  let goal: HiddenStream
+  let massive: MassiveTokens
+  /// Weight of massive tokens.
+  let sinkWeight: Float
+
+  /// The least-squares problem of an expert's down projection on some of its tokens: neurons to what
+  /// the layer lacks without the expert.
+  func sums(_ expert: Int, _ tokens: [Int]) throws -> Gram {
+    let maps = weights.routed[expert]
+    let gram = Gram(features: maps.down.weight.columns, targets: middle.columns)
+    try middle.forEachBlock(of: tokens) { hidden, part in
+      let input = runner.ffnInput(hidden)
+      let neurons = try maps.neurons(input)
+      let target = try goal.read(part)
+      target.subtract(hidden)
+      if let shared = weights.shared { target.subtract(try shared(input)) }
+      if let bias = maps.down.bias { target.addToRows(FloatMatrix(bias.map { -$0 }, rows: 1)) }
+      gram.add(
+        neurons, target, weights: part.map { massive.indices.contains($0) ? sinkWeight : 1 })
+    }
+    return gram
+  }
+}
+
+extension LayerRunner {
+  /// What the feed-forward part reads: the stream after its norm [T, H].
+  func ffnInput(_ hidden: FloatMatrix) -> FloatMatrix {
+    let normed = hidden.unset
+    hidden.normalizeRows(by: weights.ffnNorm, epsilon: model.normEpsilon, into: normed)
+    return normed
+  }
+}
+
+extension FloatMatrix {
+  /// Subtracts another matrix of the same size.
+  fileprivate func subtract(_ other: FloatMatrix) {
+    withExtendedLifetime((self, other)) {
+      Vector.addScaled(other.pointer, by: -1, count: count, to: pointer)
+    }
+  }
+}

@@ -1,0 +1,2 @@
+// Whoever heals a model describes it, and is given tensors, by the types of Streams.
+@_exported public import Streams
