@@ -88,7 +88,7 @@ let modules: [Module] = [
     imports: [
       "TensorTypes", "StrictJSON", "InputFiles", "Communication", "Checkpoints", "Architectures",
       "Tokenization", "Archives", "ModelFiles", "StepSettings", "Conversion", "Runtime", "Kernels",
-      "Healing", "Spiking", "Quantization", "Exports", "Verification",
+      "Streams", "Healing", "Spiking", "Quantization", "Exports", "Verification",
       .product(name: "Yams", package: "Yams"),
     ], usesModels: true),
   // The public face: what the library product exports.
@@ -97,7 +97,7 @@ let modules: [Module] = [
     name: "ModelReport",
     imports: [
       "TensorTypes", "StrictJSON", "Checkpoints", "Architectures", "Tokenization", "ModelFiles",
-      "StepSettings", "Reporting", "Runtime", "Spiking", "Verification", "Pipeline",
+      "StepSettings", "Reporting", "Runtime", "Healing", "Spiking", "Verification", "Pipeline",
     ], tested: false),
 ]
 

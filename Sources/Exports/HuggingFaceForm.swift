@@ -113,7 +113,7 @@ extension ModelFile {
   /// A tensor as another form stores it: one of the model's copied, or several that the files hold in
   /// the same one.
   func copy(
-    _ stored: ModelDescription.StoredRequirement, dtype: ConvertSettings.OutputType
+    _ stored: ModelDescription.StoredRequirement, dtype: OutputType
   ) throws -> CheckpointPlan.PlannedTensor {
     let first = stored.pieces[0]
     guard let name = stored.name else { throw ConversionError.noName("\(first.address)") }

@@ -1,4 +1,6 @@
 import Architectures
+import Checkpoints
+import Healing
 import Pipeline
 import Reporting
 import StrictJSON
@@ -11,9 +13,9 @@ extension ReportSubject {
     let stages = history.steps.flatMap { step -> [HealingStage] in
       switch step.name {
       case "heal":
-        return [HealingStage(step.record, settings: step.settings)].compactMap(\.self)
+        return [HealingStage(healing: step.record, settings: step.settings)].compactMap(\.self)
       case "upcycle":
-        return [step.record["fit"].flatMap { HealingStage($0, settings: []) }].compactMap(\.self)
+        return [step.record["fit"].flatMap(HealingStage.init(experts:))].compactMap(\.self)
       default: return []
       }
     }
@@ -33,34 +35,49 @@ extension ReportSubject {
   }
 }
 
-/// One healing, as a manifest records it.
+/// One healing, or one refit of experts, as a manifest records it.
 private struct HealingStage {
-  /// Fields of layers that are drawn, with what they are called.
-  private static let errors = [
-    ("error_before", "before"), ("error_after_ridge", "closed form"), ("error_after", "after"),
-  ]
-  private static let distances = [("drift", "drift"), ("sink", "attention sink")]
+  /// What is drawn of a layer.
+  private struct Layer {
+    var number: Int
+    var before: Double?
+    var closedForm: Double?
+    var after: Double?
+    var drift: Double?
+    var sink: Double?
+  }
 
-  /// What was recorded of each layer.
-  private let layers: [(layer: Int, values: JSONValue)]
+  private let layers: [Layer]
+  private let record: JSONValue
   private let settings: [(key: String, value: String)]
   /// Steps of the second stage, the divergence before and after, and whether its result was kept.
   private let second: (steps: Int?, before: Double, after: Double, kept: Bool)?
   private let isOfExperts: Bool
 
-  /// The healing in `record`; nil when nothing was healed.
-  init?(_ record: JSONValue, settings: [(key: String, value: String)]) {
-    self.settings = settings
-    isOfExperts = settings.isEmpty
-    layers = (record["layers"]?.array ?? []).compactMap { entry in
-      entry["layer"]?.int.map { ($0, entry) }
+  /// The healing in the record of a step; nil when nothing was healed.
+  init?(healing record: JSONValue, settings: [(key: String, value: String)]) {
+    guard let found = record.record(HealRecord.self) else { return nil }
+    (self.record, self.settings, isOfExperts) = (record, settings, false)
+    layers = found.layers.map {
+      Layer(
+        number: $0.layer, before: $0.before, closedForm: $0.afterRidge, after: $0.after,
+        drift: $0.drift, sink: $0.sink)
     }
-    // A refit of experts records its divergence beside the layers.
-    let stage = isOfExperts ? record : record["distillation"]
-    if let before = stage?["kl_before"]?.double, let after = stage?["kl_after"]?.double {
-      second = (stage?["steps"]?.int, before, after, stage?["kept"]?.bool ?? (after < before))
-    } else {
-      second = nil
+    second = found.distillation.map { ($0.steps, $0.before, $0.after, $0.kept) }
+    if layers.isEmpty, second == nil { return nil }
+  }
+
+  /// The refit of experts that an `upcycle` step recorded; nil when there was none.
+  init?(experts record: JSONValue) {
+    guard let found = record.record(ExpertFitRecord.self) else { return nil }
+    (self.record, settings, isOfExperts) = (record, [], true)
+    layers = found.layers.map {
+      Layer(
+        number: $0.layer, before: $0.before, after: $0.after, drift: $0.drift, sink: $0.sink)
+    }
+    // A refit records its divergence beside the layers.
+    second = found.before.flatMap { before in
+      found.after.map { (nil, before, $0, found.kept ?? ($0 < before)) }
     }
     if layers.isEmpty, second == nil { return nil }
   }
@@ -70,7 +87,7 @@ private struct HealingStage {
   var json: JSONObject {
     var object = JSONObject([
       ("kind", .string(isOfExperts ? "experts" : "heal")),
-      ("layers", .array(layers.map(\.values))),
+      ("layers", record["layers"] ?? .array([])),
     ])
     if let second {
       object["kl_before"] = .double(second.before)
@@ -100,7 +117,7 @@ private struct HealingStage {
           \(second.kept ? "" : ", not better and so left out").
           """))
     }
-    let errors = series(Self.errors)
+    let errors = series([("before", \.before), ("closed form", \.closedForm), ("after", \.after)])
     if !errors.isEmpty {
       blocks.append(
         figure(
@@ -110,7 +127,7 @@ private struct HealingStage {
             should add; logarithmic.
             """))
     }
-    let distances = series(Self.distances)
+    let distances = series([("drift", \.drift), ("attention sink", \.sink)])
     if !distances.isEmpty {
       blocks.append(
         figure(
@@ -125,10 +142,10 @@ private struct HealingStage {
     return blocks
   }
 
-  private func series(_ fields: [(key: String, name: String)]) -> [Series] {
+  private func series(_ fields: [(name: String, path: KeyPath<Layer, Double?>)]) -> [Series] {
     fields.enumerated().compactMap { index, field in
-      let points = layers.compactMap { layer, values in
-        values[field.key]?.double.map { Series.Point(Double(layer), $0) }
+      let points = layers.compactMap { layer in
+        layer[keyPath: field.path].map { Series.Point(Double(layer.number), $0) }
       }
       return points.isEmpty ? nil : Series(field.name, points, color: [1, 4, 0][index])
     }

@@ -49,17 +49,14 @@ struct ExpertFitting: PreparedStep {
     let (tensors, reports) = try context.layerByLayer(
       "fitting experts", line: \.line, finished: fitter.finishedReports,
       run: { try fitter.run(progress: $0, report: $1) })
-    var record = JSONObject([
-      ("tokens", .int(tokens.count)), ("layers", .array(reports.map(\.json))),
-    ])
+    var record = ExpertFitRecord(
+      tokens: tokens.count, layers: reports, before: nil, after: nil, kept: nil)
     var views = tensors.views
     let divergences = try context.ranks.first {
       try fitter.divergences().map { [$0.before, $0.after] }
     }
     if let before = divergences?[0], let after = divergences?[1] {
-      record["kl_before"] = .double(before)
-      record["kl_after"] = .double(after)
-      record["kept"] = .bool(after < before)
+      (record.before, record.after, record.kept) = (before, after, after < before)
       context.note(
         "held-out divergence from the teacher \(fixed(before, 4)) -> \(fixed(after, 4))"
           + (after < before ? "" : ", not better, so the experts stay copies"))
@@ -67,7 +64,7 @@ struct ExpertFitting: PreparedStep {
       if !(after < before) { views = views.filter { $0.key.role == .router } }
     }
     var plan = try UpcyclePlan.make(from: copies.dense, settings: settings, fitted: views)
-    plan.recipe["fit"] = .object(record)
+    plan.recipe["fit"] = .object(try JSONObject(recording: record))
     return try copies.measured(plan, context)
   }
 
@@ -90,23 +87,6 @@ extension ExpertFitter.LayerReport {
     if !few.isEmpty { text += ", too few tokens for expert \(Self.list(few))" }
     if !kept.isEmpty { text += ", no better than the copy: expert \(Self.list(kept))" }
     return text + ", " + duration(seconds)
-  }
-
-  /// The report as the manifest records it.
-  var json: JSONValue {
-    var object = JSONObject([("layer", .int(layer))])
-    if !tokens.isEmpty { object["tokens_per_expert"] = .ints(tokens) }
-    if let before, let after {
-      object["error_before"] = .double(before)
-      object["error_after"] = .double(after)
-    }
-    if !few.isEmpty { object["too_few_tokens"] = .ints(few) }
-    if !kept.isEmpty { object["not_better"] = .ints(kept) }
-    if let drift, let sink {
-      object["drift"] = .double(drift)
-      object["sink"] = .double(sink)
-    }
-    return .object(object)
   }
 
   private static func list(_ experts: [Int]) -> String {

@@ -33,26 +33,6 @@ extension [Healer.LayerReport] {
   }
 }
 
-extension Healer.LayerReport {
-  /// The report as the manifest records it.
-  var json: JSONValue {
-    var object = JSONObject([("layer", .int(layer))])
-    if let before, let afterRidge, let after {
-      object["error_before"] = .double(before)
-      object["error_after_ridge"] = .double(afterRidge)
-      object["error_after"] = .double(after)
-      object["steps"] = .int(steps)
-    }
-    if let linearShare { object["linear_share"] = .double(linearShare) }
-    if let drift, let sink {
-      object["drift"] = .double(drift)
-      object["sink"] = .double(sink)
-      object["massive_tokens"] = .int(massiveTokens ?? 0)
-    }
-    return .object(object)
-  }
-}
-
 extension Healer.DistillReport {
   /// One line for people.
   var line: String {
@@ -61,15 +41,6 @@ extension Healer.DistillReport {
         ? duration(seconds)
         : "not better, so left out; a smaller --distill-learning-rate may help, "
           + duration(seconds))
-  }
-
-  /// The report as the manifest records it.
-  var json: JSONValue {
-    .object(
-      JSONObject([
-        ("steps", .int(steps)), ("kl_before", .double(before)), ("kl_after", .double(after)),
-        ("kept", .bool(after < before)),
-      ]))
   }
 }
 

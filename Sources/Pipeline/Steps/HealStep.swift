@@ -6,6 +6,7 @@ import Foundation
 import Healing
 import ModelFiles
 public import StepSettings
+import Streams
 import StrictJSON
 import TensorTypes
 
@@ -114,24 +115,23 @@ private struct PreparedHealing: PreparedStep {
     context.note(estimate.text)
     let (tensors, reports, distilled) = try heal(healer, estimate, context)
     let warnings = reports.worse.map { [$0] } ?? []
+    let record = try JSONObject(
+      recording: HealRecord(tokens: tokens.count, layers: reports, distillation: distilled))
     let plan = try plan(
       file, replacing: tensors.views, notes: warnings.map { "warning: \($0)" },
       recipe: JSONObject([
         ("step", "heal"),
         ("settings", .object(JSONObject(strings: settings.fields))),
-        ("tokens", .int(tokens.count)),
         // So that `verify` can still tell where the other tensors are from.
         ("of", try Manifest(ifIn: file.path)?.recipe ?? .null),
-        ("layers", .array(reports.map(\.json))),
-        ("distillation", distilled?.json ?? .null),
-      ]))
+      ]).merging(record.members.map { ($0.key, $0.value) }))
     let healed =
       settings.method == .none
       ? (tensors.views.isEmpty ? "nothing" : "end to end")
       : counted(reports.count { $0.after != nil }, "layer")
     let finding = Report(
       json: [
-        "predicted_seconds": .double(estimate.seconds), "layers": .array(reports.map(\.json)),
+        "predicted_seconds": .double(estimate.seconds), "layers": record["layers"] ?? .null,
         "warnings": .array(warnings.map { .string($0) }),
       ], text: "healed \(healed) in \(duration(Date().timeIntervalSince(started)))")
     return (plan, [finding])
@@ -140,7 +140,7 @@ private struct PreparedHealing: PreparedStep {
   /// Runs both stages, with their progress and a line for each layer.
   private func heal(
     _ healer: Healer, _ estimate: Healer.Estimate, _ context: Context
-  ) throws -> (HealedTensors, [Healer.LayerReport], Healer.DistillReport?) {
+  ) throws -> (LayerTensors, [Healer.LayerReport], Healer.DistillReport?) {
     var reports = try healer.finishedReports()
     let progress = context.progress("healing")
     defer { progress.finish() }
