@@ -195,7 +195,7 @@ import Tokenization
   @Test func tooLittleTextAndForeignTeachersAreRefused() throws {
     let problem = try Case()
     let directory = problem.directory
-    #expect(throws: HealingError.self) {
+    #expect(throws: StreamError.self) {
       try Healer(
         model: problem.converted.description, weights: problem.converted,
         teacher: problem.source.description, teacherWeights: problem.source,
