@@ -39,17 +39,12 @@ let modules: [Module] = [
     name: "ModelFiles",
     imports: ["TensorTypes", "StrictJSON", "Checkpoints", "Architectures", "Tokenization"],
     usesModels: true),
-  Module(
-    name: "Recipes",
-    imports: [
-      "TensorTypes", "InputFiles", "Architectures", .product(name: "Yams", package: "Yams"),
-    ],
-    usesModels: true),
+  Module(name: "StepSettings", imports: ["TensorTypes", "Architectures"], usesModels: true),
   Module(
     name: "Conversion",
     imports: [
       "TensorTypes", "StrictJSON", "Communication", "Checkpoints", "Architectures", "ModelFiles",
-      "Recipes", "Kernels",
+      "StepSettings", "Kernels",
     ], usesModels: true),
   Module(name: "Runtime", imports: ["TensorTypes", "Architectures", "Kernels"], usesModels: true),
   Module(
@@ -61,32 +56,49 @@ let modules: [Module] = [
   Module(
     name: "Healing",
     imports: [
-      "TensorTypes", "Communication", "Checkpoints", "Architectures", "Recipes", "Kernels",
+      "TensorTypes", "Communication", "Checkpoints", "Architectures", "StepSettings", "Kernels",
       "Runtime", "Streams",
     ],
     usesModels: true),
   Module(
     name: "Spiking",
     imports: [
-      "TensorTypes", "HDF5", "Communication", "Architectures", "Recipes", "Kernels", "Runtime",
+      "TensorTypes", "HDF5", "Communication", "Architectures", "StepSettings", "Kernels", "Runtime",
     ], usesModels: true),
   Module(
     name: "Quantization",
     imports: [
-      "TensorTypes", "Checkpoints", "Architectures", "Recipes", "Kernels", "Runtime", "Streams",
+      "TensorTypes", "Checkpoints", "Architectures", "StepSettings", "Kernels", "Runtime",
+      "Streams",
     ], usesModels: true),
   Module(
     name: "Exports",
     imports: [
-      "TensorTypes", "StrictJSON", "Checkpoints", "Architectures", "ModelFiles", "Recipes",
+      "TensorTypes", "StrictJSON", "Checkpoints", "Architectures", "ModelFiles", "StepSettings",
       "Conversion", "Kernels",
     ], usesModels: true),
   Module(
     name: "Verification",
     imports: [
       "TensorTypes", "StrictJSON", "Communication", "Checkpoints", "Architectures", "ModelFiles",
-      "Tokenization", "Recipes", "Conversion", "Exports", "Runtime", "Kernels",
+      "Tokenization", "StepSettings", "Conversion", "Exports", "Runtime", "Kernels",
     ], usesModels: true),
+  Module(
+    name: "Pipeline",
+    imports: [
+      "TensorTypes", "StrictJSON", "InputFiles", "Communication", "Checkpoints", "Architectures",
+      "Tokenization", "Archives", "ModelFiles", "StepSettings", "Conversion", "Runtime", "Kernels",
+      "Healing", "Spiking", "Quantization", "Exports", "Verification",
+      .product(name: "Yams", package: "Yams"),
+    ], usesModels: true),
+  // The public face: what the library product exports.
+  Module(name: "SpikingBrain", imports: ["StepSettings", "Pipeline"], tested: false),
+  Module(
+    name: "ModelReport",
+    imports: [
+      "TensorTypes", "StrictJSON", "Checkpoints", "Architectures", "Tokenization", "ModelFiles",
+      "StepSettings", "Reporting", "Runtime", "Spiking", "Verification", "Pipeline",
+    ], tested: false),
 ]
 
 let systemLibraries: [Target] = [
@@ -104,6 +116,7 @@ let package = Package(
   name: "spikingbrain",
   products: [
     .executable(name: "spikingbrain", targets: ["spikingbrain"]),
+    .library(name: "SpikingBrain", targets: ["SpikingBrain"]),
     // For Tests/Benchmarks, a package of its own.
     .library(name: "Kernels", targets: ["Kernels", "TensorTypes"]),
   ],
@@ -116,8 +129,9 @@ let package = Package(
   ],
   targets: systemLibraries
     + [
-      // SIMD kernels with run-time dispatch; -O2 even in debug builds, or tests take minutes.
-      .target(name: "CKernels", cSettings: [.unsafeFlags(["-O2"])]),
+      // SIMD kernels with run-time dispatch. No flags of its own: a package with unsafe ones cannot
+      // be depended on by its version.
+      .target(name: "CKernels"),
       // OpenBLAS, loaded when it is first used.
       .target(name: "COpenBLAS", linkerSettings: [.linkedLibrary("dl")]),
       // Linux calls that Swift's Glibc module does not export.
@@ -132,15 +146,18 @@ let package = Package(
         linkerSettings: [.linkedLibrary("z")]),
       .executableTarget(
         name: "spikingbrain",
-        dependencies: modules.map { .target(name: $0.name) } + [
-          .product(name: "ArgumentParser", package: "swift-argument-parser")
+        dependencies: [
+          "TensorTypes", "StrictJSON", "InputFiles", "Communication", "Checkpoints", "StepSettings",
+          "Pipeline", "ModelReport",
+          .product(name: "ArgumentParser", package: "swift-argument-parser"),
         ],
         swiftSettings: swiftSettings),
       .testTarget(
         name: "CommandLineTests",
         dependencies: [
-          "TensorTypes", "StrictJSON", "HDF5", "Checkpoints", "Architectures", "spikingbrain",
-          "TestSupport",
+          "TensorTypes", "StrictJSON", "HDF5", "Checkpoints", "Architectures", "StepSettings",
+          "spikingbrain", "TestSupport",
+          .product(name: "ArgumentParser", package: "swift-argument-parser"),
         ],
         swiftSettings: swiftSettings),
       // Small models, planted faults, the program as a process; for test targets only.
@@ -148,7 +165,7 @@ let package = Package(
         name: "TestSupport",
         dependencies: [
           "TensorTypes", "StrictJSON", "Communication", "Checkpoints", "Architectures",
-          "ModelFiles", "Recipes", "Conversion", "Exports", "Kernels",
+          "ModelFiles", "StepSettings", "Conversion", "Exports", "Kernels",
         ],
         path: "Tests/TestSupport", swiftSettings: swiftSettings),
     ]

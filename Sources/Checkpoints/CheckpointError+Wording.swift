@@ -89,6 +89,7 @@ extension CheckpointError {
     case .hdf5(let error): error.what
 
     case .outputExists: "already exists"
+    case .outputForeign(_, let reason): "already exists, and \(reason)"
     case .outputDiffers:
       "already exists, and was not made by this command from these inputs as they are now"
     case .outputInTheWay:
@@ -128,7 +129,8 @@ extension CheckpointError {
       file
     case .checkpointNotFound(let path, _, _), .ambiguousCheckpoint(let path, _),
       .formatNotSupported(let path, _), .noModel(let path, _, _),
-      .incompleteShards(let path, _, _), .outputExists(let path), .outputDiffers(let path),
+      .incompleteShards(let path, _, _), .outputExists(let path), .outputForeign(let path, _),
+      .outputDiffers(let path),
       .outputInTheWay(let path), .outputNotReplaceable(let path, _), .partialExists(let path),
       .partialInUse(let path), .fingerprintDiffers(let path, _), .unfinishedFiles(let path, _),
       .alreadyWritten(let path, _):
@@ -158,6 +160,7 @@ extension CheckpointError {
     case .ambiguousCheckpoint: "give the path of one of them"
     case .splitFile: "give its first part, named …-00001-of-….gguf, with the others beside it"
     case .outputExists: "use --force to replace it"
+    case .outputForeign: "choose another name; nothing that is not this program's own is replaced"
     case .outputDiffers: "choose another name, or use --force to replace it"
     case .outputInTheWay: "move it away, then run the same command with --resume"
     case .partialExists: "go on with --resume; --force would throw away what it has done"

@@ -64,6 +64,8 @@ public enum CheckpointError: ReportableError, Equatable {
 
   // Output.
   case outputExists(path: String)
+  /// Something is there that this program did not write, or not alone.
+  case outputForeign(path: String, reason: String)
   case outputDiffers(path: String)
   case outputInTheWay(path: String)
   case outputNotReplaceable(path: String, reason: String)

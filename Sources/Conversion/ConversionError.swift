@@ -1,3 +1,4 @@
+public import Checkpoints
 public import TensorTypes
 
 /// Why a checkpoint cannot be converted as asked.
@@ -17,7 +18,7 @@ public enum ConversionError: ReportableError, Equatable {
   case routerTooFar(router: String, error: Double, tolerance: Double)
   case noName(String)
   case overflow(tensor: String, value: Float, type: ScalarType, index: String)
-  case notFinite(tensor: String, value: Float, index: String, transform: String)
+  case notFinite(tensor: String, value: Float, index: String, transform: TransformRecord?)
   case notEnoughDisk(path: String, needed: Int, free: Int)
   case unreadable(path: String)
   case otherInputs(path: String, differing: [String])
@@ -69,7 +70,7 @@ public enum ConversionError: ReportableError, Equatable {
     case .overflow(let tensor, let value, let type, let index):
       "\(tensor) holds \(value) at \(index), which \(type.rawValue) cannot"
     case .notFinite(let tensor, let value, let index, let transform):
-      "\(tensor) (\(transform)) would hold \(value) at \(index), which nothing can be computed with"
+      "\(tensor)\(transform.map { " (\($0.text))" } ?? "") would hold \(value) at \(index), which nothing can be computed with"
     case .notEnoughDisk(_, let needed, let free):
       "\(ByteSize(needed)) are needed, \(ByteSize(free)) are free"
     case .unreadable: "cannot be read"

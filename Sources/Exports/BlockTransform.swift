@@ -1,3 +1,4 @@
+import Checkpoints
 import Conversion
 import Kernels
 import TensorTypes
@@ -8,7 +9,7 @@ struct BlockTransform: TensorTransform {
   let weight: QuantizedRows
 
   var sources: [String] { weight.names }
-  var summary: String { "q8_0 blocks, \(weight.summary)" }
+  var record: TransformRecord { weight.record(part: "q8_0_blocks") }
 
   func produce(block: Int, into sink: (UnsafeRawBufferPointer) throws -> Void) throws {
     let columns = weight.columns, elements = ScalarType.q8_0.blockElements

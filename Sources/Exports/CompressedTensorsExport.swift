@@ -2,7 +2,7 @@ import Architectures
 import Checkpoints
 import Conversion
 import ModelFiles
-import Recipes
+import StepSettings
 import StrictJSON
 import TensorTypes
 
@@ -48,24 +48,25 @@ struct CompressedTensorsExport {
         scaleType: try scaleType, name: name)
     else { throw file.granularityError(profile: profile, needed: scheme.granularity.text) }
     func tensor(
-      _ name: String, _ shape: Shape, _ type: ScalarType, _ part: QuantizedTransform.Part
+      _ address: TensorAddress, _ name: String, _ shape: Shape, _ type: ScalarType,
+      _ part: QuantizedTransform.Part
     ) -> CheckpointPlan.PlannedTensor {
       .init(
-        name: name, shape: shape, type: type,
+        address, name: name, shape: shape, type: type,
         transform: QuantizedTransform(weight: weight, part: part))
     }
     let scales = tensor(
-      try form.name(of: scale), [shape.rows, weight.groups], weight.scaleType, .scales)
+      scale, try form.name(of: scale), [shape.rows, weight.groups], weight.scaleType, .scales)
     switch scheme.format {
-    case .integers: return [tensor(name, shape, .int8, .codes), scales]
+    case .integers: return [tensor(requirement.address, name, shape, .int8, .codes), scales]
     case .packed:
       return [
         tensor(
-          name + CompressedTensors.packedSuffix, [shape.rows, shape.columns / 4], .int32,
-          .packedCodes),
+          requirement.address, name + CompressedTensors.packedSuffix,
+          [shape.rows, shape.columns / 4], .int32, .packedCodes),
         scales,
         .init(
-          name: name + CompressedTensors.shapeSuffix, shape: [2], type: .int64,
+          nil, name: name + CompressedTensors.shapeSuffix, shape: [2], type: .int64,
           transform: ShapeTransform(shape: shape)),
       ]
     }

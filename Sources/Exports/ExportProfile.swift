@@ -1,7 +1,8 @@
 public import Architectures
+import Checkpoints
 public import Conversion
 public import ModelFiles
-public import Recipes
+public import StepSettings
 public import StrictJSON
 import TensorTypes
 
@@ -103,8 +104,9 @@ public enum ExportProfiles {
   private static func casts(in tensors: [CheckpointPlan.PlannedTensor]) -> [String] {
     let casts = Set(
       tensors.filter { $0.type.isFloat && $0.type.blockBytes < 4 }
-        .map { ($0.transform.summary.prefix { $0 != ":" }, $0.type) }
-        .filter { $0.0.hasPrefix("cast") }.map { "\($0.0) to \($0.1.rawValue)" })
+        .map { ($0.transform.record.castTypes.map(\.rawValue), $0.type.rawValue) }
+        .filter { !$0.0.isEmpty }
+        .map { "cast from \($0.0.joined(separator: ", ")) to \($0.1)" })
     return casts.isEmpty ? [] : ["Rounded: \(casts.sorted().joined(separator: "; "))."]
   }
 }

@@ -1,7 +1,7 @@
 import Architectures
 import Conversion
 public import ModelFiles
-public import Recipes
+public import StepSettings
 import StrictJSON
 import TensorTypes
 
@@ -26,7 +26,7 @@ public enum GGUFProfile: ExportProfile {
   /// How `requirement` is written; nil for scales, which are part of their weights' blocks.
   private static func tensor(
     _ requirement: ModelDescription.Requirement, of file: ModelFile, as model: GGUFForm,
-    dtype: ConvertSettings.OutputType
+    dtype: OutputType
   ) throws -> CheckpointPlan.PlannedTensor? {
     let address = requirement.address, shape = requirement.shape
     guard address.parameter != .scale else { return nil }
@@ -44,7 +44,8 @@ public enum GGUFProfile: ExportProfile {
       let weight = QuantizedRows(
         try file.int8Origin(address), granularity: .group(block), scaleType: .float16, name: name)
     else { throw file.granularityError(profile: self.name, needed: "groups of 32 or more") }
-    return .init(name: name, shape: shape, type: .q8_0, transform: BlockTransform(weight: weight))
+    return .init(
+      address, name: name, shape: shape, type: .q8_0, transform: BlockTransform(weight: weight))
   }
 
   private static func notes(_ model: ModelDescription) -> [String] {

@@ -2,7 +2,7 @@ import Architectures
 import Checkpoints
 import Conversion
 import ModelFiles
-import Recipes
+import StepSettings
 import StrictJSON
 import TensorTypes
 
@@ -71,7 +71,7 @@ struct HuggingFaceForm {
 
   /// Its tensors as `file` holds them, in their own types unless `dtype` says otherwise.
   func tensors(
-    of file: ModelFile, dtype: ConvertSettings.OutputType
+    of file: ModelFile, dtype: OutputType
   ) throws -> [CheckpointPlan.PlannedTensor] {
     try description.requirements.map { requirement in
       try file.copy(
@@ -114,15 +114,18 @@ extension ModelFile {
   }
 
   /// The tensor at `address` copied under `name`, in its own type unless `dtype` says otherwise.
+  ///
+  /// - Parameter target: what it is in the model that is written; nil for the same.
   func copy(
-    _ address: TensorAddress, named name: String, dtype: ConvertSettings.OutputType
+    _ address: TensorAddress, as target: TensorAddress? = nil, named name: String,
+    dtype: OutputType
   ) throws -> CheckpointPlan.PlannedTensor {
     guard let stored = tensors[address] else {
       throw ModelFileError.noTensor(path: path, address: address)
     }
     let type = dtype.applied(to: stored.type)
     return CheckpointPlan.PlannedTensor(
-      name: name, shape: stored.shape, type: type,
+      target ?? address, name: name, shape: stored.shape, type: type,
       transform: try copying(address, as: type))
   }
 }

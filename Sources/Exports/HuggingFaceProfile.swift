@@ -1,6 +1,6 @@
 import Architectures
 public import ModelFiles
-public import Recipes
+public import StepSettings
 import StrictJSON
 
 /// `hf`: a directory that `transformers`, and whatever reads such directories, loads.

@@ -1,4 +1,6 @@
+import Checkpoints
 import Kernels
+import StrictJSON
 import TensorTypes
 
 /// A projection in INT8, its rows made when they are asked for.
@@ -63,13 +65,23 @@ struct QuantizedRows: Sendable {
     }
   }
 
-  /// What is done with them, in words.
-  var summary: String {
-    let rounding = scaleType == .float32 ? "" : ", scales rounded to \(scaleType.rawValue)"
+  /// What is done with them to make `part` of what the projection is written as.
+  func record(part: String) -> TransformRecord {
+    var record = TransformRecord("quantised", [("part", .string(part))])
     switch origin {
-    case .codes: return "INT8 as stored" + rounding
-    case .rounded: return "rounded to INT8, \(granularity.text), nearest" + rounding
+    case .codes: record["codes"] = "stored"
+    case .rounded: record["codes"] = "rounded"
     }
+    switch granularity {
+    case .group(let size): record["group"] = .int(size)
+    case .channel: record["group"] = "channel"
+    }
+    if case .rounded(let weight) = origin {
+      record["rounding"] = "nearest"
+      if case .product = weight { record["of"] = "product" }
+    }
+    if scaleType != .float32 { record["scales"] = .string(scaleType.rawValue) }
+    return record
   }
 
   /// Codes [rows.count, columns] of some rows.

@@ -1,5 +1,7 @@
+import Checkpoints
 import Conversion
 import Kernels
+import StrictJSON
 import TensorTypes
 
 /// One of the tensors that a projection in INT8 is written as.
@@ -9,18 +11,18 @@ struct QuantizedTransform: TensorTransform {
     /// Int8 codes [out, in].
     case codes
     /// Bytes of code + 128 [out, in]: little-endian int32 words of four.
-    case packedCodes = "codes packed by four"
+    case packedCodes = "packed_codes"
     /// Scales [out, scales per row], in their type.
     case scales
     /// Float32 code · scale [out, in].
-    case values = "code x scale"
+    case values
   }
 
   let weight: QuantizedRows
   let part: Part
 
   var sources: [String] { weight.names }
-  var summary: String { "\(part.rawValue), \(weight.summary)" }
+  var record: TransformRecord { weight.record(part: part.rawValue) }
 
   func produce(block: Int, into sink: (UnsafeRawBufferPointer) throws -> Void) throws {
     let columns = weight.columns
@@ -54,10 +56,10 @@ struct FloatsTransform: TensorTransform {
   let weight: WeightRows
 
   var sources: [String] { weight.names }
-  var summary: String {
+  var record: TransformRecord {
     switch weight {
-    case .stored(let view, _): "copied from \(view.type.rawValue)"
-    case .product: "product"
+    case .stored(let view, _): TransformRecord(copying: view, as: .float32)
+    case .product: TransformRecord("product")
     }
   }
 
@@ -86,7 +88,9 @@ struct FloatsTransform: TensorTransform {
 struct ShapeTransform: TensorTransform {
   let shape: Shape
 
-  var summary: String { "shape \(shape)" }
+  var record: TransformRecord {
+    TransformRecord("shape", [("dimensions", .ints(shape.dimensions))])
+  }
 
   func produce(block: Int, into sink: (UnsafeRawBufferPointer) throws -> Void) throws {
     try shape.dimensions.map { Int64($0).littleEndian }.withUnsafeBytes(sink)

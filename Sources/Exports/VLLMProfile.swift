@@ -1,6 +1,6 @@
 import Architectures
 public import ModelFiles
-public import Recipes
+public import StepSettings
 import StrictJSON
 
 /// `vllm`: what `hf` writes, without the `auto_map` that keeps vLLM from using a plugin's model.

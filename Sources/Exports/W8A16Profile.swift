@@ -1,6 +1,6 @@
 import Architectures
 public import ModelFiles
-public import Recipes
+public import StepSettings
 import TensorTypes
 
 /// `w8a16-g128`: INT8 weights by groups of 128 inputs, activations in 16 bits.

@@ -1,6 +1,6 @@
 import Architectures
 public import ModelFiles
-public import Recipes
+public import StepSettings
 import TensorTypes
 
 /// `w8a8`: INT8 weights by channel, activations rounded to INT8 by the loader.

@@ -2,7 +2,7 @@ import Architectures
 import Checkpoints
 import Conversion
 public import ModelFiles
-public import Recipes
+public import StepSettings
 import StrictJSON
 import TensorTypes
 
@@ -42,7 +42,7 @@ public enum W8ASpikeProfile: ExportProfile {
       description: file.description, configuration: file.configuration.object,
       tensors: try file.stored.tensors.map { tensor in
         .init(
-          name: tensor.name, shape: tensor.shape, type: tensor.type,
+          nil, name: tensor.name, shape: tensor.shape, type: tensor.type,
           transform: CopyTransform(
             try file.stored.view(tensor.name), named: tensor.name, as: tensor.type))
       },

@@ -2,7 +2,7 @@ import Architectures
 import Checkpoints
 import Conversion
 import ModelFiles
-import Recipes
+import StepSettings
 import TensorTypes
 
 /// The tensors that one requirement of the W8ASpike variant is written as.
@@ -21,7 +21,7 @@ struct W8ASpikeTensors {
         file.tensors[address] == nil
       {
         let high = TensorAddress(.gateHigh, .bias, layer: address.layer)
-        return [try file.copy(high, named: name, dtype: .float32)]
+        return [try file.copy(high, as: address, named: name, dtype: .float32)]
       }
       guard W8ASpike.roles.contains(address.role), address.parameter == .weight else {
         return [try file.copy(address, named: name, dtype: .float32)]
@@ -32,24 +32,26 @@ struct W8ASpikeTensors {
 
   /// A weight and its scales.
   private func projection(_ name: String) throws -> [CheckpointPlan.PlannedTensor] {
-    let shape = requirement.shape, size = W8ASpike.groupSize
+    let address = requirement.address, shape = requirement.shape, size = W8ASpike.groupSize
     guard shape.columns % size == 0 else {
       throw ExportError.inputs(tensor: name, count: shape.columns, groupSize: size)
     }
-    let origin = try file.int8Origin(requirement.address)
+    let origin = try file.int8Origin(address)
     guard let weight = QuantizedRows(origin, granularity: .group(size), name: name) else {
       throw file.granularityError(profile: W8ASpikeProfile.name, needed: "group 128")
     }
     // What is rounded to scales at run time keeps its digits; codes that are fixed, and what the
     // public code takes as it is, are written as their multiples, which lead to the same codes.
     var transform: any TensorTransform = QuantizedTransform(weight: weight, part: .values)
-    if case .rounded(let floats) = origin, W8ASpike.rounds(requirement.address.role) {
+    if case .rounded(let floats) = origin, W8ASpike.rounds(address.role) {
       transform = FloatsTransform(weight: floats)
     }
+    let scale = TensorAddress(
+      address.role, .scale, layer: address.layer, expert: address.expert)
     return [
-      .init(name: name, shape: shape, type: .float32, transform: transform),
+      .init(address, name: name, shape: shape, type: .float32, transform: transform),
       .init(
-        name: name + W8ASpike.scaleSuffix, shape: [shape.rows, shape.columns / size, 1],
+        scale, name: name + W8ASpike.scaleSuffix, shape: [shape.rows, shape.columns / size, 1],
         type: .float32, transform: QuantizedTransform(weight: weight, part: .scales)),
     ]
   }

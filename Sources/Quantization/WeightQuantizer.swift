@@ -1,6 +1,6 @@
 public import Architectures
 import Kernels
-public import Recipes
+public import StepSettings
 import Runtime
 public import Streams
 public import TensorTypes

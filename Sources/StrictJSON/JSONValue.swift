@@ -86,6 +86,11 @@ extension JSONValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral,
     value.isFinite ? .number("\(value)") : .null
   }
 
+  /// A number from a float, with as many digits as tell it from others.
+  public static func float(_ value: Float) -> JSONValue {
+    value.isFinite ? .number("\(value)") : .null
+  }
+
   /// An array of integers.
   public static func ints(_ values: some Sequence<Int>) -> JSONValue {
     .array(values.map { .int($0) })

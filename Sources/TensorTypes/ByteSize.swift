@@ -9,10 +9,11 @@ public struct ByteSize: Sendable, Hashable, CustomStringConvertible {
   private static let units: [(suffix: String, factor: Int)] = [
     ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("TiB", 1 << 40),
     ("KB", 1_000), ("MB", 1_000_000), ("GB", 1_000_000_000), ("TB", 1_000_000_000_000),
+    ("K", 1_000), ("M", 1_000_000), ("G", 1_000_000_000), ("T", 1_000_000_000_000),
     ("B", 1), ("", 1),
   ]
 
-  /// Parses a decimal (`5GB`) or binary (`512MiB`) size; nil when it is neither, negative, or
+  /// Parses a decimal (`5GB`, `5G`) or binary (`512MiB`) size; nil when it is neither, negative, or
   /// too large.
   public init?(parsing text: String) {
     for (suffix, factor) in ByteSize.units where text.lowercased().hasSuffix(suffix.lowercased()) {

@@ -2,7 +2,7 @@ import Architectures
 import Conversion
 import Exports
 import ModelFiles
-import Recipes
+import StepSettings
 import StrictJSON
 
 /// The plan of a checkpoint made again from its source and the recipe in its manifest.

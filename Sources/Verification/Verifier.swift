@@ -5,7 +5,7 @@ import Conversion
 import Exports
 import Foundation
 public import ModelFiles
-public import Recipes
+public import StepSettings
 public import Runtime
 import StrictJSON
 import TensorTypes
@@ -46,10 +46,10 @@ public struct Verifier {
   ///
   /// Hashes and provenance are split by file; everything else is checked by the first rank. All
   /// ranks report the same.
-  public func run(level: VerifySettings.Level, report: (CheckResult) -> Void) throws -> Bool {
+  public func run(level: VerificationLevel, report: (CheckResult) -> Void) throws -> Bool {
     let experts = ExpertsCheck(file: file)
     // The level, whether all ranks take part, and the check.
-    let checks: [(VerifySettings.Level, Bool, () throws -> [CheckResult])] = [
+    let checks: [(VerificationLevel, Bool, () throws -> [CheckResult])] = [
       (.structure, false, { [structure()] }),
       (.hashes, true, { [try hashes()] }),
       (.hashes, true, { [try provenance()] }),
@@ -60,7 +60,7 @@ public struct Verifier {
       (.logits, false, logits),
       (.logits, false, { [try equality()] }),
     ]
-    var failedAt: VerifySettings.Level?
+    var failedAt: VerificationLevel?
     for (step, isShared, check) in checks where step <= level {
       if let failedAt, failedAt < step { break }
       let own = isShared ? try found(step, by: check) : []
@@ -74,7 +74,7 @@ public struct Verifier {
 
   /// What `check` finds. A model that gives no finite numbers is a finding, not bad input.
   private func found(
-    _ level: VerifySettings.Level, by check: () throws -> [CheckResult]
+    _ level: VerificationLevel, by check: () throws -> [CheckResult]
   ) throws -> [CheckResult] {
     do {
       return try check()
@@ -220,19 +220,17 @@ public struct Verifier {
   }
 
   /// The tensors that were computed on a text, and how: no plan makes them again.
-  private var replaced: [String: String] {
+  private var replaced: [String: Computation] {
     let transforms = manifest?.transforms ?? [:]
     return file.tensors.reduce(into: [:]) { replaced, tensor in
-      guard let transform = transforms[tensor.value.name] else { return }
-      let isComputed =
-        switch transform {
-        case HealedOrigin.transform, Int8Origin.transform: true
-        case UpcyclePlan.Fitted.router, UpcyclePlan.Fitted.carvedRouter:
-          tensor.key.role == .router
-        case UpcyclePlan.Fitted.expert: tensor.key.role == .ffnDown && tensor.key.expert != nil
-        default: false
+      guard let computation = transforms[tensor.value.name]?.computation else { return }
+      let isPossible =
+        switch computation {
+        case .healed, .int8: true
+        case .clustered, .fittedToNeurons: tensor.key.role == .router
+        case .refitted: tensor.key.role == .ffnDown && tensor.key.expert != nil
         }
-      if isComputed { replaced[tensor.value.name] = transform }
+      if isPossible { replaced[tensor.value.name] = computation }
     }
   }
 

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Communication
 import Foundation
+import Pipeline
 import TensorTypes
 
 /// The program: one subcommand per task.
@@ -18,7 +19,7 @@ struct SpikingBrain: ParsableCommand {
     subcommands: [
       Inspect.self, Convert.self, Heal.self, Upcycle.self, Calibrate.self, Export.self,
       Verify.self, Generate.self, Logits.self, Tokenize.self, Evaluate.self,
-      ReportCommand.self, Bench.self, Build.self, Synthesize.self, Pack.self, Unpack.self,
+      ReportCommand.self, Bench.self, BuildCommand.self, Synthesize.self, Pack.self, Unpack.self,
     ])
 
   static func main() {
@@ -57,9 +58,4 @@ struct SpikingBrain: ParsableCommand {
       return code.rawValue
     }
   }
-}
-
-/// The version, recorded in manifests.
-enum ProgramVersion {
-  static let current = "0.1.0"
 }

@@ -45,13 +45,6 @@ enum World {
     }
   }
 
-  /// Runs `body`, which leaves its results in files, in the first process; the others then do the
-  /// same and find it done.
-  static func firstThenAll<Result>(_ body: () throws -> Result) throws -> Result {
-    let result = try ranks.together { ranks.isFirst ? try body() : nil }
-    return try ranks.together { try result ?? body() }
-  }
-
   /// What nothing on the way had words for.
   private struct UnexpectedError: ReportableError {
     var what: String

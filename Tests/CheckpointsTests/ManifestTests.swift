@@ -23,7 +23,8 @@ import Testing
     try output.write(Array("{}".utf8), to: "sub/config.json")
     let tensors = plan.tensors.map {
       Manifest.Tensor(
-        stored: $0, origin: Manifest.Origin(tensors: ["x.\($0.name)"], transform: "copy"))
+        stored: $0,
+        origin: Manifest.Origin(tensors: ["x.\($0.name)"], transform: TransformRecord("copy")))
     }
     manifest = Manifest(
       tool: Manifest.Tool(name: "spikingbrain", version: "0.1"), source: ["sha256": "s"],
@@ -54,6 +55,14 @@ import Testing
     let path = formatsPath("manifest/valid/manifest.json")
     let vector = try Manifest(path: path)
     #expect(vector.json.pretty.utf8.elementsEqual(try contents(path)))
+  }
+
+  @Test func version1IsReadAndWrittenAsThisVersion() throws {
+    let old = try Manifest(path: formatsPath("manifest/valid/version-1.json"))
+    let new = try Manifest(path: formatsPath("manifest/valid/manifest.json"))
+    #expect(old.seal == .whole)
+    #expect(old.tensors == new.tensors)
+    #expect(old.json == new.json)
   }
 
   @Test func untouchedDirectoryMatches() throws {

@@ -37,7 +37,7 @@ struct OwnDirectoryTests {
 
   @Test(arguments: [
     #"{"name":"my web app","start_url":"/"}"#, "{}", "[]", "", "{",
-    #"{"format":"spikingbrain-manifest","version":2}"#,
+    #"{"format":"spikingbrain-manifest","version":3}"#,
   ])
   func `a manifest that is another program's`(_ manifest: String) throws {
     try directory.write("out/manifest.json", manifest)
@@ -71,7 +71,9 @@ struct OwnDirectoryTests {
     for target in [directory("real"), directory("nowhere")] {
       #expect(symlink(target, out) == 0)
       try expectRefused("it is a symbolic link")
-      #expect(throws: CheckpointError.outputExists(path: out)) { try begin() }
+      #expect(
+        throws: CheckpointError.outputForeign(path: out, reason: "it is a symbolic link")
+      ) { try begin() }
       #expect(unlink(out) == 0)
     }
     try directory.write("out", "x")

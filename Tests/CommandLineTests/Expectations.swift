@@ -2,6 +2,8 @@ import StrictJSON
 import TestSupport
 import Testing
 
+@testable import spikingbrain
+
 extension Program.Result {
   /// The one JSON object that standard output holds.
   func json(sourceLocation: SourceLocation = #_sourceLocation) throws -> JSONObject {
@@ -37,11 +39,5 @@ extension Program.Result {
   }
 }
 
-/// Every subcommand.
-let subcommands = [
-  "inspect", "convert", "upcycle", "calibrate", "export", "verify", "generate", "logits",
-  "tokenize",
-  "evaluate", "bench",
-  "build",
-  "synthesize", "pack", "unpack",
-]
+/// Every subcommand, from the command tree.
+let subcommands = SpikingBrain.configuration.subcommands.map { $0._commandName }

@@ -1,5 +1,5 @@
 import Checkpoints
-import Recipes
+import StepSettings
 import StrictJSON
 import TensorTypes
 import TestSupport

@@ -34,16 +34,6 @@ struct Int8CommandTests {
     #expect(directory.names == ["q"])
   }
 
-  @Test func `bad options are refused`() throws {
-    for (option, value) in [("--group-size", "100"), ("--group-size", "row")] {
-      try Program.run(
-        "calibrate", Repository.tinyQwen2, directory("q"), "--text", Self.text, "--weights",
-        "int8", option, value
-      ).refused(naming: option, value)
-    }
-    #expect(directory.names.isEmpty)
-  }
-
   @Test func `verify names bad codes and scales`() throws {
     try quantise("--rounding", "nearest", "--group-size", "channel")
     let edit = CheckpointEdit(directory("q"))

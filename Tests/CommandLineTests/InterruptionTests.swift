@@ -1,5 +1,6 @@
 import Conversion
 import Foundation
+import StepSettings
 import StrictJSON
 import TensorTypes
 import TestSupport

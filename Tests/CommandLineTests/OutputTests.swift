@@ -40,7 +40,8 @@ struct OutputTests {
 
   @Test func `an existing output is refused, with force replaced`() throws {
     try directory.write("out/precious", "data")
-    try Program.run("convert", directory("s"), directory("out")).refused(naming: "out", "--force")
+    try Program.run("convert", directory("s"), directory("out")).refused(
+      naming: "out", "choose another name")
     #expect(try Files.text(directory("out/precious")) == "data")
     // Nothing here says that this program wrote it.
     try Program.run("convert", directory("s"), directory("out"), "--force")

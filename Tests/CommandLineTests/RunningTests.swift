@@ -1,6 +1,6 @@
 import Checkpoints
 import Foundation
-import Recipes
+import StepSettings
 import StrictJSON
 import TensorTypes
 import TestSupport

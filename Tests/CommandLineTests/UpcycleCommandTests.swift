@@ -73,7 +73,6 @@ struct UpcycleCommandTests {
     (["--shared=-1"], ["--shared", "-1"]),
     (["--dense-layers", "0,3"], ["--dense-layers", "layer 3", "0 to 2"]),
     (["--dense-layers", "0-2"], ["--dense-layers", "3 layers"]),
-    (["--dense-layers", "all"], ["--dense-layers", "all"]),
     (["--tolerance", "nan"], ["--tolerance", "nan"]),
     (["--shard-size", "0"], ["--shard-size", "0"]),
   ])

@@ -36,6 +36,9 @@ struct UsageTests {
     ["bench", "a", "--decode", "x"], ["build"], ["synthesize", "a"],
     ["synthesize", "a", "b", "--dtype", "int8"], ["export", "a", "b"],
     ["export", "a", "b", "--profile", "hf", "--dtype", "int8"],
+    ["upcycle", "a", "b", "--dense-layers", "all"],
+    ["calibrate", "a", "b", "--text", "c", "--weights", "int8", "--group-size", "100"],
+    ["calibrate", "a", "b", "--text", "c", "--weights", "int8", "--group-size", "row"],
   ])
   func `a wrong command line exits 64 and shows the usage`(_ arguments: [String]) throws {
     let result = try Program.run(arguments)

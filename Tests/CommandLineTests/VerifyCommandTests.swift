@@ -1,5 +1,5 @@
 import Foundation
-import Recipes
+import StepSettings
 import StrictJSON
 import TestSupport
 import Testing

@@ -1,6 +1,6 @@
 import Architectures
 import ModelFiles
-import Recipes
+import StepSettings
 import TensorTypes
 import TestSupport
 import Testing
@@ -72,7 +72,7 @@ struct CarvePlanTests {
   }
 
   @Test func `planned weights tell the experts apart`() throws {
-    let plan = try plan(), weights = try PlannedWeights(plan)
+    let plan = try plan(), weights = PlannedWeights(plan)
     let gate = try source("gate_proj.weight")
     for expert in 0..<6 {
       let view = try weights.view(TensorAddress(.ffnGate, layer: 1, expert: .routed(expert)))

@@ -1,7 +1,7 @@
 import Architectures
 import Checkpoints
 import ModelFiles
-import Recipes
+import StepSettings
 import StrictJSON
 import TensorTypes
 import TestSupport
@@ -86,10 +86,12 @@ struct ExecutorTests {
     #expect(origins.count == (try ModelFile.open(directory("c"))).tensors.count)
     #expect(
       origins["lm_head.weight"]
-        == .init(tensors: ["model.embed_tokens.weight"], transform: "cast from bfloat16"))
+        == .init(
+          tensors: ["model.embed_tokens.weight"],
+          transform: TransformRecord("cast", [("from", "bfloat16"), ("to", "float32")])))
     #expect(
-      origins["model.layers.0.attn.gk_proj.1.bias"] == .init(tensors: [], transform: "constant 0.0")
-    )
+      origins["model.layers.0.attn.gk_proj.1.bias"]
+        == .init(tensors: [], transform: TransformRecord("constant", [("value", .float(0))])))
     let text = try Files.text(directory("c/manifest.json"))
     #expect(!text.contains(directory.path), "no path of the run")
   }

@@ -1,7 +1,9 @@
 import Architectures
+import Checkpoints
 import Kernels
 import ModelFiles
-import Recipes
+import StepSettings
+import StrictJSON
 import TensorTypes
 import TestSupport
 import Testing
@@ -43,8 +45,10 @@ struct GGUFConversionTests {
     ] {
       #expect(try edit.floats(name) == gguf.values[source], "\(name)")
     }
-    let summary = try Files.text(directory("c/manifest.json"))
-    #expect(summary.contains("cast from q8_0, rotary pairs de-interleaved"))
+    let query = try Manifest(directory: directory("c"))
+      .transforms["model.layers.1.attn.q_proj.weight"]
+    #expect(query?.kind == .cast && query?.castTypes == [.q8_0])
+    #expect(query?["rotary_pairs"] == "de-interleaved" && query?["head_size"] == 16)
   }
 
   @Test func `rope_freqs become factors of our own layout`() throws {

@@ -1,6 +1,6 @@
 import Architectures
 import ModelFiles
-import Recipes
+import StepSettings
 import StrictJSON
 import TensorTypes
 import TestSupport

@@ -1,6 +1,6 @@
 import Architectures
 import ModelFiles
-import Recipes
+import StepSettings
 import StrictJSON
 import TensorTypes
 import TestSupport
@@ -15,7 +15,7 @@ struct PlanTests {
   init() throws { directory = try TemporaryDirectory() }
 
   private func plan(
-    _ model: TinyModel, type: SyntheticPlan.ElementType = .float32,
+    _ model: TinyModel, type: SyntheticType = .float32,
     change: (inout ConvertSettings) -> Void = { _ in }
   ) throws -> CheckpointPlan {
     let path = directory("\(directory.names.count)")

@@ -1,6 +1,7 @@
 import Architectures
+import Checkpoints
 import ModelFiles
-import Recipes
+import StepSettings
 import TensorTypes
 import TestSupport
 import Testing
@@ -14,7 +15,7 @@ struct PlannedTensorTests {
   init() throws { directory = try TemporaryDirectory() }
 
   private func tensors(
-    _ model: TinyModel, type: SyntheticPlan.ElementType = .float32,
+    _ model: TinyModel, type: SyntheticType = .float32,
     change: (inout ConvertSettings) -> Void = { _ in }
   ) throws -> [String: CheckpointPlan.PlannedTensor] {
     let path = directory("\(directory.names.count)")
@@ -44,7 +45,7 @@ struct PlannedTensorTests {
       ("model.layers.0.mlp.down_proj.weight", "model.layers.0.mlp.down_proj.weight"),
     ] {
       #expect(tensors[target]?.transform.sources == [source])
-      #expect(tensors[target]?.transform.summary == "copy")
+      #expect(tensors[target]?.transform.record == TransformRecord(.copy))
     }
   }
 
@@ -94,25 +95,25 @@ struct PlannedTensorTests {
     #expect(try gate("model.layers.2.attn.gk_proj.0.weight", seed: 0) != first)
   }
 
-  @Test(arguments: SyntheticPlan.ElementType.allCases)
+  @Test(arguments: SyntheticType.allCases)
   func `keep writes every tensor in its own type, new ones as q`(
-    _ type: SyntheticPlan.ElementType
+    _ type: SyntheticType
   ) throws {
     let tensors = try tensors(.llama, type: type)
     #expect(Set(tensors.values.map(\.type)) == [type.scalarType])
   }
 
   @Test(arguments: [
-    (ConvertSettings.OutputType.bfloat16, ScalarType.bfloat16), (.float16, .float16),
+    (OutputType.bfloat16, ScalarType.bfloat16), (.float16, .float16),
     (.float32, .float32),
   ])
   func `a type that is asked for is that of every tensor`(
-    _ type: ConvertSettings.OutputType, _ expected: ScalarType
+    _ type: OutputType, _ expected: ScalarType
   ) throws {
     let tensors = try tensors(.llama, type: .bfloat16) { $0.dtype = type }
     #expect(Set(tensors.values.map(\.type)) == [expected])
     let norm = try #require(tensors["model.norm.weight"])
-    #expect(norm.transform.summary == (type == .bfloat16 ? "copy" : "cast from bfloat16"))
+    #expect(norm.transform.record == TransformRecord(copying: .bfloat16, as: expected))
   }
 
   @Test func `quantised tensors become bfloat16, the others stay`() throws {

@@ -1,7 +1,7 @@
 import Checkpoints
 import Communication
 import ModelFiles
-import Recipes
+import StepSettings
 import StrictJSON
 import Synchronization
 import TensorTypes
@@ -47,7 +47,7 @@ struct RanksTests {
 
   private struct Failing: TensorTransform {
     let inner: any TensorTransform
-    var summary: String { inner.summary }
+    var record: TransformRecord { inner.record }
     var sources: [String] { inner.sources }
 
     func produce(block: Int, into sink: (UnsafeRawBufferPointer) throws -> Void) throws {

@@ -1,7 +1,7 @@
 import Checkpoints
 import Foundation
 import ModelFiles
-import Recipes
+import StepSettings
 import StrictJSON
 import Synchronization
 import TensorTypes
@@ -33,7 +33,7 @@ struct ResumeTests {
     let inner: any TensorTransform
     let budget: Budget
 
-    var summary: String { inner.summary }
+    var record: TransformRecord { inner.record }
     var sources: [String] { inner.sources }
 
     func produce(block: Int, into sink: (UnsafeRawBufferPointer) throws -> Void) throws {

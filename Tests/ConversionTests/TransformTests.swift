@@ -1,3 +1,5 @@
+import Checkpoints
+import StrictJSON
 import TensorTypes
 import TestSupport
 import Testing
@@ -31,9 +33,9 @@ struct TransformTests {
       ConstantTransform(1.5, shape: [8, 5], as: .bfloat16), HoleTransform(byteCount: 160),
       UniformTransform(bound: 1, seed: 3, label: "a", shape: [8, 5], as: .float16),
       NeuronTransform(
-        view, named: "a", neurons: [6, 0, 3], along: .rows, of: "expert 0", as: .bfloat16),
+        view, named: "a", neurons: [6, 0, 3], along: .rows, of: .routed(0), as: .bfloat16),
       NeuronTransform(
-        view, named: "a", neurons: [4, 1], along: .columns, of: "expert 0", as: .float32),
+        view, named: "a", neurons: [4, 1], along: .columns, of: .routed(0), as: .float32),
     ] {
       #expect(try bytes(transform, block: block) == bytes(transform, block: 1 << 22))
     }
@@ -43,7 +45,7 @@ struct TransformTests {
     let view = MemoryStorage.view(values, shape: [8, 5])
     let copy = CopyTransform(view, named: "a", as: .float32)
     #expect(floats(try bytes(copy, block: 64)) == values)
-    #expect(copy.summary == "copy")
+    #expect(copy.record == TransformRecord(.copy))
     #expect(copy.sources == ["a"])
   }
 
@@ -53,18 +55,19 @@ struct TransformTests {
       _ view: TensorView, _ neurons: [Int], _ axis: NeuronTransform.Axis,
       _ type: ScalarType = .float32
     ) -> NeuronTransform {
-      NeuronTransform(view, named: "a", neurons: neurons, along: axis, of: "expert 3", as: type)
+      NeuronTransform(view, named: "a", neurons: neurons, along: axis, of: .routed(3), as: type)
     }
     let rows = neurons(view, [7, 2], .rows)
     #expect(floats(try bytes(rows, block: 8)) == Array(values[35..<40] + values[10..<15]))
-    #expect(rows.isExact && rows.summary == "neurons of expert 3" && rows.sources == ["a"])
+    #expect(rows.record.keepsValues && rows.record["expert"] == 3 && rows.sources == ["a"])
+    #expect(rows.record != neurons(view, [2, 7], .rows).record)
     let columns = neurons(view, [4, 0, 1], .columns)
     let expected = (0..<8).flatMap { row in [4, 0, 1].map { values[row * 5 + $0] } }
     #expect(floats(try bytes(columns, block: 24)) == expected)
     let bias = neurons(MemoryStorage.view(values, shape: [40]), [39, 3], .columns)
     #expect(floats(try bytes(bias, block: 1)) == [values[39], values[3]])
     let cast = neurons(view, [4, 0, 1], .columns, .bfloat16)
-    #expect(!cast.isExact && cast.summary == "neurons of expert 3, cast from float32")
+    #expect(!cast.record.keepsValues && cast.record.castTypes == [.float32])
     #expect(try bytes(cast, block: 1 << 20).count == 8 * 3 * 2)
     let large = MemoryStorage.view([1, 1e6], shape: [1, 2])
     #expect(throws: ConversionError.self) {
@@ -83,7 +86,7 @@ struct TransformTests {
     let expected = (0..<8).flatMap { [Float($0), Float($0) + 0.5] }
     let copy = CopyTransform(view, named: "q", as: .float32)
     #expect(floats(try bytes(copy, block: block)) == expected)
-    #expect(copy.summary == "copy, rotary pairs de-interleaved")
+    #expect(copy.record.text == "copy rotary pairs de-interleaved, head size 4")
     let cast = try bytes(CopyTransform(view, named: "q", as: .bfloat16), block: block)
     let halves = cast.withUnsafeBytes { Array($0.bindMemory(to: UInt16.self)) }
     #expect(halves.map { Float(bitPattern: UInt32($0) << 16) } == expected)
@@ -130,6 +133,42 @@ struct TransformTests {
     #expect(try uniform(2, "a") != first)
     #expect(try uniform(1, "b") != first)
     #expect(first.allSatisfy { $0 >= 0.5 && $0 <= 1.5 })
+  }
+
+  @Test func `a record has every parameter that decides bytes`() {
+    let shape: Shape = [8, 5], view = MemoryStorage.view(values, shape: shape)
+    func uniform(_ bound: Double, _ seed: UInt64, _ label: String, _ offset: Float)
+      -> UniformTransform
+    {
+      .init(bound: bound, seed: seed, label: label, shape: shape, as: .float32, offset: offset)
+    }
+    func scaled(_ view: TensorView, _ factor: Float, _ rows: Int, _ columns: Int) -> ScaledTransform
+    {
+      .init(
+        view, named: "a", by: factor, rowRepeats: rows, columnRepeats: columns, as: .float32)
+    }
+    func sinks(_ token: Int, _ count: Int, _ noise: Double, _ seed: UInt64) -> SinkTransform {
+      .init(
+        view, named: "a", token: token, count: count, noise: noise, seed: seed, as: .float32)
+    }
+    let grid = ScaleGrid(
+      scales: MemoryStorage.view([Float](repeating: 1, count: 8), shape: [8, 1]), groupSize: 5)
+    let transforms: [any TensorTransform] =
+      [
+        uniform(1, 2, "a", 0), uniform(2, 2, "a", 0), uniform(1, 3, "a", 0), uniform(1, 2, "b", 0),
+        uniform(1, 2, "a", 1), scaled(view, 1, 1, 1), scaled(view, 2, 1, 1), scaled(view, 1, 2, 1),
+        scaled(view, 1, 1, 2), scaled(view.rounded(to: .bfloat16), 1, 1, 1),
+        CopyTransform(view, named: "a", as: .float32),
+        CopyTransform(view.rounded(to: grid), named: "a", as: .float32),
+        CopyTransform(view, named: "a", as: .bfloat16), sinks(1, 2, 3, 4), sinks(2, 2, 3, 4),
+        sinks(1, 3, 3, 4), sinks(1, 2, 4, 4), sinks(1, 2, 3, 5),
+        ConstantTransform(1, shape: shape, as: .float32),
+        ConstantTransform(2, shape: shape, as: .float32), ValuesTransform([1, 2], as: .float32),
+        ValuesTransform([2, 1], as: .float32), HoleTransform(byteCount: 160),
+      ] + Computation.allCases.map { ReplacementTransform(view, as: .float32, by: $0) }
+    #expect(Set(transforms.map(\.record)).count == transforms.count)
+    // What a manifest holds of them is read back as it was.
+    for record in transforms.map(\.record) { #expect(TransformRecord(json: record.json) == record) }
   }
 
   @Test func `an empty tensor produces nothing`() throws {

@@ -1,7 +1,7 @@
 import Architectures
 import Checkpoints
 import ModelFiles
-import Recipes
+import StepSettings
 import StrictJSON
 import TensorTypes
 import TestSupport
@@ -81,7 +81,7 @@ struct UpcyclePlanTests {
     let name = "model.layers.1.mlp.experts.2.down_proj.weight"
     #expect(try values(name, of: fitted) == [Float](repeating: 7, count: 64 * 112))
     #expect(
-      fitted.tensors.first { $0.name == name }?.transform.summary == UpcyclePlan.Fitted.expert)
+      fitted.tensors.first { $0.name == name }?.transform.record.computation == .refitted)
     #expect(
       try values("model.layers.1.mlp.experts.1.down_proj.weight", of: fitted)
         == down.map { $0 / 2 })
@@ -183,7 +183,7 @@ struct UpcyclePlanTests {
     var settings = UpcycleSettings()
     settings.denseLayers = .list([1])
     let plan = try UpcyclePlan.make(from: DenseModel(ModelFile.open(path)), settings: settings)
-    let weights = try PlannedWeights(plan), file = try ModelFile.open(directory("u"))
+    let weights = PlannedWeights(plan), file = try ModelFile.open(directory("u"))
     for requirement in plan.description.requirements {
       let got = try weights.view(requirement.address)
       let expected = try file.view(requirement.address)

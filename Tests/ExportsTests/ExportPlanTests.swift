@@ -1,7 +1,8 @@
 import Architectures
+import Checkpoints
 import Conversion
 import ModelFiles
-import Recipes
+import StepSettings
 import StrictJSON
 import TensorTypes
 import TestSupport
@@ -66,7 +67,7 @@ struct ExportPlanTests {
         == file.description.requirements.compactMap {
           file.architecture.names.name(of: $0.address)
         })
-    #expect(plan.tensors.allSatisfy { $0.transform.summary == "copy" })
+    #expect(plan.tensors.allSatisfy { $0.transform.record == TransformRecord(.copy) })
     #expect(plan.notes.isEmpty)
   }
 

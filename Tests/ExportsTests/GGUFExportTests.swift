@@ -3,7 +3,7 @@ import Checkpoints
 import Conversion
 import Kernels
 import ModelFiles
-import Recipes
+import StepSettings
 import StrictJSON
 import TensorTypes
 import TestSupport
@@ -19,7 +19,7 @@ struct GGUFExportTests {
 
   /// The checkpoint `from` as GGUF in directory `x`, opened.
   private func exported(
-    _ from: String, shardSize: Int? = nil, dtype: ConvertSettings.OutputType = .keep
+    _ from: String, shardSize: Int? = nil, dtype: OutputType = .keep
   ) throws -> ModelFile {
     try TinyModel.export(directory(from), to: directory("x"), profile: "gguf") {
       $0.dtype = dtype

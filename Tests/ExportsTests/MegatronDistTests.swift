@@ -2,7 +2,7 @@ import Architectures
 import Checkpoints
 import Conversion
 import ModelFiles
-import Recipes
+import StepSettings
 import StrictJSON
 import TensorTypes
 import TestSupport

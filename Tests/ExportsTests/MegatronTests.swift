@@ -2,7 +2,7 @@ import Architectures
 import Checkpoints
 import Conversion
 import ModelFiles
-import Recipes
+import StepSettings
 import StrictJSON
 import TensorTypes
 import TestSupport
@@ -18,7 +18,7 @@ struct MegatronTests {
 
   private func export(
     _ source: String, _ profile: String, to output: String, _ topology: MegatronTopology = .init(),
-    dtype: ConvertSettings.OutputType = .keep
+    dtype: OutputType = .keep
   ) throws {
     var settings = ExportSettings(profile: profile)
     settings.topology.tensor = topology.tensor
@@ -153,8 +153,9 @@ struct MegatronTests {
         $0.stored.name.hasSuffix("_001/decoder.layers.0.self_attention.linear_qkv.weight")
       })
     #expect(
-      qkv.origin.transform
-        == "rows, part 1 of 2, of decoder.layers.1.self_attention.linear_qkv.weight")
+      qkv.origin.transform.text
+        == "assembled split rows, part 1, parts 2, "
+        + "of decoder.layers.1.self_attention.linear_qkv.weight")
     #expect(
       qkv.origin.tensors
         == ["q", "k", "v"].map { "model.layers.1.self_attn.\($0)_proj.weight" })
@@ -226,11 +227,11 @@ struct MegatronTests {
 private struct FailingTransform: TensorTransform {
   struct Failure: Error {}
 
-  let summary: String
+  let record: TransformRecord
   let sources: [String]
 
   init(like transform: any TensorTransform) {
-    summary = transform.summary
+    record = transform.record
     sources = transform.sources
   }
 

@@ -3,7 +3,7 @@ import Checkpoints
 import Conversion
 import Kernels
 import ModelFiles
-import Recipes
+import StepSettings
 import StrictJSON
 import TensorTypes
 import TestSupport

@@ -2,7 +2,7 @@ import Architectures
 import Foundation
 import Kernels
 import ModelFiles
-import Recipes
+import StepSettings
 import Runtime
 import Streams
 import TensorTypes
@@ -52,7 +52,7 @@ import Testing
     }
 
     func trainable(
-      _ scope: HealSettings.DistillScope = .attention, recomputes: Bool = false
+      _ scope: DistillScope = .attention, recomputes: Bool = false
     ) throws -> TrainableModel {
       try TrainableModel(
         DescribedModel(converted.description, weights: converted),
@@ -78,9 +78,9 @@ import Testing
   }
 
   @Test(arguments: [
-    (HealSettings.DistillScope.experts, 1), (.experts, 0), (.attention, 1),
+    (DistillScope.experts, 1), (.experts, 0), (.attention, 1),
   ])
-  func gradientsPassExperts(_ scope: HealSettings.DistillScope, _ shared: Int) throws {
+  func gradientsPassExperts(_ scope: DistillScope, _ shared: Int) throws {
     let problem = try Problem(.qwen3, change: Self.intraLayer) {
       $0.experts = 4
       $0.shared = shared
@@ -159,7 +159,7 @@ import Testing
   }
 
   private func checkGradients(
-    _ problem: Problem, _ scope: HealSettings.DistillScope = .attention
+    _ problem: Problem, _ scope: DistillScope = .attention
   ) throws {
     let model = try problem.trainable(scope)
     var generator = SplitMix64(seed: 3)

@@ -2,7 +2,7 @@ import Architectures
 import Conversion
 import Foundation
 import ModelFiles
-import Recipes
+import StepSettings
 import Runtime
 import Streams
 import TensorTypes

@@ -3,7 +3,7 @@ import Conversion
 import Foundation
 import Kernels
 import ModelFiles
-import Recipes
+import StepSettings
 import Runtime
 import Streams
 import TensorTypes

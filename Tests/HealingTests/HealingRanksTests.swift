@@ -1,7 +1,7 @@
 import Communication
 import Foundation
 import ModelFiles
-import Recipes
+import StepSettings
 import Runtime
 import Streams
 import TensorTypes

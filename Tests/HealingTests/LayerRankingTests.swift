@@ -2,7 +2,7 @@ import Architectures
 import Foundation
 import Kernels
 import ModelFiles
-import Recipes
+import StepSettings
 import Runtime
 import Streams
 import TensorTypes

@@ -2,7 +2,7 @@ import Architectures
 import Checkpoints
 import Kernels
 import ModelFiles
-import Recipes
+import StepSettings
 import Runtime
 import Streams
 import StrictJSON

@@ -1,7 +1,7 @@
 import Architectures
 import Kernels
 import ModelFiles
-import Recipes
+import StepSettings
 import Runtime
 import TensorTypes
 import TestSupport

@@ -5,7 +5,7 @@ import Foundation
 import Kernels
 import ModelFiles
 import Quantization
-import Recipes
+import StepSettings
 import Runtime
 import Streams
 import StrictJSON
@@ -66,9 +66,9 @@ import Tokenization
     let pieces = try samples(file, count: 8, length: 64)
     let probe = try samples(file, count: 12, length: 64)[11]
     let exact = try logits(file.description, file, probe)
-    var distances: [QuantizationSettings.Rounding: Double] = [:]
+    var distances: [WeightRounding: Double] = [:]
     var whole = LayerTensors()
-    for rounding in QuantizationSettings.Rounding.allCases {
+    for rounding in WeightRounding.allCases {
       let quantizer = try quantizer(file, in: rounding.rawValue, samples: pieces) {
         $0.rounding = rounding
       }

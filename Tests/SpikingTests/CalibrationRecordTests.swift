@@ -1,7 +1,7 @@
 import Architectures
 import HDF5
 import ModelFiles
-import Recipes
+import StepSettings
 import Runtime
 import TestSupport
 import Testing

@@ -2,7 +2,7 @@ import Architectures
 import Foundation
 import HDF5
 import ModelFiles
-import Recipes
+import StepSettings
 import Runtime
 import TensorTypes
 import TestSupport
@@ -197,9 +197,9 @@ struct CalibrationTests {
     #expect(allocation.sparsest { _ in true }.values.allSatisfy { $0 == 1 })
   }
 
-  @Test(arguments: CalibrateSettings.Compression.allCases)
+  @Test(arguments: HDF5Compression.allCases)
   func `the file reads back, and a damaged one is refused`(
-    _ compression: CalibrateSettings.Compression
+    _ compression: HDF5Compression
   ) throws {
     let result = try calibration("spikingbrain").run()
     let path = directory("calibration.h5")

@@ -3,7 +3,7 @@ import Checkpoints
 public import Conversion
 import Exports
 import ModelFiles
-public import Recipes
+public import StepSettings
 public import StrictJSON
 import TensorTypes
 
@@ -31,7 +31,7 @@ public enum TinyModel: String, Sendable, CaseIterable {
   /// Writes a checkpoint of this kind to the directory `output`.
   public func synthesize(
     to output: String, _ changes: [String: JSONValue?] = [:],
-    type: SyntheticPlan.ElementType = .float32, seed: UInt64 = 1, shardSize: Int = 1 << 30
+    type: SyntheticType = .float32, seed: UInt64 = 1, shardSize: Int = 1 << 30
   ) throws {
     try TinyModel.synthesize(
       configuration(changes), to: output, type: type, seed: seed, shardSize: shardSize)
@@ -40,7 +40,7 @@ public enum TinyModel: String, Sendable, CaseIterable {
   /// Writes a checkpoint of seeded random weights to the directory `output`.
   public static func synthesize(
     _ configuration: Configuration, to output: String,
-    type: SyntheticPlan.ElementType = .float32, seed: UInt64 = 1, shardSize: Int = 1 << 30
+    type: SyntheticType = .float32, seed: UInt64 = 1, shardSize: Int = 1 << 30
   ) throws {
     let plan = try SyntheticPlan.make(
       configuration, type: type, seed: seed, shardSize: ByteSize(shardSize), sparse: false)

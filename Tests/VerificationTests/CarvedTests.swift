@@ -1,7 +1,7 @@
 import Checkpoints
 import Conversion
 import ModelFiles
-import Recipes
+import StepSettings
 import StrictJSON
 import TestSupport
 import Testing
@@ -74,6 +74,6 @@ struct CarvedTests {
     let failure = try #require(
       try verify(directory("u"), source: directory("s")).first { $0.outcome == .failed })
     #expect(failure.detail.contains("\(name) differs from what the recipe makes"))
-    #expect(failure.detail.contains("neurons of expert 3"))
+    #expect(failure.detail.contains("neurons expert 3, along rows"))
   }
 }

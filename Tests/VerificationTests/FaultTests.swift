@@ -1,6 +1,6 @@
 import Checkpoints
 import ModelFiles
-import Recipes
+import StepSettings
 import StrictJSON
 import TensorTypes
 import TestSupport
@@ -70,7 +70,7 @@ struct FaultTests {
     let failure = try failure()
     #expect(failure.name == "provenance")
     #expect(failure.detail.contains("gk_proj.1.bias differs"))
-    #expect(failure.detail.contains("constant 0.0"))
+    #expect(failure.detail.contains("constant value 0.0"))
   }
 
   @Test func `a wrong configuration under a new manifest`() throws {

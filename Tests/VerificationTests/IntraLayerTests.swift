@@ -1,5 +1,5 @@
 import ModelFiles
-import Recipes
+import StepSettings
 import Runtime
 import TestSupport
 import Testing

@@ -3,7 +3,7 @@ import Checkpoints
 import Exports
 import Foundation
 import ModelFiles
-import Recipes
+import StepSettings
 import TensorTypes
 import TestSupport
 import Testing

@@ -1,7 +1,7 @@
 import Architectures
 import Conversion
 import ModelFiles
-import Recipes
+import StepSettings
 import Runtime
 import StrictJSON
 import TensorTypes
@@ -29,8 +29,8 @@ struct SoundTests {
     for result in results { #expect(result.outcome == .passed, "\(result)") }
   }
 
-  @Test(arguments: ConvertSettings.OutputType.allCases)
-  func `so does one that casts`(_ type: ConvertSettings.OutputType) throws {
+  @Test(arguments: OutputType.allCases)
+  func `so does one that casts`(_ type: OutputType) throws {
     try TinyModel.qwen2Tied.synthesize(to: directory("s"), type: .bfloat16)
     try TinyModel.convert(directory("s"), to: directory("c")) {
       $0.dtype = type
@@ -47,7 +47,7 @@ struct SoundTests {
     try TinyModel.llama.synthesize(to: directory("hf"))
     let gguf = try GGUFModel(directory("hf"), as: "llama", quantised: true)
     try directory.write("m.gguf", gguf.writer.bytes)
-    for type in [ConvertSettings.OutputType.keep, .float32] {
+    for type in [OutputType.keep, .float32] {
       try TinyModel.convert(directory("m.gguf"), to: directory("c-\(type)")) { $0.dtype = type }
       let results = try verify(directory("c-\(type)"), source: directory("m.gguf"))
       for result in results { #expect(result.outcome == .passed, "\(result)") }
@@ -75,9 +75,9 @@ struct SoundTests {
   }
 
   @Test(arguments: [
-    (VerifySettings.Level.structure, 1), (.hashes, 3), (.values, 4), (.logits, 8),
+    (VerificationLevel.structure, 1), (.hashes, 3), (.values, 4), (.logits, 8),
   ])
-  func `levels are cumulative`(_ level: VerifySettings.Level, _ count: Int) throws {
+  func `levels are cumulative`(_ level: VerificationLevel, _ count: Int) throws {
     try TinyModel.llama.synthesize(to: directory("s"))
     try TinyModel.convert(directory("s"), to: directory("c"))
     #expect(try verify(directory("c"), source: directory("s"), level: level).count == count)
@@ -93,7 +93,7 @@ struct SoundTests {
 
 /// The results of verifying a checkpoint; the returned verdict must match them.
 func verify(
-  _ path: String, source: String? = nil, level: VerifySettings.Level = .logits,
+  _ path: String, source: String? = nil, level: VerificationLevel = .logits,
   residency: Model.Residency = .whole
 ) throws -> [CheckResult] {
   var results: [CheckResult] = []

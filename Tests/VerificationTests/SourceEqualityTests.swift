@@ -1,7 +1,7 @@
 import Architectures
 import Checkpoints
 import ModelFiles
-import Recipes
+import StepSettings
 import Runtime
 import StrictJSON
 import TensorTypes

@@ -1,6 +1,6 @@
 import Architectures
 import ModelFiles
-import Recipes
+import StepSettings
 import Runtime
 import TensorTypes
 import TestSupport

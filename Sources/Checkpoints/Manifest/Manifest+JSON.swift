@@ -47,7 +47,7 @@ extension Manifest {
       "offset": .int(stored.offset), "bytes": .int(stored.byteCount),
       "from": [
         "tensors": .array(tensor.origin.tensors.map { .string($0) }),
-        "transform": .string(tensor.origin.transform),
+        "transform": tensor.origin.transform.json,
       ],
     ]
   }
@@ -90,10 +90,11 @@ extension Manifest {
       .manifestField(file: file, field: name, expected: expected)
     }
     guard json["format"]?.string == Manifest.format else { throw field("format", Manifest.format) }
-    guard json["version"]?.int == Manifest.version else {
-      throw field("version", String(Manifest.version))
+    guard let version = json["version"]?.int, (1...Manifest.version).contains(version) else {
+      throw field("version", "1 to \(Manifest.version)")
     }
-    guard let tool = json["tool"]?["name"]?.string, let version = json["tool"]?["version"]?.string
+    guard let tool = json["tool"]?["name"]?.string,
+      let toolVersion = json["tool"]?["version"]?.string
     else { throw field("tool", "an object with name and version") }
     guard let source = json["source"] else { throw field("source", "a value") }
     guard let recipe = json["recipe"] else { throw field("recipe", "a value") }
@@ -101,8 +102,8 @@ extension Manifest {
     guard let tensors = json["tensors"]?.array else { throw field("tensors", "an array") }
     let records = try Manifest.records(files, field)
     self.init(
-      tool: Tool(name: tool, version: version), source: source, recipe: recipe, files: records,
-      tensors: try Manifest.tensors(tensors, in: records, field))
+      tool: Tool(name: tool, version: toolVersion), source: source, recipe: recipe, files: records,
+      tensors: try Manifest.tensors(tensors, version: version, in: records, field))
   }
 
   /// Makes the error for a field, given what was expected there.
@@ -126,7 +127,7 @@ extension Manifest {
   }
 
   private static func tensors(
-    _ values: [JSONValue], in files: [FileRecord], _ field: FieldError
+    _ values: [JSONValue], version: Int, in files: [FileRecord], _ field: FieldError
   ) throws(CheckpointError) -> [Tensor] {
     let sizes = Dictionary(
       uniqueKeysWithValues: files.map { (ExactKey(text: $0.name), $0.bytes) })
@@ -134,7 +135,7 @@ extension Manifest {
     var tensors: [Tensor] = []
     for (index, value) in values.enumerated() {
       let place = "tensors[\(index)]"
-      guard let tensor = tensor(value) else {
+      guard let tensor = tensor(value, version: version) else {
         throw field(place, "name, dtype, shape, file, offset, bytes and from")
       }
       let stored = tensor.stored
@@ -155,12 +156,12 @@ extension Manifest {
     return tensors
   }
 
-  private static func tensor(_ json: JSONValue) -> Tensor? {
+  private static func tensor(_ json: JSONValue, version: Int) -> Tensor? {
     guard let name = json["name"]?.string, let file = json["file"]?.string,
       let type = json["dtype"]?.string.flatMap({ ScalarType(storedName: $0) }),
       let dimensions = json["shape"]?.array, let offset = json["offset"]?.int, offset >= 0,
       let bytes = json["bytes"]?.int, bytes >= 0,
-      let transform = json["from"]?["transform"]?.string,
+      let transform = transform(json["from"]?["transform"], version: version, of: type),
       let sources = json["from"]?["tensors"]?.array
     else { return nil }
     let shape = dimensions.compactMap(\.int)
@@ -172,5 +173,13 @@ extension Manifest {
       stored: StoredTensor(
         name: name, type: type, shape: Shape(shape), file: file, offset: offset, byteCount: bytes),
       origin: Origin(tensors: origins, transform: transform))
+  }
+
+  private static func transform(
+    _ json: JSONValue?, version: Int, of type: ScalarType
+  ) -> TransformRecord? {
+    version == 1
+      ? json?.string.map { TransformRecord(version1: $0, of: type) }
+      : json.flatMap(TransformRecord.init(json:))
   }
 }

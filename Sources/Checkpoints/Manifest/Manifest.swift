@@ -9,7 +9,8 @@ public struct Manifest: Sendable, Equatable {
   /// The name of the manifest inside the directory.
   public static let fileName = "manifest.json"
   static let format = "spikingbrain-manifest"
-  static let version = 1
+  /// The version that is written. Version 1, which is still read, told of transforms in sentences.
+  static let version = 2
 
   /// The program that wrote the directory.
   public struct Tool: Sendable, Equatable {
@@ -29,11 +30,11 @@ public struct Manifest: Sendable, Equatable {
   public struct Origin: Sendable, Equatable {
     /// The names of the source tensors; empty for new parameters.
     public var tensors: [String]
-    /// What was done with them, for example `copy`.
-    public var transform: String
+    /// What was done with them.
+    public var transform: TransformRecord
 
     /// The result of `transform` on the named source tensors.
-    public init(tensors: [String], transform: String) {
+    public init(tensors: [String], transform: TransformRecord) {
       self.tensors = tensors
       self.transform = transform
     }
@@ -89,7 +90,7 @@ public struct Manifest: Sendable, Equatable {
   }
 
   /// How each tensor was made, by name.
-  public var transforms: [String: String] {
+  public var transforms: [String: TransformRecord] {
     Dictionary(
       tensors.map { ($0.stored.name, $0.origin.transform) },
       uniquingKeysWith: { first, _ in first })

@@ -72,6 +72,12 @@ public final class OutputDirectory: Sendable {
     func requireFree(replacing: Bool) throws(CheckpointError) {
       guard FileStatus.isTaken(path) else { return }
       guard replacing else {
+        // Nobody is told to use --force where that would be refused.
+        do throws(CheckpointError) {
+          try OutputDirectory.requireReplaceable(path, inputs: inputs)
+        } catch .outputNotReplaceable(_, let reason) {
+          throw .outputForeign(path: path, reason: reason)
+        }
         throw resume ? .outputDiffers(path: path) : .outputExists(path: path)
       }
       try OutputDirectory.requireReplaceable(path, inputs: inputs)
@@ -82,6 +88,9 @@ public final class OutputDirectory: Sendable {
     let isNew = mkdir(partial, 0o777) == 0
     guard isNew || errno == EEXIST else {
       throw .system(file: partial, operation: .create, errno: errno)
+    }
+    guard FileStatus.isRealDirectory(partial) else {
+      throw .outputNotReplaceable(path: partial, reason: "it is not a directory")
     }
     let lock = try DirectoryLock(partial)
     var contents = OutputJournal.Contents(fingerprint: fingerprint, replaces: force)

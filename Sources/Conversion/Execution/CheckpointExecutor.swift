@@ -156,19 +156,18 @@ public struct CheckpointExecutor {
     if !plan.measurements.members.isEmpty { recipe["measured"] = .object(plan.measurements) }
     return Manifest(
       tool: tool, source: .object(plan.source), recipe: .object(recipe), files: files,
-      tensors: layout.tensors.map { stored in
-        Manifest.Tensor(
-          stored: stored,
-          origin: .init(
-            tensors: transforms[stored.name]?.sources ?? [],
-            transform: transforms[stored.name]?.summary ?? ""))
+      tensors: layout.tensors.compactMap { stored in
+        transforms[stored.name].map {
+          .init(stored: stored, origin: .init(tensors: $0.sources, transform: $0.record))
+        }
       })
   }
 
   /// What determines the output: a run is resumed only when all of it is the same.
   private func fingerprint(inputs: [String]) -> [String: String] {
     let tensors = plan.tensors.map {
-      "\($0.name) \($0.shape) \($0.type.rawValue) \($0.transform.summary) \($0.transform.sources)"
+      "\($0.name) \($0.shape) \($0.type.rawValue) \($0.transform.record.json.compact) "
+        + "\($0.transform.sources)"
     }
     func hash(_ text: String) -> String { SHA256.hash(Array(text.utf8)).hex }
     var recipe = plan.recipe

@@ -25,6 +25,6 @@ struct FiniteBytes {
     let columns = max(1, stored.shape.columns)
     throw ConversionError.notFinite(
       tensor: stored.name, value: NotFinite(in: element)?.value ?? .nan,
-      index: "[\(place / columns), \(place % columns)]", transform: transform?.summary ?? "")
+      index: "[\(place / columns), \(place % columns)]", transform: transform?.record)
   }
 }

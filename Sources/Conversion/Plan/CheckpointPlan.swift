@@ -47,6 +47,9 @@ public struct CheckpointPlan: Sendable {
 
   /// A tensor to be written.
   public struct PlannedTensor: Sendable {
+    /// What it is in the model; nil for what is no whole tensor of it: parts, and sizes that other
+    /// programs store as tensors.
+    public var address: TensorAddress?
     /// Its name in the file.
     public var name: String
     /// Its shape.
@@ -60,7 +63,11 @@ public struct CheckpointPlan: Sendable {
     public var byteCount: Int { shape.byteCount(type) ?? 0 }
 
     /// A tensor made by `transform`.
-    public init(name: String, shape: Shape, type: ScalarType, transform: any TensorTransform) {
+    public init(
+      _ address: TensorAddress?, name: String, shape: Shape, type: ScalarType,
+      transform: any TensorTransform
+    ) {
+      self.address = address
       self.name = name
       self.shape = shape
       self.type = type
@@ -110,4 +117,13 @@ public struct CheckpointPlan: Sendable {
 
   /// Bytes of all tensors.
   public var byteCount: Int { tensors.reduce(0) { $0 + $1.byteCount } }
+}
+
+extension [CheckpointPlan.PlannedTensor] {
+  /// Those that are tensors of the model, by what they are.
+  var byAddress: [TensorAddress: CheckpointPlan.PlannedTensor] {
+    reduce(into: [:]) { found, tensor in
+      if let address = tensor.address { found[address] = tensor }
+    }
+  }
 }

@@ -1,5 +1,5 @@
 import Architectures
-import Recipes
+import StepSettings
 
 /// The intra-layer layout (SpikingBrain-76B): every layer has both kinds of attention.
 extension ConversionPlan {
@@ -35,7 +35,7 @@ extension ConversionPlan {
   static func intraLayerNotes(_ target: ModelDescription, _ settings: ConvertSettings) -> [String] {
     guard settings.layout == .intraLayer else { return [] }
     var notes: [String] = []
-    let factors = settings.intraLayer.branchScale
+    let factors = settings.intraLayer.branchScale.numbers
     if factors.first == 0 {
       notes.append(
         "The linear branches start with factor 0: until they are trained, softmax attention "

@@ -1,7 +1,7 @@
 import Architectures
 import Checkpoints
 public import ModelFiles
-public import Recipes
+public import StepSettings
 import StrictJSON
 import TensorTypes
 

@@ -46,19 +46,15 @@ public struct DenseModel: Sendable {
   }
 
   /// The model that `plan` will write.
-  public init(_ plan: CheckpointPlan) throws {
+  public init(_ plan: CheckpointPlan) {
     description = plan.description
-    let names = try Architectures.of(Configuration(plan.configuration, file: "config.json")).names
-    var parts: [TensorAddress: Part] = [:]
-    for planned in plan.tensors {
-      guard case .tensor(let address) = names.match(planned.name) else { continue }
+    parts = plan.tensors.byAddress.mapValues { planned in
       let view = (planned.transform as? CopyTransform)?.view
-      parts[address] = Part(
+      return Part(
         name: planned.name, type: planned.type,
         view: view.map { $0.type == planned.type ? $0 : $0.rounded(to: planned.type) },
         transform: planned.transform)
     }
-    self.parts = parts
     companions = plan.companions
     summary = JSONObject([("planned", .string(plan.description.modelType))])
     recipe = .object(plan.recipe)

@@ -1,5 +1,5 @@
 public import Architectures
-public import Recipes
+public import StepSettings
 public import StrictJSON
 public import TensorTypes
 
@@ -10,7 +10,7 @@ public enum LayoutPlan {
   /// - Parameter spiking: what is spiked from now on; nil leaves that as it is.
   public static func make(
     from source: DenseModel, spiking: SpikingSettings? = nil,
-    dtype: ConvertSettings.OutputType = .keep, recipe: JSONObject, shardSize: ByteSize
+    dtype: OutputType = .keep, recipe: JSONObject, shardSize: ByteSize
   ) throws -> CheckpointPlan {
     var target = source.description
     target.modelType = SpikingBrainLayout.modelType
@@ -25,7 +25,8 @@ public enum LayoutPlan {
         throw ConversionError.noName("\(requirement.address)")
       }
       return CheckpointPlan.PlannedTensor(
-        name: name, shape: requirement.shape, type: type, transform: transform)
+        requirement.address, name: name, shape: requirement.shape, type: type,
+        transform: transform)
     }
     var configuration = SpikingBrainLayout.configuration(of: target)
     configuration["torch_dtype"] = .string(tensors.first?.type.rawValue ?? "float32")

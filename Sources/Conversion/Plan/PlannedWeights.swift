@@ -1,4 +1,4 @@
-import Architectures
+import Checkpoints
 import ModelFiles
 import Synchronization
 public import TensorTypes
@@ -9,19 +9,26 @@ public import TensorTypes
 /// equal ones once, and kept while the same layer is asked about.
 public final class PlannedWeights: WeightSource {
   private let planned: [TensorAddress: CheckpointPlan.PlannedTensor]
-  private let kept = Mutex<(layer: Int?, views: [String: TensorView])>((nil, [:]))
+  private let kept = Mutex<(layer: Int?, views: [Content: TensorView])>((nil, [:]))
+
+  /// What decides a tensor's bytes.
+  private struct Content: Hashable {
+    /// The names of source tensors, or its own where it has none: a computed tensor is like no other.
+    var sources: [String]
+    var transform: TransformRecord
+    var type: ScalarType
+    var shape: Shape
+
+    init(_ tensor: CheckpointPlan.PlannedTensor) {
+      let sources = tensor.transform.sources
+      self.sources = sources.isEmpty ? [tensor.name] : sources
+      transform = tensor.transform.record
+      (type, shape) = (tensor.type, tensor.shape)
+    }
+  }
 
   /// The weights that `plan` will write.
-  public init(_ plan: CheckpointPlan) throws {
-    let architecture = try Architectures.of(Configuration(plan.configuration, file: "config.json"))
-    var planned: [TensorAddress: CheckpointPlan.PlannedTensor] = [:]
-    for tensor in plan.tensors {
-      if case .tensor(let address) = architecture.names.match(tensor.name) {
-        planned[address] = tensor
-      }
-    }
-    self.planned = planned
-  }
+  public init(_ plan: CheckpointPlan) { planned = plan.tensors.byAddress }
 
   public func view(_ address: TensorAddress) throws -> TensorView {
     guard let tensor = planned[address] else {
@@ -30,9 +37,7 @@ public final class PlannedWeights: WeightSource {
     if let copy = tensor.transform as? CopyTransform {
       return copy.view.type == tensor.type ? copy.view : copy.view.rounded(to: tensor.type)
     }
-    let sources = tensor.transform.sources
-    let key =
-      "\(sources.isEmpty ? [tensor.name] : sources) \(tensor.transform.summary) \(tensor.type)"
+    let key = Content(tensor)
     let found = kept.withLock { kept -> TensorView? in
       if kept.layer != address.layer { kept = (address.layer, [:]) }
       return kept.views[key]

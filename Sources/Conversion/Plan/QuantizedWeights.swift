@@ -2,12 +2,6 @@ import Architectures
 import StrictJSON
 public import TensorTypes
 
-/// How the manifest records weights in INT8.
-public enum Int8Origin {
-  /// The transform of their codes and scales.
-  public static let transform = "int8"
-}
-
 extension CheckpointPlan {
   /// The same plan with projections replaced by their INT8 codes and scales, in our own layout.
   ///
@@ -19,7 +13,7 @@ extension CheckpointPlan {
   ) throws -> CheckpointPlan {
     try quantised(granularity) { requirement, type in
       tensors[requirement.address].map {
-        ReplacementTransform($0, as: type, summary: Int8Origin.transform)
+        ReplacementTransform($0, as: type, by: .int8)
       }
     }
   }
@@ -38,8 +32,7 @@ extension CheckpointPlan {
     var plan = self
     plan.description.modelType = SpikingBrainLayout.modelType
     plan.description.int8Weights = granularity
-    var planned: [String: PlannedTensor] = [:]
-    for tensor in self.tensors { planned[tensor.name] = tensor }
+    let planned = self.tensors.byAddress
     plan.tensors = try plan.description.requirements.map { requirement in
       guard let name = SpikingBrainLayout.names.name(of: requirement.address) else {
         throw ConversionError.noName("\(requirement.address)")
@@ -49,9 +42,11 @@ extension CheckpointPlan {
           throw ConversionError.noName(name)
         }
         return PlannedTensor(
-          name: name, shape: requirement.shape, type: type, transform: transform)
+          requirement.address, name: name, shape: requirement.shape, type: type,
+          transform: transform)
       }
-      guard let kept = planned[name] else { throw ConversionError.noName(name) }
+      guard var kept = planned[requirement.address] else { throw ConversionError.noName(name) }
+      kept.name = name
       return kept
     }
     let type = configuration["torch_dtype"]

@@ -4,30 +4,18 @@ public import ModelFiles
 public import StrictJSON
 public import TensorTypes
 
-/// How the manifest records a refitted tensor.
-public enum HealedOrigin {
-  /// The transform of every tensor that `heal` replaced.
-  public static let transform = "healed"
-
-  /// The transforms of tensors that were computed on a text before or at healing: no plan makes them
-  /// again.
-  static let computed: Set = [
-    transform, UpcyclePlan.Fitted.router, UpcyclePlan.Fitted.carvedRouter,
-    UpcyclePlan.Fitted.expert,
-  ]
-}
-
 /// A checkpoint with some of its tensors replaced: what `heal` writes.
 public enum ReplacementPlan {
   /// The plan of copying `file` with `replacements` in the place of its own tensors, in their
   /// stored types.
   ///
   /// - Parameters:
-  ///   - summary: what made the replacements, as the manifest records it.
+  ///   - computation: what gave the replacements.
   ///   - reports: further small files, by name.
   public static func make(
-    from file: ModelFile, replacing replacements: [TensorAddress: TensorView], summary: String,
-    recipe: JSONObject, shardSize: ByteSize, notes: [String], reports: [(String, JSONValue)]
+    from file: ModelFile, replacing replacements: [TensorAddress: TensorView],
+    by computation: Computation, recipe: JSONObject, shardSize: ByteSize, notes: [String],
+    reports: [(String, JSONValue)]
   ) throws -> CheckpointPlan {
     try file.requireSound()
     let computedBefore = try computedTensors(of: file)
@@ -37,16 +25,17 @@ public enum ReplacementPlan {
       }
       let transform: any TensorTransform
       if let view = replacements[requirement.address] {
-        transform = ReplacementTransform(view, as: stored.type, summary: summary)
+        transform = ReplacementTransform(view, as: stored.type, by: computation)
       } else if let before = computedBefore[stored.name] {
         transform = ReplacementTransform(
-          try file.view(requirement.address), as: stored.type, summary: before)
+          try file.view(requirement.address), as: stored.type, by: before)
       } else {
         transform = CopyTransform(
           try file.view(requirement.address), named: stored.name, as: stored.type)
       }
       return CheckpointPlan.PlannedTensor(
-        name: stored.name, shape: requirement.shape, type: stored.type, transform: transform)
+        requirement.address, name: stored.name, shape: requirement.shape, type: stored.type,
+        transform: transform)
     }
     return CheckpointPlan(
       description: file.description, configuration: file.configuration.object, tensors: tensors,
@@ -57,8 +46,7 @@ public enum ReplacementPlan {
 
   /// The tensors that earlier steps computed, and how: a copy of one is as far from the source as
   /// it was.
-  private static func computedTensors(of file: ModelFile) throws -> [String: String] {
-    (try Manifest(ifIn: file.path)?.transforms ?? [:])
-      .filter { HealedOrigin.computed.contains($0.value) }
+  private static func computedTensors(of file: ModelFile) throws -> [String: Computation] {
+    (try Manifest(ifIn: file.path)?.transforms ?? [:]).compactMapValues(\.computation)
   }
 }

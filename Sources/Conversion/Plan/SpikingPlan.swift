@@ -1,6 +1,6 @@
 public import Architectures
 import ModelFiles
-public import Recipes
+public import StepSettings
 public import StrictJSON
 import TensorTypes
 

@@ -1,29 +1,16 @@
 public import Architectures
-import Recipes
+public import StepSettings
 import StrictJSON
 public import TensorTypes
 
 /// A checkpoint of seeded random weights in the layout of a source architecture.
 public enum SyntheticPlan {
-  /// Types that synthetic weights can have.
-  public enum ElementType: String, Sendable, CaseIterable {
-    case bfloat16, float16, float32
-
-    var scalarType: ScalarType {
-      switch self {
-      case .bfloat16: .bfloat16
-      case .float16: .float16
-      case .float32: .float32
-      }
-    }
-  }
-
   /// The plan of a model that `config` describes.
   ///
   /// Matrices are uniform with the variance 1/inputs, so that activations keep their scale; norms
   /// lie around one and biases around zero, none of them exactly, because exact ones hide mistakes.
   public static func make(
-    _ config: Configuration, type: ElementType, seed: UInt64, shardSize: ByteSize, sparse: Bool
+    _ config: Configuration, type: SyntheticType, seed: UInt64, shardSize: ByteSize, sparse: Bool
   ) throws -> CheckpointPlan {
     let architecture = try Architectures.of(config)
     let model = try architecture.describe(config)
@@ -44,7 +31,7 @@ public enum SyntheticPlan {
             "\(architecture.modelType) has no name for \(requirement.address)", file: config.file)
         }
         return .init(
-          name: name, shape: requirement.shape, type: type.scalarType,
+          requirement.address, name: name, shape: requirement.shape, type: type.scalarType,
           transform: sparse
             ? HoleTransform(byteCount: requirement.shape.byteCount(type.scalarType) ?? 0)
             : weights(requirement, named: name, type: type.scalarType, seed: seed))

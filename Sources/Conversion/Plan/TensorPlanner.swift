@@ -1,7 +1,7 @@
 import Architectures
 import Checkpoints
 import ModelFiles
-import Recipes
+import StepSettings
 import TensorTypes
 
 /// Decides for every tensor of the target where its bytes come from.
@@ -19,7 +19,7 @@ struct TensorPlanner {
       }
       let type = try outputType(of: address)
       return CheckpointPlan.PlannedTensor(
-        name: name, shape: requirement.shape, type: type,
+        address, name: name, shape: requirement.shape, type: type,
         transform: try transform(for: requirement, named: name, as: type))
     }
   }
@@ -53,7 +53,7 @@ struct TensorPlanner {
     case (.linearNorm, .weight), (.softmaxNorm, .weight):
       return constant(settings.intraLayer.branchNormWeight)
     case (.branchScale, .weight):
-      return ValuesTransform(settings.intraLayer.branchScale.map { Float($0) }, as: type)
+      return ValuesTransform(settings.intraLayer.branchScale.numbers.map { Float($0) }, as: type)
     case (.sinkTokens, .weight):
       let embedding = TensorAddress(.embedding)
       return SinkTransform(

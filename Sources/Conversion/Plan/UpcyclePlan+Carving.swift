@@ -1,5 +1,5 @@
 import Architectures
-import Recipes
+import StepSettings
 import TensorTypes
 
 /// Experts that are parts of a dense feed-forward part instead of copies.
@@ -42,10 +42,8 @@ extension UpcyclePlan {
       return expert == .shared
         ? copy(view, part, as: type) : ConstantTransform(0, shape: requirement.shape, as: type)
     }
-    let owner =
-      if case .routed(let index) = expert { "expert \(index)" } else { "the shared expert" }
     return NeuronTransform(
       view, named: part.name, neurons: partition.neurons(of: expert, in: layer, experts),
-      along: isBias || address.role == .ffnDown ? .columns : .rows, of: owner, as: type)
+      along: isBias || address.role == .ffnDown ? .columns : .rows, of: expert, as: type)
   }
 }

@@ -1,6 +1,7 @@
 import Architectures
+import Checkpoints
 import Foundation
-import Recipes
+import StepSettings
 import TensorTypes
 
 extension UpcyclePlan {
@@ -17,7 +18,7 @@ extension UpcyclePlan {
           + copies
       case .random: "The routers are random and carry no knowledge, " + copies
       case .clustered:
-        tensors.contains { $0.transform.summary == Fitted.expert }
+        tensors.contains { $0.transform.record.computation == .refitted }
           ? "The experts are refitted to the regions that the routers send them."
           : "The routers know regions of the text, " + copies
       }
@@ -32,7 +33,7 @@ extension UpcyclePlan {
         "The spiking thresholds are those of the dense model, which every expert uses as its own; "
           + "`calibrate` measures the experts' own.")
     }
-    let scaled = tensors.filter { $0.transform is ScaledTransform }.map(\.type)
+    let scaled = tensors.filter { $0.transform.record.kind == .scaled }.map(\.type)
     if let type = scaled.first(where: { $0 != .float32 }) {
       notes.append(
         "Scaled weights are rounded to \(type.rawValue); --dtype float32 keeps them to 1e-7.")

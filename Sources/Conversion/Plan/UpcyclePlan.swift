@@ -1,6 +1,6 @@
 import Architectures
 import ModelFiles
-public import Recipes
+public import StepSettings
 import StrictJSON
 public import TensorTypes
 
@@ -8,16 +8,6 @@ public import TensorTypes
 /// 3.2): N routed ones of which a token passes through k, and S shared ones; or that are parts of
 /// them, when they are carved.
 public enum UpcyclePlan {
-  /// How the manifest records tensors that were computed on a text.
-  public enum Fitted {
-    /// The transform of routers whose rows are the directions of clusters.
-    public static let router = "clustered"
-    /// The transform of routers that were fitted to what neurons do.
-    public static let carvedRouter = "fitted to neurons"
-    /// The transform of down projections refitted on the tokens of a region.
-    public static let expert = "refitted"
-  }
-
   /// The plan of upcycling `source` as `settings` ask.
   ///
   /// - Parameters:
@@ -32,7 +22,7 @@ public enum UpcyclePlan {
     let target = try upcycled(source.description, settings: settings)
     let partition = partition ?? NeuronPartition(inOrder: target)
     if settings.carve != nil { try partition.check(against: target) }
-    let router = settings.carve == nil ? Fitted.router : Fitted.carvedRouter
+    let router: Computation = settings.carve == nil ? .clustered : .fittedToNeurons
     let tensors = try target.requirements.map { requirement in
       guard let name = SpikingBrainLayout.names.name(of: requirement.address) else {
         throw ConversionError.noName("\(requirement.address)")
@@ -42,7 +32,7 @@ public enum UpcyclePlan {
       if let view = fitted[requirement.address] {
         transform = ReplacementTransform(
           view, as: type,
-          summary: requirement.address.role == .router ? router : Fitted.expert)
+          by: requirement.address.role == .router ? router : .refitted)
       } else if settings.carve != nil, let expert = requirement.address.expert {
         transform = try carved(
           requirement, of: expert, as: type, from: source, to: target, partition)
@@ -51,7 +41,8 @@ public enum UpcyclePlan {
           for: requirement, named: name, as: type, from: source, to: target, settings)
       }
       return CheckpointPlan.PlannedTensor(
-        name: name, shape: requirement.shape, type: type, transform: transform)
+        requirement.address, name: name, shape: requirement.shape, type: type,
+        transform: transform)
     }
     var configuration = SpikingBrainLayout.configuration(of: target)
     configuration["torch_dtype"] = .string(tensors.first?.type.rawValue ?? "float32")
@@ -83,7 +74,7 @@ public enum UpcyclePlan {
       }
       dense = (try? selection.resolved(depth: depth).get()) ?? []
     } else {
-      dense = UpcycleSettings.reportDenseLayers.filter { $0 < depth }
+      dense = UpcycleKeys.denseLayersOfPaper.filter { $0 < depth }
     }
     guard dense.count < depth else { throw ConversionError.nothingToUpcycle(depth: depth) }
     let experts = try experts(of: source, settings)

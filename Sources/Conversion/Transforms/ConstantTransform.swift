@@ -1,4 +1,6 @@
+public import Checkpoints
 import Kernels
+import StrictJSON
 public import TensorTypes
 
 /// Every element the same value: zero biases, norms of ones, gate biases.
@@ -14,7 +16,9 @@ public struct ConstantTransform: TensorTransform {
     self.type = type
   }
 
-  public var summary: String { "constant \(value)" }
+  public var record: TransformRecord {
+    TransformRecord("constant", [("value", .float(value))])
+  }
 
   public func produce(block: Int, into sink: (UnsafeRawBufferPointer) throws -> Void) throws {
     let perBlock = max(1, min(count, block / 8))

@@ -1,3 +1,4 @@
+public import Checkpoints
 import Kernels
 public import TensorTypes
 
@@ -17,11 +18,7 @@ public struct CopyTransform: TensorTransform {
   }
 
   public var sources: [String] { [source] }
-  public var summary: String {
-    (view.type == type ? "copy" : "cast from \(view.type.rawValue)")
-      + (view.rowOrder == .stored ? "" : ", rotary pairs de-interleaved")
-      + (view.grid == nil ? "" : ", rounded to its scales")
-  }
+  public var record: TransformRecord { TransformRecord(copying: view, as: type) }
 
   public func produce(block: Int, into sink: (UnsafeRawBufferPointer) throws -> Void) throws {
     guard view.type != type || view.rowOrder != .stored || view.isAltered else {

@@ -1,3 +1,4 @@
+public import Checkpoints
 import TensorTypes
 
 /// Zero bytes that need not be stored: the file gets a hole.
@@ -7,7 +8,7 @@ public struct HoleTransform: TensorTransform {
   /// A hole of `byteCount` bytes.
   public init(byteCount: Int) { self.byteCount = byteCount }
 
-  public let summary = "hole"
+  public var record: TransformRecord { TransformRecord("hole") }
 
   public func produce(block: Int, into sink: (UnsafeRawBufferPointer) throws -> Void) throws {
     let zeros = MemoryStorage(count: min(block, max(byteCount, 1)))

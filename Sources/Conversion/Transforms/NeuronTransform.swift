@@ -1,5 +1,12 @@
+public import Checkpoints
 import Kernels
+import StrictJSON
 public import TensorTypes
+
+extension TransformRecord.Kind {
+  /// Some neurons of a source.
+  public static let neurons: Self = "neurons"
+}
 
 /// Some neurons of a dense feed-forward part, as an expert holds them: rows of gate and up, columns
 /// of down, elements of biases. Each is copied as `CopyTransform` would.
@@ -8,11 +15,11 @@ public struct NeuronTransform: TensorTransform {
   let source: String
   let neurons: [Int]
   let axis: Axis
-  let owner: String
+  let owner: TensorAddress.Expert
   let type: ScalarType
 
   /// Where a tensor has its neurons.
-  public enum Axis: Sendable {
+  public enum Axis: String, Sendable {
     case rows, columns
   }
 
@@ -20,10 +27,10 @@ public struct NeuronTransform: TensorTransform {
   ///
   /// - Parameters:
   ///   - axis: where neurons lie; those of a vector are its columns.
-  ///   - owner: whose they are, for the manifest: `expert 3`.
+  ///   - owner: the expert that gets them, for the manifest.
   public init(
-    _ view: TensorView, named source: String, neurons: [Int], along axis: Axis, of owner: String,
-    as type: ScalarType
+    _ view: TensorView, named source: String, neurons: [Int], along axis: Axis,
+    of owner: TensorAddress.Expert, as type: ScalarType
   ) {
     self.view = view
     self.source = source
@@ -35,11 +42,19 @@ public struct NeuronTransform: TensorTransform {
 
   public var sources: [String] { [source] }
 
-  /// Whether the source's bytes are kept.
-  public var isExact: Bool { view.type == type && !view.isAltered }
-
-  public var summary: String {
-    "neurons of \(owner)" + (view.type == type ? "" : ", cast from \(view.type.rawValue)")
+  public var record: TransformRecord {
+    let expert: JSONValue =
+      if case .routed(let index) = owner { .int(index) } else { "shared" }
+    // The list itself is in the record of the step, once for all tensors of a layer.
+    let digest = SHA256.hash(neurons.flatMap { Array("\($0)\n".utf8) })
+    var record = TransformRecord(
+      .neurons,
+      [
+        ("expert", expert), ("along", .string(axis.rawValue)), ("count", .int(neurons.count)),
+        ("sha256", .string(digest.hex)),
+      ])
+    record.read(view, as: type)
+    return record
   }
 
   public func produce(block: Int, into sink: (UnsafeRawBufferPointer) throws -> Void) throws {

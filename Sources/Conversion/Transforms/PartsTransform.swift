@@ -13,7 +13,7 @@ struct PartsTransform: TensorTransform {
   let type: ScalarType
 
   var sources: [String] { [source] }
-  var summary: String { stored == type ? "copy" : "cast from \(stored.rawValue)" }
+  var record: TransformRecord { TransformRecord(copying: stored, as: type) }
 
   func produce(block: Int, into sink: (UnsafeRawBufferPointer) throws -> Void) throws {
     for part in try file.rows(0..<rows, of: address) {

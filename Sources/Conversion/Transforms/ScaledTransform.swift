@@ -1,5 +1,12 @@
+public import Checkpoints
 import Kernels
+import StrictJSON
 public import TensorTypes
+
+extension TransformRecord.Kind {
+  /// A source's values times a factor.
+  public static let scaled: Self = "scaled"
+}
 
 /// A source tensor times a factor, its rows or columns repeated: the part of an expert that is made
 /// from a dense layer.
@@ -29,10 +36,12 @@ public struct ScaledTransform: TensorTransform {
   }
 
   public var sources: [String] { [source] }
-  public var summary: String {
-    "scaled by \(factor)" + (rowRepeats > 1 ? ", rows \(rowRepeats) times" : "")
-      + (columnRepeats > 1 ? ", columns \(columnRepeats) times" : "")
-      + (view.type == type ? "" : ", from \(view.type.rawValue)")
+  public var record: TransformRecord {
+    var record = TransformRecord(.scaled, [("by", .float(factor))])
+    if rowRepeats > 1 { record["rows_repeated"] = .int(rowRepeats) }
+    if columnRepeats > 1 { record["columns_repeated"] = .int(columnRepeats) }
+    record.read(view, as: type)
+    return record
   }
 
   public func produce(block: Int, into sink: (UnsafeRawBufferPointer) throws -> Void) throws {

@@ -1,4 +1,6 @@
+public import Checkpoints
 import Kernels
+import StrictJSON
 public import TensorTypes
 
 /// Sink tokens: the first is the row of the source's embedding whose token attention goes to when
@@ -33,8 +35,15 @@ public struct SinkTransform: TensorTransform {
   }
 
   public var sources: [String] { [source] }
-  public var summary: String {
-    "row \(token) and \(max(0, count - 1)) random ones, noise \(noise), seed \(seed)"
+  public var record: TransformRecord {
+    var record = TransformRecord(
+      "sinks",
+      [
+        ("row", .int(token)), ("random_rows", .int(max(0, count - 1))), ("noise", .double(noise)),
+        ("seed", .number("\(seed)")),
+      ])
+    record.read(embedding, as: type)
+    return record
   }
 
   public func produce(block: Int, into sink: (UnsafeRawBufferPointer) throws -> Void) throws {

@@ -1,4 +1,6 @@
+public import Checkpoints
 import Kernels
+import StrictJSON
 public import TensorTypes
 
 /// Seeded uniform random values in [-bound, bound).
@@ -23,7 +25,14 @@ public struct UniformTransform: TensorTransform {
     self.offset = offset
   }
 
-  public var summary: String { "uniform within \(bound) around \(offset), seed \(seed)" }
+  public var record: TransformRecord {
+    TransformRecord(
+      "uniform",
+      [
+        ("within", .double(bound)), ("around", .float(offset)), ("seed", .number("\(seed)")),
+        ("label", .string(label)),
+      ])
+  }
 
   public func produce(block: Int, into sink: (UnsafeRawBufferPointer) throws -> Void) throws {
     let perBlock = max(1, min(count, block / (4 + type.blockBytes)))

@@ -1,4 +1,6 @@
+public import Checkpoints
 import Kernels
+import StrictJSON
 public import TensorTypes
 
 /// A few given numbers.
@@ -12,7 +14,9 @@ public struct ValuesTransform: TensorTransform {
     self.type = type
   }
 
-  public var summary: String { "values \(values.map { "\($0)" }.joined(separator: ", "))" }
+  public var record: TransformRecord {
+    TransformRecord("given", [("values", .array(values.map { .float($0) }))])
+  }
 
   public func produce(block: Int, into sink: (UnsafeRawBufferPointer) throws -> Void) throws {
     let encoded = MemoryStorage(count: values.count * type.blockBytes)

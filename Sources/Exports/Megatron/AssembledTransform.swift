@@ -1,6 +1,12 @@
+public import Checkpoints
 import Conversion
 import ModelFiles
 import TensorTypes
+
+extension TransformRecord.Kind {
+  /// Rows and columns of several sources.
+  public static let assembled: Self = "assembled"
+}
 
 /// A tensor put together from rows of others, or from some columns of their rows, each piece copied
 /// byte for byte or cast.
@@ -24,8 +30,8 @@ struct AssembledTransform: TensorTransform {
   let file: ModelFile
   let pieces: [Piece]
   let type: ScalarType
-  /// What is put together, in words.
-  let rule: String
+  /// What is put together, without the types.
+  let rule: TransformRecord
 
   var sources: [String] {
     pieces.reduce(into: []) { names, piece in
@@ -33,13 +39,10 @@ struct AssembledTransform: TensorTransform {
     }
   }
 
-  /// Types that are cast.
-  var castTypes: [String] {
-    Set(pieces.map(\.type).filter { $0 != type }.map(\.rawValue)).sorted()
-  }
-
-  var summary: String {
-    (castTypes.isEmpty ? "" : "cast from \(castTypes.joined(separator: ", ")): ") + rule
+  var record: TransformRecord {
+    var record = rule
+    record.cast(from: pieces.map(\.type), to: type)
+    return record
   }
 
   func produce(block: Int, into sink: (UnsafeRawBufferPointer) throws -> Void) throws {

@@ -1,7 +1,7 @@
 import Architectures
 import Conversion
 public import ModelFiles
-public import Recipes
+public import StepSettings
 import TensorTypes
 
 /// `megatron-dist`: the distributed checkpoint of Megatron (`--ckpt-format torch_dist`), which any
@@ -42,7 +42,8 @@ extension MegatronTensors {
         let transform = try transform(
           chunk.parameter, regions: [chunk.region], rank: rank.tensor)
         return CheckpointPlan.PlannedTensor(
-          name: chunk.name, shape: Shape(chunk.sizes), type: transform.type, transform: transform)
+          nil, name: chunk.name, shape: Shape(chunk.sizes), type: transform.type,
+          transform: transform)
       }
     }
   }

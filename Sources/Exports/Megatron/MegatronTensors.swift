@@ -2,14 +2,15 @@ import Architectures
 import Checkpoints
 import Conversion
 import ModelFiles
-import Recipes
+import StepSettings
+import StrictJSON
 import TensorTypes
 
 /// The parameters of Megatron made from the tensors of a checkpoint.
 struct MegatronTensors {
   let file: ModelFile
   let mapping: MegatronMapping
-  let dtype: ConvertSettings.OutputType
+  let dtype: OutputType
 
   /// The files of every rank: a tensor's name is the directory of its rank, a slash and its key.
   func planned() throws -> [CheckpointPlan.PlannedTensor] {
@@ -18,7 +19,7 @@ struct MegatronTensors {
       return try mapping.parts(of: rank).map { part in
         let transform = try transform(part.parameter, regions: part.regions, rank: rank.tensor)
         return CheckpointPlan.PlannedTensor(
-          name: "\(directory)/\(part.key)", shape: part.shape, type: transform.type,
+          nil, name: "\(directory)/\(part.key)", shape: part.shape, type: transform.type,
           transform: transform)
       }
     }
@@ -51,11 +52,16 @@ struct MegatronTensors {
   }
 
   /// What a rank holds of a parameter, as the manifest records it.
-  private func rule(of parameter: MegatronParameter, rank: Int) -> String {
-    let expert = parameter.expert.map { ", expert \($0)" } ?? ""
-    let what = parameter.distributedKey(stacked: false) + expert
+  private func rule(of parameter: MegatronParameter, rank: Int) -> TransformRecord {
+    var rule = TransformRecord(.assembled)
     let ranks = mapping.topology.tensor
-    guard parameter.split != .replicated, ranks > 1 else { return "all of \(what)" }
-    return "\(parameter.split.rawValue), part \(rank + 1) of \(ranks), of \(what)"
+    if parameter.split != .replicated, ranks > 1 {
+      rule["split"] = .string(parameter.split.rawValue)
+      rule["part"] = .int(rank + 1)
+      rule["parts"] = .int(ranks)
+    }
+    rule["of"] = .string(parameter.distributedKey(stacked: false))
+    if let expert = parameter.expert { rule["expert"] = .int(expert) }
+    return rule
   }
 }

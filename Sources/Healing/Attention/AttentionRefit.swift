@@ -1,6 +1,6 @@
 import Architectures
 import Communication
-import Recipes
+import StepSettings
 import Runtime
 import Streams
 

@@ -2,7 +2,7 @@ public import Architectures
 public import Communication
 import Foundation
 import Kernels
-public import Recipes
+public import StepSettings
 import Runtime
 public import Streams
 public import TensorTypes
@@ -118,7 +118,7 @@ public final class Healer {
   }
 }
 
-extension HealSettings.Precision {
+extension ProductPrecision {
   /// Runs `body` with this precision.
   func used<Result>(_ body: () throws -> Result) rethrows -> Result {
     try MatrixProduct.Precision.$current.withValue(

@@ -1,6 +1,6 @@
 import Architectures
 import Kernels
-import Recipes
+import StepSettings
 import Runtime
 package import Streams
 import TensorTypes

@@ -1,5 +1,5 @@
 public import Architectures
-public import Recipes
+public import StepSettings
 import Runtime
 public import Streams
 import TensorTypes

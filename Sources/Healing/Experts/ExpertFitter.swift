@@ -1,6 +1,6 @@
 import Architectures
 import Foundation
-public import Recipes
+public import StepSettings
 import Runtime
 public import Streams
 import TensorTypes

@@ -1,6 +1,6 @@
 public import Architectures
 import Foundation
-import Recipes
+import StepSettings
 import Streams
 public import TensorTypes
 

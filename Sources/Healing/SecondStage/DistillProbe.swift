@@ -1,5 +1,5 @@
 import Architectures
-import Recipes
+import StepSettings
 import Runtime
 import TensorTypes
 

@@ -2,7 +2,7 @@ import Architectures
 import Communication
 import Foundation
 import Kernels
-import Recipes
+import StepSettings
 import Runtime
 import Streams
 import TensorTypes

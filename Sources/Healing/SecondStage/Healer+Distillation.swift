@@ -1,6 +1,6 @@
 import Architectures
 import Foundation
-import Recipes
+import StepSettings
 import Runtime
 public import Streams
 

@@ -1,6 +1,6 @@
 import Architectures
 import Kernels
-import Recipes
+import StepSettings
 import Runtime
 import Streams
 import TensorTypes
@@ -18,7 +18,7 @@ final class TrainableModel {
 
   /// The trainable form of `student`; `teacher` gives the targets.
   init(
-    _ student: DescribedModel, teacher: DescribedModel, scope: HealSettings.DistillScope,
+    _ student: DescribedModel, teacher: DescribedModel, scope: DistillScope,
     recomputes: Bool
   ) throws {
     model = student.description
@@ -99,7 +99,7 @@ struct TrainableLayer {
   private let norm: [Float]
   private let epsilon: Double
 
-  init(_ index: Int, of student: DescribedModel, scope: HealSettings.DistillScope) throws {
+  init(_ index: Int, of student: DescribedModel, scope: DistillScope) throws {
     let model = student.description
     let weights = try LayerWeights(index, of: model, from: student.weights)
     // Losses would only show that something is not finite, not what.
@@ -159,7 +159,7 @@ struct TrainableLayer {
   }
 }
 
-extension HealSettings.DistillScope {
+extension DistillScope {
   /// Whether attention of this kind is trained.
   func trains(_ mixer: Mixer) -> Bool {
     switch self {

@@ -1,6 +1,6 @@
 import Architectures
 import HDF5
-public import Recipes
+public import StepSettings
 
 /// `calibration.h5`: what `calibrate` measured, one row per projection.
 ///
@@ -13,7 +13,7 @@ public enum CalibrationFile {
 
   /// Writes `result` to the file `path`; `attributes` say what it was measured with.
   public static func write(
-    _ result: SpikeCalibration.Result, compression: CalibrateSettings.Compression = .deflate,
+    _ result: SpikeCalibration.Result, compression: HDF5Compression = .deflate,
     attributes: [(String, String)], to path: String
   ) throws {
     try HDF5Writer.write(path, compression: compression.ofChunks) { file in
@@ -179,7 +179,7 @@ struct CalibrationTable {
   }
 }
 
-extension CalibrateSettings.Compression {
+extension HDF5Compression {
   /// The same as the writer calls it.
   var ofChunks: HDF5Writer.Compression {
     switch self {

@@ -1,7 +1,7 @@
 import Architectures
 import Foundation
 import Kernels
-import Recipes
+import StepSettings
 
 extension SpikeCalibration {
   /// Measures what each group's spikes cost and gain, and distributes k.

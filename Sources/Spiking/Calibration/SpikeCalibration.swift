@@ -2,7 +2,7 @@ public import Architectures
 public import Communication
 import Foundation
 import Kernels
-public import Recipes
+public import StepSettings
 public import Runtime
 public import TensorTypes
 

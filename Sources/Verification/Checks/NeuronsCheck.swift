@@ -14,7 +14,7 @@ struct NeuronsCheck {
   /// The check of `file`; nil when its manifest records no carving.
   init?(file: ModelFile, manifest: Manifest) {
     guard let step = manifest.steps.last(where: { $0.name == "upcycle" }),
-      step.record["settings"]?["carve"] != nil
+      step.record["settings"]?["carve"]?.string.flatMap(Int.init) != nil
     else { return nil }
     self.file = file
     record = step.record

@@ -2,9 +2,10 @@ import Architectures
 import Checkpoints
 import Communication
 import Conversion
+import Exports
 import Foundation
 import ModelFiles
-import Recipes
+import StepSettings
 import StrictJSON
 import TensorTypes
 
@@ -19,7 +20,7 @@ struct ProvenanceCheck {
   let converted: ModelFile
   let plan: CheckpointPlan
   /// Tensors that were computed on a text, and how; everything else must be as planned.
-  var replaced: [String: String] = [:]
+  var replaced: [String: Computation] = [:]
   /// Whether config.json must be the planned one key by key, those that this program does not read
   /// included.
   var comparesEveryKey = false
@@ -34,7 +35,7 @@ struct ProvenanceCheck {
     // What a single process would have met first.
     let faults = parts.compactMap(\.fault).sorted { $0.position < $1.position }
     if let fault = faults.first { return .failed("provenance", fault.text) }
-    let computed = Dictionary(grouping: replaced.values, by: \.self).mapValues(\.count)
+    let computed = Dictionary(grouping: replaced.values, by: \.record.text).mapValues(\.count)
     let counts =
       Kind.allCases.map { kind in
         (parts.reduce(0) { $0 + $1.counts[kind, default: 0] }, kind.rawValue)
@@ -57,17 +58,17 @@ struct ProvenanceCheck {
     case made = "new as recorded"
 
     init(_ transform: any TensorTransform) {
-      if transform.sources.isEmpty {
-        self = .made
-      } else if (transform as? NeuronTransform)?.isExact == true {
-        self = .carved
-      } else if transform.summary.hasPrefix("cast") {
-        self = .cast
-      } else if transform is ScaledTransform {
-        self = .scaled
-      } else {
-        self = transform is CopyTransform ? .copied : .derived
-      }
+      let record = transform.record
+      self =
+        switch record.kind {
+        case _ where transform.sources.isEmpty: .made
+        case .copy where record.keepsValues: .copied
+        case .cast: .cast
+        case .assembled where !record.castTypes.isEmpty: .cast
+        case .neurons where record.keepsValues: .carved
+        case .scaled: .scaled
+        default: .derived
+        }
     }
   }
 
@@ -110,7 +111,7 @@ struct ProvenanceCheck {
     guard let offset = try firstDifference(planned, stored) else { return nil }
     let origin = planned.transform.sources.first.map { " of \($0)" } ?? ""
     return "\(planned.name) differs from what the recipe makes of the source at byte \(offset)"
-      + " (\(planned.transform.summary)\(origin))"
+      + " (\(planned.transform.record.text)\(origin))"
   }
 
   /// What config.json says differently from the recipe, if that makes it another model.

@@ -2,7 +2,7 @@ import Architectures
 import Checkpoints
 import Conversion
 import ModelFiles
-import Recipes
+import StepSettings
 import Runtime
 import TensorTypes
 

@@ -1,54 +1,100 @@
-import Architectures
 import ArgumentParser
-import Kernels
-import ModelFiles
-import Runtime
+import Checkpoints
+import Pipeline
+import StrictJSON
 import TensorTypes
-import Tokenization
 
-/// Least memory a run can be bounded to: the program, its buffers and one block of weights.
-let minimumMemory = 256 << 20
+/// Options of every subcommand that reports something.
+struct ReportOptions: ParsableArguments {
+  @Flag(help: "Print one JSON object on standard output, and nothing else there.")
+  var json = false
 
-extension LimitOptions {
-  /// Applies `--jobs` and refuses a `--max-ram` below the minimum.
-  func apply() throws {
-    if let maxRam, maxRam.bytes < minimumMemory {
-      throw LimitError.memoryTooSmall(limit: maxRam, minimum: ByteSize(minimumMemory))
-    }
-    if let jobs { Parallel.threadCount = jobs }
+  @Flag(help: "No progress and no notes on standard error.")
+  var quiet = false
+}
+
+/// Bounds on what a run may use.
+struct LimitOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "Most resident memory, mapped file pages included, e.g. 512MiB; at least 256MiB.",
+      valueName: "size"),
+    transform: size)
+  var maxRam: ByteSize?
+
+  @Option(help: ArgumentHelp("Threads; default: all processors.", valueName: "n"))
+  var jobs: Int?
+
+  func validate() throws {
+    if let jobs, jobs < 1 { throw ValidationError("--jobs must be at least 1.") }
   }
 
-  /// Whether weights of `bytes` bytes stay in memory or pass through layer by layer.
-  func residency(forWeights bytes: Int) -> Model.Residency {
-    guard let maxRam else { return .whole }
-    return bytes > maxRam.bytes / 2 ? .bounded(bytes: maxRam.bytes) : .whole
+  @Sendable private static func size(_ text: String) throws -> ByteSize {
+    guard let size = ByteSize(parsing: text) else {
+      throw ValidationError("\"\(text)\" is not a size like 512MiB or 5GB.")
+    }
+    return size
   }
 }
 
-/// Why the limits of a run cannot be kept.
-enum LimitError: ReportableError {
-  case memoryTooSmall(limit: ByteSize, minimum: ByteSize)
+/// Options of every subcommand that looks at a checkpoint.
+struct CheckOptions: ParsableArguments {
+  @OptionGroup var limits: LimitOptions
+  @OptionGroup var reporting: ReportOptions
 
-  var what: String {
-    switch self {
-    case .memoryTooSmall(let limit, _):
-      "--max-ram \(limit.exact) is too small; the least is \(ByteSize(minimumMemory).exact)"
-    }
+  /// Runs `body` and prints what it reports.
+  func run(force: Bool = false, _ body: (Context) throws -> Report) throws {
+    try reporting.run(limits, force: force, body)
   }
 }
 
-/// A checkpoint opened to run it.
-struct RunnableModel {
-  let file: ModelFile
-  var model: Model
+/// Options of every subcommand that writes a checkpoint.
+struct OutputOptions: ParsableArguments {
+  @OptionGroup var limits: LimitOptions
+  @OptionGroup var reporting: ReportOptions
 
-  /// Opens the checkpoint at `path`, checks its structure and prepares it for running.
-  init(_ path: String, limits: LimitOptions? = nil) throws {
-    try limits?.apply()
-    file = try ModelFile.open(path)
-    try file.requireSound()
-    model = try Model(
-      file.description, weights: file,
-      residency: limits?.residency(forWeights: file.byteCount) ?? .whole)
+  @Flag(help: "Print what would be written, and write nothing.")
+  var dryRun = false
+
+  @Flag(help: "Finish the interrupted run that left OUT.partial.")
+  var resume = false
+
+  @Flag(help: "Replace an existing OUT; remove an OUT.partial that was left behind.")
+  var force = false
+
+  func validate() throws {
+    if resume && force {
+      throw ValidationError("--resume keeps what --force removes; give one of them.")
+    }
+  }
+
+  /// Runs `body` and prints what it reports.
+  func run(_ body: (Context) throws -> Report) throws {
+    try reporting.run(limits, resume: resume, force: force, isDryRun: dryRun, body)
+  }
+}
+
+extension ReportOptions {
+  /// Runs `body` in a context of these options, prints what it reports, and ends with exit code 1
+  /// when something it checked is wrong.
+  func run(
+    _ limits: LimitOptions, resume: Bool = false, force: Bool = false, isDryRun: Bool = false,
+    _ body: (Context) throws -> Report
+  ) throws {
+    var context = Context()
+    context.limits = Limits(memory: limits.maxRam, threads: limits.jobs)
+    context.mode = OutputDirectory.Mode(resume: resume, force: force)
+    context.isDryRun = isDryRun
+    context.ranks = World.ranks
+    let renderer = Renderer(json: json, quiet: quiet)
+    context.listener = renderer.show
+    let report = try body(context)
+    renderer.finish()
+    if json {
+      Terminal.say(.object(report.json))
+    } else if !report.text.isEmpty {
+      Terminal.say(report.text)
+    }
+    if !report.passed { throw ExitCode(1) }
   }
 }

@@ -1,69 +1,33 @@
 import Foundation
+import Pipeline
 import TensorTypes
 
-/// A line on standard error that shows how far a task is, with rate and time left.
+/// The line on standard error that shows how far a piece of work is, with rate and time left.
 ///
 /// It never is wider than the terminal, since a line that wraps cannot be written over.
-final class Progress {
-  /// What is counted.
-  enum Unit {
-    /// Nothing that a person would count: the share says it.
-    case share
-    case bytes
-    /// Things by their plural, such as `tokens`.
-    case things(String)
-  }
-
-  private let unit: Unit
-  private let isShown: Bool
+struct ProgressView {
   private let started = Date()
   private var pace = Pace()
   private var lastShown = Date.distantPast
-  private var line: ProgressLine
+  private var line = ProgressLine(title: "")
 
-  /// A progress line; shown only when standard error is a terminal and `quiet` is not asked for.
-  init(_ title: String, unit: Unit = .share, quiet: Bool) {
-    self.unit = unit
-    line = ProgressLine(title: title.printable)
-    isShown = !quiet && Terminal.isInteractive
-  }
-
-  /// Shows that `done` of `total` are finished.
-  ///
-  /// - Parameter detail: what is being done, a few words.
-  func update(done: Int, total: Int, detail: String = "") {
-    guard total > 0 else { return }
-    let share = Double(done) / Double(total)
-    update(share: share, detail: detail) { pace in
-      let rate = pace.map { $0 * Double(total) }
-      return switch unit {
-      case .share: []
-      case .bytes:
-        ["\(ByteSize(done)) of \(ByteSize(total))"]
-          + (rate.map { ["\(ByteSize(Int($0)))/s"] } ?? [])
-      case .things(let things):
-        ["\(done) of \(total) \(things)"] + (rate.map { ["\(fixed($0, $0 < 10 ? 1 : 0))/s"] } ?? [])
-      }
+  /// Shows a state of the work.
+  mutating func show(_ progress: Event.Progress) {
+    line.title = progress.title.printable
+    switch progress.state {
+    case .started: break
+    case .part:
+      pace.begin()
+      lastShown = .distantPast
+    case .at(let share, let detail, let done, let total):
+      update(progress.unit, share, detail, done, total)
+    case .ended: Terminal.show(progress: "")
     }
   }
 
-  /// Begins a part of the work: what it finds done already, an earlier run did. A part with a title
-  /// of its own counts its share from 0.
-  func begin(_ title: String? = nil) {
-    if let title { line.title = title.printable }
-    pace.begin()
-    lastShown = .distantPast
-  }
-
-  /// Shows that a share of the work, 0 to 1, is finished.
-  func update(share: Double, detail: String = "") {
-    update(share: share, detail: detail) { _ in [] }
-  }
-
-  private func update(
-    share: Double, detail: String, counts: (_ sharePerSecond: Double?) -> [String]
+  private mutating func update(
+    _ unit: Event.Progress.Unit, _ share: Double, _ detail: String, _ done: Int?, _ total: Int?
   ) {
-    guard isShown else { return }
     let now = Date()
     pace.note(share, at: now)
     guard now.timeIntervalSince(lastShown) > 0.1 || share >= 1 else { return }
@@ -71,15 +35,27 @@ final class Progress {
     let rate = pace.rate(at: now)
     line.share = share
     line.detail = detail
-    line.counts = counts(rate)
+    line.counts = Self.counts(unit, done, total, sharePerSecond: rate)
     line.elapsed = now.timeIntervalSince(started)
     line.left = rate.map { (1 - share) / $0 }
     Terminal.show(progress: line.text(columns: Terminal.columns))
   }
 
-  /// Removes the line.
-  func finish() {
-    if isShown { Terminal.show(progress: "") }
+  /// How much of how much, and how fast.
+  private static func counts(
+    _ unit: Event.Progress.Unit, _ done: Int?, _ total: Int?, sharePerSecond: Double?
+  ) -> [String] {
+    guard let done, let total else { return [] }
+    let rate = sharePerSecond.map { $0 * Double(total) }
+    switch unit {
+    case .share: return []
+    case .bytes:
+      return ["\(ByteSize(done)) of \(ByteSize(total))"]
+        + (rate.map { ["\(ByteSize(Int($0)))/s"] } ?? [])
+    case .things(let things):
+      return ["\(done) of \(total) \(things)"]
+        + (rate.map { ["\(fixed($0, $0 < 10 ? 1 : 0))/s"] } ?? [])
+    }
   }
 }
 
@@ -137,12 +113,4 @@ struct ProgressLine {
     let number = " \(percent)%"
     return String(title.prefix(max(0, columns - number.count - 1))) + number
   }
-}
-
-/// `4.2 s`, `3 min 20 s`, `1 h 5 min`.
-func duration(_ seconds: Double, decimals: Int = 1) -> String {
-  if seconds < 59.95 { return "\(fixed(seconds, decimals)) s" }
-  let whole = Int(seconds.rounded())
-  if whole < 3600 { return "\(whole / 60) min \(whole % 60) s" }
-  return "\(whole / 3600) h \(whole % 3600 / 60) min"
 }

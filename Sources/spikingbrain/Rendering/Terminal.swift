@@ -27,12 +27,14 @@ enum Terminal {
     if let advice = error.advice { note("  try: \(advice.printable)") }
   }
 
-  /// Prints a line on standard error.
+  /// Prints a line on standard error; on a terminal it breaks between words.
   static func note(_ text: String) {
     guard World.speaks else { return }
+    let lines = text.printableLines
+    let shown = isInteractive ? lines.wrapped(columns: columns) : lines
     state.withLock { state in
       let clear = state.progress.isEmpty ? "" : "\r\u{1b}[K"
-      _ = write(clear + text.printableLines + "\n" + state.progress, to: STDERR_FILENO)
+      _ = write(clear + shown + "\n" + state.progress, to: STDERR_FILENO)
     }
   }
 
@@ -160,5 +162,25 @@ extension String {
       }
     }
     return text
+  }
+}
+
+extension String {
+  /// The text with lines of at most `columns - 1` characters where words allow that; what a line goes
+  /// on with is indented by two spaces.
+  func wrapped(columns: Int) -> String {
+    split(separator: "\n", omittingEmptySubsequences: false).map { line in
+      guard line.count >= columns else { return String(line) }
+      var lines: [String] = [], current = ""
+      for word in line.split(separator: " ", omittingEmptySubsequences: false) {
+        if current.count + 1 + word.count >= columns, !current.allSatisfy({ $0 == " " }) {
+          lines.append(current)
+          current = "  " + word
+        } else {
+          current += (current.isEmpty && lines.isEmpty ? "" : " ") + word
+        }
+      }
+      return (lines + [current]).joined(separator: "\n")
+    }.joined(separator: "\n")
   }
 }

@@ -156,8 +156,8 @@ GGUF = {
 DIGEST = "00" * 32
 FILE = {"name": "model.safetensors", "bytes": 100, "sha256": DIGEST}
 TENSOR = {"name": "a", "dtype": "F32", "shape": [2], "file": "model.safetensors", "offset": 64,
-          "bytes": 8, "from": {"tensors": ["b"], "transform": "copy"}}
-MANIFEST = {"format": "spikingbrain-manifest", "version": 1,
+          "bytes": 8, "from": {"tensors": ["b"], "transform": {"kind": "copy"}}}
+MANIFEST = {"format": "spikingbrain-manifest", "version": 2,
             "tool": {"name": "spikingbrain", "version": "1"}, "source": {}, "recipe": {},
             "files": [FILE], "tensors": [TENSOR]}
 
@@ -172,6 +172,11 @@ def manifest(**changes):
     return json.dumps({**MANIFEST, **changes}).encode()
 
 
+def transformed(transform):
+    """The tensor, made by another transform."""
+    return {**TENSOR, "from": {"tensors": ["b"], "transform": transform}}
+
+
 def without(field):
     return json.dumps({k: v for k, v in MANIFEST.items() if k != field}).encode()
 
@@ -181,7 +186,7 @@ MANIFESTS = {
         {**seal(MANIFEST), "recipe": {"step": "heal"}}).encode(),
     "not-json": b"{",
     "other-format": manifest(format="other"),
-    "other-version": manifest(version=2),
+    "other-version": manifest(version=3),
     "tool-missing": without("tool"),
     "source-missing": without("source"),
     "recipe-missing": without("recipe"),
@@ -201,6 +206,11 @@ MANIFESTS = {
     "tensor-dtype-unknown": manifest(tensors=[{**TENSOR, "dtype": "F7"}]),
     "tensor-without-origin": manifest(
         tensors=[{k: v for k, v in TENSOR.items() if k != "from"}]),
+    "transform-in-words": manifest(tensors=[transformed("copy")]),
+    "transform-in-version-1": manifest(version=1),
+    "transform-without-kind": manifest(tensors=[transformed({"value": 0})]),
+    "transform-kind-empty": manifest(tensors=[transformed({"kind": ""})]),
+    "transform-kind-no-text": manifest(tensors=[transformed({"kind": 7})]),
 }
 
 for folder, suffix, vectors in [("safetensors", ".safetensors", SAFETENSORS),
@@ -213,4 +223,11 @@ for folder, suffix, vectors in [("safetensors", ".safetensors", SAFETENSORS),
         (hostile / (name + suffix)).write_bytes(data)
 valid = ROOT / "manifest" / "valid"
 valid.mkdir(parents=True, exist_ok=True)
-(valid / "manifest.json").write_text(json.dumps(seal(MANIFEST), indent=2) + "\n")
+VALID = {
+    "manifest": {**MANIFEST, "tensors": [transformed(
+        {"kind": "cast", "from": "bfloat16", "to": "float32"})]},
+    # What earlier versions wrote, which is still read.
+    "version-1": {**MANIFEST, "version": 1, "tensors": [transformed("cast from bfloat16")]},
+}
+for name, content in VALID.items():
+    (valid / (name + ".json")).write_text(json.dumps(seal(content), indent=2) + "\n")

@@ -1,0 +1,187 @@
+import Checkpoints
+import Communication
+import Conversion
+import Exports
+import Foundation
+import InputFiles
+import ModelFiles
+import StepSettings
+import StrictJSON
+import TensorTypes
+
+/// `build`: a whole pipeline from one recipe, a loop over its steps.
+public struct Build {
+  private let recipe: Recipe
+  private let source: String
+  private let output: String
+  private let context: Context
+  private var stages: Stages
+  /// What the last stage is compared with: healed tensors are nowhere but in the stage before.
+  private var compared: String
+  /// What the next step of a dry run starts from, as nothing is written.
+  private var planned: CheckpointPlan?
+  private var results: [JSONValue] = []
+  private var passed = true
+  private var measured: Set<String> = []
+
+  /// The pipeline of `recipe`.
+  ///
+  /// - Parameters:
+  ///   - source: the checkpoint to start from; by default the recipe's.
+  ///   - output: the directory to write; by default the recipe's.
+  public init(
+    _ recipe: Recipe, file: String, source: String?, output: String?, _ context: Context
+  ) throws {
+    guard let source = source ?? recipe.source.map(recipe.path) else {
+      throw RecipeError.missingPath("source", place: SettingPlace(file: file))
+    }
+    guard let output = output ?? recipe.output else {
+      throw RecipeError.missingPath("output", place: SettingPlace(file: file))
+    }
+    var recipe = recipe
+    for index in recipe.steps.indices {
+      recipe.steps[index].step = recipe.steps[index].step.resolvingTexts(recipe.path)
+    }
+    self.recipe = recipe
+    self.source = source
+    self.output = output
+    self.context = context
+    compared = source
+    stages = Stages(
+      source: source, output: output,
+      count: recipe.steps.count { $0.step is any CheckpointStep }, ranks: context.ranks)
+  }
+
+  /// Runs the steps until one finds that something is wrong; returns what all of them found.
+  public mutating func run() throws -> Report {
+    try context.limits.apply()
+    try check()
+    // The stages of a run that ended are gone: its output stands for all of them.
+    let isFinished =
+      try context.mode.resume && !context.isDryRun
+      && stages.isFinished(by: recipe.steps.map(\.step))
+    if !context.isDryRun { context.send(.resumable) }
+    for entry in recipe.steps where passed {
+      if let step = entry.step as? any CheckpointStep {
+        try run(step, isFinished: isFinished)
+      } else if let step = entry.step as? any CheckStep {
+        if try isFinished && !stages.isComplete(stages.latest) { continue }
+        try run(step)
+      }
+    }
+    if passed && !context.isDryRun && context.ranks.isFirst { stages.removeIntermediates() }
+    let facts: [(String, JSONValue)] = [("passed", .bool(passed)), ("steps", .array(results))]
+    var whole = Report(json: JSONObject(facts), text: "")
+    whole.passed = passed
+    return whole
+  }
+
+  /// Finds what can be found before the first step, and not when the steps before have run for
+  /// hours: files, places, settings, and whether every step takes what the one before makes.
+  private func check() throws {
+    for entry in recipe.steps {
+      for text in entry.step.texts { _ = try InputFile.readText(text) }
+    }
+    // A dry run goes through the steps itself.
+    if context.isDryRun { return }
+    try context.ranks.together { try stages.requireOwn(context.mode) }
+    var silent = context
+    silent.listener = { _ in }
+    var subject = Subject.file(try ModelFile.open(source))
+    for entry in recipe.steps {
+      guard let step = entry.step as? any CheckpointStep else { continue }
+      if let export = step as? ExportStep {
+        _ = try ExportProfiles.named(export.settings.profile)
+        guard case .file = subject else { return }
+      }
+      let from = if case .file(let file) = subject { file.path } else { "" }
+      let plan = try step.prepare(subject, teacher: teacher(of: step, from: from), silent)
+        .planned()
+      subject = .planned(plan, origin: subject.file)
+    }
+  }
+
+  /// What a step learns from is the source, unless it is an upcycling of that itself.
+  private func teacher(of step: some CheckpointStep, from path: String) -> String? {
+    step.learns && (path != source || step is HealStep) ? source : nil
+  }
+
+  /// Makes the next stage.
+  private mutating func run(_ step: some CheckpointStep, isFinished: Bool) throws {
+    let name = type(of: step).name
+    let from = stages.latest, target = stages.next()
+    if try name != ConvertStep.name && name != HealStep.name && stages.isComplete(from) {
+      compared = from
+    }
+    if isFinished { return }
+    context.send(.step("\(name) \(from) -> \(target)"))
+    if context.isDryRun, planned != nil, step is ExportStep {
+      return report(name, target, .unplanned(step.settings.fields))
+    }
+    let subject: Subject =
+      if let planned { .planned(planned, origin: try ModelFile.open(source)) } else {
+        .file(try context.open(from))
+      }
+    let (result, plan) = try step.run(
+      subject, teacher: teacher(of: step, from: from), to: target, context)
+    if context.isDryRun { planned = plan }
+    report(name, target, result)
+  }
+
+  /// Looks at the latest stage.
+  private mutating func run(_ step: some CheckStep) throws {
+    let name = type(of: step).name
+    let latest = stages.latest
+    guard !context.isDryRun else {
+      context.send(.step("\(name) \(latest)"))
+      return report(name, latest, .unplanned(step.settings.fields))
+    }
+    guard step is EvaluateStep else {
+      context.send(.step("\(name) \(latest)"))
+      return report(name, latest, try step.run(latest, source: compared, context))
+    }
+    // The source is measured once, before the first stage it is compared with.
+    let isNew = measured.insert("\(step.texts) \(step.settings.fields)").inserted
+    for path in isNew && latest != source ? [source, latest] : [latest] {
+      context.send(.step("\(name) \(path)"))
+      // One process evaluates; the others wait.
+      try context.ranks.together {
+        guard context.ranks.isFirst else { return }
+        report(name, path, try step.run(path, source: nil, context))
+      }
+    }
+  }
+
+  private mutating func report(_ step: String, _ path: String, _ report: Report) {
+    let place: [(String, JSONValue)] = [("step", .string(step)), ("checkpoint", .string(path))]
+    results.append(
+      .object(JSONObject(place).merging(report.json.members.map { ($0.key, $0.value) })))
+    context.send(.result(report))
+    passed = passed && report.passed
+  }
+}
+
+extension Report {
+  /// What a dry run says of a step whose input is not there yet.
+  fileprivate static func unplanned(_ settings: [(key: String, value: String)]) -> Report {
+    let text = settings.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
+    return Report(json: JSONObject([("settings", .string(text))]), text: "\(text); not run")
+  }
+}
+
+extension Recipe {
+  /// `path` as seen from the recipe's directory.
+  func path(_ path: String) -> String {
+    guard !path.hasPrefix("/"), !directory.isEmpty else { return path }
+    var parts: [Substring] = []
+    for part in (directory + "/" + path).split(separator: "/", omittingEmptySubsequences: false) {
+      // `recipes/../demo` is `demo`; a leading `..` stays.
+      if part == "..", let last = parts.last, last != "..", last != "" {
+        parts.removeLast()
+      } else if part != "." {
+        parts.append(part)
+      }
+    }
+    return parts.joined(separator: "/")
+  }
+}

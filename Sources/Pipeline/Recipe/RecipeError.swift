@@ -1,0 +1,45 @@
+public import InputFiles
+public import StepSettings
+public import TensorTypes
+
+/// What is wrong with a recipe, with its line.
+public enum RecipeError: ReportableError, Equatable {
+  case unreadable(InputFileError)
+  case notYAML(file: String, reason: String)
+  case unknownKey(String, known: [String], place: SettingPlace)
+  case missingKey(String, place: SettingPlace)
+  /// What may stand in the recipe or on the command line, and does in neither.
+  case missingPath(String, place: SettingPlace)
+  case notAMapping(String, place: SettingPlace)
+  case notAValue(String, got: String, expected: String, place: SettingPlace)
+  case setting(SettingError)
+  case order(String, place: SettingPlace)
+
+  public var what: String {
+    switch self {
+    case .unreadable(let error): error.what
+    case .notYAML(_, let reason):
+      "is not valid YAML: \(reason.split(separator: "\n").joined(separator: " "))"
+    case .unknownKey(let key, let known, let place):
+      SettingError.unknown(key, known: known, place: place).what
+    case .missingKey(let key, _): "\"\(key)\" is missing"
+    case .missingPath(let key, _): "there is neither \"\(key)\" nor --\(key)"
+    case .notAMapping(let what, _): "\(what) must be a mapping of keys to values"
+    case .notAValue(let key, let got, let expected, _):
+      "\"\(key)\" is \(got), expected \(expected)"
+    case .setting(let error): error.what
+    case .order(let what, _): what
+    }
+  }
+
+  public var location: String? {
+    switch self {
+    case .unreadable(let error): error.location
+    case .notYAML(let file, _): file
+    case .setting(let error): error.location
+    case .unknownKey(_, _, let place), .missingKey(_, let place), .missingPath(_, let place),
+      .notAMapping(_, let place), .notAValue(_, _, _, let place), .order(_, let place):
+      place.text
+    }
+  }
+}

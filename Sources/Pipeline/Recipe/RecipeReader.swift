@@ -1,0 +1,76 @@
+import StepSettings
+import Yams
+
+/// A mapping of a recipe, with the place of every key.
+struct RecipeReader {
+  private let file: String
+  private let mapping: Node.Mapping
+  private let line: Int?
+
+  /// Reads `node`; throws when it is no mapping of keys to values.
+  init(_ node: Node, describing what: String, file: String) throws(RecipeError) {
+    guard let mapping = node.mapping else {
+      throw .notAMapping(what, place: SettingPlace(file: file, line: node.mark?.line))
+    }
+    self.file = file
+    self.mapping = mapping
+    line = node.mark?.line
+  }
+
+  /// Where the mapping stands.
+  var place: SettingPlace { SettingPlace(file: file, line: line) }
+
+  private func place(of node: Node) -> SettingPlace {
+    SettingPlace(file: file, line: node.mark?.line ?? line)
+  }
+
+  /// The value of `key`.
+  func node(_ key: String) -> Node? { mapping[key] }
+
+  /// The text of a single value.
+  func text(_ key: String) throws(RecipeError) -> String? {
+    guard let node = mapping[key] else { return nil }
+    guard let text = node.scalar?.string else {
+      throw .notAValue(
+        key, got: "a list or mapping", expected: "a single value", place: place(of: node))
+    }
+    return text
+  }
+
+  /// Throws when there is a key that is not `known`.
+  func requireKnown(_ known: [String]) throws(RecipeError) {
+    for (key, node) in mapping where !known.contains(key.scalar?.string ?? "") {
+      throw .unknownKey(
+        key.scalar?.string ?? "", known: known,
+        place: SettingPlace(file: file, line: (key.mark ?? node.mark)?.line))
+    }
+  }
+
+  /// The settings that the mapping holds: a value, or a list of values, for each key.
+  func settings<Keys: SettingKeys>(_ type: Settings<Keys>.Type) throws(RecipeError) -> Settings<
+    Keys
+  > {
+    try requireKnown(Keys.all.map(\.name))
+    var settings = Settings<Keys>()
+    settings.whole = place
+    for (key, node) in mapping {
+      let name = key.scalar?.string ?? ""
+      let texts = node.scalar.map { [$0.string] } ?? node.sequence?.compactMap(\.scalar?.string)
+      guard let texts, node.scalar != nil || texts.count == node.sequence?.count else {
+        throw .notAValue(
+          name, got: "a mapping", expected: "a value or a list of values", place: place(of: node))
+      }
+      do {
+        try settings.set(name, to: texts, at: place(of: node))
+      } catch {
+        throw .setting(error)
+      }
+    }
+    do {
+      try settings.validate()
+    } catch {
+      throw .setting(error)
+    }
+    return settings
+  }
+}

@@ -1,0 +1,100 @@
+import Checkpoints
+import Communication
+public import Conversion
+import Foundation
+public import ModelFiles
+import StepSettings
+import StrictJSON
+import TensorTypes
+
+extension CheckpointStep {
+  /// Makes a checkpoint from the one at `path`, or describes it in a dry run.
+  ///
+  /// The output appears in the directory `out` complete or not at all. All processes call this.
+  ///
+  /// - Parameters:
+  ///   - teacher: the model to learn from, where the step has a use for one.
+  /// - Returns: what to report.
+  public func run(
+    _ path: String, teacher: String? = nil, to out: String, _ context: Context
+  ) throws -> Report {
+    try settings.validate()
+    try context.limits.apply()
+    return try run(.file(context.open(path)), teacher: teacher, to: out, context).report
+  }
+
+  /// The same of an open or a planned checkpoint; also what was written, or would be.
+  func run(
+    _ subject: Subject, teacher: String?, to out: String, _ context: Context
+  ) throws -> (report: Report, plan: CheckpointPlan?) {
+    try context.run(prepare(subject, teacher: teacher, context), to: out)
+  }
+}
+
+extension Context {
+  /// Writes what `step` makes to the directory `out`, or describes it; also what was written, or
+  /// would be: nil when it was there.
+  func run(
+    _ step: any PreparedStep, to out: String
+  ) throws -> (report: Report, plan: CheckpointPlan?) {
+    let fingerprint = step.fingerprint
+    if isDryRun {
+      let plan = try step.shown()
+      let summary = PlanSummary(plan, try executor(plan).files)
+      let report = Report(
+        [try step.prediction(), summary.planned(out, force: mode.force)].compactMap(\.self))
+      return (report, plan)
+    }
+    if try isFinished(out, fingerprint) { return (.alreadyComplete(out), nil) }
+    send(.resumable)
+    let directory = try OutputDirectory.begin(
+      out, fingerprint: fingerprint.journal, mode: mode, inputs: fingerprint.inputs, ranks: ranks)
+    return try directory.orAbandon {
+      let started = Date()
+      var (plan, findings) = try step.made(in: { try directory.workspace() }, self)
+      plan.recipe["fingerprint"] = fingerprint.json
+      let written = try write(plan, to: directory, since: started)
+      var report = Report(findings + [written])
+      // Where both have a fact by the same name, what was found is the one to tell.
+      report.json = Report([written] + findings).json
+      return (report, plan)
+    }
+  }
+
+  func executor(_ plan: CheckpointPlan) throws -> CheckpointExecutor {
+    try CheckpointExecutor(plan, tool: Self.tool, ranks: ranks)
+  }
+
+  /// Whether the run is a resumed one and `out` is the result already.
+  func isFinished(_ out: String, _ fingerprint: StepFingerprint) throws -> Bool {
+    guard mode.resume else { return false }
+    return try ranks.first {
+      try OutputDirectory.isComplete(out, inputs: fingerprint.files) {
+        $0.recipe["fingerprint"] == fingerprint.json
+      }
+    }
+  }
+
+  /// Writes `plan` to a directory that was begun; returns what to report.
+  func write(
+    _ plan: CheckpointPlan, to directory: OutputDirectory, since started: Date
+  ) throws -> Report {
+    let executor = try executor(plan)
+    let progress = progress("writing \(directory.path)", unit: .bytes)
+    // Summed once: a plan of 76 B parameters has tens of thousands of tensors, and as many blocks.
+    let bytes = plan.byteCount
+    let begun = Date()
+    try executor.write(to: directory) { progress.update(done: $0, total: bytes) }
+    progress.finish()
+    for note in plan.notes { self.note("note: \(note)") }
+    let summary = PlanSummary(plan, executor.files)
+    var json = summary.json
+    json["output"] = .string(directory.path)
+    json["seconds"] = .double(Date().timeIntervalSince(started))
+    return Report(
+      json: json,
+      text: "wrote \(directory.path): \(counted(plan.tensors.count, "tensor")), \(ByteSize(bytes)) "
+        + "in \(counted(executor.files.count, "file")), "
+        + speed(bytes, Date().timeIntervalSince(begun)))
+  }
+}

@@ -1,0 +1,57 @@
+public import StrictJSON
+public import TensorTypes
+import Verification
+
+/// What a step has to say when it is done, for programs and for people.
+public struct Report: Sendable {
+  /// The facts.
+  public var json: JSONObject
+  /// The same in words, some lines.
+  public var text: String
+  /// Whether nothing was done, as an earlier run had done all.
+  public var wasComplete = false
+  /// Whether what was checked is right.
+  public var passed = true
+
+  /// A report of the same facts twice.
+  public init(json: JSONObject, text: String) {
+    self.json = json
+    self.text = text
+  }
+
+  /// What every step says that finds its output finished.
+  static func alreadyComplete(_ out: String, _ json: JSONObject = JSONObject()) -> Report {
+    var json = json
+    json["output"] = .string(out)
+    var report = Report(json: json, text: "\(out) is already complete")
+    report.wasComplete = true
+    return report
+  }
+
+  /// The facts of several reports in one, their words one below the other.
+  init(_ parts: [Report], separator: String = "\n") {
+    json = parts.reduce(into: JSONObject()) { json, part in
+      for (key, value) in part.json.members { json[key] = value }
+    }
+    text = parts.map(\.text).filter { !$0.isEmpty }.joined(separator: separator)
+  }
+}
+
+extension JSONValue {
+  /// A measured number with two significant digits: more would be noise.
+  package static func rounded(_ value: Double) -> JSONValue { .number(scientific(value)) }
+
+  /// A measured number with some decimal places.
+  package static func rounded(_ value: Double, _ places: Int) -> JSONValue {
+    .number(fixed(value, places))
+  }
+}
+
+extension JSONObject {
+  /// This object with more members.
+  func merging(_ members: [(String, JSONValue)]) -> JSONObject {
+    var object = self
+    for (key, value) in members { object[key] = value }
+    return object
+  }
+}

@@ -1,0 +1,80 @@
+public import Conversion
+public import StepSettings
+
+/// One thing the program does to a checkpoint, with its settings.
+///
+/// A step is a value: what it reads and writes is given when it is run. Adding one is a file with a
+/// type that conforms, and a line in `Steps.all`, which makes it a step of recipes too.
+public protocol Step: Sendable {
+  /// Its settings.
+  associatedtype Keys: SettingKeys
+  /// Its name in recipes, in manifests and on the command line.
+  static var name: String { get }
+  /// What it was told.
+  var settings: Settings<Keys> { get }
+  /// The step with these settings.
+  init(_ settings: Settings<Keys>)
+}
+
+/// A step that makes a new checkpoint.
+public protocol CheckpointStep: Step {
+  /// Whether it learns from another model, in a recipe the source.
+  var learns: Bool { get }
+  /// Opens what is read and finds whatever can be found before anything is written.
+  ///
+  /// - Parameters:
+  ///   - subject: the checkpoint to start from.
+  ///   - teacher: the path of the model to learn from, where the step has a use for one; nil for none.
+  func prepare(
+    _ subject: Subject, teacher: String?, _ context: Context
+  ) throws -> any PreparedStep
+}
+
+/// A step that says something of a checkpoint and writes none.
+public protocol CheckStep: Step {
+  /// Looks at the checkpoint `path`, beside what it is compared with.
+  ///
+  /// - Parameter source: the path of the checkpoint it was made from; nil where that is not known.
+  func run(_ path: String, source: String?, _ context: Context) throws -> Report
+}
+
+/// A step whose inputs are open and fit its settings.
+public protocol PreparedStep {
+  /// What determines its result.
+  var fingerprint: StepFingerprint { get }
+  /// What it will write, as far as that is known before it has computed anything.
+  func planned() throws -> CheckpointPlan
+  /// What a dry run shows of it: the same, unless something short is measured for it first.
+  func shown() throws -> CheckpointPlan
+  /// What it would take; nil where that is nothing to speak of.
+  func prediction() throws -> Report?
+  /// Computes what has to be computed, and returns what is to be written and what was found.
+  ///
+  /// - Parameter workspace: makes the directory for files of its own, which a resumed run finds as
+  ///   the interrupted one left them.
+  func made(
+    in workspace: () throws -> String, _ context: Context
+  ) throws -> (plan: CheckpointPlan, findings: [Report])
+}
+
+extension CheckpointStep {
+  public var learns: Bool { false }
+}
+
+extension PreparedStep {
+  public func shown() throws -> CheckpointPlan { try planned() }
+
+  public func prediction() throws -> Report? { nil }
+}
+
+extension Step {
+  /// The step with the paths among its settings changed by `change`.
+  func resolvingTexts(_ change: (String) -> String) -> Self {
+    var settings = settings
+    settings.change("text") { $0.map(change) }
+    return Self(settings)
+  }
+
+  /// The paths of its texts.
+  var texts: [String] { settings.texts("text") }
+}

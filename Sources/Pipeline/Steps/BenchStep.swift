@@ -1,0 +1,72 @@
+import Kernels
+import Runtime
+public import StepSettings
+import StrictJSON
+import TensorTypes
+import Verification
+
+/// `bench`: speed of prefill and decoding.
+public struct BenchStep: CheckStep {
+  public static let name = "bench"
+  public let settings: Settings<BenchKeys>
+
+  public init(_ settings: Settings<BenchKeys>) { self.settings = settings }
+
+  /// The longest text that is measured.
+  private static let longest = 1 << 24
+
+  public func run(_ path: String, source: String?, _ context: Context) throws -> Report {
+    try settings.validate()
+    let lengths = try lengths(settings.prefill, option: "--prefill", from: 1)
+    let positions = try self.lengths(settings.at, option: "--at", from: 0)
+    let model = try RunnableModel(path, context).model
+    var probe = try SpeedProbe(model)
+    let prefills = try lengths.map { (tokens: $0, seconds: try probe.prefill($0)) }
+    let decodes = try positions.map { position in
+      (
+        at: position,
+        rate: Double(settings.decode) / (try probe.decode(settings.decode, at: position))
+      )
+    }
+    return report(prefills, decodes, stateBytes: probe.stateBytes)
+  }
+
+  /// The lengths in a list.
+  private func lengths(_ list: String, option: String, from least: Int) throws -> [Int] {
+    let lengths = try InputError.numbers(in: list, option: option)
+    guard lengths.allSatisfy((least...Self.longest).contains) else {
+      throw InputError.option(
+        option, value: list, expected: "lengths from \(least) to \(Self.longest)")
+    }
+    return lengths
+  }
+
+  private func report(
+    _ prefills: [(tokens: Int, seconds: Double)], _ decodes: [(at: Int, rate: Double)],
+    stateBytes: Int
+  ) -> Report {
+    var table = Table(rightAligned: [1, 2])
+    for (tokens, seconds) in prefills {
+      table.add("prefill", "\(tokens)", fixed(Double(tokens) / seconds, 1), "tokens/s")
+    }
+    for (at, rate) in decodes { table.add("decode at", "\(at)", fixed(rate, 1), "tokens/s") }
+    let peak = peakMemory()
+    let prefill: [JSONValue] = prefills.map {
+      [
+        "tokens": .int($0.tokens), "seconds": .double($0.seconds),
+        "tokensPerSecond": .double(Double($0.tokens) / $0.seconds),
+      ]
+    }
+    let decode: [JSONValue] = decodes.map {
+      ["at": .int($0.at), "tokensPerSecond": .double($0.rate)]
+    }
+    return Report(
+      json: [
+        "prefill": .array(prefill), "decode": .array(decode),
+        "stateBytes": .int(stateBytes), "peakBytes": .int(peak),
+        "blas": ["core": .string(BLAS.core), "library": .string(BLAS.library)],
+      ],
+      text: table.text + "\nstate \(ByteSize(stateBytes)), peak memory \(ByteSize(peak))"
+        + "\nOpenBLAS core \(BLAS.core)")
+  }
+}

@@ -1,0 +1,54 @@
+import Conversion
+import ModelFiles
+import Runtime
+import StepSettings
+import StrictJSON
+import TensorTypes
+import Verification
+
+/// How far a conversion to parallel branches starts from its source, with the sinks asked for and
+/// with others.
+struct BranchDistances {
+  private let distances: [(sinks: Int, distance: LogitDistance)]
+
+  /// Numbers of sinks whose distance from the source is printed for comparison.
+  private static let comparedSinks = [0, 4, 128]
+
+  /// Measures the conversion of `source` by `settings` on the probe text.
+  init(of source: ModelFile, settings: ConvertSettings, limits: Limits) throws {
+    let tokens = ProbeText.tokens(for: source)
+    let reference = try Model(
+      source.description, weights: source, residency: limits.measuring)
+    let counts = Set(Self.comparedSinks + [settings.intraLayer.sinks]).sorted()
+    distances = try counts.map { sinks in
+      var changed = settings
+      changed.intraLayer.sinks = sinks
+      let plan = try ConversionPlan.make(from: source, settings: changed)
+      let model = try Model(
+        plan.description, weights: PlannedWeights(plan), residency: limits.measuring)
+      return (sinks, try LogitDistance(of: model, from: reference, on: tokens))
+    }
+  }
+
+  /// As manifests record it.
+  var json: JSONObject {
+    let measured: [(String, JSONValue)] = distances.map { sinks, distance in
+      (
+        "\(sinks)",
+        ["largest": .rounded(distance.relative), "rms": .rounded(distance.rootMeanSquare)]
+      )
+    }
+    return JSONObject([("logit_error_by_sinks", .object(JSONObject(measured)))])
+  }
+
+  /// For people.
+  var text: String {
+    distances.map {
+      "with \(counted($0.sinks, "sink")) logits differ from the source's by at most "
+        + "\(scientific($0.distance.relative)) of the largest, "
+        + "\(scientific($0.distance.rootMeanSquare)) in root mean square"
+    }.joined(separator: "\n")
+      + "\nThis is the model as it starts; `verify --source` checks the mapping, with every layer as\n"
+      + "window attention, and finds it exact."
+  }
+}

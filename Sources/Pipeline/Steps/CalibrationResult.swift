@@ -1,0 +1,90 @@
+import Architectures
+import Foundation
+import Spiking
+import StrictJSON
+import TensorTypes
+
+extension SpikeCalibration.Result {
+  /// The result as the command line prints it with `--json` and manifests record it.
+  var json: JSONObject {
+    let total = total
+    var object = JSONObject([
+      ("channels", .int(total.channels)),
+      ("silent_share", .rounded(total.silentShare, 5)),
+      ("spikes_per_channel", .rounded(total.spikesPerChannel(.bitwise), 5)),
+      ("share_up_to_7", .rounded(total.share(upTo: 7), 5)),
+      ("largest_count", .int(total.maximum)),
+    ])
+    for definition in Sparsity.allCases {
+      object["sparsity_" + definition.rawValue.replacing("-", with: "_")] = .rounded(
+        total.sparsity(definition), 5)
+    }
+    for (key, value) in cost.json.members { object[key] = value }
+    object["idle_experts"] = .array(idleExperts.map { .string($0) })
+    return object
+  }
+
+  /// The result in words.
+  var text: String {
+    let total = total
+    var table = Table()
+    func percent(_ share: Double) -> String { "\(fixed(100 * share, 2))%" }
+    table.add("silent channels", percent(total.silentShare), "report: 18.4%")
+    table.add(
+      "spikes per channel", fixed(total.spikesPerChannel(.bitwise), 3),
+      "bitwise; report: 1.13")
+    table.add("|s| <= 7", percent(total.share(upTo: 7)), "report: 94.1%")
+    table.add("largest count", "\(total.maximum)")
+    for definition in Sparsity.allCases {
+      table.add(
+        "sparsity", percent(total.sparsity(definition)),
+        definition.text + (definition == .ownLength ? "; report: 69.15% by no stated one" : ""))
+    }
+    cost.add(to: &table)
+    if let ks = spiking.thresholds(of: { $0 != .rotatedQuery }) { table.add("k", ks) }
+    if let ks = spiking.thresholds(of: { $0 == .rotatedQuery }) { table.add("k of queries", ks) }
+    if !idleExperts.isEmpty {
+      table.add("no tokens", idleExperts.joined(separator: ", "), "use their layer's k")
+    }
+    return table.text
+  }
+}
+
+extension SpikingCost {
+  /// The cost as the command line prints it with `--json` and manifests record it.
+  var json: JSONObject {
+    var object = JSONObject([
+      ("perplexity_unspiked", .rounded(perplexity.unspiked, 4)),
+      ("perplexity_spiked", .rounded(perplexity.spiked, 4)),
+      ("kl", .rounded(divergence.mean, 5)),
+    ])
+    if divergence.standardError.isFinite {
+      object["kl_standard_error"] = .rounded(divergence.standardError, 5)
+      object["nll_increase_standard_error"] = .rounded(increase.standardError, 5)
+    }
+    return object
+  }
+
+  /// The cost in words.
+  var text: String {
+    var table = Table()
+    add(to: &table)
+    return table.text
+  }
+
+  /// Adds the rows of the cost to a table.
+  func add(to table: inout Table) {
+    func error(_ value: Double, _ decimals: Int) -> String {
+      value.isFinite ? " ± \(fixed(value, decimals))" : ""
+    }
+    table.add(
+      "KL", fixed(divergence.mean, 4) + error(divergence.standardError, 4),
+      "nats per token from the unspiked model, both with floating-point weights, on "
+        + "\(counted(tokens, "token")) of the samples")
+    let percent = 100 * (exp(increase.mean) - 1)
+    table.add(
+      "perplexity",
+      "\(percent < 0 ? "" : "+")\(fixed(percent, 2))\(error(100 * increase.standardError, 2))%",
+      "on the same few tokens; `evaluate` measures more")
+  }
+}

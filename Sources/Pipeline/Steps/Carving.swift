@@ -1,0 +1,81 @@
+import Architectures
+import Checkpoints
+import Conversion
+import Healing
+import ModelFiles
+import StepSettings
+import StrictJSON
+import TensorTypes
+
+/// The neurons of dense feed-forward parts divided among experts by what they do on a text, for
+/// `upcycle --carve`.
+struct Carving: PreparedStep {
+  private let settings: UpcycleSettings
+  private let file: ModelFile
+  /// The carved model.
+  private let target: ModelDescription
+  private let copies: PreparedCopies
+  private let tokens: [Int]
+
+  /// Throws what the division would, before anything is written.
+  init(
+    _ file: ModelFile, settings: UpcycleSettings, target: ModelDescription, copies: PreparedCopies
+  ) throws {
+    self.settings = settings
+    self.file = file
+    self.target = target
+    self.copies = copies
+    tokens = try file.tokens(of: settings.text, limit: settings.tokens)
+    _ = try carver(in: "")
+  }
+
+  var fingerprint: StepFingerprint {
+    StepFingerprint(
+      models: [("checkpoint", file)], tokens: tokens, settings: settings.fields,
+      texts: settings.text)
+  }
+
+  func planned() -> CheckpointPlan { copies.plan }
+
+  func made(
+    in workspace: () throws -> String, _ context: Context
+  ) throws -> (plan: CheckpointPlan, findings: [Report]) {
+    let carver = try carver(in: workspace())
+    let (routers, reports) = try context.layerByLayer(
+      "carving", line: \.line, finished: carver.finishedReports,
+      run: { try carver.run(progress: $0, report: $1) })
+    let record: JSONValue = [
+      "tokens": .int(tokens.count), "layers": .array(reports.compactMap(\.json)),
+    ]
+    var plan = try UpcyclePlan.make(
+      from: copies.dense, settings: settings, fitted: routers.views,
+      partition: NeuronPartition(recorded: ["fit": record]))
+    plan.recipe["fit"] = record
+    return try copies.measured(plan, context)
+  }
+
+  private func carver(in directory: String) throws -> ExpertCarver {
+    try ExpertCarver(
+      DescribedModel(file.description, weights: file), into: target, tokens: tokens,
+      settings: settings, directory: directory)
+  }
+}
+
+extension ExpertCarver.LayerReport {
+  /// One line for people; nil for a dense layer.
+  var line: String? {
+    guard !neurons.isEmpty, let least = tokens.min(), let most = tokens.max() else { return nil }
+    return "layer \(layer): \(least) to \(most) tokens per expert, error \(fixed(error, 4)) of the "
+      + "feed-forward part, \(fixed(fixedError, 4)) with as many neurons that are the same for all "
+      + "tokens, \(duration(seconds))"
+  }
+
+  /// The report as the manifest records it; nil for a dense layer.
+  var json: JSONValue? {
+    guard !neurons.isEmpty else { return nil }
+    return [
+      "layer": .int(layer), "tokens_per_expert": .ints(tokens), "error": .double(error),
+      "error_of_fixed_neurons": .double(fixedError), "neurons": .ints(neurons),
+    ]
+  }
+}

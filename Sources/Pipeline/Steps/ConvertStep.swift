@@ -1,0 +1,116 @@
+import Architectures
+import Checkpoints
+import Communication
+public import Conversion
+import Foundation
+import Healing
+import ModelFiles
+import Runtime
+public import StepSettings
+import StrictJSON
+import TensorTypes
+import Verification
+
+/// `convert`: a Transformer becomes a SpikingBrain checkpoint.
+public struct ConvertStep: CheckpointStep {
+  public static let name = "convert"
+  public let settings: ConvertSettings
+
+  public init(_ settings: ConvertSettings) { self.settings = settings }
+
+  public func prepare(
+    _ subject: Subject, teacher: String?, _ context: Context
+  ) throws -> any PreparedStep {
+    guard case .file(let source) = subject else {
+      throw ConversionError.notASource(
+        path: subject.file.path, modelType: subject.description.modelType)
+    }
+    guard case .auto(let count) = settings.attentionLayers else {
+      return PreparedConversion(
+        source: source, settings: settings,
+        plan: try ConversionPlan.make(from: source, settings: settings), limits: context.limits)
+    }
+    // Whatever else is wrong is found before the measurement, and before anything is written.
+    return PreparedChoice(
+      source: source, settings: settings, choice: try LayerChoice(count, settings, of: source),
+      context: context)
+  }
+}
+
+/// A conversion whose layers are known.
+private struct PreparedConversion: PreparedStep {
+  let source: ModelFile
+  let settings: ConvertSettings
+  let plan: CheckpointPlan
+  let limits: Limits
+
+  var fingerprint: StepFingerprint {
+    StepFingerprint(models: [("source", source)], settings: settings.fields)
+  }
+
+  func planned() -> CheckpointPlan { plan }
+
+  func made(
+    in workspace: () throws -> String, _ context: Context
+  ) throws -> (plan: CheckpointPlan, findings: [Report]) {
+    guard settings.layout == .intraLayer else { return (plan, []) }
+    var plan = plan
+    // What was measured goes into the manifest, which the first process writes.
+    let distances = try context.ranks.together {
+      context.ranks.isFirst
+        ? try BranchDistances(of: source, settings: settings, limits: limits) : nil
+    }
+    guard let distances else { return (plan, []) }
+    plan.measurements = distances.json
+    return (plan, [Report(json: ["measured": .object(distances.json)], text: distances.text)])
+  }
+}
+
+/// A conversion that first measures which layers keep window attention.
+///
+/// The plan then holds the list that was found, and the measurement as a record: what reads the
+/// manifest later needs no text.
+private struct PreparedChoice: PreparedStep {
+  let source: ModelFile
+  let settings: ConvertSettings
+  let choice: LayerChoice
+  let context: Context
+
+  var fingerprint: StepFingerprint {
+    StepFingerprint(
+      models: [("source", source)], tokens: choice.tokens, settings: settings.fields,
+      texts: settings.text)
+  }
+
+  /// Which layers are chosen changes nothing in a plan's counts, so that the first ones stand for
+  /// them.
+  func planned() throws -> CheckpointPlan { try choice.anyPlan(source) }
+
+  /// A dry run measures too, with the streams in a temporary directory.
+  func shown() throws -> CheckpointPlan {
+    let directory = FileManager.default.temporaryDirectory
+      .appendingPathComponent("spikingbrain-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: directory) }
+    return try measured(in: { directory.path })
+  }
+
+  private func measured(in workspace: () throws -> String) throws -> CheckpointPlan {
+    let selection = try context.ranks.first {
+      let progress = context.progress("measuring layers")
+      defer { progress.finish() }
+      let scores = try choice.ranking(source, directory: workspace()).scores {
+        progress.update(share: $0)
+      }
+      return choice.selection(scores)
+    }
+    return try selection.plan(source, settings)
+  }
+
+  func made(
+    in workspace: () throws -> String, _ context: Context
+  ) throws -> (plan: CheckpointPlan, findings: [Report]) {
+    let plan = try measured(in: workspace)
+    return (plan, plan.rankingText.map { [Report(json: JSONObject(), text: $0)] } ?? [])
+  }
+}

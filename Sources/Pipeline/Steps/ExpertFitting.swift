@@ -1,0 +1,115 @@
+import Architectures
+import Checkpoints
+import Communication
+import Conversion
+import Foundation
+import Healing
+import ModelFiles
+import StepSettings
+import StrictJSON
+import TensorTypes
+
+/// Routers made from a text, and experts refitted on it, for `upcycle --router clustered`.
+struct ExpertFitting: PreparedStep {
+  private let settings: UpcycleSettings
+  private let file: ModelFile
+  private let teacher: ModelFile?
+  private let copies: PreparedCopies
+  private let tokens: [Int]
+
+  /// Throws what the fit would, before anything is written.
+  init(
+    _ file: ModelFile, teacher: ModelFile?, settings: UpcycleSettings, plan: CheckpointPlan,
+    copies: PreparedCopies, _ context: Context
+  ) throws {
+    try teacher?.requireSound()
+    self.settings = settings
+    self.file = file
+    self.teacher = teacher
+    self.copies = copies
+    tokens = try file.tokens(of: settings.text, limit: settings.tokens)
+    let rehearsal = try fitter(plan, in: FileManager.default.temporaryDirectory.path)
+    if let limit = context.limits.memory, rehearsal.refitBytes > limit.bytes {
+      throw HealingError.refitMemory(needed: ByteSize(rehearsal.refitBytes), limit: limit)
+    }
+  }
+
+  var fingerprint: StepFingerprint {
+    StepFingerprint(
+      models: [("checkpoint", file)] + (teacher.map { [("teacher", $0)] } ?? []), tokens: tokens,
+      settings: settings.fields, texts: settings.text)
+  }
+
+  func planned() -> CheckpointPlan { copies.plan }
+
+  func made(
+    in workspace: () throws -> String, _ context: Context
+  ) throws -> (plan: CheckpointPlan, findings: [Report]) {
+    let fitter = try fitter(copies.plan, in: workspace())
+    let (tensors, reports) = try context.layerByLayer(
+      "fitting experts", line: \.line, finished: fitter.finishedReports,
+      run: { try fitter.run(progress: $0, report: $1) })
+    var record = JSONObject([
+      ("tokens", .int(tokens.count)), ("layers", .array(reports.map(\.json))),
+    ])
+    var views = tensors.views
+    let divergences = try context.ranks.first {
+      try fitter.divergences().map { [$0.before, $0.after] }
+    }
+    if let before = divergences?[0], let after = divergences?[1] {
+      record["kl_before"] = .double(before)
+      record["kl_after"] = .double(after)
+      record["kept"] = .bool(after < before)
+      context.note(
+        "held-out divergence from the teacher \(fixed(before, 4)) -> \(fixed(after, 4))"
+          + (after < before ? "" : ", not better, so the experts stay copies"))
+      // Errors layer by layer may fall while the predictions get worse.
+      if !(after < before) { views = views.filter { $0.key.role == .router } }
+    }
+    var plan = try UpcyclePlan.make(from: copies.dense, settings: settings, fitted: views)
+    plan.recipe["fit"] = .object(record)
+    return try copies.measured(plan, context)
+  }
+
+  private func fitter(_ plan: CheckpointPlan, in directory: String) throws -> ExpertFitter {
+    try ExpertFitter(
+      DescribedModel(plan.description, weights: PlannedWeights(plan)),
+      from: DescribedModel(file.description, weights: file),
+      teacher: teacher.map { DescribedModel($0.description, weights: $0) }, tokens: tokens,
+      settings: settings, directory: directory)
+  }
+}
+
+extension ExpertFitter.LayerReport {
+  /// One line for people; nil for a dense layer.
+  var line: String? {
+    guard let least = tokens.min(), let most = tokens.max() else { return nil }
+    var text = "layer \(layer): \(least) to \(most) tokens per expert"
+    if let before, let after { text += ", error \(fixed(before, 4)) -> \(fixed(after, 4))" }
+    if let drift, let sink { text += ", drift \(fixed(drift, 4)), sink \(fixed(sink, 3))" }
+    if !few.isEmpty { text += ", too few tokens for expert \(Self.list(few))" }
+    if !kept.isEmpty { text += ", no better than the copy: expert \(Self.list(kept))" }
+    return text + ", " + duration(seconds)
+  }
+
+  /// The report as the manifest records it.
+  var json: JSONValue {
+    var object = JSONObject([("layer", .int(layer))])
+    if !tokens.isEmpty { object["tokens_per_expert"] = .ints(tokens) }
+    if let before, let after {
+      object["error_before"] = .double(before)
+      object["error_after"] = .double(after)
+    }
+    if !few.isEmpty { object["too_few_tokens"] = .ints(few) }
+    if !kept.isEmpty { object["not_better"] = .ints(kept) }
+    if let drift, let sink {
+      object["drift"] = .double(drift)
+      object["sink"] = .double(sink)
+    }
+    return .object(object)
+  }
+
+  private static func list(_ experts: [Int]) -> String {
+    experts.map(String.init).joined(separator: ", ")
+  }
+}

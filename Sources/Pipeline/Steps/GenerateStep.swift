@@ -1,0 +1,76 @@
+import Architectures
+import Checkpoints
+import Foundation
+import ModelFiles
+import Runtime
+public import StepSettings
+import StrictJSON
+import TensorTypes
+import Tokenization
+
+/// `generate`: runs a model, source or converted.
+public struct GenerateStep: Sendable {
+  /// What it was told.
+  public let settings: Settings<GenerateKeys>
+
+  /// A generation by these settings.
+  public init(_ settings: Settings<GenerateKeys>) { self.settings = settings }
+
+  /// Continues the prompt with the checkpoint `path`.
+  ///
+  /// - Parameter emit: is given the text as it comes, and says whether to go on.
+  public func run(
+    _ path: String, _ context: Context, emit: (String) -> Bool
+  ) throws -> Report {
+    try settings.validate()
+    let runnable = try RunnableModel(path, context)
+    let saved = settings.saveState.map {
+      FloatTensorFile(
+        path: $0, kind: .state, force: context.mode.force, inputs: runnable.file.inputs)
+    }
+    try saved?.requireReplaceable()
+    let tokenizer = try runnable.file.tokenizer.load()
+    let resumed = try settings.state.map { try StateFile.read($0, for: runnable.file) }
+    let ids = try promptTokens(tokenizer, runnable, continues: resumed != nil)
+    try runnable.model.description.requireRows(for: ids, text: tokenizer.token(of:))
+    var generation = Generation(
+      model: runnable.model, state: resumed ?? DecodingState(for: runnable.model.description),
+      sampler: Sampler(
+        temperature: settings.temperature, topP: settings.topP, seed: settings.seed),
+      endTokens: try runnable.file.endTokens())
+    var decoder = StreamingDecoder(tokenizer)
+    let started = Date()
+    var text = ""
+    let generated = try generation.run(prompt: ids, maxTokens: settings.maxTokens) { token in
+      let piece = decoder.append(token)
+      text += piece
+      // Nobody reads on, and there is nothing else to go on for.
+      return emit(piece) || settings.saveState != nil
+    }
+    let rest = decoder.finish()
+    text += rest
+    _ = emit(rest)
+    let seconds = Date().timeIntervalSince(started)
+    if let saved { try StateFile.write(generation.state, of: runnable.file, to: saved) }
+    let rate = fixed(Double(generated.count) / max(seconds, 1e-3), 1)
+    return Report(
+      json: [
+        "prompt_tokens": .ints(ids), "tokens": .ints(generated), "text": .string(text),
+        "seconds": .double(seconds),
+      ], text: "(\(counted(generated.count, "token")), \(rate)/s with the prompt)")
+  }
+
+  private func promptTokens(
+    _ tokenizer: Tokenizer, _ runnable: RunnableModel, continues: Bool
+  ) throws -> [Int] {
+    guard settings.chat else {
+      // A continued text has its BOS already.
+      let ids = tokenizer.encode(settings.prompt, addSpecialTokens: !continues)
+      if ids.isEmpty { throw InputError.option("--prompt", value: "empty", expected: "a text") }
+      return ids
+    }
+    let rendered = try runnable.file.tokenizer.chatTemplate()
+      .render([ChatMessage(role: "user", content: settings.prompt)], addGenerationPrompt: true)
+    return tokenizer.encode(rendered, addSpecialTokens: false)
+  }
+}

@@ -1,0 +1,204 @@
+import Architectures
+import Checkpoints
+import Communication
+public import Conversion
+import Foundation
+import Healing
+import ModelFiles
+public import StepSettings
+import StrictJSON
+import TensorTypes
+
+/// `heal`: refits the linear layers of a conversion against its source.
+public struct HealStep: CheckpointStep {
+  public static let name = "heal"
+  public let settings: HealSettings
+
+  public init(_ settings: HealSettings) { self.settings = settings }
+
+  public var learns: Bool { true }
+
+  public func prepare(
+    _ subject: Subject, teacher: String?, _ context: Context
+  ) throws -> any PreparedStep {
+    guard let teacher else { throw InputError.needsTeacher }
+    return try PreparedHealing(subject, teacher: ModelFile.open(teacher), settings, context)
+  }
+}
+
+/// A healing whose inputs fit each other and the limits.
+private struct PreparedHealing: PreparedStep {
+  private let settings: HealSettings
+  private let subject: Subject
+  private let teacher: ModelFile
+  private let model: DescribedModel
+  private let tokens: [Int]
+  private let context: Context
+
+  init(
+    _ subject: Subject, teacher: ModelFile, _ settings: HealSettings, _ context: Context
+  ) throws {
+    self.settings = settings
+    self.teacher = teacher
+    self.context = context
+    let path = subject.file.path
+    var subject = subject
+    if case .file(let file) = subject {
+      try file.requireSound()
+      if let window = settings.window {
+        guard let changed = file.withWindow(window) else {
+          throw HealingError.noWindow(path: path)
+        }
+        subject = .file(changed)
+      }
+    }
+    self.subject = subject
+    try teacher.requireSound()
+    guard Healer.heals(subject.description, settings) else {
+      throw HealingError.nothingToHeal(path: path)
+    }
+    tokens = try subject.file.tokens(of: settings.text, limit: settings.tokens)
+    model = DescribedModel(subject.description, weights: try subject.weights())
+    // Nothing is touched before the inputs have been found to fit.
+    let (stage, needed) = try rehearsal().memoryNeeded()
+    if let limit = context.limits.memory, needed > limit.bytes {
+      throw HealingError.memory(stage: stage, needed: ByteSize(needed), limit: limit)
+    }
+    // A model that was converted from other weights heals towards the wrong ones.
+    if case .file(let file) = subject, let manifest = try Manifest(ifIn: file.path),
+      manifest.steps.count == 1, manifest.source != .object(teacher.summary)
+    {
+      context.note(
+        "note: by its manifest, \(file.path) was not made from \(teacher.path)")
+    }
+    guard subject.file.fingerprint != teacher.fingerprint else {
+      throw InputError.ownTeacher(path: path)
+    }
+    if subject.description.layers == teacher.description.layers {
+      context.note(
+        "note: the teacher has the same layers as the checkpoint, so that there is little to learn "
+          + "from it; --teacher is the source the checkpoint was converted from")
+    }
+  }
+
+  var fingerprint: StepFingerprint {
+    StepFingerprint(
+      models: [("checkpoint", subject.file), ("teacher", teacher)], tokens: tokens,
+      settings: settings.fields, texts: settings.text,
+      // Every process goes on with the streams that it has.
+      others: context.ranks.size > 1 ? ["processes": "\(context.ranks.size)"] : [:])
+  }
+
+  func planned() throws -> CheckpointPlan {
+    switch subject {
+    case .file(let file): try plan(file)
+    // What healing replaces has the shapes and types of what was there.
+    case .planned(let plan, _): plan
+    }
+  }
+
+  func prediction() throws -> Report? {
+    let estimate = try estimate(rehearsal())
+    return Report(
+      json: ["predicted_seconds": .double(estimate.seconds), "steps": .int(estimate.steps)],
+      text: estimate.text)
+  }
+
+  func made(
+    in workspace: () throws -> String, _ context: Context
+  ) throws -> (plan: CheckpointPlan, findings: [Report]) {
+    guard case .file(let file) = subject else { throw HealingError.nothingToHeal(path: "") }
+    let healer = try healer(in: workspace())
+    let started = Date()
+    let estimate = try estimate(healer)
+    context.note(estimate.text)
+    let (tensors, reports, distilled) = try heal(healer, estimate, context)
+    let warnings = reports.worse.map { [$0] } ?? []
+    let plan = try plan(
+      file, replacing: tensors.views, notes: warnings.map { "warning: \($0)" },
+      recipe: JSONObject([
+        ("step", "heal"),
+        ("settings", .object(JSONObject(strings: settings.fields))),
+        ("tokens", .int(tokens.count)),
+        // So that `verify` can still tell where the other tensors are from.
+        ("of", try Manifest(ifIn: file.path)?.recipe ?? .null),
+        ("layers", .array(reports.map(\.json))),
+        ("distillation", distilled?.json ?? .null),
+      ]))
+    let healed =
+      settings.method == .none
+      ? (tensors.views.isEmpty ? "nothing" : "end to end")
+      : counted(reports.count { $0.after != nil }, "layer")
+    let finding = Report(
+      json: [
+        "predicted_seconds": .double(estimate.seconds), "layers": .array(reports.map(\.json)),
+        "warnings": .array(warnings.map { .string($0) }),
+      ], text: "healed \(healed) in \(duration(Date().timeIntervalSince(started)))")
+    return (plan, [finding])
+  }
+
+  /// Runs both stages, with their progress and a line for each layer.
+  private func heal(
+    _ healer: Healer, _ estimate: Healer.Estimate, _ context: Context
+  ) throws -> (HealedTensors, [Healer.LayerReport], Healer.DistillReport?) {
+    var reports = try healer.finishedReports()
+    let progress = context.progress("healing")
+    defer { progress.finish() }
+    let depth = model.description.layers.count
+    let schedule = healer.schedule(estimate)
+    func show(after layers: Int) {
+      progress.update(
+        share: schedule.share(layers: Double(layers)),
+        detail: "layer \(min(layers, depth - 1)) of \(depth)")
+    }
+    // What an interrupted run finished is there from the start.
+    show(after: reports.count)
+    let healed = try healer.run { layer, share, error in
+      progress.update(
+        share: schedule.share(layers: Double(layer) + share),
+        detail: "layer \(layer) of \(depth), error \(fixed(error, 3))")
+    } report: { report in
+      reports.append(report)
+      if settings.method != .none { context.note(report.line) }
+      show(after: report.layer + 1)
+    }
+    progress.begin()
+    let (tensors, distilled) = try healer.distill(healed) { share, divergence in
+      progress.update(
+        share: schedule.share(secondStage: share),
+        detail: "second stage, divergence \(fixed(divergence, 4))")
+    }
+    if let distilled { context.note(distilled.line) }
+    return (tensors, reports, distilled)
+  }
+
+  /// What the healing takes; throws when that is more than it may.
+  private func estimate(_ healer: Healer) throws -> Healer.Estimate {
+    let estimate = try healer.estimate()
+    if let limit = settings.timeLimit, estimate.seconds > 60 * limit {
+      throw InputError.timeLimit(minutes: limit, needed: duration(estimate.seconds))
+    }
+    return estimate
+  }
+
+  private func healer(in directory: String) throws -> Healer {
+    try Healer(
+      model: model.description, weights: model.weights, teacher: teacher.description,
+      teacherWeights: teacher, tokens: tokens, settings: settings, directory: directory,
+      memory: context.limits.memory?.bytes, ranks: context.ranks)
+  }
+
+  /// A healer that writes nothing.
+  private func rehearsal() throws -> Healer {
+    try healer(in: FileManager.default.temporaryDirectory.path)
+  }
+
+  private func plan(
+    _ file: ModelFile, replacing tensors: [TensorAddress: TensorView] = [:], notes: [String] = [],
+    recipe: JSONObject = JSONObject()
+  ) throws -> CheckpointPlan {
+    try ReplacementPlan.make(
+      from: file, replacing: tensors, by: .healed, recipe: recipe,
+      shardSize: ByteSize(5_000_000_000), notes: notes, reports: [])
+  }
+}

@@ -1,0 +1,77 @@
+import Foundation
+import Kernels
+package import Runtime
+import TensorTypes
+import Verification
+
+/// Measures how fast a model runs, after a check that it runs right.
+package struct SpeedProbe {
+  private let model: Model
+  /// The largest decoding state there was, in bytes.
+  package private(set) var stateBytes = 0
+
+  /// A probe of `model`; throws when prefill and decoding do not agree.
+  package init(_ model: Model) throws {
+    let check = try SelfCheck.run(model)
+    guard check.outcome != .failed else { throw BenchError.checkFailed(check.detail) }
+    self.model = model
+  }
+
+  /// Seconds for reading a prompt of `length` tokens.
+  package mutating func prefill(_ length: Int) throws -> Double {
+    var state = DecodingState(for: model.description)
+    let tokens = SelfCheck.tokens(model, count: length)
+    defer { stateBytes = max(stateBytes, state.byteCount) }
+    return try timed { _ = try model.extend(&state, with: tokens) }
+  }
+
+  /// Seconds for decoding `count` tokens after a text of `position` tokens.
+  package mutating func decode(_ count: Int, at position: Int) throws -> Double {
+    var state = DecodingState(for: model.description)
+    if position > 0 {
+      _ = try model.extend(&state, with: SelfCheck.tokens(model, count: position))
+    }
+    let tokens = SelfCheck.tokens(model, count: count)
+    defer { stateBytes = max(stateBytes, state.byteCount) }
+    return try timed {
+      for token in tokens {
+        let hidden = try model.extend(&state, with: [token])
+        _ = try model.logits(hidden, rows: 0..<1)
+      }
+    }
+  }
+
+  private func timed(_ body: () throws -> Void) rethrows -> Double {
+    let started = DispatchTime.now().uptimeNanoseconds
+    try body()
+    return Double(DispatchTime.now().uptimeNanoseconds - started) * 1e-9
+  }
+}
+
+/// The processor's name, and how many threads and which instructions the kernels use.
+package func machine() -> String {
+  let lines = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8))?.split(
+    separator: "\n")
+  let name = lines?.first { $0.hasPrefix("model name") }?.split(separator: ":").last
+  return "\(name?.trimmingCharacters(in: .whitespaces) ?? "unknown processor"), "
+    + "\(Parallel.threadCount) thread(s), \(InstructionSet.current)"
+}
+
+/// The most resident memory this process has had, in bytes.
+func peakMemory() -> Int {
+  var usage = rusage()
+  getrusage(Int32(RUSAGE_SELF.rawValue), &usage)
+  return usage.ru_maxrss * 1024
+}
+
+/// Why no speed is printed.
+enum BenchError: ReportableError {
+  case checkFailed(String)
+
+  var what: String {
+    switch self {
+    case .checkFailed(let detail): "no figures, because the check failed: \(detail)"
+    }
+  }
+  var exitCode: Int32 { 1 }
+}

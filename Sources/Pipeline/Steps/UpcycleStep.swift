@@ -1,0 +1,132 @@
+import Architectures
+import Checkpoints
+import Communication
+public import Conversion
+import ModelFiles
+import Runtime
+public import StepSettings
+import StrictJSON
+import TensorTypes
+import Verification
+
+/// `upcycle`: dense feed-forward parts become experts.
+public struct UpcycleStep: CheckpointStep {
+  public static let name = "upcycle"
+  public let settings: UpcycleSettings
+
+  public init(_ settings: UpcycleSettings) { self.settings = settings }
+
+  public var learns: Bool { settings.router == .clustered }
+
+  public func prepare(
+    _ subject: Subject, teacher: String?, _ context: Context
+  ) throws -> any PreparedStep {
+    if let teacher, !learns {
+      throw InputError.option("--teacher", value: teacher, expected: "only with --router clustered")
+    }
+    let dense = try subject.dense()
+    let plan = try UpcyclePlan.make(from: dense, settings: settings)
+    let copies = PreparedCopies(
+      subject: subject, dense: dense, settings: settings, plan: plan, limits: context.limits)
+    // Nothing is fitted to weights that are not there yet.
+    guard settings.readsText, case .file(let file) = subject else { return copies }
+    guard settings.carve == nil else {
+      return try Carving(file, settings: settings, target: plan.description, copies: copies)
+    }
+    return try ExpertFitting(
+      file, teacher: teacher.map { try ModelFile.open($0) }, settings: settings, plan: plan,
+      copies: copies, context)
+  }
+}
+
+/// An upcycling whose experts are scaled copies, or whatever a fit has made of them.
+struct PreparedCopies: PreparedStep {
+  let subject: Subject
+  let dense: DenseModel
+  let settings: UpcycleSettings
+  let plan: CheckpointPlan
+  let limits: Limits
+
+  var fingerprint: StepFingerprint {
+    StepFingerprint(models: [("checkpoint", subject.file)], settings: settings.fields)
+  }
+
+  func planned() -> CheckpointPlan { plan }
+
+  func made(
+    in workspace: () throws -> String, _ context: Context
+  ) throws -> (plan: CheckpointPlan, findings: [Report]) {
+    try measured(plan, context)
+  }
+
+  /// `plan` with its distance from the dense model, which is measured before anything is written.
+  func measured(
+    _ plan: CheckpointPlan, _ context: Context
+  ) throws -> (plan: CheckpointPlan, findings: [Report]) {
+    var plan = plan
+    // What was measured goes into the manifest, which the first process writes.
+    let measured = try context.ranks.together {
+      context.ranks.isFirst ? try measure(plan) : nil
+    }
+    guard let measured else { return (plan, []) }
+    plan.measurements = measured.json
+    return (plan, [Report(json: ["measured": .object(measured.json)], text: measured.text)])
+  }
+
+  /// What was measured on the probe text.
+  private struct Measured {
+    var distance: LogitDistance
+    var routerError: Double
+
+    var json: JSONObject {
+      var object = JSONObject([
+        ("probe_tokens", .int(distance.tokens)),
+        ("largest_relative_logit_error", .rounded(distance.relative)),
+        ("rms_relative_logit_error", .rounded(distance.rootMeanSquare)),
+        ("largest_by_router", .rounded(routerError)),
+      ])
+      if let load = distance.load {
+        object["tokens_per_expert"] = .ints([load.lowerBound, load.upperBound])
+      }
+      return object
+    }
+
+    var text: String {
+      var text =
+        "logits differ from the dense model's by at most \(scientific(distance.relative)) of "
+        + "the largest, \(scientific(distance.rootMeanSquare)) in root mean square "
+        + "(\(counted(distance.tokens, "token")))"
+      if routerError > 0 {
+        text += "; the router alone causes \(scientific(routerError))"
+      }
+      if let load = distance.load {
+        text += "\neach expert was sent \(load.lowerBound) to \(load.upperBound) of them"
+      }
+      return text
+    }
+  }
+
+  /// Runs the planned model against the dense one, and against itself with even routers.
+  private func measure(_ plan: CheckpointPlan) throws -> Measured {
+    func model(_ plan: CheckpointPlan) throws -> Model {
+      try Model(plan.description, weights: PlannedWeights(plan), residency: limits.measuring)
+    }
+    let file = subject.file
+    let tokens = ProbeText.tokens(for: file)
+    let original = try Model(file.description, weights: file, residency: limits.measuring)
+    let upcycled = try model(plan)
+    let distance = try LogitDistance(of: upcycled, from: original, on: tokens)
+    var byRouter = 0.0
+    if case .random = settings.router {
+      var even = settings
+      even.router = .zero
+      let reference = try model(UpcyclePlan.make(from: dense, settings: even))
+      byRouter = try LogitDistance(of: upcycled, from: reference, on: tokens).relative
+    }
+    guard byRouter <= settings.tolerance else {
+      throw ConversionError.routerTooFar(
+        router: "\(settings.router)", error: byRouter, tolerance: settings.tolerance)
+    }
+    return Measured(distance: distance, routerError: byRouter)
+  }
+}

@@ -1,0 +1,97 @@
+/// What `verify` may be told.
+public typealias VerifySettings = Settings<VerifyKeys>
+
+/// The settings of `verify`.
+public struct VerifyKeys: SettingKeys {
+  /// How deep to look.
+  public let level = Setting("level", VerificationLevel.logits, "How deep to look.")
+  /// A text whose perplexity is measured; nil for none.
+  public let text = Setting<String?>.file("text", "A text, for --level quality.")
+
+  /// The declarations.
+  public static let keys = VerifyKeys()
+
+  public static let rules: [SettingRule<VerifyKeys>] = [
+    SettingRule(\.level, "--text FILE beside it") { $0.level != .quality || $0.text != nil }
+  ]
+}
+
+/// How deep `verify` looks; levels are cumulative.
+public enum VerificationLevel: String, Sendable, CaseIterable, Comparable, SettingValue {
+  case structure, hashes, values, logits, quality
+
+  /// Later levels include earlier ones.
+  public static func < (left: VerificationLevel, right: VerificationLevel) -> Bool {
+    (allCases.firstIndex(of: left) ?? 0) < (allCases.firstIndex(of: right) ?? 0)
+  }
+}
+
+/// What `evaluate` may be told.
+public typealias EvaluateSettings = Settings<EvaluateKeys>
+
+/// The settings of `evaluate`.
+public struct EvaluateKeys: SettingKeys {
+  /// The text file.
+  public let text = Setting(
+    "text", "", "A UTF-8 text file.", expected: "a file", valueName: "file", isRequired: true,
+    shownDefault: ""
+  ) { !$0.isEmpty }
+  /// Tokens per segment.
+  public let context = Setting(
+    "context", 1024, in: 2...1 << 40, "Tokens per segment.", expected: "at least 2")
+  /// Most tokens of the text; nil for all.
+  public let tokens = Setting<Int?>(
+    "tokens", none: "all", "Use only the first tokens of the text.", expected: "at least 2"
+  ) { $0 >= 2 }
+  /// What is switched off; nil for nothing.
+  public let ablate = Setting<String?>(
+    "ablate", none: "none",
+    """
+    Switch something off: state[:N] empties every linear state each N tokens, attention removes the \
+    output of softmax attention, linear that of linear attention.
+    """, expected: "state, state:N, attention or linear", valueName: "what")
+  /// Whether it is evaluated again with states emptied.
+  public let memory = Setting(
+    "memory", false,
+    """
+    Evaluate again with every linear state emptied each 1, 16, 64, 256, … tokens. The effective memory \
+    is the least of these from which on the mean NLL changes by at most two standard errors (over \
+    segments) or by less than 0.001 nats.
+    """)
+  /// What is recalled of random spans, instead of the perplexity.
+  public let recall = RecallKeys()
+
+  /// The declarations.
+  public static let keys = EvaluateKeys()
+
+  public static let rules: [SettingRule<EvaluateKeys>] = [
+    SettingRule(\.ablate, saying: { "not together with \($0.memory ? "--memory" : "--recall")" }) {
+      $0.ablate == nil || !$0.memory && $0.recall.trials == nil
+    },
+    SettingRule(\.recall.trials, "not together with --memory") {
+      !$0.memory || $0.recall.trials == nil
+    },
+  ]
+}
+
+/// The settings of recall.
+public struct RecallKeys: SettingKeys {
+  /// Trials; nil where recall is not measured.
+  public let trials = Setting<Int?>(
+    "recall", none: "none",
+    """
+    Instead of the perplexity: in this many trials, the log-probability of a random span's copy, minus \
+    that with every linear state emptied each 256 tokens (or each window, if smaller).
+    """, expected: "2 to 1048576", valueName: "trials"
+  ) { (2...1 << 20).contains($0) }
+  /// Tokens of the span.
+  public let span = Setting("recall-span", 64, in: 2...65_536, "Tokens of the span.")
+  /// Tokens from the span's start to its copy's.
+  public let distance = Setting(
+    "recall-distance", 1024, in: 2...1 << 24, "Tokens from the span's start to its copy's.")
+  /// Seed of the spans and their places.
+  public let seed = Setting.seed("Seed of the spans and their places.")
+
+  /// The declarations.
+  public static let keys = RecallKeys()
+}

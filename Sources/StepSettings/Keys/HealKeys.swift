@@ -1,0 +1,111 @@
+public import Architectures
+
+/// What `heal` may be told.
+public typealias HealSettings = Settings<HealKeys>
+
+/// The settings of `heal`.
+public struct HealKeys: SettingKeys {
+  /// Calibration texts, in order.
+  public let text = Setting.texts("Calibration texts.", isRequired: true)
+  /// Tokens of the texts that are used.
+  public let tokens = Setting.tokens(131_072)
+  /// Tokens per segment; each starts from an empty state.
+  public let context = Setting.context(512, "Tokens per segment.")
+  /// The sliding window of the healed model; nil keeps that of the checkpoint.
+  public let window = Setting<Int?>(
+    "window", none: "keep", "Sliding window of the healed model; keep: the checkpoint's.",
+    expected: "keep or 1 to \(Configuration.largestDimension)", valueName: "tokens"
+  ) { (1...Configuration.largestDimension).contains($0) }
+  /// Which parts of the refit are run.
+  public let method = Setting("method", HealMethod.both, "How each layer is refitted.")
+  /// Gradient steps per layer.
+  public let steps = Setting(
+    "steps", 400, in: 0...1 << 24, "Gradient steps per layer.", expected: "0 or more")
+  /// Segments per gradient step.
+  public let batch = Setting("batch", 4, in: 1...65_536, "Segments per gradient step.")
+  /// Peak learning rate of the projections; gates and norms learn four times as fast.
+  public let learningRate = Setting(
+    "learning-rate", 5e-3, "Peak learning rate of the projections.", expected: "more than 0, to 1"
+  ) { $0 > 0 && $0 <= 1 }
+  /// Where the biases of the decay gates start: -3 is a memory of about 5 tokens.
+  public let gateBias = Setting(
+    "gate-bias", -3.0, in: Limits.gateBias, "Where the biases of the decay gates start.",
+    expected: "-1000 to 1000")
+  /// Weight of a segment's first token, which carries the attention sink.
+  public let sinkWeight = Setting(
+    "sink-weight", 32.0, "Weight of the first token, which carries the attention sink.",
+    expected: "more than 0, to 1e6"
+  ) { $0 > 0 && $0 <= 1e6 }
+  /// Seed of the batches.
+  public let seed = Setting.seed("Seed of the batches.")
+  /// Gradient steps of the second stage, which trains all layers together towards the source's
+  /// logits; 0 leaves it out.
+  public let distillSteps = Setting(
+    "distill-steps", 0, in: 0...1 << 24,
+    """
+    Gradient steps of a second stage, which trains through the whole model towards the source's logits.
+    """, expected: "0 or more")
+  /// Peak learning rate of the second stage.
+  public let distillLearningRate = Setting(
+    "distill-learning-rate", 1e-3, "Peak learning rate of the second stage.",
+    expected: "more than 0, to 1"
+  ) { $0 > 0 && $0 <= 1 }
+  /// What the second stage trains.
+  public let distillScope = Setting(
+    "distill-scope", DistillScope.linear,
+    "What the second stage trains: linear attention, all attention, or the experts' down projections."
+  )
+  /// What matrix products round their operands to.
+  public let precision = Setting(
+    "precision", ProductPrecision.bfloat16,
+    "What matrix products round their operands to, where the processor gains from it.")
+  /// Most minutes to spend; gradient steps are shortened to fit.
+  public let timeLimit = Setting<Double?>(
+    "time-limit", none: "none", "Most minutes to spend.", expected: "more than 0 minutes",
+    valueName: "minutes", isRecorded: false
+  ) { $0 > 0 }
+
+  /// The declarations.
+  public static let keys = HealKeys()
+
+  public static let rules: [SettingRule<HealKeys>] = [
+    SettingRule(\.method, "ridge, gradient or both, or distill-steps") {
+      $0.method != .none || $0.distillSteps > 0
+    },
+    SettingRule(
+      \.timeLimit, "none with method none: distill-steps say how long the second stage is"
+    ) { $0.method != .none || $0.timeLimit == nil },
+    SettingRule(\.text, "at least one file") { !$0.text.isEmpty },
+  ]
+}
+
+/// How converted layers are refitted.
+public enum HealMethod: String, Sendable, CaseIterable, SettingValue {
+  /// The closed form for the output projection only.
+  case ridge
+  /// Gradients only.
+  case gradient
+  /// The closed form, gradients, and the closed form again.
+  case both
+  /// No refit layer by layer: the second stage alone.
+  case none
+}
+
+/// What the matrix products of streams and gradients round their operands to; sums and closed
+/// forms stay float32.
+public enum ProductPrecision: String, Sendable, CaseIterable, SettingValue {
+  /// bfloat16 where the processor multiplies it faster, about twice as fast.
+  case bfloat16
+  /// Nothing.
+  case float32
+}
+
+/// What the second stage of healing trains.
+public enum DistillScope: String, Sendable, CaseIterable, SettingValue {
+  /// Linear attention.
+  case linear
+  /// All attention, softmax included.
+  case attention
+  /// The down projections of experts.
+  case experts
+}
