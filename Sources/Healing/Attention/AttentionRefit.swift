@@ -1,7 +1,7 @@
 import Architectures
 import Communication
-import StepSettings
 import Runtime
+import StepSettings
 import Streams
 
 /// Fits each linear layer to give the source's attention output from the healed model's own inputs,

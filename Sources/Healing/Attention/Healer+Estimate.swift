@@ -2,8 +2,8 @@ import Architectures
 import Communication
 import Foundation
 import Kernels
-import StepSettings
 import Runtime
+import StepSettings
 public import Streams
 import TensorTypes
 

@@ -2,8 +2,8 @@ public import Architectures
 public import Communication
 import Foundation
 import Kernels
-public import StepSettings
 import Runtime
+public import StepSettings
 public import Streams
 public import TensorTypes
 

@@ -1,7 +1,7 @@
 import Architectures
 import Kernels
-import StepSettings
 import Runtime
+import StepSettings
 package import Streams
 import TensorTypes
 

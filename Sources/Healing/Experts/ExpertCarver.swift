@@ -1,6 +1,6 @@
 public import Architectures
-public import StepSettings
 import Runtime
+public import StepSettings
 public import Streams
 import TensorTypes
 

@@ -1,7 +1,7 @@
 import Architectures
 import Foundation
-public import StepSettings
 import Runtime
+public import StepSettings
 public import Streams
 import TensorTypes
 

@@ -1,6 +1,6 @@
 import Architectures
-import StepSettings
 import Runtime
+import StepSettings
 import Streams
 import TensorTypes
 

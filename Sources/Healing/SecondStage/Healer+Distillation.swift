@@ -1,7 +1,7 @@
 import Architectures
 import Foundation
-import StepSettings
 import Runtime
+import StepSettings
 public import Streams
 
 extension Healer {
