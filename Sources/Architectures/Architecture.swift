@@ -18,22 +18,40 @@ public protocol Architecture: Sendable {
 
 /// A converted layout: an architecture whose configuration we also write.
 public protocol ConvertedLayout: Architecture {
-  /// The configuration that describes `model`.
+  /// The configuration that describes `model`, as far as its keys can say it.
   static func configuration(of model: ModelDescription) -> JSONObject
-  /// Why this layout cannot hold `model`: empty when it can.
-  static func obstacles(to model: ModelDescription) -> [String]
+  /// Whether decay gates may be merged: their form is in no configuration, the tensors tell.
+  static var holdsMergedGates: Bool { get }
 }
 
 extension ConvertedLayout {
   /// Converted models are not sources of a conversion.
   public static var isSource: Bool { false }
+
+  /// Why this layout cannot hold `model`, empty when it can: what is missing when the configuration
+  /// that it would have is read back.
+  public static func obstacles(to model: ModelDescription) -> [String] {
+    do {
+      let written = Configuration(configuration(of: model), file: "config.json")
+      var read = try describe(written)
+      if holdsMergedGates {
+        read.adoptMergedGates { address in
+          address.layer.map { model.layers[$0].mixer == .gatedLinear(.merged) } ?? false
+        }
+      }
+      return model.differences(from: read)
+    } catch {
+      return [error.what]
+    }
+  }
 }
 
 /// The known architectures.
 public enum Architectures {
   /// Every architecture, sources first.
   public static let all: [any Architecture.Type] = [
-    Llama.self, Qwen2.self, Qwen3.self, Mistral.self, GLASwa.self, SpikingBrainLayout.self,
+    Llama.self, Qwen2.self, Qwen3.self, Mistral.self, Phi3.self, Gemma2.self, GLASwa.self,
+    SpikingBrainLayout.self,
   ]
 
   /// Published mixture-of-experts architectures, which users may try.
@@ -48,7 +66,9 @@ public enum Architectures {
     of model: ModelDescription
   ) -> (architecture: any Architecture.Type, configuration: JSONObject)? {
     for architecture in all where architecture.isSource {
-      let object = HuggingFaceNames.configuration(of: model, as: architecture.modelType)
+      guard
+        let object = HuggingFaceNames.configuration(of: model, as: architecture.modelType)
+      else { continue }
       var described = try? architecture.describe(Configuration(object, file: "config.json"))
       described?.modelType = model.modelType
       // Only parallel branches have it, and no source has these.

@@ -1,5 +1,15 @@
 import StrictJSON
 
+/// How a configuration may say that only the first channels of a head turn.
+enum RotaryShare {
+  /// Not at all.
+  case all
+  /// As a share of head_dim, `partial_rotary_factor`.
+  case factor
+  /// As their number, `rotary_dim`.
+  case channels
+}
+
 /// How a configuration says its rotary embedding.
 ///
 /// Source: `transformers` 5.23, `RotaryEmbeddingConfigMixin`: version 4 writes `rope_theta` and
@@ -8,8 +18,12 @@ import StrictJSON
 extension Configuration {
   /// The rotary embedding of heads of `headDim` channels.
   ///
-  /// - Parameter positions: the length of context that Llama 3's ramp refers to where nothing states it.
-  func rotary(headDim: Int, positions: Int) throws(ConfigurationError) -> RotaryParameters {
+  /// - Parameters:
+  ///   - positions: the length of context that Llama 3's ramp refers to where nothing states it.
+  ///   - share: how the keys may say that a part of the channels turns.
+  func rotary(
+    headDim: Int, positions: Int, share: RotaryShare = .all
+  ) throws(ConfigurationError) -> RotaryParameters {
     let objects = [try nested("rope_scaling"), try nested("rope_parameters")]
       .compactMap(\.self).filter { $0.object.count > 0 }
     let chosen = objects.first
@@ -18,18 +32,43 @@ extension Configuration {
         "rope_scaling and rope_parameters differ: the former counts, as in transformers 5.")
     }
     let theta = try base(chosen)
-    for place in [self, chosen].compactMap(\.self) {
-      let share = try place.positive("partial_rotary_factor", default: 1)
-      guard share == 1 else {
-        throw .unsupported(
-          key: place.name("partial_rotary_factor"), value: "\(share)",
-          reason: "every channel must rotate", file: file)
-      }
-    }
+    let channels = try rotaryChannels(headDim, chosen, share)
     let stated = try optionalSize("original_max_position_embeddings")
-    guard let chosen else { return RotaryParameters(theta: theta) }
-    let scaling = try chosen.scaling(headDim: headDim, stated: stated, positions: positions)
-    return RotaryParameters(theta: theta, scaling: scaling)
+    guard let chosen else { return RotaryParameters(theta: theta, channels: channels) }
+    let scaling = try chosen.scaling(
+      headDim: channels ?? headDim, stated: stated, positions: positions)
+    return RotaryParameters(theta: theta, scaling: scaling, channels: channels)
+  }
+
+  /// The channels that turn of a head of `headDim`; nil for all.
+  private func rotaryChannels(
+    _ headDim: Int, _ chosen: Configuration?, _ form: RotaryShare
+  ) throws(ConfigurationError) -> Int? {
+    let key = "partial_rotary_factor"
+    var shares: [(place: Configuration, share: Double)] = []
+    for place in [chosen, self].compactMap(\.self) where place.value(key) != nil {
+      shares.append((place, try place.positive(key, default: 1)))
+    }
+    let channels: Int, stated: String, name: String
+    if form == .factor, let (place, share) = shares.first {
+      // Rounded down, as `transformers` does.
+      channels = Int((Double(headDim) * min(share, 2)).rounded(.towardZero))
+      (stated, name) = ("\(share)", place.name(key))
+    } else {
+      if let (place, share) = shares.first(where: { $0.share != 1 }) {
+        throw .unsupported(
+          key: place.name(key), value: "\(share)", reason: "every channel must rotate", file: file)
+      }
+      let count = "rotary_dim"
+      guard form == .channels, let size = try optionalSize(count) else { return nil }
+      (channels, stated, name) = (size, "\(size)", self.name(count))
+    }
+    guard (2...headDim).contains(channels), channels % 2 == 0 else {
+      throw .outOfRange(
+        key: name, value: stated, expected: "an even number of the \(headDim) channels of a head",
+        file: file)
+    }
+    return channels == headDim ? nil : channels
   }
 
   /// `rope_theta` of the object, else of the top, else 10000.

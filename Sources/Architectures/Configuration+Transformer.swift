@@ -12,6 +12,16 @@ struct TransformerDefaults {
   var positions = 2048
   /// What the epsilon of norms is called.
   var normKey = "rms_norm_eps"
+  /// What it is where it is absent.
+  var normEpsilon = 1e-6
+  /// What the activation is called.
+  var activationKey = "hidden_act"
+  /// The activations that are read; the first one is that of configurations without the key.
+  var activations: [Activation] = [.silu]
+  /// How the keys may say that a part of the channels turns.
+  var rotaryShare = RotaryShare.all
+  /// Whether an absent `tie_word_embeddings` means true.
+  var tiesEmbeddings = false
 }
 
 /// The keys that Llama-like configurations share.
@@ -48,29 +58,42 @@ extension Configuration {
     guard let headDim, headDim % 2 == 0 else {
       throw .inconsistent("\(name("head_dim")) must be even for rotary embeddings", file: file)
     }
-    try checkActivation()
+    let activation = try activation(
+      defaults.activationKey, known: defaults.activations)
     let positions = try optionalSize("max_position_embeddings") ?? defaults.positions
-    return ModelDescription(
+    var model = ModelDescription(
       modelType: modelType, vocabularySize: try size("vocab_size"), hiddenSize: hidden,
       feedForwardSize: try size("intermediate_size"), heads: heads, keyValueHeads: keyValueHeads,
-      headDim: headDim, normEpsilon: try positive(defaults.normKey, default: 1e-6),
-      biases: .init(), hasQueryKeyNorm: false,
-      tiesEmbeddings: try bool("tie_word_embeddings", default: false),
-      rotary: try rotary(headDim: headDim, positions: positions),
+      headDim: headDim,
+      normEpsilon: try positive(defaults.normKey, default: defaults.normEpsilon),
+      biases: .init(), queryKeyNorm: .none,
+      tiesEmbeddings: try bool("tie_word_embeddings", default: defaults.tiesEmbeddings),
+      rotary: try rotary(
+        headDim: headDim, positions: positions, share: defaults.rotaryShare),
       maximumPositions: positions,
       layers: Array(repeating: LayerDescription(mixer: .full), count: depth),
       specialTokens: .init(
         beginning: try tokens("bos_token_id").first, end: try tokens("eos_token_id"),
         padding: try tokens("pad_token_id").first))
+    model.activation = activation
+    return model
   }
 
-  private func checkActivation() throws(ConfigurationError) {
-    guard value("hidden_act") != nil else { return }
-    let name = try string("hidden_act")
-    guard name == "silu" || name == "swish" else {
+  /// The activation that `key` names, one of `known`; the first of these where it is absent.
+  private func activation(
+    _ key: String, known: [Activation]
+  ) throws(ConfigurationError) -> Activation {
+    guard value(key) != nil else { return known.first ?? .silu }
+    let name = try string(key)
+    guard let found = Activation(configured: name), known.contains(found) else {
       throw .unsupported(
-        key: "hidden_act", value: name, reason: "only SiLU feed-forward layers", file: file)
+        key: key, value: name,
+        reason: known == [.silu]
+          ? "only SiLU feed-forward layers"
+          : "known here: \(known.map(\.configured).joined(separator: ", "))",
+        file: file)
     }
+    return found
   }
 
   /// `sliding_window` of classes where an absent one means 4096, and `null` none.
@@ -103,7 +126,7 @@ extension Configuration {
   }
 
   /// Whether each layer of `layer_types` slides; nil when the key is absent.
-  private func layerTypes(depth: Int) throws(ConfigurationError) -> [Bool]? {
+  func layerTypes(depth: Int) throws(ConfigurationError) -> [Bool]? {
     guard let types = try strings("layer_types") else { return nil }
     guard types.count == depth else {
       throw .inconsistent(
@@ -151,6 +174,27 @@ extension Configuration {
         key: "sliding_window", value: "\(stated)",
         reason: "\(architecture) has full attention; set it to null if the model was made without "
           + "a window, or model_type to mistral if with one", file: file)
+    }
+  }
+}
+
+extension Activation {
+  /// What configurations call it.
+  var configured: String {
+    switch self {
+    case .silu: "swish"
+    case .gelu: "gelu"
+    case .geluTanh: "gelu_pytorch_tanh"
+    }
+  }
+
+  /// The activation that a configuration calls `name`; nil for one that is not known.
+  init?(configured name: String) {
+    switch name {
+    case "silu", "swish": self = .silu
+    case "gelu": self = .gelu
+    case "gelu_pytorch_tanh": self = .geluTanh
+    default: return nil
     }
   }
 }

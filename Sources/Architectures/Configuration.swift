@@ -84,6 +84,11 @@ public struct Configuration: Sendable {
     return number
   }
 
+  /// A positive number, or nil when absent.
+  public func optionalPositive(_ key: String) throws(ConfigurationError) -> Double? {
+    value(key) == nil ? nil : try positive(key, default: 1)
+  }
+
   /// A token id, or a list of them; empty when absent.
   public func tokens(_ key: String) throws(ConfigurationError) -> [Int] {
     guard let value = value(key) else { return [] }
@@ -118,6 +123,11 @@ public struct Configuration: Sendable {
     guard let value = value(key) else { return nil }
     guard let object = value.object else { throw wrongType(key, "an object", value) }
     return Configuration(object, below: key, of: self)
+  }
+
+  /// `object`, which stands at `place` of this one, as a configuration of its own.
+  func part(_ object: JSONObject, at place: String) -> Configuration {
+    Configuration(object, below: place, of: self)
   }
 
   private func required(_ key: String) throws(ConfigurationError) -> JSONValue {

@@ -8,6 +8,8 @@ public import TensorTypes
 public enum GLASwa: ConvertedLayout {
   public static let modelType = "gla_swa"
   public static let names = NameTable(SpikingBrainNames.rows)
+  /// The public code has the two matrices; only its W8ASpike variant has one.
+  public static let holdsMergedGates = false
 
   /// The key of config.json under which `transformers` looks for remote code, and what it is here.
   public static let autoMapKey = "auto_map"
@@ -54,36 +56,10 @@ public enum GLASwa: ConvertedLayout {
     for (key, value) in SpikingBrainNames.commonConfiguration(of: model).members {
       config[key] = value
     }
+    // The public code has no tied head.
+    config["tie_word_embeddings"] = false
     config["attn_layers"] = .ints(
       model.layers.indices.filter { model.layers[$0].mixer.isSoftmax })
     return config
-  }
-
-  public static func obstacles(to model: ModelDescription) -> [String] {
-    var reasons: [String] = []
-    if model.headDim * model.heads != model.hiddenSize {
-      reasons.append(
-        "head_dim \(model.headDim) is not hidden_size / heads "
-          + "(\(model.hiddenSize) / \(model.heads))")
-    }
-    if model.hasQueryKeyNorm { reasons.append("q/k norms") }
-    if model.rotary.scaling != .none { reasons.append("rope scaling") }
-    if model.biases.output { reasons.append("o_proj biases") }
-    if model.biases.feedForward { reasons.append("MLP biases") }
-    if model.layers.contains(where: { $0.mixer == .full }) {
-      reasons.append("full-attention layers")
-    }
-    if model.layers.contains(where: { $0.mixer.isParallel }) {
-      reasons.append("parallel branches")
-    }
-    if model.layers.contains(where: { $0.mixer == .gatedLinear(.merged) }) {
-      reasons.append("merged decay gates")
-    }
-    if model.layers.contains(where: { $0.feedForward != .dense }) { reasons.append("experts") }
-    if model.sinkCount > 0 { reasons.append("sink tokens") }
-    if model.tiesEmbeddings { reasons.append("tied embeddings") }
-    if model.spiking != nil { reasons.append("spiking thresholds") }
-    if model.int8Weights != nil { reasons.append("INT8 weights") }
-    return reasons
   }
 }

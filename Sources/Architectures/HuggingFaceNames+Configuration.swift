@@ -8,12 +8,13 @@ extension HuggingFaceNames {
   ]
 
   /// The config.json of `model` as a source architecture, as far as its keys can say it: describe it
-  /// again to see whether they do.
-  static func configuration(of model: ModelDescription, as modelType: String) -> JSONObject {
+  /// again to see whether they do. nil for architectures that none is written for.
+  static func configuration(of model: ModelDescription, as modelType: String) -> JSONObject? {
+    guard let name = classes[modelType] else { return nil }
     let windows = model.layers.map(\.mixer.window)
     let window = windows.lazy.compactMap(\.self).first?.size
     var config = JSONObject([
-      ("architectures", .array([.string(classes[modelType] ?? "")])),
+      ("architectures", .array([.string(name)])),
       ("model_type", .string(modelType)),
       ("vocab_size", .int(model.vocabularySize)),
       ("hidden_size", .int(model.hiddenSize)),

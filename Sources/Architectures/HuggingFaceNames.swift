@@ -1,6 +1,6 @@
 import TensorTypes
 
-/// The tensor names that Llama, Qwen and Mistral directories share.
+/// The tensor names that Llama, Qwen and Mistral directories share, and what others make of them.
 enum HuggingFaceNames {
   static let rows: [NameTable.Row] =
     [
@@ -35,5 +35,15 @@ enum HuggingFaceNames {
         NameTable.Row("\(prefix)\(name).weight_scale", role, .scale, sharedExpert: sharedExpert),
       ]
     }
+  }
+
+  /// The shared rows but those of `roles`, which an architecture names otherwise.
+  static func rows(without roles: Set<TensorAddress.Role>) -> [NameTable.Row] {
+    rows.filter { !$0.names(roles) }
+  }
+
+  /// A weight row and a bias row of a projection `name` that is several, one below the other.
+  static func fused(_ name: String, _ roles: [TensorAddress.Role]) -> [NameTable.Row] {
+    [.init("\(name).weight", pieces: roles), .init("\(name).bias", pieces: roles, .bias)]
   }
 }

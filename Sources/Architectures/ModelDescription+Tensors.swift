@@ -23,19 +23,21 @@ extension ModelDescription {
 
   /// The tensors of one layer, in the order checkpoints list them.
   public func requirements(ofLayer layer: Int) -> [Requirement] {
-    var all = [Requirement(.mixerNorm, layer: layer, shape: [hiddenSize])]
+    var all: [Requirement] = []
+    func norm(_ role: TensorAddress.Role, _ channels: Int, if exists: Bool = true) {
+      if exists { all.append(Requirement(role, layer: layer, shape: [channels])) }
+    }
     func linear(_ role: TensorAddress.Role, _ rows: Int, _ columns: Int, bias: Bool) {
       all += matrix(TensorAddress(role, layer: layer), [rows, columns])
       if bias { all.append(Requirement(role, .bias, layer: layer, shape: [rows])) }
     }
+    norm(.mixerNorm, hiddenSize, if: normPlacement.isBefore)
     linear(.query, queryWidth, hiddenSize, bias: biases.queryKeyValue)
     linear(.key, keyValueWidth, hiddenSize, bias: biases.queryKeyValue)
     linear(.value, keyValueWidth, hiddenSize, bias: biases.queryKeyValue)
     linear(.output, hiddenSize, queryWidth, bias: biases.output)
-    if hasQueryKeyNorm {
-      all.append(Requirement(.queryNorm, layer: layer, shape: [headDim]))
-      all.append(Requirement(.keyNorm, layer: layer, shape: [headDim]))
-    }
+    norm(.queryNorm, queryKeyNorm == .whole ? queryWidth : headDim, if: hasQueryKeyNorm)
+    norm(.keyNorm, queryKeyNorm == .whole ? keyValueWidth : headDim, if: hasQueryKeyNorm)
     if case .gatedLinear(let gate) = layers[layer].mixer {
       switch gate {
       case .lowRank(let rank):
@@ -44,15 +46,18 @@ extension ModelDescription {
       case .merged:
         linear(.gateMerged, keyValueWidth, hiddenSize, bias: true)
       }
-      all.append(Requirement(.outputNorm, layer: layer, shape: [headDim]))
+      norm(.outputNorm, headDim)
     }
     if case .parallel = layers[layer].mixer {
       all.append(Requirement(.linearNorm, layer: layer, shape: [heads, headDim]))
       all.append(Requirement(.softmaxNorm, layer: layer, shape: [heads, headDim]))
       all.append(Requirement(.branchScale, layer: layer, shape: [2]))
     }
-    all.append(Requirement(.ffnNorm, layer: layer, shape: [hiddenSize]))
-    return all + feedForward(ofLayer: layer)
+    norm(.mixerPostNorm, hiddenSize, if: normPlacement.isAfter)
+    norm(.ffnNorm, hiddenSize, if: normPlacement.isBefore)
+    all += feedForward(ofLayer: layer)
+    norm(.ffnPostNorm, hiddenSize, if: normPlacement.isAfter)
+    return all
   }
 
   /// The feed-forward tensors of one layer: dense, or router, routed experts and shared expert.
@@ -139,11 +144,7 @@ extension ModelDescription {
     var copy = self
     copy.sinkCount = 0
     copy.spiking = nil
-    copy.layers = layers.map { layer in
-      var layer = layer
-      layer.mixer = mixer
-      return layer
-    }
+    copy.layers = layers.map { $0.with(mixer) }
     return copy
   }
 }
@@ -168,8 +169,8 @@ extension ModelDescription.Requirement {
     case .sinkTokens: return "sinks"
     case .gateLow, .gateHigh, .gateMerged, .ropeFactors: return "decay gates"
     case .branchScale: return "branch factors"
-    case .finalNorm, .mixerNorm, .ffnNorm, .queryNorm, .keyNorm, .outputNorm, .linearNorm,
-      .softmaxNorm:
+    case .finalNorm, .mixerNorm, .ffnNorm, .mixerPostNorm, .ffnPostNorm, .queryNorm, .keyNorm,
+      .outputNorm, .linearNorm, .softmaxNorm:
       return "norms"
     }
   }

@@ -21,11 +21,11 @@ public struct ModelDescription: Sendable, Equatable {
   public var normEpsilon: Double
   /// Which projections have biases.
   public var biases: Biases
-  /// Whether q and k pass a per-head RMSNorm right after their projection.
-  public var hasQueryKeyNorm: Bool
+  /// The norms of q and k right after their projections.
+  public var queryKeyNorm: QueryKeyNorm
   /// Whether the output head is the embedding.
   public var tiesEmbeddings: Bool
-  /// Rotary embeddings of the softmax layers.
+  /// Rotary embeddings of the softmax layers that have none of their own.
   public var rotary: RotaryParameters
   /// The context length the model was made for; informational.
   public var maximumPositions: Int
@@ -33,6 +33,16 @@ public struct ModelDescription: Sendable, Equatable {
   public var layers: [LayerDescription]
   /// Special tokens named by the configuration.
   public var specialTokens: SpecialTokens
+  /// Where the norms of every layer stand.
+  public var normPlacement = NormPlacement.before
+  /// Whether norms multiply by 1 + w, w what is stored: those of layers, of q and k, and the final one.
+  public var normsAddOne = false
+  /// What the gates of feed-forward parts pass through.
+  public var activation = Activation.silu
+  /// Constant factors.
+  public var multipliers = Multipliers()
+  /// Soft caps of scores and logits.
+  public var softCaps = SoftCaps()
   /// Learnt tokens n before every text: positions 0 to n - 1, always visible, never scored.
   public var sinkCount = 0
   /// Epsilon of the norms that merge parallel branches.
@@ -88,15 +98,27 @@ public struct LayerDescription: Sendable, Equatable {
   public var mixer: Mixer
   /// The feed-forward part.
   public var feedForward: FeedForward
+  /// The rotary embedding of its softmax attention.
+  public var rotary: LayerRotary
 
   /// A layer.
-  public init(mixer: Mixer, feedForward: FeedForward = .dense) {
+  public init(
+    mixer: Mixer, feedForward: FeedForward = .dense, rotary: LayerRotary = .shared
+  ) {
     self.mixer = mixer
     self.feedForward = feedForward
+    self.rotary = rotary
+  }
+
+  /// The same layer with another mixer.
+  public func with(_ mixer: Mixer) -> LayerDescription {
+    var copy = self
+    copy.mixer = mixer
+    return copy
   }
 }
 
-/// The feed-forward part of a layer, SwiGLU in either form.
+/// The feed-forward part of a layer, gated in either form.
 public enum FeedForward: Sendable, Equatable {
   /// One of the model's width.
   case dense
@@ -263,15 +285,18 @@ public enum Mixer: Sendable, Equatable {
 
 /// Rotary position embeddings, half-split (`rotate_half`).
 public struct RotaryParameters: Sendable, Equatable {
-  /// The base of the frequencies: 1/theta^(2i/d).
+  /// The base of the frequencies: 1/theta^(2i/n), n the channels that turn.
   public var theta: Double
   /// How the frequencies are changed for long contexts.
   public var scaling: Scaling
+  /// The first channels of a head, which turn; the others stay as they are. Even; nil for all.
+  public var channels: Int?
 
   /// Parameters of unscaled or scaled rotary embeddings.
-  public init(theta: Double, scaling: Scaling = .none) {
+  public init(theta: Double, scaling: Scaling = .none, channels: Int? = nil) {
     self.theta = theta
     self.scaling = scaling
+    self.channels = channels
   }
 
   /// A change of the frequencies for long contexts.
@@ -281,7 +306,7 @@ public struct RotaryParameters: Sendable, Equatable {
     case linear(factor: Double)
     /// Llama 3.1: low frequencies divided, high ones kept, a smooth ramp between.
     case llama3(factor: Double, low: Double, high: Double, originalPositions: Int)
-    /// Explicit divisors of the frequencies [d/2], as GGUF files store them.
+    /// Explicit divisors of the frequencies [n/2], as GGUF files store them.
     case divisors([Float])
   }
 }

@@ -19,7 +19,7 @@ public enum Qwen3: Architecture {
       modelType: modelType, defaults: .init(headDim: 128, keyValueHeads: 32, positions: 32_768))
     let attention = try config.bool("attention_bias", default: false)
     model.biases = .init(queryKeyValue: attention, output: attention)
-    model.hasQueryKeyNorm = true
+    model.queryKeyNorm = .perHead
     model.layers = try config.qwenMixers(depth: model.layers.count)
     return model
   }

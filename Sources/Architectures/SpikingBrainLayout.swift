@@ -7,8 +7,11 @@ public enum SpikingBrainLayout: ConvertedLayout {
   public static let modelType = "spikingbrain"
   public static let names = NameTable(SpikingBrainNames.rows)
 
-  /// Version of the layout that this program writes and the newest it reads.
-  public static let version = 1
+  public static let holdsMergedGates = true
+
+  /// The newest version of the layout, written for models that need one of its keys; all others are
+  /// written as version 1, which programs of that time read.
+  public static let version = 2
 
   public static func describe(
     _ config: Configuration
@@ -20,12 +23,13 @@ public enum SpikingBrainLayout: ConvertedLayout {
         file: config.file)
     }
     var model = try config.transformer(
-      modelType: modelType, defaults: .init(normKey: "norm_eps"))
+      modelType: modelType,
+      defaults: .init(
+        normKey: "norm_eps", activations: Activation.allCases, rotaryShare: .channels))
     model.biases = .init(
       queryKeyValue: try config.bool("qkv_bias", default: true),
       output: try config.bool("o_proj_bias", default: false),
       feedForward: try config.bool("mlp_bias", default: false))
-    model.hasQueryKeyNorm = try config.bool("qk_norm", default: false)
     let depth = model.layers.count
     for (key, list) in [
       ("mixer", try config.strings("mixer")), ("ffn", try config.strings("ffn")),
@@ -41,6 +45,7 @@ public enum SpikingBrainLayout: ConvertedLayout {
     let feedForwards = try config.feedForwards(size: model.feedForwardSize)
     let mixers = try (config.strings("mixer") ?? []).map(config.mixer)
     model.layers = zip(mixers, feedForwards).map { LayerDescription(mixer: $0, feedForward: $1) }
+    try config.readDecoderFeatures(&model)
     model.sinkCount =
       try config.count("num_sink_tokens", in: 0...Configuration.mostSinks, default: 0)
     model.branchNormEpsilon = try config.positive(
@@ -55,10 +60,11 @@ public enum SpikingBrainLayout: ConvertedLayout {
   }
 
   public static func configuration(of model: ModelDescription) -> JSONObject {
+    let features = decoderFeatures(of: model)
     var config = JSONObject([
       ("architectures", ["SpikingBrainForCausalLM"]),
       ("model_type", .string(modelType)),
-      ("layout_version", .int(version)),
+      ("layout_version", .int(features.members.isEmpty ? 1 : version)),
     ])
     for (key, value) in SpikingBrainNames.commonConfiguration(of: model).members {
       config[key] = value
@@ -91,12 +97,11 @@ public enum SpikingBrainLayout: ConvertedLayout {
     if model.layers.contains(where: { $0.mixer.isParallel }) {
       config["branch_norm_eps"] = .double(model.branchNormEpsilon)
     }
+    for (key, value) in features.members { config[key] = value }
     config["quantization"] = model.int8Weights?.configuration
     if let spiking = model.spiking { config["spiking"] = spiking.configuration }
     return config
   }
-
-  public static func obstacles(to model: ModelDescription) -> [String] { [] }
 }
 
 extension RotaryParameters.Scaling {

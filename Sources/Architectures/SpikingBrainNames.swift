@@ -21,6 +21,7 @@ enum SpikingBrainNames {
       .init("model.layers.{layer}.attn.la_norm.weight", .linearNorm),
       .init("model.layers.{layer}.attn.sa_norm.weight", .softmaxNorm),
       .init("model.layers.{layer}.attn.branch_scale", .branchScale),
+      .init("model.layers.{layer}.attn_post_norm.weight", .mixerPostNorm),
       .init("model.layers.{layer}.mlp_norm.weight", .ffnNorm),
       .init("model.layers.{layer}.mlp.gate.weight", .router),
     ]
@@ -29,6 +30,7 @@ enum SpikingBrainNames {
     + HuggingFaceNames.projections(
       "model.layers.{layer}.mlp.shared_expert.", HuggingFaceNames.feedForward, sharedExpert: true)
     + HuggingFaceNames.projections("model.layers.{layer}.mlp.", HuggingFaceNames.feedForward) + [
+      .init("model.layers.{layer}.mlp_post_norm.weight", .ffnPostNorm),
       .init("model.norm.weight", .finalNorm),
       .init("lm_head.weight", .head),
       .init(ignored: "model.layers.{layer}.attn.rotary.inv_freq"),

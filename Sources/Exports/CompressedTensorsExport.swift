@@ -15,6 +15,11 @@ struct CompressedTensorsExport {
 
   func contents() throws -> ExportContents {
     let form = try HuggingFaceForm(file, profile: profile)
+    guard !form.architecture.names.hasPieces else {
+      throw ExportError.cannotHold(
+        profile: profile, what: ["projections that are stored several in one tensor"],
+        path: file.path)
+    }
     var configuration = form.configuration
     let hasGates = form.description.layers.contains { !$0.mixer.isSoftmax }
     configuration[CompressedTensors.key] = scheme.configuration(

@@ -17,8 +17,10 @@ public enum GGUFProfile: ExportProfile {
     let model = try GGUFForm(file)
     return ExportContents(
       description: model.description, configuration: model.configuration,
-      tensors: try model.description.requirements.compactMap { requirement in
-        try tensor(requirement, of: file, as: model, dtype: settings.dtype)
+      tensors: try model.description.stored(under: model.architecture.names).compactMap { stored in
+        stored.pieces.count > 1
+          ? try file.copy(stored, dtype: settings.dtype)
+          : try tensor(stored.pieces[0], of: file, as: model, dtype: settings.dtype)
       },
       notes: notes(model.description), format: GGUFFiles.self)
   }

@@ -33,13 +33,11 @@ struct HuggingFaceForm {
     } else if file.architecture.isSource {
       throw ExportError.cannotHold(
         profile: profile, what: ["rotary factors of a GGUF file"], path: file.path)
-    } else if obstacles.isEmpty, plain.biases.queryKeyValue {
+    } else if obstacles.isEmpty {
       architecture = GLASwa.self
       configuration = GLASwa.configuration(of: plain)
     } else {
-      throw ExportError.cannotHold(
-        profile: profile, what: obstacles.isEmpty ? ["q, k and v without biases"] : obstacles,
-        path: file.path)
+      throw ExportError.cannotHold(profile: profile, what: obstacles, path: file.path)
     }
     plain.modelType = architecture.modelType
     description = plain
@@ -73,9 +71,8 @@ struct HuggingFaceForm {
   func tensors(
     of file: ModelFile, dtype: OutputType
   ) throws -> [CheckpointPlan.PlannedTensor] {
-    try description.requirements.map { requirement in
-      try file.copy(
-        requirement.address, named: name(of: requirement.address), dtype: dtype)
+    try description.stored(under: architecture.names).map { stored in
+      try file.copy(stored, dtype: dtype)
     }
   }
 
@@ -111,6 +108,23 @@ extension ModelFile {
     case .directory, .embedded: true
     case .gguf: false
     }
+  }
+
+  /// A tensor as another form stores it: one of the model's copied, or several that the files hold in
+  /// the same one.
+  func copy(
+    _ stored: ModelDescription.StoredRequirement, dtype: ConvertSettings.OutputType
+  ) throws -> CheckpointPlan.PlannedTensor {
+    let first = stored.pieces[0]
+    guard let name = stored.name else { throw ConversionError.noName("\(first.address)") }
+    // Codes and scales have the one type that they have.
+    let dtype = first.type == nil ? dtype : .keep
+    guard stored.pieces.count > 1 else { return try copy(first.address, named: name, dtype: dtype) }
+    guard let whole = whole(stored) else { throw ConversionError.noName(name) }
+    let type = dtype.applied(to: whole.type)
+    return CheckpointPlan.PlannedTensor(
+      nil, name: name, shape: whole.shape, type: type,
+      transform: CopyTransform(try reader.view(whole.name), named: whole.name, as: type))
   }
 
   /// The tensor at `address` copied under `name`, in its own type unless `dtype` says otherwise.

@@ -23,13 +23,8 @@ public enum SpikingBrainProfile: ExportProfile {
     description.modelType = architecture.modelType
     return ExportContents(
       description: description, configuration: configuration,
-      tensors: try description.requirements.map { requirement in
-        guard let name = architecture.names.name(of: requirement.address) else {
-          throw ConversionError.noName("\(requirement.address)")
-        }
-        // Codes and scales have the one type that they have.
-        let dtype = requirement.type == nil ? settings.dtype : .keep
-        return try file.copy(requirement.address, named: name, dtype: dtype)
+      tensors: try description.stored(under: architecture.names).map { stored in
+        try file.copy(stored, dtype: settings.dtype)
       },
       notes: [])
   }

@@ -6,6 +6,7 @@ public enum HealingError: ReportableError, Equatable {
   case noWindow(path: String)
   case differentModels(String)
   case unsupported(String)
+  case untrainable([String])
   case expertsLayerByLayer
   case noExperts
   case memory(stage: String, needed: ByteSize, limit: ByteSize)
@@ -24,6 +25,9 @@ public enum HealingError: ReportableError, Equatable {
     case .differentModels(let reason): "the teacher is not the source of this checkpoint: \(reason)"
     case .unsupported(let part):
       "the model has \(part), which healing does not know"
+    case .untrainable(let parts):
+      "the model has \(parts.joined(separator: ", ")), which healing, ranking of layers and refits "
+        + "cannot train"
     case .expertsLayerByLayer:
       "the model has experts, which the refit layer by layer does not know"
     case .noExperts: "the model has no experts that could be trained"

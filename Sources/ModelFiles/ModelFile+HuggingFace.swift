@@ -23,6 +23,12 @@ extension ModelFile {
     description.adoptMergedGates { reader.tensor(named: names.name(of: $0) ?? "") != nil }
     var shown = reader, form = StoredForm.own
     if let scheme = try CompressedTensors(configuration) {
+      guard !names.hasPieces else {
+        throw ConfigurationError.unsupported(
+          key: CompressedTensors.key, value: "compressed-tensors",
+          reason: "the projections of \(architecture.modelType) are stored several in one tensor",
+          file: file)
+      }
       form = .compressed(scheme)
       description.int8Weights = scheme.granularity
       shown = try QuantizedReader(reader, scheme: scheme, model: description, names: names)

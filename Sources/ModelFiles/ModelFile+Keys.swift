@@ -9,17 +9,13 @@ extension ModelFile {
     let keys: [String]
     switch problem {
     case .shape(let name, _, _, _):
-      keys = address(name).map(sizeKeys) ?? []
+      keys = names.match(name).addresses.flatMap(sizeKeys)
     case .missing(let name, _), .unexpected(let name, _, _):
-      keys = address(name).map(presenceKeys) ?? []
+      keys = names.match(name).addresses.flatMap(presenceKeys)
     default: keys = []
     }
-    return keys.map(configuration.name)
-  }
-
-  private func address(_ name: String) -> TensorAddress? {
-    if case .tensor(let address) = names.match(name) { return address }
-    return nil
+    return keys.reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
+      .map(configuration.name)
   }
 
   /// What the dimensions of a tensor come from.
@@ -37,7 +33,7 @@ extension ModelFile {
     case .ffnDown:
       return address.parameter == .bias ? ["hidden_size"] : ["hidden_size", "intermediate_size"]
     case .queryNorm, .keyNorm, .outputNorm: return [headDim]
-    case .mixerNorm, .ffnNorm, .finalNorm: return ["hidden_size"]
+    case .mixerNorm, .ffnNorm, .mixerPostNorm, .ffnPostNorm, .finalNorm: return ["hidden_size"]
     default: return []
     }
     let own = rows.reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }

@@ -1,7 +1,41 @@
-import Checkpoints
+package import Architectures
+package import Checkpoints
 package import TensorTypes
 
 extension ModelFile {
+  /// A tensor of the model that is some rows of a stored one, as fused projections are.
+  struct Piece: Sendable {
+    /// The name of the stored tensor.
+    let tensor: String
+    /// Its rows; a vector has a row per element.
+    let rows: Range<Int>
+    /// The piece as a tensor of its own, called `name[first:last]`.
+    let stored: StoredTensor
+
+    /// Rows `rows` of `tensor`, of shape `shape`.
+    init(of tensor: StoredTensor, rows: Range<Int>, shape: Shape) {
+      self.tensor = tensor.name
+      self.rows = rows
+      var stored = tensor
+      stored.name = "\(tensor.name)[\(rows.lowerBound):\(rows.upperBound)]"
+      stored.shape = shape
+      stored.byteCount = shape.byteCount(tensor.type) ?? 0
+      stored.offset += rows.isEmpty ? 0 : stored.byteCount / rows.count * rows.lowerBound
+      self.stored = stored
+    }
+  }
+
+  /// The stored tensor whose pieces are `requirement`; nil when it is stored otherwise.
+  package func whole(_ requirement: ModelDescription.StoredRequirement) -> StoredTensor? {
+    let held = requirement.pieces.map { pieces[$0.address] }
+    guard let name = held.first??.tensor,
+      held.enumerated().allSatisfy({
+        $1?.tensor == name && $1?.rows == requirement.rows(ofPiece: $0)
+      })
+    else { return nil }
+    return reader.tensor(named: name)
+  }
+
   /// Whether its tensors are put together from several files, so that views should be asked for only
   /// when they are used.
   package var isAssembled: Bool {
@@ -16,7 +50,7 @@ extension ModelFile {
   /// - Precondition: rows that are stored in another order within heads are asked for by whole heads.
   package func rows(_ range: Range<Int>, of address: TensorAddress) throws -> [TensorView] {
     let order = rowOrder(of: address.role)
-    guard let stored = tensors[address], order == .stored else {
+    guard let stored = tensors[address], order == .stored, pieces[address] == nil else {
       return [try view(address).part(range)]
     }
     var found: [TensorView] = [], start = 0

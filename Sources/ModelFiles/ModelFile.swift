@@ -38,6 +38,8 @@ public struct ModelFile: WeightSource {
   let heldLayers: Set<Int>
   /// What the files call the tensors.
   let names: NameTable
+  /// Where tensors lie that are pieces of a stored one.
+  let pieces: [TensorAddress: Piece]
   /// How rows lie in storage, for the roles that some formats permute.
   private let rowOrders: [TensorAddress.Role: RowOrder]
 
@@ -87,6 +89,7 @@ public struct ModelFile: WeightSource {
     self.tokenizer = tokenizer
     let matched = StructureMatch(of: reader, with: description, names: names)
     tensors = matched.tensors
+    pieces = matched.pieces
     heldLayers = Set(matched.tensors.keys.compactMap(\.layer))
     ignored = matched.ignored
     problems = (shown?.problems ?? []) + matched.problems
@@ -103,6 +106,9 @@ public struct ModelFile: WeightSource {
   public func view(_ address: TensorAddress) throws -> TensorView {
     guard let stored = tensors[address] else {
       throw ModelFileError.noTensor(path: path, address: address)
+    }
+    if let piece = pieces[address] {
+      return try reader.view(piece.tensor).piece(piece.rows, shape: stored.shape)
     }
     let view = try reader.view(stored.name)
     guard let order = rowOrders[address.role] else { return view }

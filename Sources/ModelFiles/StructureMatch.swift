@@ -5,6 +5,8 @@ import TensorTypes
 /// The tensors of a file matched with those a description calls for, both ways.
 struct StructureMatch {
   private(set) var tensors: [TensorAddress: StoredTensor] = [:]
+  /// Where tensors lie that are pieces of a stored one.
+  private(set) var pieces: [TensorAddress: ModelFile.Piece] = [:]
   private(set) var ignored: [String] = []
   private(set) var problems: [ModelFile.StructureProblem] = []
 
@@ -14,16 +16,17 @@ struct StructureMatch {
   static let adapterMarks = [".lora_", ".base_layer.", ".modules_to_save.", ".ia3_", ".oft_"]
 
   init(of reader: any CheckpointReader, with model: ModelDescription, names: NameTable) {
-    let requirements = model.requirements
-    let expected = Dictionary(uniqueKeysWithValues: requirements.map { ($0.address, $0) })
-    let known = requirements.compactMap { names.name(of: $0.address) }
+    let requirements = model.stored(under: names)
+    let expected = Dictionary(
+      uniqueKeysWithValues: requirements.map { ($0.pieces.map(\.address), $0) })
+    let known = requirements.compactMap(\.name)
     var suggestions = 0
     for tensor in reader.tensors {
       switch names.match(tensor.name) {
       case .ignored:
         ignored.append(tensor.name)
-      case .tensor(let address) where expected[address] != nil:
-        if let requirement = expected[address] { place(tensor, as: requirement) }
+      case let match where expected[match.addresses] != nil:
+        if let requirement = expected[match.addresses] { place(tensor, as: requirement) }
       // Tied checkpoints may store the head again; rotary divisors are part of the description.
       case .tensor(TensorAddress(.head)) where model.tiesEmbeddings:
         ignored.append(tensor.name)
@@ -42,9 +45,9 @@ struct StructureMatch {
             nearest: isLooked ? NearestName.of(tensor.name, among: known) : nil))
       }
     }
-    let missing = requirements.filter { tensors[$0.address] == nil }.map {
+    let missing = requirements.filter { tensors[$0.pieces[0].address] == nil }.map {
       ModelFile.StructureProblem.missing(
-        name: names.name(of: $0.address) ?? "\($0.address)", shape: $0.shape)
+        name: $0.name ?? "\($0.pieces[0].address)", shape: $0.shape)
     }
     // What is missing explains more than what is too much.
     problems =
@@ -53,22 +56,31 @@ struct StructureMatch {
   }
 
   private mutating func place(
-    _ tensor: StoredTensor, as requirement: ModelDescription.Requirement
+    _ tensor: StoredTensor, as requirement: ModelDescription.StoredRequirement
   ) {
-    let address = requirement.address, shape = requirement.shape
-    if let other = tensors[address] {
-      problems.append(.repeated(name: tensor.name, other: other.name, file: tensor.file))
+    let shape = requirement.shape, type = requirement.pieces[0].type
+    if let other = tensors[requirement.pieces[0].address] {
+      let name = pieces[requirement.pieces[0].address]?.tensor ?? other.name
+      problems.append(.repeated(name: tensor.name, other: name, file: tensor.file))
     }
-    tensors[address] = tensor
     if tensor.shape != shape {
       problems.append(
         .shape(name: tensor.name, expected: shape, got: tensor.shape, file: tensor.file))
     }
-    let fits = requirement.type.map { $0 == tensor.type }
+    let fits = type.map { $0 == tensor.type }
     if !(fits ?? (tensor.type.isFloat || tensor.type.isQuantised)) {
       problems.append(
-        .type(
-          name: tensor.name, type: tensor.type, expected: requirement.type, file: tensor.file))
+        .type(name: tensor.name, type: tensor.type, expected: type, file: tensor.file))
+    }
+    for (index, piece) in requirement.pieces.enumerated() {
+      guard requirement.pieces.count > 1 else {
+        tensors[piece.address] = tensor
+        continue
+      }
+      let part = ModelFile.Piece(
+        of: tensor, rows: requirement.rows(ofPiece: index), shape: piece.shape)
+      tensors[piece.address] = part.stored
+      pieces[piece.address] = part
     }
   }
 }

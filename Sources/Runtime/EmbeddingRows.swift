@@ -2,7 +2,8 @@ public import Architectures
 import Kernels
 package import TensorTypes
 
-/// Where token ids become numbers: rows of the embedding as f32, and the sinks before every text.
+/// Where token ids become numbers: rows of the embedding as f32 times the model's factor, and the sinks
+/// before every text.
 package struct EmbeddingRows: Sendable {
   private let view: TensorView
   private let origin: TensorOrigin
@@ -25,6 +26,7 @@ package struct EmbeddingRows: Sendable {
     let tokens = TensorOrigin(TensorAddress(.sinkTokens), in: source)
     RowDecoder.decode(try tokens.view, rows: 0..<sinks.rows, into: sinks.pointer)
     try check(sinks, of: tokens) { $0 }
+    sinks.scale(by: model.multipliers.embedding)
   }
 
   /// The rows of `ids` [T, H]; throws for an id without a row, and for a row that is no numbers.
@@ -36,6 +38,7 @@ package struct EmbeddingRows: Sendable {
     }
     if dropsPages { view.discard() }
     try check(matrix, of: origin) { ids[ids.index(ids.startIndex, offsetBy: $0)] }
+    matrix.scale(by: model.multipliers.embedding)
     return matrix
   }
 

@@ -14,8 +14,9 @@ package enum FeedForwardWeights {
   }
 }
 
-/// down(silu(gate x) · up x): a dense feed-forward part, or one expert.
+/// down(activation(gate x) · up x): a dense feed-forward part, or one expert.
 package struct SwiGLUWeights {
+  package let activation: Activation
   package let gate: LinearMap
   package let up: LinearMap
   package let down: LinearMap
@@ -27,10 +28,10 @@ package struct SwiGLUWeights {
     try down(neurons(input))
   }
 
-  /// silu(gate x) · up x [T, F]: what `down` reads.
+  /// activation(gate x) · up x [T, F]: what `down` reads.
   package func neurons(_ input: FloatMatrix) throws -> FloatMatrix {
     let gated = try gate(input)
-    gated.gateUp(try up(input))
+    gated.gate(try up(input), by: activation)
     return gated
   }
 }

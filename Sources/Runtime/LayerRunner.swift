@@ -13,16 +13,17 @@ package struct LayerRunner {
     self.ablation = ablation
   }
 
-  /// Applies the layer in place: h += attn(norm h); h += mlp(norm h).
+  /// Applies the layer in place: h += attn(norm h); h += mlp(norm h), each with the norms and the
+  /// factor that the model has.
   ///
   /// - Parameters:
   ///   - hidden: the residual stream [T, H] of the next T tokens.
   ///   - state: what the layer remembers; updated.
   ///   - position: the first token's position.
-  ///   - angles: rotary angles of those positions.
+  ///   - angles: rotary angles of those positions; nil for a layer without.
   package func run(
     _ hidden: FloatMatrix, state: inout DecodingState.MixerState, position: Int,
-    angles: RotaryTable
+    angles: RotaryTable?
   ) throws {
     try run(hidden, state: &state, passage: Passage(position: position), angles: angles)
   }
@@ -30,11 +31,11 @@ package struct LayerRunner {
   /// The same for tokens of which more is known.
   package func run(
     _ hidden: FloatMatrix, state: inout DecodingState.MixerState, passage: Passage,
-    angles: RotaryTable
+    angles: RotaryTable?
   ) throws {
     let input = normed(hidden)
     if let mixed = try mix(input, state: &state, passage: passage, angles: angles) {
-      hidden.add(try weights.output(mixed))
+      hidden.add(try attentionOutput(mixed))
     }
     try feedForward(hidden, passage: passage)
   }
@@ -48,18 +49,30 @@ package struct LayerRunner {
     guard sinks.rows > 0 else { return state }
     try run(
       sinks, state: &state, passage: Passage(position: 0, areSinks: true),
-      angles: RotaryEmbedding(model).table(first: 0, count: sinks.rows))
+      angles: RotaryEmbedding(model, layer: layer)?.table(first: 0, count: sinks.rows))
     return state
   }
 
-  /// The output of the attention block, o_proj included, before it is added [T, H]; nil when it is
-  /// switched off.
+  /// The output of the attention block, o_proj and what follows it included, before it is added
+  /// [T, H]; nil when it is switched off.
   package func attention(
     _ hidden: FloatMatrix, state: inout DecodingState.MixerState, position: Int,
-    angles: RotaryTable
+    angles: RotaryTable?
   ) throws -> FloatMatrix? {
     try mix(normed(hidden), state: &state, passage: Passage(position: position), angles: angles)
-      .map { try weights.output($0) }
+      .map(attentionOutput)
+  }
+
+  /// What the heads' outputs [T, heads·d] add to the stream [T, H].
+  private func attentionOutput(_ mixed: FloatMatrix) throws -> FloatMatrix {
+    finished(try weights.output(mixed), norm: weights.mixerPostNorm)
+  }
+
+  /// What a part adds to the stream: its output after the norm behind it and the model's factor.
+  private func finished(_ output: FloatMatrix, norm: [Float]?) -> FloatMatrix {
+    if let norm { output.normalizeRows(by: norm, epsilon: model.normEpsilon, into: output) }
+    output.scale(by: model.multipliers.residual)
+    return output
   }
 
   /// Adds the feed-forward part: h += mlp(norm h); throws when the stream then holds what the next
@@ -67,16 +80,15 @@ package struct LayerRunner {
   package func feedForward(
     _ hidden: FloatMatrix, passage: Passage = Passage(position: 0)
   ) throws {
-    let normed = FloatMatrix(rows: hidden.rows, columns: hidden.columns)
-    hidden.normalizeRows(by: weights.ffnNorm, epsilon: model.normEpsilon, into: normed)
+    let input = ffnInput(hidden), output: FloatMatrix
     switch weights.feedForward {
-    case .dense(let dense): hidden.add(try dense(normed))
+    case .dense(let dense): output = try dense(input)
     case .experts(let experts):
       let offsets = passage.offsets(count: hidden.rows, sinkCount: model.sinkCount)
-      hidden.add(
-        try ExpertMixture(weights: experts)(
-          normed, offsets: offsets, observe: passage.observeRouting))
+      output = try ExpertMixture(weights: experts)(
+        input, offsets: offsets, observe: passage.observeRouting)
     }
+    hidden.add(finished(output, norm: weights.ffnPostNorm))
     if hidden.firstTooLarge != nil {
       throw RuntimeError.overflow(place: "in the residual stream after layer \(weights.index)")
     }
@@ -84,15 +96,26 @@ package struct LayerRunner {
 
   /// What the mixer reads: the stream after its norm [T, H].
   package func normed(_ hidden: FloatMatrix) -> FloatMatrix {
+    normed(hidden, by: weights.mixerNorm)
+  }
+
+  /// What the feed-forward part reads: the stream after its norm [T, H].
+  package func ffnInput(_ hidden: FloatMatrix) -> FloatMatrix {
+    normed(hidden, by: weights.ffnNorm)
+  }
+
+  /// The stream after a norm in front of a part; the stream itself where there is none.
+  private func normed(_ hidden: FloatMatrix, by weight: [Float]) -> FloatMatrix {
+    guard !weight.isEmpty else { return hidden }
     let normed = FloatMatrix(rows: hidden.rows, columns: hidden.columns)
-    hidden.normalizeRows(by: weights.mixerNorm, epsilon: model.normEpsilon, into: normed)
+    hidden.normalizeRows(by: weight, epsilon: model.normEpsilon, into: normed)
     return normed
   }
 
   /// The heads' outputs [T, heads·d], or nil when the mixer is switched off.
   private func mix(
     _ input: FloatMatrix, state: inout DecodingState.MixerState, passage: Passage,
-    angles: RotaryTable
+    angles: RotaryTable?
   ) throws -> FloatMatrix? {
     func softmax(_ cache: KeyValueCache) -> SoftmaxMixer {
       SoftmaxMixer(

@@ -6,7 +6,10 @@ package import TensorTypes
 package struct LayerWeights {
   /// Which layer.
   package let index: Int
-  package let mixerNorm: [Float]
+  /// Norms in front of the mixer and of the feed-forward part [H]; empty where the model has none.
+  package let mixerNorm: [Float], ffnNorm: [Float]
+  /// Norms behind them [H]; nil where the model has none.
+  package let mixerPostNorm: [Float]?, ffnPostNorm: [Float]?
   package let query: LinearMap
   package let key: LinearMap
   package let value: LinearMap
@@ -19,7 +22,6 @@ package struct LayerWeights {
   package let outputNorm: [Float]?
   /// The norms that merge parallel branches.
   package let branches: Branches?
-  package let ffnNorm: [Float]
   package let feedForward: FeedForwardWeights
 
   /// The per-head norms of both branches [heads, d], multiplied by the branch's factor.
@@ -57,6 +59,9 @@ package struct LayerWeights {
     ) throws -> [Float] {
       try source.vector(TensorAddress(role, parameter, layer: layer))
     }
+    func norm(_ role: TensorAddress.Role) throws -> [Float] {
+      try source.norm(TensorAddress(role, layer: layer), of: model)
+    }
     func linear(
       _ role: TensorAddress.Role, bias: Bool, expert: TensorAddress.Expert? = nil
     ) throws -> LinearMap {
@@ -77,19 +82,24 @@ package struct LayerWeights {
     func swiGLU(_ expert: TensorAddress.Expert? = nil) throws -> SwiGLUWeights {
       let bias = model.biases.feedForward
       return SwiGLUWeights(
+        activation: model.activation,
         gate: try linear(.ffnGate, bias: bias, expert: expert),
         up: try linear(.ffnUp, bias: bias, expert: expert),
         down: try linear(.ffnDown, bias: bias, expert: expert))
     }
     index = layer
-    mixerNorm = try vector(.mixerNorm)
+    let placement = model.normPlacement
+    mixerNorm = placement.isBefore ? try norm(.mixerNorm) : []
+    ffnNorm = placement.isBefore ? try norm(.ffnNorm) : []
+    mixerPostNorm = placement.isAfter ? try norm(.mixerPostNorm) : nil
+    ffnPostNorm = placement.isAfter ? try norm(.ffnPostNorm) : nil
     query = try linear(.query, bias: model.biases.queryKeyValue)
     key = try linear(.key, bias: model.biases.queryKeyValue)
     value = try linear(.value, bias: model.biases.queryKeyValue)
     output = try linear(.output, bias: model.biases.output)
     rotatedQuery = model.layers[layer].mixer.isSoftmax ? spiking(.rotatedQuery) : nil
-    queryNorm = model.hasQueryKeyNorm ? try vector(.queryNorm) : nil
-    keyNorm = model.hasQueryKeyNorm ? try vector(.keyNorm) : nil
+    queryNorm = model.hasQueryKeyNorm ? try norm(.queryNorm) : nil
+    keyNorm = model.hasQueryKeyNorm ? try norm(.keyNorm) : nil
     switch model.layers[layer].mixer {
     case .full, .window, .parallel:
       gate = nil
@@ -110,7 +120,6 @@ package struct LayerWeights {
     } else {
       branches = nil
     }
-    ffnNorm = try vector(.ffnNorm)
     guard let experts = model.layers[layer].feedForward.experts else {
       feedForward = .dense(try swiGLU())
       return

@@ -36,7 +36,7 @@ public struct Model: Sendable {
   let embedding: EmbeddingRows
   let finalNorm: [Float]
   let head: LinearMap
-  let rotary: RotaryEmbedding
+  let rotary: ModelRotary
 
   /// The model of `description` with the weights of `source`.
   public init(
@@ -64,9 +64,9 @@ public struct Model: Sendable {
       : try description.layers.indices.map {
         try LayerWeights($0, of: description, from: source, observer: observer)
       }
-    finalNorm = try source.vector(TensorAddress(.finalNorm))
+    finalNorm = try source.norm(TensorAddress(.finalNorm), of: description)
     head = try .head(of: description, from: source, dropsPages: bounded)
-    rotary = RotaryEmbedding(description)
+    rotary = ModelRotary(description)
   }
 
   /// Reads `tokens` and returns the final hidden states [T, H], normed and ready for the head.
@@ -92,7 +92,7 @@ public struct Model: Sendable {
       if state.position == 0, description.sinkCount > 0 { state.layers = try sinkStates() }
       let emptied = try emptiedStates()
       let first = description.sinkCount + state.position
-      let angles = rotary.table(first: first, count: count)
+      let angles = rotary.tables(first: first, count: count)
       for layer in description.layers.indices {
         try observe?(layer, done, hidden)
         let weights = try weights(ofLayer: layer)
@@ -106,11 +106,11 @@ public struct Model: Sendable {
             passage.tokens = [tokens[done + row]]
             try runner.run(
               hidden.rows(row..<row + 1), state: &state.layers[layer], passage: passage,
-              angles: rotary.table(first: first + row, count: 1))
+              angles: rotary.tables(first: first + row, count: 1)[layer])
           }
         } else {
           passage.tokens = Array(tokens[done..<done + count])
-          try runner.run(hidden, state: &state.layers[layer], passage: passage, angles: angles)
+          try runner.run(hidden, state: &state.layers[layer], passage: passage, angles: angles[layer])
         }
         if case .bounded = residency { weights.discard() }
       }
@@ -153,7 +153,7 @@ public struct Model: Sendable {
         passage.tokens = Array(tokens[rows])
         try runner.run(
           hidden.rows(rows), state: &layers[layer], passage: passage,
-          angles: rotary.table(first: sinkCount + first, count: rows.count))
+          angles: rotary.tables(first: sinkCount + first, count: rows.count)[layer])
       }
       if case .bounded = residency { weights.discard() }
     }
@@ -178,7 +178,9 @@ public struct Model: Sendable {
 
   /// Logits [rows, V] of some rows of the final hidden states; throws when they are not finite.
   public func logits(_ hidden: FloatMatrix, rows: Range<Int>) throws -> FloatMatrix {
-    try head(hidden.rows(rows))
+    let logits = try head(hidden.rows(rows))
+    logits.finishLogits(of: description)
+    return logits
   }
 
   private func weights(ofLayer layer: Int) throws -> LayerWeights {
@@ -187,22 +189,5 @@ public struct Model: Sendable {
     if weights.byteCount <= bytes / 2 { return weights }
     return try LayerWeights(
       layer, of: description, from: source, dropsPages: true, observer: observer)
-  }
-}
-
-extension RotaryEmbedding {
-  /// The rotary embedding of a model's softmax layers.
-  package init(_ model: ModelDescription) {
-    let scaling: RotaryScaling =
-      switch model.rotary.scaling {
-      case .none: .none
-      case .linear(let factor): .linear(factor: Float(factor))
-      case .llama3(let factor, let low, let high, let original):
-        .llama3(
-          factor: Float(factor), lowFrequencyFactor: Float(low), highFrequencyFactor: Float(high),
-          originalContext: original)
-      case .divisors(let divisors): .divisors(divisors)
-      }
-    self.init(dimension: model.headDim, theta: model.rotary.theta, scaling: scaling)
   }
 }

@@ -5,8 +5,8 @@ package import Kernels
 struct SoftmaxMixer {
   let weights: LayerWeights
   let model: ModelDescription
-  /// Cosines and sines of the next tokens' positions.
-  let rotary: RotaryTable
+  /// Cosines and sines of the next tokens' positions; nil where nothing turns.
+  let rotary: RotaryTable?
   /// Most keys a token sees; nil for all.
   let windowKeys: Int?
 
@@ -23,11 +23,12 @@ struct SoftmaxMixer {
   func attend(_ projected: ProjectedHeads, cache: inout KeyValueCache) -> FloatMatrix {
     let start = cache.position, tokens = projected.query.rows
     defer { withExtendedLifetime((projected, cache)) {} }
-    rotary.apply(to: projected.query.pointer, tokens: tokens, heads: model.heads)
-    rotary.apply(to: projected.key.pointer, tokens: tokens, heads: model.keyValueHeads)
+    rotary?.apply(to: projected.query.pointer, tokens: tokens, heads: model.heads)
+    rotary?.apply(to: projected.key.pointer, tokens: tokens, heads: model.keyValueHeads)
     if let spiked = weights.rotatedQuery?(projected.query, heads: model.heads) {
       projected.query.copyRows(of: spiked, to: 0)
     }
+    projected.query.scale(by: model.queryFactor)
     if let heads = cache.codedHeads {
       for matrix in [projected.key, projected.value] {
         KeyValueCodes.roundInPlace(
@@ -39,10 +40,17 @@ struct SoftmaxMixer {
       count: tokens, isAlwaysVisible: areSinks)
     let output = FloatMatrix(rows: tokens, columns: model.queryWidth)
     cache.withSegments { segments in
-      WindowAttention.apply(
-        queries: projected.query.pointer, tokens: tokens, firstPosition: start,
-        layout: model.headLayout, segments: segments + [new], window: windowKeys ?? .max,
-        output: output.pointer)
+      if let cap = model.softCaps.scores {
+        WindowAttention.applyCapped(
+          queries: projected.query.pointer, tokens: tokens, firstPosition: start,
+          layout: model.headLayout, segments: segments + [new], window: windowKeys ?? .max,
+          cap: cap, output: output.pointer)
+      } else {
+        WindowAttention.apply(
+          queries: projected.query.pointer, tokens: tokens, firstPosition: start,
+          layout: model.headLayout, segments: segments + [new], window: windowKeys ?? .max,
+          output: output.pointer)
+      }
     }
     if areSinks {
       cache.setSinks(keys: projected.key, values: projected.value)
@@ -53,7 +61,7 @@ struct SoftmaxMixer {
   }
 }
 
-/// q [T, heads·d], k and v [T, kv·d] with their biases and per-head norms.
+/// q [T, heads·d], k and v [T, kv·d] with their biases and norms.
 struct ProjectedHeads {
   let query: FloatMatrix
   let key: FloatMatrix

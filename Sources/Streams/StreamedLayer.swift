@@ -11,7 +11,7 @@ package struct StreamedLayer {
   package let sinks: FloatMatrix
   private let segments: Segments
   private let start: DecodingState.MixerState
-  private let angles: RotaryTable
+  private let angles: RotaryTable?
 
   /// Layer `index` of `model`.
   ///
@@ -30,7 +30,8 @@ package struct StreamedLayer {
       model: model.description)
     sinks = try stream?.sinks() ?? FloatMatrix(rows: 0, columns: model.description.hiddenSize)
     start = try runner.start(ofLayer: index, after: sinks)
-    angles = RotaryEmbedding(model.description).table(first: sinks.rows, count: segments.length)
+    angles = RotaryEmbedding(model.description, layer: index)?
+      .table(first: sinks.rows, count: segments.length)
   }
 
   /// What is known of the tokens of a segment.

@@ -4,8 +4,9 @@ public struct NameTable: Sendable {
   public struct Row: Sendable {
     /// The pattern; `{layer}` and `{expert}` stand for decimal numbers without leading zeros.
     public var pattern: String
-    /// What the pattern names, or nil when matching tensors are known and ignored.
-    public var meaning: Meaning?
+    /// What the pattern names: one tensor, or several whose rows are stored one below the other, first
+    /// to last. Empty when matching tensors are known and ignored.
+    public private(set) var meanings: [Meaning]
 
     /// A row naming a tensor.
     public init(
@@ -13,13 +14,28 @@ public struct NameTable: Sendable {
       _ parameter: TensorAddress.Parameter = .weight, sharedExpert: Bool = false
     ) {
       self.pattern = pattern
-      self.meaning = Meaning(role: role, parameter: parameter, sharedExpert: sharedExpert)
+      meanings = [Meaning(role: role, parameter: parameter, sharedExpert: sharedExpert)]
+    }
+
+    /// A row naming a stored tensor whose pieces are several of the model's: the rows of the first
+    /// role's, then those of the next.
+    public init(
+      _ pattern: String, pieces: [TensorAddress.Role],
+      _ parameter: TensorAddress.Parameter = .weight
+    ) {
+      self.pattern = pattern
+      meanings = pieces.map { Meaning(role: $0, parameter: parameter, sharedExpert: false) }
     }
 
     /// A row whose tensors carry nothing the model needs (for example cached inverse frequencies).
     public init(ignored pattern: String) {
       self.pattern = pattern
-      self.meaning = nil
+      meanings = []
+    }
+
+    /// Whether it names a tensor of one of `roles`.
+    public func names(_ roles: Set<TensorAddress.Role>) -> Bool {
+      meanings.contains { roles.contains($0.role) }
     }
   }
 
@@ -33,8 +49,19 @@ public struct NameTable: Sendable {
   /// What a name turned out to be.
   public enum Match: Sendable, Equatable {
     case tensor(TensorAddress)
+    /// Several tensors of the model, their rows one below the other in this order.
+    case pieces([TensorAddress])
     case ignored
     case unknown
+
+    /// The tensors of the model that it is; empty when it is none.
+    public var addresses: [TensorAddress] {
+      switch self {
+      case .tensor(let address): [address]
+      case .pieces(let addresses): addresses
+      case .ignored, .unknown: []
+      }
+    }
   }
 
   private struct Compiled {
@@ -43,11 +70,22 @@ public struct NameTable: Sendable {
   }
 
   private let rows: [Compiled]
-  private let patternOf: [Key: String]
+  private let rowOf: [Key: Row]
 
   private struct Key: Hashable {
     var meaning: Meaning
     var routed: Bool
+
+    init(meaning: Meaning, routed: Bool) {
+      self.meaning = meaning
+      self.routed = routed
+    }
+
+    init(_ address: TensorAddress) {
+      meaning = Meaning(
+        role: address.role, parameter: address.parameter, sharedExpert: address.expert == .shared)
+      if case .routed = address.expert { routed = true } else { routed = false }
+    }
   }
 
   /// A table of the given rows; the first matching row wins.
@@ -55,13 +93,14 @@ public struct NameTable: Sendable {
     self.rows = rows.map { row in
       Compiled(row: row, pieces: NameTable.pieces(of: row.pattern))
     }
-    var patternOf: [Key: String] = [:]
+    var rowOf: [Key: Row] = [:]
     for row in rows {
-      guard let meaning = row.meaning else { continue }
-      let key = Key(meaning: meaning, routed: row.pattern.contains("{expert}"))
-      if patternOf[key] == nil { patternOf[key] = row.pattern }
+      for meaning in row.meanings {
+        let key = Key(meaning: meaning, routed: row.pattern.contains("{expert}"))
+        if rowOf[key] == nil { rowOf[key] = row }
+      }
     }
-    self.patternOf = patternOf
+    self.rowOf = rowOf
   }
 
   /// The same table for files whose names lack `dropped` at their start, where they would have it, and
@@ -80,29 +119,34 @@ public struct NameTable: Sendable {
   public func match(_ name: String) -> Match {
     for compiled in rows {
       guard let numbers = NameTable.numbers(in: name, matching: compiled.pieces) else { continue }
-      guard let meaning = compiled.row.meaning else { return .ignored }
-      var address = TensorAddress(meaning.role, meaning.parameter)
-      if meaning.sharedExpert { address.expert = .shared }
-      for (kind, number) in numbers {
-        if kind == "{layer}" { address.layer = number } else { address.expert = .routed(number) }
+      var addresses = compiled.row.meanings.map { meaning in
+        TensorAddress(meaning.role, meaning.parameter, expert: meaning.sharedExpert ? .shared : nil)
       }
-      return .tensor(address)
+      for index in addresses.indices {
+        for (kind, number) in numbers {
+          if kind == "{layer}" {
+            addresses[index].layer = number
+          } else {
+            addresses[index].expert = .routed(number)
+          }
+        }
+      }
+      switch addresses.count {
+      case 0: return .ignored
+      case 1: return .tensor(addresses[0])
+      default: return .pieces(addresses)
+      }
     }
     return .unknown
   }
 
-  /// The name of `address`, or nil when this format has none for it.
+  /// The name of the stored tensor that is `address` or holds it among others; nil when this format
+  /// has none for it.
   public func name(of address: TensorAddress) -> String? {
-    var routed = false
+    guard let row = rowOf[Key(address)] else { return nil }
     var expertText = ""
-    if case .routed(let index) = address.expert {
-      routed = true
-      expertText = String(index)
-    }
-    let meaning = Meaning(
-      role: address.role, parameter: address.parameter, sharedExpert: address.expert == .shared)
-    guard let pattern = patternOf[Key(meaning: meaning, routed: routed)] else { return nil }
-    return NameTable.pieces(of: pattern).map { piece in
+    if case .routed(let index) = address.expert { expertText = String(index) }
+    return NameTable.pieces(of: row.pattern).map { piece in
       switch piece {
       case "{layer}": address.layer.map(String.init) ?? ""
       case "{expert}": expertText
@@ -110,6 +154,18 @@ public struct NameTable: Sendable {
       }
     }.joined()
   }
+
+  /// The tensors of the model whose rows the stored tensor of `address` holds, first to last: itself
+  /// alone in most formats.
+  public func neighbours(of address: TensorAddress) -> [TensorAddress] {
+    (rowOf[Key(address)]?.meanings ?? []).map { meaning in
+      TensorAddress(
+        meaning.role, meaning.parameter, layer: address.layer, expert: address.expert)
+    }
+  }
+
+  /// Whether some stored tensors are several of the model's.
+  public var hasPieces: Bool { rows.contains { $0.row.meanings.count > 1 } }
 
   /// Splits `a.{layer}.b` into `a.`, `{layer}`, `.b`.
   private static func pieces(of pattern: String) -> [Substring] {

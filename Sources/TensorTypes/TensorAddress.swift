@@ -36,9 +36,11 @@ public struct TensorAddress: Sendable, Hashable, Codable {
     case sinkTokens
     /// Norms before the mixer and before the feed-forward part [H].
     case mixerNorm, ffnNorm
+    /// Norms behind them, of what they add to the residual stream [H].
+    case mixerPostNorm, ffnPostNorm
     /// Projections of the mixer: q [heads·d, H], k and v [kv·d, H], o [H, heads·d].
     case query, key, value, output
-    /// Per-head norms of q and k [d].
+    /// Norms of q and k: per head [d], or of all channels [heads·d] and [kv·d].
     case queryNorm, keyNorm
     /// GLA decay gate: low-rank pair [r, H] and [kv·d, r]; or the merged full matrix [kv·d, H].
     case gateLow, gateHigh, gateMerged

@@ -76,6 +76,21 @@ public struct TensorView: @unchecked Sendable {
     return slice
   }
 
+  /// Rows `range` as a tensor of shape `shape`, in place; a vector has a row per element.
+  ///
+  /// - Precondition: `rowOrder == .stored`, no grid, and `shape` has as many elements.
+  public func piece(_ range: Range<Int>, shape: Shape) -> TensorView {
+    precondition(rowOrder == .stored && grid == nil)
+    let count = self.shape.dimensions.first ?? 1
+    let size = count == 0 ? 0 : bytes.count / count
+    var piece = TensorView(
+      bytes: UnsafeRawBufferPointer(
+        rebasing: bytes[range.lowerBound * size..<range.upperBound * size]),
+      type: type, shape: shape, storage: storage)
+    piece.rounding = rounding
+    return piece
+  }
+
   /// Whether decoded values are others than those stored.
   public var isAltered: Bool { grid != nil || rounding != nil }
 

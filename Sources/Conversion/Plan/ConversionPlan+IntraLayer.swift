@@ -25,8 +25,8 @@ extension ConversionPlan {
     target.tiesEmbeddings = false
     target.sinkCount = settings.intraLayer.sinks
     target.branchNormEpsilon = settings.intraLayer.branchNormEpsilon
-    target.layers = source.layers.indices.map { layer in
-      LayerDescription(mixer: .parallel(full.contains(layer) ? nil : window))
+    target.layers = source.layers.enumerated().map { layer, described in
+      described.with(.parallel(full.contains(layer) ? nil : window))
     }
     return target
   }

@@ -69,9 +69,9 @@ public enum ConversionPlan {
     var target = source
     target.tiesEmbeddings = false
     target.biases.queryKeyValue = true
-    target.layers = (0..<depth).map { layer in
-      LayerDescription(
-        mixer: full.contains(layer)
+    target.layers = source.layers.enumerated().map { layer, described in
+      described.with(
+        full.contains(layer)
           ? .full
           : windowed.contains(layer) ? .window(window) : .gatedLinear(.lowRank(GLASwa.gateRank)))
     }

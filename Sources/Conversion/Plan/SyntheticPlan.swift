@@ -25,16 +25,18 @@ public enum SyntheticPlan {
     configuration["dtype"] = nil
     return CheckpointPlan(
       description: model, configuration: configuration,
-      tensors: try model.requirements.map { requirement in
-        guard let name = architecture.names.name(of: requirement.address) else {
+      tensors: try model.stored(under: architecture.names).map { stored in
+        let first = stored.pieces[0]
+        guard let name = stored.name else {
           throw ConfigurationError.inconsistent(
-            "\(architecture.modelType) has no name for \(requirement.address)", file: config.file)
+            "\(architecture.modelType) has no name for \(first.address)", file: config.file)
         }
         return .init(
-          requirement.address, name: name, shape: requirement.shape, type: type.scalarType,
+          stored.pieces.count == 1 ? first.address : nil, name: name, shape: stored.shape,
+          type: type.scalarType,
           transform: sparse
-            ? HoleTransform(byteCount: requirement.shape.byteCount(type.scalarType) ?? 0)
-            : weights(requirement, named: name, type: type.scalarType, seed: seed))
+            ? HoleTransform(byteCount: stored.shape.byteCount(type.scalarType) ?? 0)
+            : weights(stored, of: model, named: name, type: type.scalarType, seed: seed))
       },
       companions: [], shardSize: shardSize,
       recipe: JSONObject([
@@ -45,22 +47,23 @@ public enum SyntheticPlan {
   }
 
   private static func weights(
-    _ requirement: ModelDescription.Requirement, named name: String, type: ScalarType,
-    seed: UInt64
+    _ stored: ModelDescription.StoredRequirement, of model: ModelDescription, named name: String,
+    type: ScalarType, seed: UInt64
   ) -> UniformTransform {
-    let shape = requirement.shape
+    let shape = stored.shape, address = stored.pieces[0].address
     let isNorm =
-      (shape.dimensions.count == 1 && requirement.address.parameter == .weight)
-      || [.linearNorm, .softmaxNorm].contains(requirement.address.role)
+      (shape.dimensions.count == 1 && address.parameter == .weight)
+      || [.linearNorm, .softmaxNorm].contains(address.role)
     let bound: Double
     if shape.dimensions.count == 1 || isNorm {
       bound = 0.2
-    } else if [.embedding, .sinkTokens].contains(requirement.address.role) {
+    } else if [.embedding, .sinkTokens].contains(address.role) {
       bound = 1
     } else {
       bound = (3 / Double(shape.columns)).squareRoot()
     }
     return UniformTransform(
-      bound: bound, seed: seed, label: name, shape: shape, as: type, offset: isNorm ? 1 : 0)
+      bound: bound, seed: seed, label: name, shape: shape, as: type,
+      offset: isNorm && !model.addsOne(address.role) ? 1 : 0)
   }
 }

@@ -21,6 +21,11 @@ struct MegatronForm {
       obstacles.append("INT8 weights (w8aspike, w8a8 and w8a16-g128 can)")
     }
     if file.description.spiking != nil { obstacles.append("spiking thresholds (w8aspike can)") }
+    // Megatron's arguments and layers say nothing of these.
+    obstacles += file.description.differences(from: file.description.plainDecoder)
+    if file.architecture.names.hasPieces {
+      obstacles.append("projections that are stored several in one tensor (`convert` first)")
+    }
     guard obstacles.isEmpty else {
       throw ExportError.cannotHold(profile: profile, what: obstacles, path: file.path)
     }

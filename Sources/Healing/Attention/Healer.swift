@@ -53,6 +53,8 @@ public final class Healer {
     if !hasExperts && settings.distillScope == .experts { throw HealingError.noExperts }
     if model.int8Weights != nil { throw HealingError.unsupported("INT8 weights") }
     if model.spiking != nil { throw HealingError.unsupported("spiking thresholds") }
+    try model.requireTrainable()
+    try teacher.requireTrainable()
     try requireSameStreams(model, teacher)
   }
 

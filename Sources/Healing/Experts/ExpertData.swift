@@ -37,15 +37,6 @@ struct ExpertData {
   }
 }
 
-extension LayerRunner {
-  /// What the feed-forward part reads: the stream after its norm [T, H].
-  func ffnInput(_ hidden: FloatMatrix) -> FloatMatrix {
-    let normed = hidden.unset
-    hidden.normalizeRows(by: weights.ffnNorm, epsilon: model.normEpsilon, into: normed)
-    return normed
-  }
-}
-
 extension FloatMatrix {
   /// Subtracts another matrix of the same size.
   fileprivate func subtract(_ other: FloatMatrix) {

@@ -35,6 +35,8 @@ public struct ExpertFitter {
     let model = upcycled.description
     if model.sinkCount > 0 { throw HealingError.cannotCluster("sink tokens") }
     if let teacher = teacher?.description {
+      try model.requireTrainable()
+      try teacher.requireTrainable()
       try Healer.requireSameStreams(model, teacher)
     }
     self.upcycled = upcycled

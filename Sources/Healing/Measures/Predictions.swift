@@ -17,7 +17,7 @@ struct Predictions {
 
   init(of model: DescribedModel) throws {
     self.model = model.description
-    norm = try model.weights.vector(TensorAddress(.finalNorm))
+    norm = try model.weights.norm(TensorAddress(.finalNorm), of: model.description)
     head = try .head(of: model.description, from: model.weights, dropsPages: true)
   }
 
@@ -29,7 +29,11 @@ struct Predictions {
   }
 
   /// Logits [T, V] of residual streams [T, H].
-  func logits(_ hidden: FloatMatrix) throws -> FloatMatrix { try head(normed(hidden)) }
+  func logits(_ hidden: FloatMatrix) throws -> FloatMatrix {
+    let logits = try head(normed(hidden))
+    logits.finishLogits(of: model)
+    return logits
+  }
 
   /// KL(reference‖these) of rows of logits [T, V], summed, in nats; `logits` become `factor` times
   /// its gradient.

@@ -24,7 +24,7 @@ struct ParallelCore: MixingCore {
       throw HealingError.differentModels("a layer has no branch norms")
     }
     self.model = model
-    softmax = SoftmaxCore(model: model, window: window)
+    softmax = SoftmaxCore(model: model, layer: weights.index, window: window)
     let factor = Float(max(1, model.branchNormEpsilon.squareRoot()))
     self.factor = factor
     func norm(_ role: TensorAddress.Role, _ weight: [Float]) -> Parameter {

@@ -5,28 +5,30 @@ import Runtime
 /// Rotary softmax attention over a window or everything, with gradients for its inputs.
 struct SoftmaxCore: MixingCore {
   private let model: ModelDescription
-  private let rotary: RotaryEmbedding
+  /// nil where nothing turns.
+  private let rotary: RotaryEmbedding?
   /// Most keys a token sees; nil for all.
   private let window: Int?
 
-  init(model: ModelDescription, window: Int?) {
+  /// The core of layer `layer`.
+  init(model: ModelDescription, layer: Int, window: Int?) {
     self.model = model
     self.window = window
-    rotary = RotaryEmbedding(model)
+    rotary = RotaryEmbedding(model, layer: layer)
   }
 
   var parameters: [Parameter] { [] }
 
   func mix(_ projections: Projections, input: FloatMatrix, segments: Int) -> MixedHeads {
     let tokens = input.rows / segments
-    let angles = rotary.table(first: 0, count: tokens)
+    let angles = rotary?.table(first: 0, count: tokens)
     func rotate(_ matrix: FloatMatrix, heads: Int, back: Bool = false) {
       for segment in 0..<segments {
         let rows = matrix.row(segment * tokens)
         if back {
-          angles.backward(rows, tokens: tokens, heads: heads)
+          angles?.backward(rows, tokens: tokens, heads: heads)
         } else {
-          angles.apply(to: rows, tokens: tokens, heads: heads)
+          angles?.apply(to: rows, tokens: tokens, heads: heads)
         }
       }
       withExtendedLifetime(matrix) {}

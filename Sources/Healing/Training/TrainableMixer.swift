@@ -37,7 +37,8 @@ final class TrainableMixer {
     outputBias = weights.output.bias
     core =
       switch mixer {
-      case .full, .window: SoftmaxCore(model: model, window: mixer.windowKeys)
+      case .full, .window:
+        SoftmaxCore(model: model, layer: weights.index, window: mixer.windowKeys)
       case .gatedLinear: try GLACore(weights, model: model, gateBias: gateBias)
       case .parallel: try ParallelCore(weights, model: model, window: mixer.windowKeys)
       }

@@ -1,17 +1,24 @@
 import Foundation
 
 /// Rotary position embedding, half-split pairs (`rotate_half`): channel i turns with channel
-/// i + d/2 by position · inverseFrequencies[i].
+/// i + d/2 by position · inverseFrequencies[i]. Further channels of a head stay as they are.
 public struct RotaryEmbedding: Sendable, Hashable {
   /// Channels per head that are rotated; even.
   public let dimension: Int
+  /// Channels per head in memory, `dimension` or more.
+  public let headDimension: Int
   /// Radians per position [d/2].
   public let inverseFrequencies: [Float]
 
-  /// Frequencies theta^(-2i/d), scaled; computed in float32 steps as transformers does.
-  public init(dimension: Int, theta: Double, scaling: RotaryScaling = .none) {
-    precondition(dimension > 0 && dimension % 2 == 0)
+  /// Frequencies theta^(-2i/d), scaled; computed in float32 steps as transformers does. Heads have
+  /// `headDimension` channels; nil for d.
+  public init(
+    dimension: Int, of headDimension: Int? = nil, theta: Double, scaling: RotaryScaling = .none
+  ) {
+    let headDimension = headDimension ?? dimension
+    precondition(dimension > 0 && dimension % 2 == 0 && dimension <= headDimension)
     self.dimension = dimension
+    self.headDimension = headDimension
     let plain = (0..<dimension / 2).map { i in
       let exponent = Float(2 * i) / Float(dimension)
       return 1 / Float(pow(theta, Double(exponent)))
@@ -22,6 +29,7 @@ public struct RotaryEmbedding: Sendable, Hashable {
   /// Frequencies as a checkpoint states them [d/2].
   public init(inverseFrequencies: [Float]) {
     dimension = 2 * inverseFrequencies.count
+    headDimension = dimension
     self.inverseFrequencies = inverseFrequencies
   }
 

@@ -7,8 +7,10 @@ public struct RotaryTable: Sendable {
   public let first: Int
   /// Positions covered.
   public let count: Int
-  /// Channels per head.
+  /// Channels per head that turn.
   public let dimension: Int
+  /// Channels per head in memory.
+  public let headDimension: Int
   /// [count, d/2] each.
   private let cosines: [Float], sines: [Float]
 
@@ -18,6 +20,7 @@ public struct RotaryTable: Sendable {
     self.first = first
     self.count = count
     dimension = embedding.dimension
+    headDimension = embedding.headDimension
     let half = dimension / 2
     var cosines = [Float](repeating: 0, count: count * half), sines = cosines
     for t in 0..<count {
@@ -67,7 +70,7 @@ public struct RotaryTable: Sendable {
         for t in 0..<tokens {
           let row = (offset + t) * half
           for h in 0..<heads {
-            body(x + (t * heads + h) * dimension, cosines + row, sines + row)
+            body(x + (t * heads + h) * headDimension, cosines + row, sines + row)
           }
         }
       }
@@ -82,7 +85,7 @@ public struct RotaryTable: Sendable {
     let half = dimension / 2
     for t in 0..<tokens {
       for h in 0..<heads {
-        let head = x + (t * heads + h) * dimension
+        let head = x + (t * heads + h) * headDimension
         for i in 0..<half {
           let c = cosines[(offset + t) * half + i]
           let s = sines[(offset + t) * half + i] * (inverse ? -1 : 1)

@@ -1,0 +1,34 @@
+public import TensorTypes
+
+/// Phi-3, Phi-3.5 and Phi-4 as far as they have no LongRoPE, which is refused: q, k and v in one
+/// tensor, gate and up in one, optional partial rotary embeddings, an optional window in every layer.
+///
+/// Source: `transformers` `Phi3Config` and `Phi3ForCausalLM`.
+public enum Phi3: Architecture {
+  public static let modelType = "phi3"
+  public static let isSource = true
+  public static let names = NameTable(
+    HuggingFaceNames.rows(without: [.query, .key, .value, .ffnGate, .ffnUp])
+      + HuggingFaceNames.fused(
+        "model.layers.{layer}.self_attn.qkv_proj", [.query, .key, .value])
+      + HuggingFaceNames.fused("model.layers.{layer}.mlp.gate_up_proj", [.ffnGate, .ffnUp]))
+
+  public static func describe(
+    _ config: Configuration
+  ) throws(ConfigurationError) -> ModelDescription {
+    var model = try config.transformer(
+      modelType: modelType,
+      defaults: .init(positions: 4096, normEpsilon: 1e-5, rotaryShare: .factor))
+    guard model.rotary.scaling == .none else {
+      throw .unsupported(
+        key: "rope_scaling", value: "linear or llama3", reason: "\(modelType) has no such type",
+        file: config.file)
+    }
+    let window = try config.optionalSize("sliding_window")
+    try config.expectAllLayers(window, depth: model.layers.count)
+    if let window {
+      model.layers = model.layers.map { $0.with(.window(.init(size: window))) }
+    }
+    return model
+  }
+}

@@ -1,0 +1,86 @@
+"""Source architectures that are not like Llama, written and run by transformers: Tests/Fixtures/sources.
+
+For each a directory as `save_pretrained` writes it, of random weights, norms included, with the tokens, the logits
+and the last residual stream beside them in `golden.safetensors`. Variants have the same weights and are run with a
+configuration that is changed: `golden-VARIANT.safetensors`.
+
+    .venv/bin/python make_source_fixtures.py
+"""
+import argparse
+import shutil
+from pathlib import Path
+
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM
+from transformers.utils import logging
+
+import source_logits
+from checkpoint_io import write_tensors
+from make_logits_fixtures import pseudo_random_tokens
+
+FIXTURES = Path(__file__).resolve().parent.parent / "Fixtures/sources"
+TOKENS = 24
+
+COMMON = dict(vocab_size=64, hidden_size=32, intermediate_size=24, num_attention_heads=4, num_key_value_heads=2,
+              max_position_embeddings=64, bos_token_id=1, eos_token_id=2, pad_token_id=0)
+PARTIAL = {"rope_theta": 500.0, "rope_type": "default", "partial_rotary_factor": 0.75}
+
+# kind: settings beyond COMMON.
+KINDS = {
+    "phi3": dict(num_hidden_layers=2, rms_norm_eps=1e-5, rope_parameters=PARTIAL),
+    # head_dim, query_pre_attn_scalar and hidden_size / heads are three numbers; small caps, so that they bend.
+    "gemma2": dict(num_hidden_layers=2, head_dim=12, query_pre_attn_scalar=10, sliding_window=7,
+                   attn_logit_softcapping=3.0, final_logit_softcapping=15.0),
+}
+# kind: variant: what is changed.
+VARIANTS = {
+    "phi3": {"window": dict(sliding_window=7, rope_parameters={"rope_theta": 10000.0, "rope_type": "default"})},
+    "gemma2": {"plain": dict(attn_logit_softcapping=None, final_logit_softcapping=None, query_pre_attn_scalar=12,
+                             hidden_activation="gelu", layer_types=["full_attention", "sliding_attention"])},
+}
+
+
+def build(model_type, changes):
+    """The model, float32, all parameters random."""
+    config = AutoConfig.for_model(model_type, **{**COMMON, **KINDS[model_type], **changes})
+    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32, attn_implementation="eager")
+    random = torch.Generator().manual_seed(7)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            noise = torch.randn(parameter.shape, generator=random)
+            if "norm" in name:
+                parameter.copy_((0 if model_type == "gemma2" else 1) + 0.3 * noise)
+            elif "embed_tokens" in name:
+                parameter.copy_(0.5 * noise)
+            else:
+                parameter.copy_(1.3 * noise * parameter.shape[-1] ** -0.5)
+    return model.eval()
+
+
+def save(path, model):
+    """Tokens, logits and the last residual stream of `model`."""
+    tokens = pseudo_random_tokens(TOKENS, COMMON["vocab_size"])
+    result = source_logits.run(model, tokens)
+    last = max(int(key.split(".")[1]) for key in result if key.startswith("hidden."))
+    write_tensors(path, {
+        "tokens": torch.tensor(tokens, dtype=torch.int32), "logits": result["logits"],
+        "hidden": result[f"hidden.{last}"].float()})
+    print(path.parent.name, path.name, f"largest logit {result['logits'].abs().max():.3f}")
+
+
+def main():
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
+    logging.disable_progress_bar()
+    torch.set_num_threads(2)
+    for kind in KINDS:
+        directory = FIXTURES / kind
+        shutil.rmtree(directory, ignore_errors=True)
+        build(kind, {}).save_pretrained(directory)
+        (directory / "generation_config.json").unlink(missing_ok=True)
+        save(directory / "golden.safetensors", build(kind, {}))
+        for variant, changes in VARIANTS[kind].items():
+            save(directory / f"golden-{variant}.safetensors", build(kind, changes))
+
+
+if __name__ == "__main__":
+    main()
