@@ -140,7 +140,7 @@ private struct PreparedHealing: PreparedStep {
   /// Runs both stages, with their progress and a line for each layer.
   private func heal(
     _ healer: Healer, _ estimate: Healer.Estimate, _ context: Context
-  ) throws -> (HealedTensors, [Healer.LayerReport], Healer.DistillReport?) {
+  ) throws -> (LayerTensors, [Healer.LayerReport], Healer.DistillReport?) {
     var reports = try healer.finishedReports()
     let progress = context.progress("healing")
     defer { progress.finish() }
