@@ -1,7 +1,7 @@
 import Architectures
 import Kernels
-import StepSettings
 import Runtime
+import StepSettings
 import Streams
 import TensorTypes
 

@@ -1,7 +1,7 @@
 public import Architectures
 import Kernels
-public import StepSettings
 import Runtime
+public import StepSettings
 public import Streams
 public import TensorTypes
 

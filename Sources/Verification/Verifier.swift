@@ -5,8 +5,8 @@ import Conversion
 import Exports
 import Foundation
 public import ModelFiles
-public import StepSettings
 public import Runtime
+public import StepSettings
 import StrictJSON
 import TensorTypes
 

@@ -2,8 +2,8 @@ import Architectures
 import Conversion
 import Foundation
 import ModelFiles
-import StepSettings
 import Runtime
+import StepSettings
 import Streams
 import TensorTypes
 import TestSupport

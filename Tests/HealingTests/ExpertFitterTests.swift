@@ -3,8 +3,8 @@ import Conversion
 import Foundation
 import Kernels
 import ModelFiles
-import StepSettings
 import Runtime
+import StepSettings
 import Streams
 import TensorTypes
 import TestSupport

@@ -2,8 +2,8 @@ import Architectures
 import Checkpoints
 import Foundation
 import ModelFiles
-import StepSettings
 import Runtime
+import StepSettings
 import Streams
 import TensorTypes
 import TestSupport
@@ -195,7 +195,7 @@ import Tokenization
   @Test func tooLittleTextAndForeignTeachersAreRefused() throws {
     let problem = try Case()
     let directory = problem.directory
-    #expect(throws: HealingError.self) {
+    #expect(throws: StreamError.self) {
       try Healer(
         model: problem.converted.description, weights: problem.converted,
         teacher: problem.source.description, teacherWeights: problem.source,

@@ -1,8 +1,8 @@
 import Communication
 import Foundation
 import ModelFiles
-import StepSettings
 import Runtime
+import StepSettings
 import Streams
 import TensorTypes
 import TestSupport

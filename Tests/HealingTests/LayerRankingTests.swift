@@ -2,8 +2,8 @@ import Architectures
 import Foundation
 import Kernels
 import ModelFiles
-import StepSettings
 import Runtime
+import StepSettings
 import Streams
 import TensorTypes
 import TestSupport

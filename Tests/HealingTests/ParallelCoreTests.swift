@@ -2,8 +2,8 @@ import Architectures
 import Checkpoints
 import Kernels
 import ModelFiles
-import StepSettings
 import Runtime
+import StepSettings
 import Streams
 import StrictJSON
 import TensorTypes

@@ -1,8 +1,8 @@
 import Architectures
 import Kernels
 import ModelFiles
-import StepSettings
 import Runtime
+import StepSettings
 import TensorTypes
 import TestSupport
 import Testing

@@ -5,8 +5,8 @@ import Foundation
 import Kernels
 import ModelFiles
 import Quantization
-import StepSettings
 import Runtime
+import StepSettings
 import Streams
 import StrictJSON
 import TensorTypes

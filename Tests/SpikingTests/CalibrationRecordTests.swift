@@ -1,8 +1,8 @@
 import Architectures
 import HDF5
 import ModelFiles
-import StepSettings
 import Runtime
+import StepSettings
 import TestSupport
 import Testing
 

@@ -2,8 +2,8 @@ import Architectures
 import Foundation
 import HDF5
 import ModelFiles
-import StepSettings
 import Runtime
+import StepSettings
 import TensorTypes
 import TestSupport
 import Testing

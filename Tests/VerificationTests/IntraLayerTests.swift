@@ -1,6 +1,6 @@
 import ModelFiles
-import StepSettings
 import Runtime
+import StepSettings
 import TestSupport
 import Testing
 

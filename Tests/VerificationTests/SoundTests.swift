@@ -1,8 +1,8 @@
 import Architectures
 import Conversion
 import ModelFiles
-import StepSettings
 import Runtime
+import StepSettings
 import StrictJSON
 import TensorTypes
 import TestSupport

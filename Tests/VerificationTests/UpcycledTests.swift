@@ -1,7 +1,7 @@
 import Architectures
 import ModelFiles
-import StepSettings
 import Runtime
+import StepSettings
 import TensorTypes
 import TestSupport
 import Testing

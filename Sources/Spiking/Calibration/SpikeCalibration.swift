@@ -2,8 +2,8 @@ public import Architectures
 public import Communication
 import Foundation
 import Kernels
-public import StepSettings
 public import Runtime
+public import StepSettings
 public import TensorTypes
 
 /// Measures a model's activations on samples of text, unspiked, and decides every k.

@@ -2,8 +2,8 @@ import Architectures
 import Checkpoints
 import Conversion
 import ModelFiles
-import StepSettings
 import Runtime
+import StepSettings
 import TensorTypes
 
 /// With every layer run as softmax attention, an unhealed conversion is its source: this proves
