@@ -50,8 +50,8 @@ extension ConvertedLayout {
 public enum Architectures {
   /// Every architecture, sources first.
   public static let all: [any Architecture.Type] = [
-    Llama.self, Qwen2.self, Qwen3.self, Mistral.self, Phi3.self, Gemma2.self, GLASwa.self,
-    SpikingBrainLayout.self,
+    Llama.self, Qwen2.self, Qwen3.self, Mistral.self, Phi3.self, Gemma2.self, Olmo2.self,
+    Granite.self, GLASwa.self, SpikingBrainLayout.self,
   ]
 
   /// Published mixture-of-experts architectures, which users may try.
@@ -94,5 +94,23 @@ public enum Architectures {
         modelType, known: all.map { $0.modelType }, file: config.file)
     }
     return found
+  }
+
+  /// The key of the language model's configuration in that of a model of several parts.
+  private static let textKey = "text_config"
+
+  /// The configuration of the language model that `config` describes: itself, or, when it is that of a
+  /// model of several parts, what it says of the one that reads text.
+  public static func languageModel(of config: Configuration) -> Configuration {
+    func isKnown(_ object: JSONObject) -> Bool {
+      all.contains { $0.modelType == object["model_type"]?.string }
+    }
+    guard !isKnown(config.object), var text = config.object[textKey]?.object, isKnown(text) else {
+      return config
+    }
+    // The whole model says whether its head is the embedding.
+    let tied = "tie_word_embeddings"
+    text[tied] = config.object[tied] ?? text[tied]
+    return Configuration(model: text, below: textKey, of: config)
   }
 }

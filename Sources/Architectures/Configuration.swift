@@ -27,6 +27,15 @@ public struct Configuration: Sendable {
     record = KeyRecord()
   }
 
+  /// The object below `key` of `whole` as the configuration of a model.
+  init(model object: JSONObject, below key: String, of whole: Configuration) {
+    self.object = object
+    file = whole.file
+    place = whole.name(key) + "."
+    spelling = [:]
+    record = KeyRecord()
+  }
+
   /// The object below `key` of `whole`.
   private init(_ object: JSONObject, below key: String, of whole: Configuration) {
     self.object = object

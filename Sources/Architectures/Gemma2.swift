@@ -37,7 +37,8 @@ public enum Gemma2: Architecture {
     model.softCaps.logits = try config.softCap("final_logit_softcapping", default: 30)
     let window = try config.windowSize()
     let types = try config.layerTypes(depth: model.layers.count)
-    model.layers = try model.layers.enumerated().map { (layer, described) throws(ConfigurationError) in
+    model.layers = try model.layers.enumerated().map {
+      (layer, described) throws(ConfigurationError) in
       guard types?[layer] ?? (layer % 2 == 0) else { return described }
       guard let window else { throw .missingKey("sliding_window", file: config.file) }
       return described.with(.window(.init(size: window)))

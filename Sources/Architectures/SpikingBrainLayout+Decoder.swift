@@ -99,7 +99,8 @@ extension LayerRotary {
     case .none: return "none"
     case .own(let parameters):
       var object = JSONObject([
-        ("rope_theta", .double(parameters.theta)), ("rope_scaling", parameters.scaling.configuration),
+        ("rope_theta", .double(parameters.theta)),
+        ("rope_scaling", parameters.scaling.configuration),
       ])
       object["rotary_dim"] = parameters.channels.map { .int($0) }
       return .object(object)

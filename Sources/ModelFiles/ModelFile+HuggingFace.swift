@@ -11,11 +11,17 @@ extension ModelFile {
     guard FileManager.default.fileExists(atPath: file) else {
       throw ModelFileError.noConfiguration(path: path)
     }
-    var configuration = try Configuration(JSONFile.object(file), file: file)
+    let whole = try Configuration(JSONFile.object(file), file: file)
+    var configuration = Architectures.languageModel(of: whole)
+    let isPart = configuration.object != whole.object
     let architecture = try Architectures.of(configuration)
     let reader = try open()
     var description = try architecture.describe(configuration)
     var names = architecture.names, notes = reader.notes
+    if isPart {
+      notes.append(
+        "config.json describes a model of several parts: its language model alone is read.")
+    }
     if let prefix = NamePrefix(of: reader, with: description, names: names) {
       names = prefix.table(names)
       notes.append(prefix.note)
@@ -47,7 +53,7 @@ extension ModelFile {
     }
     self.init(
       path: path, reader: shown, configuration: configuration, architecture: architecture,
-      description: description, names: names, form: form, notes: notes,
+      description: description, names: names, form: form, isPart: isPart, notes: notes,
       tokenizer: .directory(path))
   }
 }

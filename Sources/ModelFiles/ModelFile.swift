@@ -72,7 +72,7 @@ public struct ModelFile: WeightSource {
   init(
     path: String, reader: any CheckpointReader, configuration: Configuration,
     architecture: any Architecture.Type, description: ModelDescription, names: NameTable,
-    rowOrders: [TensorAddress.Role: RowOrder] = [:], form: StoredForm = .own,
+    rowOrders: [TensorAddress.Role: RowOrder] = [:], form: StoredForm = .own, isPart: Bool = false,
     notes: [String] = [], tokenizer: TokenizerSource
   ) {
     self.path = path
@@ -87,7 +87,9 @@ public struct ModelFile: WeightSource {
     self.rowOrders = rowOrders
     self.notes = notes
     self.tokenizer = tokenizer
-    let matched = StructureMatch(of: reader, with: description, names: names)
+    let matched = StructureMatch(
+      of: reader, with: description, names: names,
+      leavingOut: isPart ? StructureMatch.otherParts : [])
     tensors = matched.tensors
     pieces = matched.pieces
     heldLayers = Set(matched.tensors.keys.compactMap(\.layer))

@@ -13,6 +13,9 @@ struct NamePrefix: Equatable {
   var dropped: String
   /// What they have there instead.
   var added: String
+  /// Whether names stay as they are that would not begin with `dropped`: the head beside a language
+  /// model that is a part of another.
+  var onlyThere = false
 
   /// The prefix under which the most of what `model` needs is found in `reader`; nil when no other finds
   /// more than the names as they are.
@@ -24,7 +27,8 @@ struct NamePrefix: Equatable {
     var most = found(names)
     guard most < required.count else { return nil }
     var best: NamePrefix?
-    for candidate in NamePrefix.candidates(in: reader, names: names) {
+    let candidates = NamePrefix.candidates(in: reader, names: names)
+    for candidate in candidates + candidates.compactMap(\.inside) {
       let count = found(candidate.table(names))
       if count > most { (best, most) = (candidate, count) }
     }
@@ -37,12 +41,25 @@ struct NamePrefix: Equatable {
     self.added = added
   }
 
+  /// The same for names below `dropped` alone; nil where that is all names.
+  private var inside: NamePrefix? {
+    guard !dropped.isEmpty else { return nil }
+    var copy = self
+    copy.onlyThere = true
+    return copy
+  }
+
   /// `names` for files with this prefix.
-  func table(_ names: NameTable) -> NameTable { names.renamed(dropping: dropped, adding: added) }
+  func table(_ names: NameTable) -> NameTable {
+    names.renamed(dropping: dropped, adding: added, onlyThere: onlyThere)
+  }
 
   /// What to tell the user.
   var note: String {
     var words: [String] = []
+    if onlyThere {
+      return "The names of tensors have \"\(added)\" for \"\(dropped)\": read as that."
+    }
     if !dropped.isEmpty { words.append("lack \"\(dropped)\"") }
     if !added.isEmpty { words.append("begin with \"\(added)\"") }
     return "The names of tensors \(words.joined(separator: " and ")): read without that difference."

@@ -15,7 +15,17 @@ struct StructureMatch {
   /// What names of adapters contain (PEFT).
   static let adapterMarks = [".lora_", ".base_layer.", ".modules_to_save.", ".ia3_", ".oft_"]
 
-  init(of reader: any CheckpointReader, with model: ModelDescription, names: NameTable) {
+  /// What names begin with of parts that read no text, in models of several parts.
+  static let otherParts =
+    ["vision_tower", "vision_model", "visual", "audio_tower"]
+    .flatMap { ["\($0).", "model.\($0)."] }
+    + ["multi_modal_projector.", "model.multi_modal_projector."]
+
+  /// - Parameter left: what names begin with that are not looked at.
+  init(
+    of reader: any CheckpointReader, with model: ModelDescription, names: NameTable,
+    leavingOut left: [String] = []
+  ) {
     let requirements = model.stored(under: names)
     let expected = Dictionary(
       uniqueKeysWithValues: requirements.map { ($0.pieces.map(\.address), $0) })
@@ -24,6 +34,8 @@ struct StructureMatch {
     for tensor in reader.tensors {
       switch names.match(tensor.name) {
       case .ignored:
+        ignored.append(tensor.name)
+      case .unknown where left.contains(where: tensor.name.hasPrefix):
         ignored.append(tensor.name)
       case let match where expected[match.addresses] != nil:
         if let requirement = expected[match.addresses] { place(tensor, as: requirement) }

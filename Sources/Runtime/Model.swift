@@ -110,7 +110,8 @@ public struct Model: Sendable {
           }
         } else {
           passage.tokens = Array(tokens[done..<done + count])
-          try runner.run(hidden, state: &state.layers[layer], passage: passage, angles: angles[layer])
+          try runner.run(
+            hidden, state: &state.layers[layer], passage: passage, angles: angles[layer])
         }
         if case .bounded = residency { weights.discard() }
       }

@@ -105,11 +105,17 @@ public struct NameTable: Sendable {
 
   /// The same table for files whose names lack `dropped` at their start, where they would have it, and
   /// then have `added` there.
-  public func renamed(dropping dropped: String, adding added: String) -> NameTable {
+  ///
+  /// - Parameter onlyThere: names that would not begin with `dropped` stay as they are.
+  public func renamed(
+    dropping dropped: String, adding added: String, onlyThere: Bool = false
+  ) -> NameTable {
     NameTable(
       rows.map { compiled in
         var row = compiled.row
-        if row.pattern.hasPrefix(dropped) { row.pattern.removeFirst(dropped.count) }
+        let isThere = row.pattern.hasPrefix(dropped)
+        if onlyThere, !isThere { return row }
+        if isThere { row.pattern.removeFirst(dropped.count) }
         row.pattern = added + row.pattern
         return row
       })

@@ -72,6 +72,39 @@ struct LayoutRoundTripTests {
     #expect(try again(model, SpikingBrainLayout.self) == normalised(model))
   }
 
+  @Test func `what decoders have that are not like Llama round-trips, as version 2`() throws {
+    var model = try described("spikingbrain")
+    #expect(SpikingBrainLayout.configuration(of: model)["layout_version"] == 1)
+    model.normPlacement = .both
+    model.normsAddOne = true
+    model.activation = .geluTanh
+    model.queryKeyNorm = .whole
+    model.multipliers.embedding = Double(Float(48).squareRoot())
+    model.multipliers.residual = 0.22
+    model.multipliers.scores = 0.0078125
+    model.multipliers.logits = 1.0 / 3
+    model.softCaps.scores = 50
+    model.softCaps.logits = 30
+    model.rotary.channels = 18
+    model.rotary.scaling = .divisors((0..<9).map { 1 + Float($0) / 7 })
+    model.layers[1].rotary = .none
+    model.layers[2].rotary = .own(
+      RotaryParameters(theta: 5e5, scaling: .linear(factor: 8), channels: 6))
+    #expect(try again(model, SpikingBrainLayout.self) == normalised(model))
+    #expect(SpikingBrainLayout.configuration(of: model)["layout_version"] == 2)
+    #expect(SpikingBrainLayout.obstacles(to: model) == [])
+    #expect(model.differences(from: model.plainDecoder).count == 12)
+  }
+
+  @Test(arguments: NormPlacement.allCases, Activation.allCases)
+  func `every norm placement and activation round-trips`(
+    _ placement: NormPlacement, _ activation: Activation
+  ) throws {
+    var model = try described("spikingbrain")
+    (model.normPlacement, model.activation) = (placement, activation)
+    #expect(try again(model, SpikingBrainLayout.self) == normalised(model))
+  }
+
   @Test func `another gate rank round-trips`() throws {
     let model = try described("spikingbrain", ["gate_low_rank_dim": 8])
     #expect(model.layers[0].mixer == .gatedLinear(.lowRank(8)))

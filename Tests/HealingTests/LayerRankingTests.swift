@@ -24,6 +24,28 @@ import Tokenization
     return directory(name)
   }
 
+  @Test func `what cannot be trained is refused by name`() throws {
+    let gemma = try ModelFile.open(Repository.fixture("sources/gemma2"))
+    let error = #expect(throws: HealingError.self) {
+      _ = try LayerRanking(
+        model: gemma.description, weights: gemma, tokens: Array(repeating: 3, count: 256),
+        context: 32, directory: folder("gemma"))
+    }
+    #expect(
+      error
+        == .untrainable([
+          "norms behind each part", "activation gelu_tanh", "a factor of attention scores",
+          "soft caps of attention scores", "soft caps of logits",
+        ]))
+    // Partial rotary embeddings are known.
+    let phi = try ModelFile.open(Repository.fixture("sources/phi3"))
+    let scores = try LayerRanking(
+      model: phi.description, weights: phi, tokens: (0..<512).map { $0 * 7 % 64 }, context: 32,
+      directory: folder("phi")
+    ).scores()
+    #expect(scores.count == 2 && scores.allSatisfy { $0.divergence > 0 })
+  }
+
   private func embedded() throws -> (file: ModelFile, tokens: [Int]) {
     let file = try ModelFile.open(Repository.tinyQwen2)
     let text = try Files.bytes(Repository.root + "/demo/pride-and-prejudice-end.txt")

@@ -156,6 +156,39 @@ extension KernelTests {
       }
     }
 
+    @Test func channelsBeyondTheRotatedStay() {
+      var random = Random(14)
+      let part = RotaryEmbedding(dimension: 12, of: 20, theta: 1e4).table(first: 5, count: 3)
+      let whole = RotaryEmbedding(dimension: 12, theta: 1e4).table(first: 5, count: 3)
+      let x = random.normals(3 * 2 * 20)
+      var y = x
+      part.apply(to: &y, tokens: 3, heads: 2)
+      for head in 0..<6 {
+        var turned = Array(x[head * 20..<head * 20 + 12])
+        whole.apply(to: &turned, tokens: 1, heads: 1, offset: head / 2)
+        #expect(
+          Array(y[head * 20..<(head + 1) * 20]) == turned + x[head * 20 + 12..<(head + 1) * 20])
+      }
+      part.backward(&y, tokens: 3, heads: 2)
+      #expect(relativeError(y, x) < 1e-6)
+    }
+
+    @Test func gatedActivations() {
+      let gate: [Float] = [-6, -1, -0.5, 0, 0.5, 1, 2, 30], up: [Float] = [1, 2, 3, 4, 5, 6, -7, 1]
+      // gelu(1) and its approximation, by tables of the normal distribution and of tanh.
+      var exact = poisoned(8), approximate = poisoned(8)
+      GatedActivation.gelu(gate: gate, up: up, count: 8, into: &exact)
+      GatedActivation.geluTanh(gate: gate, up: up, count: 8, into: &approximate)
+      #expect(abs(exact[5] - 6 * 0.841_344_75) < 1e-5)
+      #expect(abs(approximate[5] - 6 * 0.841_192) < 1e-5)
+      #expect(exact[3] == 0 && approximate[3] == 0 && exact[7] == 30 && approximate[7] == 30)
+      #expect(abs(exact[1] + 2 * 0.158_655_25) < 1e-5)
+      var capped: [Float] = [-1e9, -1, 0, 1e-3, 1e9]
+      SoftCap.applyInPlace(&capped, count: 5, cap: 5)
+      #expect(capped[0] == -5 && capped[2] == 0 && capped[4] == 5)
+      #expect(abs(capped[1] + 5 * 0.197_375_32) < 1e-6 && abs(capped[3] - 1e-3) < 1e-9)
+    }
+
     @Test(arguments: [2, 24, 64, 80, 128])
     func rotation(dimension: Int) {
       var random = Random(13)

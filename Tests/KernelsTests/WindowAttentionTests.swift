@@ -81,6 +81,35 @@ extension KernelTests {
       }
     }
 
+    /// A cap far above all scores changes nothing; one below them bends them.
+    @Test(arguments: [1, 5, Int.max])
+    func cappedScores(window: Int) {
+      let layout = HeadLayout(heads: 4, kvHeads: 2, dimension: 12)
+      var random = Random(15)
+      let q = random.normals(9 * 48), k = random.normals(20 * 24), v = random.normals(20 * 24)
+      k.withUnsafeBufferPointer { k in
+        v.withUnsafeBufferPointer { v in
+          guard let k = k.baseAddress, let v = v.baseAddress else { return }
+          let segments = [(0, 8), (8, 12)].map { first, count in
+            KeyValueSegment(
+              keys: k + first * 24, values: v + first * 24, firstPosition: first, count: count)
+          }
+          var expected = poisoned(9 * 48), output = expected, bent = expected
+          WindowAttention.reference(
+            queries: q, tokens: 9, firstPosition: 11, layout: layout, segments: segments,
+            window: window, output: &expected)
+          WindowAttention.applyCapped(
+            queries: q, tokens: 9, firstPosition: 11, layout: layout, segments: segments,
+            window: window, cap: 1e6, output: &output)
+          #expect(relativeError(output, expected) < 1e-6)
+          WindowAttention.applyCapped(
+            queries: q, tokens: 9, firstPosition: 11, layout: layout, segments: segments,
+            window: window, cap: 0.1, output: &bent)
+          #expect((relativeError(bent, expected) > 1e-2) == (window > 1))
+        }
+      }
+    }
+
     /// A block of queries between which a segment comes and goes, and queries that see nothing.
     @Test func segmentInsideABlock() {
       let layout = HeadLayout(heads: 2, kvHeads: 1, dimension: 16)

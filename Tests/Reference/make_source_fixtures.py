@@ -31,6 +31,9 @@ KINDS = {
     # head_dim, query_pre_attn_scalar and hidden_size / heads are three numbers; small caps, so that they bend.
     "gemma2": dict(num_hidden_layers=2, head_dim=12, query_pre_attn_scalar=10, sliding_window=7,
                    attn_logit_softcapping=3.0, final_logit_softcapping=15.0),
+    "olmo2": dict(num_hidden_layers=2, rope_parameters={"rope_theta": 500.0, "rope_type": "default"}),
+    "granite": dict(num_hidden_layers=2, embedding_multiplier=3.0, residual_multiplier=0.22, attention_multiplier=0.3,
+                    logits_scaling=0.5, attention_bias=True),
 }
 # kind: variant: what is changed.
 VARIANTS = {
@@ -78,7 +81,7 @@ def main():
         build(kind, {}).save_pretrained(directory)
         (directory / "generation_config.json").unlink(missing_ok=True)
         save(directory / "golden.safetensors", build(kind, {}))
-        for variant, changes in VARIANTS[kind].items():
+        for variant, changes in VARIANTS.get(kind, {}).items():
             save(directory / f"golden-{variant}.safetensors", build(kind, changes))
 
 

@@ -36,6 +36,25 @@ import Testing
   ])
   func nearMissesAreUnknown(_ name: String) { #expect(table.match(name) == .unknown) }
 
+  @Test func aRowMayNameSeveralTensorsInOne() {
+    let fused = NameTable([
+      .init("l.{layer}.qkv.weight", pieces: [.query, .key, .value]),
+      .init("l.{layer}.o.weight", .output),
+    ])
+    let pieces = [TensorAddress.Role.query, .key, .value].map { TensorAddress($0, layer: 4) }
+    #expect(fused.match("l.4.qkv.weight") == .pieces(pieces))
+    for piece in pieces {
+      #expect(fused.name(of: piece) == "l.4.qkv.weight")
+      #expect(fused.neighbours(of: piece) == pieces)
+    }
+    let output = TensorAddress(.output, layer: 4)
+    #expect(fused.neighbours(of: output) == [output])
+    #expect(fused.match("l.4.o.weight").addresses == [output])
+    #expect(fused.hasPieces && !table.hasPieces)
+    #expect(fused.neighbours(of: TensorAddress(.head)) == [])
+    #expect(fused.renamed(dropping: "l.", adding: "x.").match("x.4.qkv.weight") == .pieces(pieces))
+  }
+
   @Test func ignoredNamesAreRecognised() {
     #expect(table.match("model.layers.0.self_attn.rotary_emb.inv_freq") == .ignored)
   }

@@ -14,18 +14,22 @@ extension WindowAttention {
     Parallel.forEach(tokens * layout.heads, if: tokens > 1) { index in
       let t = index / layout.heads, h = index % layout.heads, kv = h / layout.groupSize
       let q = queries + t * layout.queryWidth + h * dk
-      var sums = [Double](repeating: 0, count: dv), total = 0.0
+      var scores: [Double] = [], rows: [UnsafePointer<Float>] = []
       for segment in segments {
         for j in segment.visible(from: firstPosition + t, window: window) {
           let k = segment.keys + j * layout.keyWidth + kv * dk
           var score = 0.0
           for c in 0..<dk { score += Double(q[c]) * Double(k[c]) }
-          // No score is above the cap, so no exponential is above 1.
-          let weight = exp(cap * (tanh(score * factor / cap) - 1))
-          total += weight
-          let v = segment.values + j * layout.valueWidth + kv * dv
-          for c in 0..<dv { sums[c] += weight * Double(v[c]) }
+          scores.append(cap * tanh(score * factor / cap))
+          rows.append(segment.values + j * layout.valueWidth + kv * dv)
         }
+      }
+      let largest = scores.max() ?? 0
+      var sums = [Double](repeating: 0, count: dv), total = 0.0
+      for (score, v) in zip(scores, rows) {
+        let weight = exp(score - largest)
+        total += weight
+        for c in 0..<dv { sums[c] += weight * Double(v[c]) }
       }
       let o = output + t * layout.outputWidth + h * dv
       for c in 0..<dv { o[c] = total > 0 ? Float(sums[c] / total) : 0 }

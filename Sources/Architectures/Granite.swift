@@ -1,0 +1,26 @@
+public import TensorTypes
+
+/// Granite 3 (dense): Llama with factors of the embedding, of what layers add, of scores and of logits.
+///
+/// Source: `transformers` `GraniteConfig` and `GraniteForCausalLM`, where an absent
+/// `attention_multiplier` means 1, not d^-1/2, and logits are divided by `logits_scaling`.
+public enum Granite: Architecture {
+  public static let modelType = "granite"
+  public static let isSource = true
+  public static let names = NameTable(HuggingFaceNames.rows)
+
+  public static func describe(
+    _ config: Configuration
+  ) throws(ConfigurationError) -> ModelDescription {
+    var model = try config.transformer(modelType: modelType)
+    let bias = try config.bool("attention_bias", default: false)
+    model.biases = .init(
+      queryKeyValue: bias, output: bias, feedForward: try config.bool("mlp_bias", default: false))
+    model.multipliers.embedding = try config.positive("embedding_multiplier", default: 1)
+    model.multipliers.residual = try config.positive("residual_multiplier", default: 1)
+    model.multipliers.scores = try config.positive("attention_multiplier", default: 1)
+    model.multipliers.logits = 1 / (try config.positive("logits_scaling", default: 1))
+    try config.expectAllLayers(nil, depth: model.layers.count)
+    return model
+  }
+}

@@ -1,0 +1,28 @@
+public import TensorTypes
+
+/// OLMo 2: norms behind each part alone, and norms of all channels of q and of k.
+///
+/// Source: `transformers` `Olmo2Config` and `Olmo2ForCausalLM`.
+public enum Olmo2: Architecture {
+  public static let modelType = "olmo2"
+  public static let isSource = true
+  public static let names = NameTable(
+    HuggingFaceNames.rows(without: [.mixerNorm, .ffnNorm]) + [
+      .init("model.layers.{layer}.self_attn.q_norm.weight", .queryNorm),
+      .init("model.layers.{layer}.self_attn.k_norm.weight", .keyNorm),
+      .init("model.layers.{layer}.post_attention_layernorm.weight", .mixerPostNorm),
+      .init("model.layers.{layer}.post_feedforward_layernorm.weight", .ffnPostNorm),
+    ])
+
+  public static func describe(
+    _ config: Configuration
+  ) throws(ConfigurationError) -> ModelDescription {
+    var model = try config.transformer(modelType: modelType, defaults: .init(normEpsilon: 1e-5))
+    let bias = try config.bool("attention_bias", default: false)
+    model.biases = .init(queryKeyValue: bias, output: bias)
+    model.normPlacement = .after
+    model.queryKeyNorm = .whole
+    try config.expectAllLayers(nil, depth: model.layers.count)
+    return model
+  }
+}
