@@ -1,3 +1,4 @@
+import Architectures
 public import Checkpoints
 public import TensorTypes
 
@@ -36,7 +37,7 @@ public enum ConversionError: ReportableError, Equatable {
     switch self {
     case .notASource(_, let modelType):
       "a checkpoint of type \(modelType) is already converted; convert takes Transformer models "
-        + "(llama, qwen2, qwen3, mistral)"
+        + "(\(Architectures.all.filter { $0.isSource }.map { $0.modelType }.joined(separator: ", ")))"
     case .layerOutOfRange(let option, let layer, let depth):
       "layer \(layer) is out of range: the model has layers 0 to \(depth - 1)"
         + " (\(option))"

@@ -90,19 +90,22 @@ struct CalibrateCommandTests {
 
   @Test(arguments: [
     (["--k", "0"], ["--k", "0"]), (["--k", "many"], ["--k", "many"]),
-    (["--k", "3", "--target-sparsity", "0.7"], ["--k", "auto"]),
+    (["--k", "3", "--target-sparsity", "0.7"], ["--target-sparsity", "k is auto"]),
     (["--k", "auto", "--target-sparsity", "1.5"], ["--target-sparsity", "1.5"]),
     (["--k", "auto", "--max-ppl-increase=-1"], ["--max-ppl-increase", "-1"]),
     (
       ["--k", "auto", "--target-sparsity", "0.7", "--max-ppl-increase", "3"],
       ["--target-sparsity", "max-ppl-increase"]
     ),
-    (["--query-k", "x"], ["--query-k", "x"]), (["--samples", "0"], ["--samples", "0"]),
+    (["--samples", "0"], ["--samples", "0"]),
     (["--context", "1"], ["--context", "1"]),
     (["--winners", "0"], ["--winners", "0"]), (["--winners", "1.5"], ["--winners", "1.5"]),
     (["--winners", "-0.1"], ["--winners", "-0.1"]), (["--winners", "nan"], ["--winners", "nan"]),
     (["--k", "none"], ["--k", "none", "weights int8", "winners"]),
-    (["--k", "none", "--max-ppl-increase", "3", "--winners", "0.5"], ["--k", "auto"]),
+    (
+      ["--k", "none", "--max-ppl-increase", "3", "--winners", "0.5"],
+      ["--max-ppl-increase", "k is auto"]
+    ),
     (["--rounding", "search"], ["--rounding", "search", "only with weights int8"]),
     (["--group-size", "64"], ["--group-size", "64", "only with weights int8"]),
   ])

@@ -30,8 +30,6 @@ struct NotFiniteCommandTests {
         + ["--method", "ridge"],
       ["heal", path, "--teacher", Repository.tinyQwen2, "--text", text, "--output", out] + short
         + ["--method", "none", "--distill-steps", "1"],
-      ["heal", path, "--teacher", path, "--text", text, "--output", out] + short
-        + ["--steps", "1"],
       ["calibrate", path, out, "--text", text, "--samples", "2", "--context", "64"],
       [
         "calibrate", path, out, "--text", text, "--samples", "2", "--context", "64", "--k", "none",

@@ -36,7 +36,9 @@ struct UsageTests {
     ["bench", "a", "--decode", "x"], ["build"], ["synthesize", "a"],
     ["synthesize", "a", "b", "--dtype", "int8"], ["export", "a", "b"],
     ["export", "a", "b", "--profile", "hf", "--dtype", "int8"],
-    ["upcycle", "a", "b", "--dense-layers", "all"],
+    ["upcycle", "a", "b", "--dense-layers", "all"], ["convert", "a", "b", "--sink-token", "x"],
+    ["calibrate", "a", "b", "--text", "c", "--k", "many"],
+    ["calibrate", "a", "b", "--text", "c", "--query-k", "x"],
     ["calibrate", "a", "b", "--text", "c", "--weights", "int8", "--group-size", "100"],
     ["calibrate", "a", "b", "--text", "c", "--weights", "int8", "--group-size", "row"],
   ])

@@ -18,6 +18,11 @@ public struct ConvertStep: CheckpointStep {
 
   public init(_ settings: ConvertSettings) { self.settings = settings }
 
+  /// The model types that are converted.
+  public static var sources: [String] {
+    Architectures.all.filter { $0.isSource }.map { $0.modelType }
+  }
+
   public func prepare(
     _ subject: Subject, teacher: String?, _ context: Context
   ) throws -> any PreparedStep {

@@ -45,6 +45,9 @@ private struct PreparedHealing: PreparedStep {
     let path = subject.file.path
     var subject = subject
     if case .file(let file) = subject {
+      guard file.fingerprint != teacher.fingerprint else {
+        throw InputError.ownTeacher(path: path)
+      }
       try file.requireSound()
       if let window = settings.window {
         guard let changed = file.withWindow(window) else {
@@ -71,9 +74,6 @@ private struct PreparedHealing: PreparedStep {
     {
       context.note(
         "note: by its manifest, \(file.path) was not made from \(teacher.path)")
-    }
-    guard subject.file.fingerprint != teacher.fingerprint else {
-      throw InputError.ownTeacher(path: path)
     }
     if subject.description.layers == teacher.description.layers {
       context.note(

@@ -65,7 +65,6 @@ public struct CalibrateKeys: SettingKeys {
   public static let keys = CalibrateKeys()
 
   public static let rules: [SettingRule<CalibrateKeys>] = [
-    SettingRule(\.text, "at least one file") { !$0.text.isEmpty },
     SettingRule(\.k, "something beside it: weights int8, kv int8, winners or query-k") {
       $0.k != .kept || $0.queryK != .kept || $0.cache != .float32 || $0.winners != nil
         || $0.weights != nil
@@ -84,6 +83,7 @@ public struct CalibrateKeys: SettingKeys {
     },
     onlyWithInt8(\.int8.groupSize), onlyWithInt8(\.int8.rounding),
     onlyWithInt8(\.int8.compareRoundings),
+    SettingRule(\.text, "at least one file") { !$0.text.isEmpty },
   ]
 
   private static func onlyWithInt8<Value>(

@@ -39,7 +39,10 @@ enum Terminal {
   }
 
   /// Prints a line on standard output.
-  static func say(_ text: String) { say(raw: text.printableLines + "\n") }
+  static func say(_ text: String) {
+    let lines = text.printableLines
+    say(raw: (isatty(STDOUT_FILENO) == 1 ? lines.wrapped(columns: columns) : lines) + "\n")
+  }
 
   /// Prints a JSON document on one line of standard output.
   static func say(_ json: JSONValue) { say(raw: json.compact.escapedForTerminal + "\n") }

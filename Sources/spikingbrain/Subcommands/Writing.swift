@@ -11,7 +11,8 @@ struct Convert: ParsableCommand, DistributedCommand {
       new. OUT appears only when everything is written and synced.
       """)
 
-  @Argument(help: "The source: a Llama, Qwen2, Qwen3 or Mistral checkpoint.")
+  @Argument(
+    help: "The source: a Transformer checkpoint (\(ConvertStep.sources.joined(separator: ", "))).")
   var ckpt: String
 
   @Argument(help: "The directory to write.")
