@@ -27,7 +27,7 @@ extension ExpertFitter {
       let inputs = runner.ffnInput(try middle.rows(sample))
       // The router sends a token to the expert of the nearest direction.
       var generator = SplitMix64(seed: settings.seed, label: "clusters of layer \(layer)")
-      let clusters = MatrixProduct.Precision.$current.withValue(.float32) {
+      let clusters = Execution.with(precision: .float32) {
         SphericalClusters(of: inputs, count: experts.routed, generator: &generator)
       }
       let address = TensorAddress(.router, layer: layer)
@@ -93,7 +93,7 @@ extension ExpertFitter {
     for segment in 0..<segments.count {
       let first = segments.firstToken(of: segment)
       let input = runner.ffnInput(try middle.read(first, count: segments.length))
-      let scores = try MatrixProduct.Precision.$current.withValue(.float32) {
+      let scores = try Execution.with(precision: .float32) {
         try experts.router(input)
       }
       regions.add(
