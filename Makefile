@@ -4,7 +4,7 @@ SWIFT ?= swift
 PROGRAM = .build/release/spikingbrain
 DEMO = .build/demo
 C_FILES = $(wildcard Sources/C*/*.[ch] Sources/C*/*/*.[ch])
-PACKAGES = libopenblas0 libssl-dev libhdf5-dev libzstd-dev libdeflate-dev pkg-config
+PACKAGES = libopenblas0 libssl-dev libhdf5-dev libzstd-dev libdeflate-dev libutf8proc-dev pkg-config
 
 .PHONY: setup build build-mpi test demo lint bench heal-study spiking-study check-all check-mpi clean
 
