@@ -1,5 +1,6 @@
 import Architectures
 public import ArgumentParser
+import Checkpoints
 public import Conversion
 import ModelFiles
 import StrictJSON
