@@ -1,4 +1,5 @@
 import ArgumentParser
+import Checkpoints
 import Foundation
 import Kernels
 import ModelFiles
@@ -115,31 +116,39 @@ struct Generate: ParsableCommand {
   }
 }
 
-/// Reads a prompt and continues it.
-struct Generation {
-  let model: Model
-  var state: DecodingState
-  var sampler: Sampler
-  let endTokens: Set<Int>
+extension StateFile {
+  /// The state in the safetensors file at `path`.
+  static func read(_ path: String, for file: ModelFile) throws -> DecodingState {
+    let stored = try SafetensorsFile(path: path)
+    let views = try stored.tensors.map { ($0.name, try stored.view($0.name)) }
+    return try state(
+      in: path, metadata: stored.metadata, tensors: Dictionary(uniqueKeysWithValues: views),
+      for: try Owner(file))
+  }
 
-  /// Generates up to `maxTokens` tokens, handing each to `emit`, which says whether to go on; stops
-  /// at an end token.
-  ///
-  /// Afterwards the state has read the prompt and every emitted token.
-  mutating func run(
-    prompt: [Int], maxTokens: Int, emit: (Int) -> Bool
-  ) throws -> [Int] {
-    var hidden = try model.extend(&state, with: prompt)
-    var generated: [Int] = []
-    while generated.count < maxTokens {
-      let logits = try model.logits(hidden, rows: hidden.rows - 1..<hidden.rows)
-      let token = withExtendedLifetime(logits) { sampler.choose(logits.elements) }
-      if endTokens.contains(token) { break }
-      generated.append(token)
-      let goesOn = emit(token)
-      hidden = try model.extend(&state, with: [token])
-      if !goesOn { break }
+  /// Writes `state` to `file`.
+  static func write(
+    _ state: DecodingState, of model: ModelFile, to file: FloatTensorFile
+  ) throws {
+    let saved = StateFile(state, of: try Owner(model))
+    let matrices = saved.layers.map { numbers in
+      let matrix = FloatMatrix(rows: 1, columns: numbers.count)
+      _ = matrix.elements.update(fromContentsOf: numbers)
+      return matrix
     }
-    return generated
+    defer { withExtendedLifetime(matrices) {} }
+    try file.write(
+      matrices.enumerated().map { ("state.\($0.offset)", [$0.element.count], $0.element.elements) },
+      metadata: saved.metadata)
+  }
+}
+
+extension StateFile.Owner {
+  fileprivate init(_ file: ModelFile) throws {
+    self.init(file.description, weights: try WeightsSample.hash(of: file)) { feed in
+      var hash = SHA256()
+      feed { hash.update($0) }
+      return hash.finish().hex
+    }
   }
 }

@@ -1,0 +1,35 @@
+/// Reads a prompt and continues it, token by token.
+public struct Generation {
+  private let model: Model
+  /// What the model has read: after a run, the prompt and every generated token.
+  public private(set) var state: DecodingState
+  private var sampler: Sampler
+  private let endTokens: Set<Int>
+
+  /// A generation by `model` that goes on from `state` and stops at any of `endTokens`.
+  public init(model: Model, state: DecodingState, sampler: Sampler, endTokens: Set<Int>) {
+    self.model = model
+    self.state = state
+    self.sampler = sampler
+    self.endTokens = endTokens
+  }
+
+  /// Generates up to `maxTokens` tokens, handing each to `emit`, which says whether to go on; stops
+  /// at an end token, which is not among those returned.
+  public mutating func run(
+    prompt: [Int], maxTokens: Int, emit: (Int) -> Bool
+  ) throws -> [Int] {
+    var hidden = try model.extend(&state, with: prompt)
+    var generated: [Int] = []
+    while generated.count < maxTokens {
+      let logits = try model.logits(hidden, rows: hidden.rows - 1..<hidden.rows)
+      let token = withExtendedLifetime(logits) { sampler.choose(logits.elements) }
+      if endTokens.contains(token) { break }
+      generated.append(token)
+      let goesOn = emit(token)
+      hidden = try model.extend(&state, with: [token])
+      if !goesOn { break }
+    }
+    return generated
+  }
+}
