@@ -3,7 +3,8 @@ SHELL := /bin/bash
 SWIFT ?= swift
 PROGRAM = .build/release/spikingbrain
 DEMO = .build/demo
-PACKAGES = libopenblas0 libssl-dev libhdf5-dev libzstd-dev libdeflate-dev pkg-config
+C_FILES = $(wildcard Sources/C*/*.[ch] Sources/C*/*/*.[ch])
+PACKAGES = libopenblas0 libssl-dev libhdf5-dev libzstd-dev libdeflate-dev libutf8proc-dev pkg-config
 
 .PHONY: setup build build-mpi test demo lint bench heal-study spiking-study check-all check-mpi clean
 
@@ -35,8 +36,18 @@ test: setup
 demo: build
 	@PROGRAM=$(PROGRAM) OUT=$(DEMO) demo/run
 
-lint:
+# Swift and C. Every C file must compile without a warning, with each compiler that is there.
+lint: PACKAGES += clang-format
+lint: setup
 	$(SWIFT) format lint --strict --recursive Sources Tests Package.swift
+	@clang-format --dry-run -Werror $(C_FILES)
+	@for compiler in gcc clang; do \
+	  command -v $$compiler >/dev/null || continue; \
+	  for file in $(filter %.c,$(C_FILES)); do \
+	    $$compiler -fsyntax-only -Wall -Wextra -Werror $(patsubst %,-I%,$(wildcard Sources/C*/include)) \
+	      $$(pkg-config --cflags hdf5-serial libzstd) $$file || exit 1; \
+	  done; \
+	done
 
 # Speed of the kernels and of the embedded model; each figure needs its own check to pass.
 bench: build

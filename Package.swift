@@ -27,9 +27,10 @@ let modules: [Module] = [
   Module(name: "Communication", imports: ["TensorTypes", "CMPIShim"], usesModels: true),
   Module(
     name: "Checkpoints",
-    imports: ["TensorTypes", "StrictJSON", "HDF5", "CLibCrypto", "CLibDeflate", "CFileSystem"]),
+    imports: ["TensorTypes", "StrictJSON", "HDF5", "CLibCrypto", "CLibDeflate", "CFileSystem"],
+    usesModels: true),
   Module(name: "Reporting", imports: ["TensorTypes"]),
-  Module(name: "Tokenization", imports: ["TensorTypes", "StrictJSON"]),
+  Module(name: "Tokenization", imports: ["TensorTypes", "StrictJSON", "CUtf8proc"]),
   Module(name: "Architectures", imports: ["TensorTypes", "StrictJSON"], usesModels: true),
   Module(name: "Kernels", imports: ["TensorTypes", "CKernels", "COpenBLAS"]),
   Module(
@@ -108,6 +109,8 @@ let systemLibraries: [Target] = [
   .systemLibrary(name: "CLibCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
   .systemLibrary(
     name: "CLibDeflate", pkgConfig: "libdeflate", providers: [.apt(["libdeflate-dev"])]),
+  // Without pkg-config, whose flags for it the package manager refuses with a warning.
+  .systemLibrary(name: "CUtf8proc", providers: [.apt(["libutf8proc-dev"])]),
   // Of the trait MPI only.
   .systemLibrary(name: "CMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev"])]),
 ]

@@ -62,7 +62,7 @@ public struct SpikingSettings: Sendable, Equatable {
 
   /// A k for each projection; nil where the input stays as it is.
   public struct Thresholds: Sendable, Equatable {
-    // An array in a fixed order, because a model's description names its saved states.
+    // By `Projection.index`.
     private var values = [Double?](repeating: nil, count: Projection.allCases.count)
 
     /// Nothing is spiked.

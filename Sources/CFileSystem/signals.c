@@ -39,9 +39,10 @@ const char *cfs_mapped_path(const void *address) {
 static void on_lost_page(int number, siginfo_t *info, void *context) {
   const char *path = cfs_mapped_path(info->si_addr);
   if (path != NULL) {
-    static const char start[] = "error: ",
-                      rest[] = ": became shorter while it was read\n"
-                               "  try: let nothing write to it, and run the same command again\n";
+    static const char start[] = "error: ";
+    static const char rest[] =
+        ": became shorter while it was read\n"
+        "  try: let nothing write to it, and run the same command again\n";
     say(start, sizeof start - 1);
     for (; *path != 0; path++) {
       // A name must not command the terminal.

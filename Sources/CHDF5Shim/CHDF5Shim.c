@@ -50,10 +50,11 @@ struct links {
 static herr_t pass(hid_t group, const char *name, const H5L_info_t *info, void *data) {
   (void)group;
   const struct links *links = data;
-  return links->visit(name, info->type == H5L_TYPE_HARD       ? CH5_HARD
-                            : info->type == H5L_TYPE_SOFT     ? CH5_SOFT
-                            : info->type == H5L_TYPE_EXTERNAL ? CH5_EXTERNAL
-                                                              : CH5_OTHER_LINK,
+  return links->visit(name,
+                      info->type == H5L_TYPE_HARD       ? CH5_HARD
+                      : info->type == H5L_TYPE_SOFT     ? CH5_SOFT
+                      : info->type == H5L_TYPE_EXTERNAL ? CH5_EXTERNAL
+                                                        : CH5_OTHER_LINK,
                       links->context);
 }
 

@@ -21,10 +21,10 @@ static int parse(hid_t properties, struct pipeline *pipeline) {
     size_t values = 0;
     const H5Z_filter_t filter =
         H5Pget_filter2(properties, (unsigned)i, &flags, &values, NULL, 0, NULL, &configuration);
-    const int at = filter == H5Z_FILTER_SHUFFLE                             ? 1
-                   : filter == H5Z_FILTER_DEFLATE || filter == CH5_ZSTD     ? 2
-                   : filter == H5Z_FILTER_FLETCHER32                        ? 3
-                                                                            : 0;
+    const int at = filter == H5Z_FILTER_SHUFFLE                         ? 1
+                   : filter == H5Z_FILTER_DEFLATE || filter == CH5_ZSTD ? 2
+                   : filter == H5Z_FILTER_FLETCHER32                    ? 3
+                                                                        : 0;
     if (at <= stage) return 0;
     stage = at;
     if (at == 2) pipeline->compression = i;
@@ -66,7 +66,8 @@ int ch5_check_chunks(hid_t set, hid_t properties, int rank, const uint64_t *size
     if (address == HADDR_UNDEF) return CH5_MISSING_CHUNKS;
     const int compressed = pipeline.compression >= 0 && !(skipped >> pipeline.compression & 1);
     const size_t checksum = pipeline.checksum >= 0 && !(skipped >> pipeline.checksum & 1) ? 4 : 0;
-    if (compressed ? stored <= checksum || stored > 2 * bytes + 65536 : stored != bytes + checksum) {
+    if (compressed ? stored <= checksum || stored > 2 * bytes + 65536
+                   : stored != bytes + checksum) {
       return CH5_DAMAGED_CHUNKS;
     }
     if (compressed && pipeline.is_deflate && !expands(set, place, stored, checksum, bytes)) {

@@ -92,9 +92,9 @@ const char *ob_config(void) {
   return blas.get_config();
 }
 
-void ob_sgemm(int32_t transpose_a, int32_t transpose_b, int32_t m, int32_t n, int32_t k, float alpha,
-              const float *a, int32_t a_stride, const float *b, int32_t b_stride, float beta, float *c,
-              int32_t c_stride) {
+void ob_sgemm(int32_t transpose_a, int32_t transpose_b, int32_t m, int32_t n, int32_t k,
+              float alpha, const float *a, int32_t a_stride, const float *b, int32_t b_stride,
+              float beta, float *c, int32_t c_stride) {
   ready();
   blas.sgemm(row_major, transpose_a ? transposed : plain, transpose_b ? transposed : plain, m, n, k,
              alpha, a, a_stride, b, b_stride, beta, c, c_stride);

@@ -1,7 +1,7 @@
 import Architectures
 import Checkpoints
 import Foundation
-public import StrictJSON
+import StrictJSON
 import TensorTypes
 
 extension ModelFile {
@@ -55,40 +55,5 @@ extension ModelFile {
       path: path, reader: shown, configuration: configuration, architecture: architecture,
       description: description, names: names, form: form, isPart: isPart, notes: notes,
       tokenizer: .directory(path))
-  }
-}
-
-/// Small JSON files of a checkpoint.
-public enum JSONFile {
-  /// Larger configuration files are refused; tokenizers have their own limit. A document takes some 20
-  /// times its size in memory, and configurations have kilobytes.
-  public static let largest = 8 << 20
-
-  /// The object in the file at `path`.
-  public static func object(
-    _ path: String, limit: JSONLimit = .configuration
-  ) throws(ModelFileError) -> JSONObject {
-    let bytes: Data
-    SourceFiles.note(path)
-    do {
-      let size = try FileManager.default.attributesOfItem(atPath: path)[.size] as? Int ?? 0
-      guard size <= largest else {
-        throw ModelFileError.invalidJSON(
-          file: path, reason: "\(size) bytes are too many; the limit is \(largest)")
-      }
-      bytes = try Data(contentsOf: URL(fileURLWithPath: path))
-    } catch let error as ModelFileError {
-      throw error
-    } catch {
-      throw .invalidJSON(file: path, reason: "cannot be read")
-    }
-    let value: JSONValue
-    do {
-      value = try JSONParser.parse(bytes, limit: limit)
-    } catch {
-      throw .invalidJSON(file: path, reason: error.what)
-    }
-    guard let object = value.object else { throw .configurationIsNoObject(file: path) }
-    return object
   }
 }

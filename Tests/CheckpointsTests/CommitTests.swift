@@ -2,6 +2,7 @@ import Checkpoints
 import Foundation
 import StrictJSON
 import TensorTypes
+import TestSupport
 import Testing
 
 /// A run that is killed at any point of a commit leaves what the next run can finish.

@@ -1,6 +1,7 @@
 import Checkpoints
 import Foundation
 import TensorTypes
+import TestSupport
 import Testing
 
 /// Writing and hashing at the same time, and what happens when the disk says no.

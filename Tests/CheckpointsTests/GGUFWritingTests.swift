@@ -1,4 +1,5 @@
 import TensorTypes
+import TestSupport
 import Testing
 
 @testable import Checkpoints

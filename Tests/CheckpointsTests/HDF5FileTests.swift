@@ -1,5 +1,6 @@
 import HDF5
 import TensorTypes
+import TestSupport
 import Testing
 
 @testable import Checkpoints

@@ -1,6 +1,7 @@
 import Checkpoints
 import Foundation
 import TensorTypes
+import TestSupport
 import Testing
 
 /// Finding out what a path holds.

@@ -2,6 +2,7 @@ import Checkpoints
 import Foundation
 import StrictJSON
 import TensorTypes
+import TestSupport
 import Testing
 
 /// Manifests: the same text every time, and every change of a directory found.

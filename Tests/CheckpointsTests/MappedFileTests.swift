@@ -1,6 +1,7 @@
 import Checkpoints
 import Foundation
 import TensorTypes
+import TestSupport
 import Testing
 
 /// Mapping files and dropping their pages.

@@ -1,6 +1,7 @@
 import Checkpoints
 import Foundation
 import TensorTypes
+import TestSupport
 import Testing
 
 /// The output protocol: complete or not there, resumable, never by two processes at once.

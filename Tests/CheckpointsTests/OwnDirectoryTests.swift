@@ -1,5 +1,6 @@
 import Checkpoints
 import Foundation
+import TestSupport
 import Testing
 
 /// `--force` removes what this program wrote, and nothing that anybody else did.

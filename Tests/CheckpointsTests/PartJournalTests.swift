@@ -1,6 +1,7 @@
 import Checkpoints
 import Foundation
 import TensorTypes
+import TestSupport
 import Testing
 
 /// Several processes write one directory: one owns it, the others join.

@@ -1,5 +1,6 @@
 import StrictJSON
 import TensorTypes
+import TestSupport
 import Testing
 
 @testable import Checkpoints

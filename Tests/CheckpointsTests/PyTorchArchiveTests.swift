@@ -1,6 +1,7 @@
 import Foundation
 import StrictJSON
 import TensorTypes
+import TestSupport
 import Testing
 
 @testable import Checkpoints

@@ -1,4 +1,5 @@
 import Checkpoints
+import TestSupport
 import Testing
 
 /// Test vectors of FIPS 180-4 (NIST examples), and streaming.

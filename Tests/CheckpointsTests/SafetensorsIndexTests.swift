@@ -1,5 +1,6 @@
 import Checkpoints
 import TensorTypes
+import TestSupport
 import Testing
 
 /// What can be wrong between an index and its shards.

@@ -2,36 +2,10 @@ import Checkpoints
 import Foundation
 import StrictJSON
 import TensorTypes
+import TestSupport
 import Testing
 
-/// A directory that is removed when the test that made it ends.
-final class TemporaryDirectory: Sendable {
-  let path: String
-
-  init() throws {
-    path = FileManager.default.temporaryDirectory.path + "/checkpoints-\(UUID().uuidString)"
-    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-  }
-
-  deinit { try? FileManager.default.removeItem(atPath: path) }
-
-  /// The path of `name` inside.
-  func callAsFunction(_ name: String) -> String { "\(path)/\(name)" }
-
-  /// Writes `bytes` to the file `name` and returns its path.
-  @discardableResult
-  func write(_ name: String, _ bytes: [UInt8]) throws -> String {
-    let url = URL(fileURLWithPath: self(name))
-    try FileManager.default.createDirectory(
-      at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
-    try Data(bytes).write(to: url)
-    return url.path
-  }
-
-  /// Writes `text` to the file `name` and returns its path.
-  @discardableResult
-  func write(_ name: String, _ text: String) throws -> String { try write(name, Array(text.utf8)) }
-
+extension TemporaryDirectory {
   /// Writes the manifest of the directory `name`, which lists `files`, as they are.
   func writeManifest(_ name: String, of files: [String] = []) throws {
     let records = try files.map { file in

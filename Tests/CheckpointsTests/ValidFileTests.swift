@@ -1,5 +1,6 @@
 import Foundation
 import TensorTypes
+import TestSupport
 import Testing
 
 @testable import Checkpoints

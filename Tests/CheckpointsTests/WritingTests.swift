@@ -2,6 +2,7 @@ import Checkpoints
 import Foundation
 import StrictJSON
 import TensorTypes
+import TestSupport
 import Testing
 
 /// Headers, shard plans and indexes that we write.

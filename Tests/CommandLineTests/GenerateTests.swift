@@ -117,6 +117,7 @@ struct GenerateTests {
     ("position", "9223372036854775807", "its position is"),
     ("position", "many", "its position is many"), ("position", "1", "expected float32"),
     ("weights", "0", "other weights"), ("state", "0", "not as it was saved"),
+    ("version", "1", "another version of the program"),
   ])
   func `a state with impossible numbers is refused`(
     _ key: String, _ value: String, _ message: String

@@ -214,7 +214,7 @@ struct MegatronDistTests {
   @Test func `a tensor that is missing or too much is named`() throws {
     try TinyModel.qwen2.synthesize(to: directory("s"))
     _ = try export("s")
-    var config = try ModelFiles.JSONFile.object(directory("x/config.json"))
+    var config = try JSONFile.object(directory("x/config.json"))
     config["num_hidden_layers"] = 2
     config["tie_word_embeddings"] = true
     try directory.write("x/config.json", JSONValue.object(config).pretty)

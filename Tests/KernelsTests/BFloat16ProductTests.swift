@@ -91,14 +91,11 @@ extension KernelTests {
     /// The parameter reaches the kernel, on any number of threads and in parts of k.
     @Test(.enabled(if: InstructionSet.hasBFloat16Products), arguments: MatrixProduct.Form.allCases)
     func multiplyRoundsOperands(form: MatrixProduct.Form) {
-      let threads = Parallel.threadCount
-      defer { Parallel.threadCount = threads }
       for (m, n, k) in [(130, 209, 257), (33, 65, 3001)] {
         let product = Case(form, m, n, k)
         for adding in [false, true] {
           let expected = product.reference(adding: adding, .bfloat16)
-          for count in [1, 2, 5] {
-            Parallel.threadCount = count
+          forEachThreadCount([1, 2, 5]) { count in
             let c = product.product(adding: adding, .bfloat16)
             #expect(relativeError(c, expected) < 1e-6, "\(m) \(n) \(k) \(adding) \(count)")
             #expect(c == product.product(adding: adding, .bfloat16))
@@ -117,9 +114,8 @@ extension KernelTests {
     }
 
     @Test func fallsBackToFloat32() {
-      defer { InstructionSet.current = .detected }
-      for set in InstructionSet.available where set < .avx512 {
-        InstructionSet.current = set
+      forEachInstructionSet { set in
+        guard set < .avx512bf16 else { return }
         #expect(!InstructionSet.hasBFloat16Products)
         for form in MatrixProduct.Form.allCases {
           let product = Case(form, 64, 70, 80)
@@ -127,7 +123,6 @@ extension KernelTests {
             product.product(adding: true, .bfloat16) == product.product(adding: true, .float32))
         }
       }
-      InstructionSet.current = .detected
       // Too small to pay, and no terms at all.
       for (m, n, k) in [(15, 600, 600), (600, 15, 600), (600, 600, 15), (33, 31, 33), (5, 3, 0)] {
         let product = Case(.plain, m, n, k)

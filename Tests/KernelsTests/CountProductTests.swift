@@ -96,6 +96,51 @@ extension KernelTests {
       }
     }
 
+    /// The dot products of every level, with byte dot products and without: codes and digits at
+    /// their extremes, where products of bytes saturate if they are paired in 16 bits. Powers of two
+    /// as scales leave every result exact.
+    @Test(arguments: [1, 3, 4, 5], [(1, 1), (5, 63), (6, 64), (9, 200)])
+    func dotsOfEveryLevelAreExact(tokens: Int, size: (rows: Int, columns: Int)) {
+      let (rows, columns) = size
+      var random = Random(44)
+      let extremes: [Int8] = [-127, -127, 127, 127, 0, 1]
+      let codes = (0..<rows * columns).map { _ in
+        UInt8(bitPattern: extremes.randomElement(using: &random) ?? 0)
+      }
+      let counts: [Int32] = (0..<tokens * columns).map { _ in
+        [-128, -128, 127, 127, 0].randomElement(using: &random) ?? 0
+      }
+      for granularity in [ScaleGranularity.channel, .group(32)] {
+        let scales = (0..<rows * granularity.scales(columns: columns)).map { _ in
+          Float(sign: .plus, exponent: .random(in: -2...2, using: &random), significand: 1)
+        }
+        let weight = Int8Weight(
+          codes: unalignedView(codes, type: .int8, shape: [rows, columns]), scales: scales,
+          granularity: granularity)
+        let thresholds = [Float](repeating: 0.5, count: tokens)
+        var expected = poisoned(tokens * rows)
+        Int8Linear.referenceCounts(
+          weight, counts: counts, thresholds: thresholds, tokens: tokens, output: &expected)
+        forEachInstructionSet { set in
+          let digits = CountDigits(
+            counts, countStride: columns, tokens: tokens, columns: columns,
+            groupSize: weight.groupSize)
+          var output = poisoned(tokens * rows)
+          output.withUnsafeMutableBufferPointer { output in
+            guard let output = output.baseAddress else { return }
+            thresholds.withUnsafeBufferPointer { thresholds in
+              guard let thresholds = thresholds.baseAddress else { return }
+              CountCall(
+                weight: weight, bias: nil, digits: digits, thresholds: thresholds, output: output,
+                outputStride: rows
+              ).runDots()
+            }
+          }
+          #expect(output == expected, "\(set) \(granularity)")
+        }
+      }
+    }
+
     /// Sums of a group are exact: with scale 1 and threshold 1 the results are integers.
     @Test(arguments: [Int32(1), 127, -128, 128, 10_000, -10_000, 16_383])
     func sumsAreExactIntegers(count: Int32) {

@@ -72,15 +72,13 @@ extension KernelTests {
     }
 
     @Test func bytesDoNotDependOnThreads() {
-      let threads = Parallel.threadCount
-      defer { Parallel.threadCount = threads }
       var random = Random(43)
       let student = random.normals(11 * 20_011, deviation: 3)
       let teacher = random.normals(11 * 20_011, deviation: 3)
-      Parallel.threadCount = 1
-      let expected = run(student, teacher, rows: 11, factor: 1 / 11)
-      for count in [2, 7] {
-        Parallel.threadCount = count
+      let expected = Execution.with(threadCount: 1) {
+        run(student, teacher, rows: 11, factor: 1 / 11)
+      }
+      forEachThreadCount([2, 7]) { _ in
         let result = run(student, teacher, rows: 11, factor: 1 / 11)
         #expect(result.gradient == expected.gradient && result.total == expected.total)
         #expect(result.divergences == expected.divergences)

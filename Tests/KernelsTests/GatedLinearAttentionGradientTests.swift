@@ -107,13 +107,10 @@ extension KernelTests {
 
     /// Segments do not see each other, whatever the thread count.
     @Test func segmentsAreIndependent() {
-      let threads = Parallel.threadCount
-      defer { Parallel.threadCount = threads }
       let layout = HeadLayout(heads: 9, kvHeads: 3, dimension: 64)
       var whole = GradientCase(layout, segments: 3, tokens: 37, decay: 0.1, seed: 8)
       whole.state = nil
-      for count in [1, 2, 7] {
-        Parallel.threadCount = count
+      forEachThreadCount([1, 2, 7]) { count in
         let all = whole.run()
         var output = poisoned(whole.dO.count)
         GatedLinearAttention.applySegments(

@@ -7,13 +7,10 @@ extension KernelTests {
     /// Sums of strided, weighted blocks against float64 sums.
     @Test(arguments: [(5, 3), (70, 33), (300, 290)], [true, false])
     func sums(sizes: (features: Int, targets: Int), weighted: Bool) {
-      let threads = Parallel.threadCount
-      defer { Parallel.threadCount = threads }
       let (features, targets) = sizes
       var random = Random(22)
       var first: Gram?
-      for count in [1, 3] {
-        Parallel.threadCount = count
+      forEachThreadCount([1, 3]) { count in
         random = Random(23)
         let gram = Gram(features: features, targets: targets)
         var matrix = [Double](repeating: 0, count: features * features)

@@ -1,9 +1,8 @@
 import Kernels
 import Testing
 
-/// The parent of all suites here: instruction set and thread count are global, so one test runs
-/// at a time.
-@Suite(.serialized) struct KernelTests {}
+/// The parent of all suites here.
+@Suite struct KernelTests {}
 
 /// The signature shared by `WindowAttention.apply` and its reference.
 typealias AttentionFunction = (

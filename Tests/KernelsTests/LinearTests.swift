@@ -53,10 +53,7 @@ extension KernelTests {
       let x = random.normals(100 * 600)
       var expected = poisoned(100 * 3001)
       Linear.reference(weight: weight, input: x, tokens: 100, output: &expected)
-      let threads = Parallel.threadCount
-      defer { Parallel.threadCount = threads }
-      for count in [1, 2, 5] {
-        Parallel.threadCount = count
+      forEachThreadCount([1, 2, 5]) { count in
         for tokens in [1, 3, 40, 100] {
           var first = poisoned(tokens * 3001), second = first
           Linear.apply(weight: weight, input: x, tokens: tokens, output: &first)

@@ -8,8 +8,6 @@ extension KernelTests {
     /// Every form on odd sizes with gaps between rows, on one thread and on several.
     @Test(arguments: MatrixProduct.Form.allCases)
     func matchesReference(form: MatrixProduct.Form) {
-      let threads = Parallel.threadCount
-      defer { Parallel.threadCount = threads }
       for (m, n, k) in [
         (1, 1, 1), (3, 5, 7), (70, 33, 129), (1, 600, 300), (257, 301, 90), (300, 700, 33),
         (40, 50, 6000), (5, 3, 0),
@@ -28,8 +26,7 @@ extension KernelTests {
           MatrixProduct.reference(
             form, a, aStride: aColumns + 3, b, bStride: bColumns + 2, m: m, n: n, k: k,
             adding: adding, into: &expected, cStride: n + 1)
-          for count in [1, 2, 5] {
-            Parallel.threadCount = count
+          forEachThreadCount([1, 2, 5]) { count in
             var first: [Float]?
             for _ in 0..<2 {
               var c = start

@@ -83,13 +83,10 @@ extension KernelTests {
     }
 
     @Test func codesDoNotDependOnThreads() throws {
-      let threads = Parallel.threadCount
-      defer { Parallel.threadCount = threads }
       let gram = Self.gram(features: 140, rows: 300, seed: 8)
       let weight = randomTensor(.bfloat16, rows: 70, columns: 140, seed: 9)
       var seen: [UInt8] = []
-      for count in [1, 3] {
-        Parallel.threadCount = count
+      try forEachThreadCount([1, 3]) { _ in
         let rounded = Int8Weight(
           rounding: weight, granularity: .group(128),
           method: .secondOrder(try RoundingFeedback(gram)))

@@ -41,15 +41,16 @@ func relativeError(_ a: [Float], _ b: [Float]) -> Double {
   return worst / scale
 }
 
-/// Runs `body` once per instruction set of this CPU, then restores the best one.
-///
-/// The set is global, so suites that use this are serialised under one parent.
+/// Runs `body` once with each instruction set of this CPU.
 func forEachInstructionSet(_ body: (InstructionSet) throws -> Void) rethrows {
-  defer { InstructionSet.current = .detected }
   for set in InstructionSet.available {
-    InstructionSet.current = set
-    try body(set)
+    try Execution.with(instructionSet: set) { try body(set) }
   }
+}
+
+/// Runs `body` once on each of these numbers of threads.
+func forEachThreadCount(_ counts: [Int], _ body: (Int) throws -> Void) rethrows {
+  for count in counts { try Execution.with(threadCount: count) { try body(count) } }
 }
 
 /// A view of raw bytes, one byte past an aligned address, as tensors in mapped files may lie.

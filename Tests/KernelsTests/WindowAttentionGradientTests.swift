@@ -172,8 +172,6 @@ extension KernelTests {
     /// Segments do not see each other, and bytes do not depend on the thread count; dq may be
     /// written over q.
     @Test func segmentsAreIndependent() {
-      let threads = Parallel.threadCount
-      defer { Parallel.threadCount = threads }
       let layout = HeadLayout(heads: 9, kvHeads: 3, dimension: 64), tokens = 150
       let whole = AttentionGradientCase(layout, segments: 3, tokens: tokens, window: 90, seed: 36)
       let part = { (x: [Float], segment: Int) in
@@ -186,8 +184,7 @@ extension KernelTests {
         (one.v, one.dO) = (part(whole.v, segment), part(whole.dO, segment))
         return (output: one.forward(), gradients: one.run())
       }
-      for count in [1, 2, 7] {
-        Parallel.threadCount = count
+      forEachThreadCount([1, 2, 7]) { count in
         let output = whole.forward(), all = whole.run()
         for (segment, one) in alone.enumerated() {
           #expect(part(output, segment) == one.output, "\(count)")

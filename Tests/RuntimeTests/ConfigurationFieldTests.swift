@@ -25,7 +25,7 @@ struct ConfigurationFieldTests {
     var list: [JSONValue]
 
     init() throws {
-      let document = try ModelFiles.JSONFile.object(Repository.fixture("fields/variants.json"))
+      let document = try JSONFile.object(Repository.fixture("fields/variants.json"))
       tokens = try #require(document["tokens"]?.array).compactMap(\.int)
       absent = try #require(document["absent"])
       bases = try #require(document["bases"]?.object)

@@ -5,11 +5,26 @@ public final class TemporaryDirectory: Sendable {
   /// Where it lies.
   public let path: String
 
-  /// An empty directory of a new name.
+  /// An empty directory of a new name, which says whose it is.
   public init() throws {
-    path = FileManager.default.temporaryDirectory.path + "/spikingbrain-\(UUID().uuidString)"
+    Self.sweep
+    path = Self.parent + "/\(Self.prefix)\(getpid())-\(UUID().uuidString)"
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
   }
+
+  private static let parent = FileManager.default.temporaryDirectory.path
+  private static let prefix = "spikingbrain-tests-"
+
+  /// Removes, once, what processes that were killed have left.
+  private static let sweep: Void = {
+    for name in (try? FileManager.default.contentsOfDirectory(atPath: parent)) ?? []
+    where name.hasPrefix(prefix) {
+      guard let owner = pid_t(name.dropFirst(prefix.count).prefix { $0 != "-" }) else { continue }
+      if kill(owner, 0) != 0, errno == ESRCH {
+        try? FileManager.default.removeItem(atPath: "\(parent)/\(name)")
+      }
+    }
+  }()
 
   deinit { try? FileManager.default.removeItem(atPath: path) }
 

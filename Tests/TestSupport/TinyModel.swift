@@ -23,7 +23,7 @@ public enum TinyModel: String, Sendable, CaseIterable {
     _ name: String, _ changes: [String: JSONValue?] = [:]
   ) throws -> Configuration {
     let file = Repository.fixture("configs/\(name).json")
-    var object = try ModelFiles.JSONFile.object(file)
+    var object = try JSONFile.object(file)
     for (key, value) in changes { object[key] = value }
     return Configuration(object, file: "config.json")
   }

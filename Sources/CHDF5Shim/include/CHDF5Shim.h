@@ -30,15 +30,15 @@ enum {
   CH5_UNREADABLE_CHUNKS
 };
 // Whether every chunk of a dataset of `sizes` was written and has as many bytes in the file as its
-// filters leave of `bytes`: shuffle, deflate or zstd, fletcher32, in this order. Deflated chunks are
-// expanded to know.
+// filters leave of `bytes`: shuffle, deflate or zstd, fletcher32, in this order. Deflated chunks
+// are expanded to know.
 int ch5_check_chunks(hid_t set, hid_t properties, int rank, const uint64_t *sizes,
                      const uint64_t *chunk, size_t bytes);
 
 // Makes the library silent, stops it from loading plugins and registers filters; 0 when that fails.
 int ch5_prepare(void);
-// Opens a file to be read; negative when that fails. Without a lock, which not every file system has
-// and which a process started meanwhile may hold for a file that is written and closed.
+// Opens a file to be read; negative when that fails. Without a lock, which not every file system
+// has and which a process started meanwhile may hold for a file that is written and closed.
 hid_t ch5_open(const char *path);
 // The innermost message of the current error stack, into `text`.
 void ch5_reason(char *text, size_t capacity);

@@ -1,13 +1,13 @@
 // float32 to bfloat16 and IEEE half, ties to even, NaNs quiet.
 
-CK_INLINE vh CK(narrow_bf16)(vf x) {
+CK_INLINE vh ck(narrow_bf16)(vf x) {
   vu bits = (vu)x;
   vu rounded = bits + 0x7fff + ((bits >> 16) & 1);
   vu nan = (vu)(x != x);
   return __builtin_convertvector(((rounded & ~nan) | ((bits | 0x400000) & nan)) >> 16, vh);
 }
 
-CK_INLINE vh CK(narrow_f16)(vf x) {
+CK_INLINE vh ck(narrow_f16)(vf x) {
 #if CK_ISA == CK_AVX512
   return (vh)_mm512_cvtps_ph((__m512)x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 #elif CK_ISA == CK_AVX2
@@ -31,18 +31,21 @@ CK_INLINE vh CK(narrow_f16)(vf x) {
 #endif
 }
 
-#define CK_NARROW(type)                                                             \
-  static void CK(to_##type)(const float *x, uint8_t *y, size_t n) {                 \
-    size_t i = 0;                                                                   \
-    for (; i + 16 <= n; i += 16) {                                                  \
-      vh h = CK(narrow_##type)(CK(load)(x + i));                                    \
-      memcpy(y + 2 * i, &h, sizeof h);                                              \
-    }                                                                               \
-    if (i < n) {                                                                    \
-      vh h = CK(narrow_##type)(CK(load_some)(x + i, n - i, 0));                     \
-      memcpy(y + 2 * i, &h, 2 * (n - i));                                           \
-    }                                                                               \
+CK_INLINE vh ck(narrow)(const int to_bf16, vf x) {
+  return to_bf16 ? ck(narrow_bf16)(x) : ck(narrow_f16)(x);
+}
+
+CK_INLINE void ck(narrow_row)(const int to_bf16, const float *x, uint8_t *y, size_t n) {
+  size_t i = 0;
+  for (; i + CK_LANES <= n; i += CK_LANES) {
+    vh h = ck(narrow)(to_bf16, ck(load)(x + i));
+    memcpy(y + 2 * i, &h, sizeof h);
   }
-CK_NARROW(bf16)
-CK_NARROW(f16)
-#undef CK_NARROW
+  if (i < n) {
+    vh h = ck(narrow)(to_bf16, ck(load_some)(x + i, n - i, 0));
+    memcpy(y + 2 * i, &h, 2 * (n - i));
+  }
+}
+
+static void ck(to_bf16)(const float *x, uint8_t *y, size_t n) { ck(narrow_row)(1, x, y, n); }
+static void ck(to_f16)(const float *x, uint8_t *y, size_t n) { ck(narrow_row)(0, x, y, n); }

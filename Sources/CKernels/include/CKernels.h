@@ -1,5 +1,5 @@
-// SIMD kernels with run-time dispatch. Every function has a slow twin in Swift that is its
-// specification; shapes and meaning are documented there.
+// SIMD kernels for several instruction sets, see isa.h. Every function has a slow twin in Swift
+// that is its specification; shapes and meaning are documented there.
 #pragma once
 
 #include "attention.h"
@@ -11,5 +11,6 @@
 #include "isa.h"
 #include "linear.h"
 #include "planes.h"
+#include "rows.h"
 #include "spikes.h"
 #include "training.h"

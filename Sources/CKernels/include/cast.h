@@ -4,5 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-void ck_to_bf16(const float *source, void *output, size_t count);
-void ck_to_f16(const float *source, void *output, size_t count);
+#include "isa.h"
+
+void ck_to_bf16(ck_isa isa, const float *source, void *output, size_t count);
+void ck_to_f16(ck_isa isa, const float *source, void *output, size_t count);

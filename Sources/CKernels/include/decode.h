@@ -4,10 +4,22 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "isa.h"
+
 enum {
-  CK_F32, CK_F64, CK_F16, CK_BF16,
-  CK_Q8_0, CK_Q4_0, CK_Q4_1, CK_Q5_0, CK_Q5_1, CK_Q4_K, CK_Q5_K, CK_Q6_K,
+  CK_F32,
+  CK_F64,
+  CK_F16,
+  CK_BF16,
+  CK_Q8_0,
+  CK_Q4_0,
+  CK_Q4_1,
+  CK_Q5_0,
+  CK_Q5_1,
+  CK_Q4_K,
+  CK_Q5_K,
+  CK_Q6_K,
 };
 
 // Decodes `count` elements (whole blocks) at `source`, of any alignment.
-void ck_decode(int32_t type, const void *source, float *output, size_t count);
+void ck_decode(ck_isa isa, int32_t type, const void *source, float *output, size_t count);

@@ -5,6 +5,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "isa.h"
+#include "rows.h"
+
 // W[r][c] = codes[r][c] · scales[r][c / group], r < rows, c < columns.
 typedef struct {
   const int8_t *codes;  // rows `columns` bytes apart, any alignment
@@ -13,21 +16,20 @@ typedef struct {
 } ck_int8_matrix;
 
 // codes = w / scale to the nearest integer, ties to even, within ±127; by the reciprocal of scale.
-void ck_int8_round(const float *w, size_t n, float scale, int8_t *codes);
+void ck_int8_round(ck_isa isa, const float *w, size_t n, float scale, int8_t *codes);
 
 // What rounding w at this scale leaves: with q as above and e = w - q · scale, the sums of
 // importance · e², importance · q e and importance · q². importance may be null (ones).
-void ck_int8_residual(const float *w, const float *importance, size_t n, float scale,
+void ck_int8_residual(ck_isa isa, const float *w, const float *importance, size_t n, float scale,
                       float sums[3]);
 
 // One row of `columns` values: codes · scales.
-void ck_int8_decode(const int8_t *codes, const float *scales, size_t columns, size_t group,
-                    float *output);
+void ck_int8_decode(ck_isa isa, const int8_t *codes, const float *scales, size_t columns,
+                    size_t group, float *output);
 
 // y[t][r] = sum over groups of scale · (sum of codes · x[t]) + bias[r] in float32 for few tokens;
-// x, y: x_stride, y_stride floats between tokens; bias may be null.
-void ck_int8_dots(ck_int8_matrix w, const float *x, size_t x_stride, size_t tokens,
-                  const float *bias, float *y, size_t y_stride);
+// bias may be null.
+void ck_int8_dots(ck_isa isa, ck_int8_matrix w, ck_rows x, const float *bias, ck_output y);
 
 // Spike counts as digits of base 256 in -128...127: count = sum over p of 256^p · digit p. A row of
 // digits is padded with zeros to a multiple of CK_DIGIT_UNIT.
@@ -42,14 +44,16 @@ int32_t ck_count_digits(const int32_t *counts, size_t n);
 void ck_split_counts(const int32_t *counts, size_t n, size_t padded, size_t group, int32_t plane,
                      int8_t *digits, int32_t *offsets);
 
-// sums[p][r] = sum over groups of scale · (integer sum of codes · digits[p]) for few rows of digits.
-//
-// digits: `stride` bytes from row to row. offsets: [planes, groups] from ck_split_counts.
-void ck_int8_count_dots(ck_int8_matrix w, const int8_t *digits, size_t stride,
-                        const int32_t *offsets, size_t planes, float *sums, size_t sums_stride);
+// Rows of digits as they are split.
+typedef struct {
+  const int8_t *values;  // `stride` bytes from row to row
+  size_t stride, count;
+  const int32_t *offsets;  // [count, groups] from ck_split_counts
+} ck_digits;
 
-// Whether ck_int8_count_product may be called: AVX512-VNNI, and CK_AVX512 in use.
-int32_t ck_isa_vnni(void);
+// sums[p][r] = sum over groups of scale · (integer sum of codes · digits[p]) for few rows of
+// digits.
+void ck_int8_count_dots(ck_isa isa, ck_int8_matrix w, ck_digits digits, ck_output sums);
 
 // The same sums for many rows of digits, which are packed beforehand.
 enum {
@@ -58,13 +62,13 @@ enum {
   CK_COUNT_DEPTH = 8192,  // inputs of a panel
 };
 // Bytes of packed digits, and of one thread's scratch memory; both aligned to 64.
-size_t ck_packed_digits_bytes(size_t planes, size_t stride);
+size_t ck_packed_digits_bytes(size_t rows, size_t stride);
 size_t ck_count_product_scratch(size_t columns, size_t group);
-void ck_pack_digits(const int8_t *digits, size_t stride, size_t planes, int32_t *packed);
-// group: a multiple of 32 that divides CK_COUNT_DEPTH, or at least `columns`.
-void ck_int8_count_product(ck_int8_matrix w, const int32_t *packed, size_t stride,
-                           const int32_t *offsets, size_t planes, float *sums, size_t sums_stride,
-                           void *scratch);
+void ck_pack_digits(ck_digits digits, int32_t *packed);
+// digits: what was packed, of which only the offsets and sizes are read here. group: a multiple of
+// 32 that divides CK_COUNT_DEPTH, or at least `columns`. Only where CK_AVX512_VNNI is detected.
+void ck_int8_count_product(ck_int8_matrix w, ck_digits digits, const int32_t *packed,
+                           ck_output sums, void *scratch);
 
 // A transposed copy of an INT8 weight for products that read active channels only.
 //
@@ -84,12 +88,20 @@ void ck_event_pack(ck_int8_matrix w, size_t row, size_t count, uint8_t *bytes, f
 // valid ones.
 enum { CK_EVENT_AHEAD = 68 };
 // Lists the channels whose digit is not 0: `channels` and `active` hold up to columns + 4 · groups
-// + CK_EVENT_AHEAD entries; those of group g are starts[g] ..< starts[g + 1], a multiple of 4 (filled
-// up with digits 0).
+// + CK_EVENT_AHEAD entries; those of group g are starts[g] ..< starts[g + 1], a multiple of 4
+// (filled up with digits 0).
 void ck_event_list(const int8_t *digits, size_t columns, size_t group, uint32_t *channels,
                    int8_t *active, uint32_t *starts);
-// sums[r] = sum over groups of scale · (sum over listed channels of code · digit); offsets as from
-// ck_split_counts. sums has ceil(rows / CK_EVENT_BLOCK) blocks.
-void ck_event_sums(ck_event_matrix w, const uint32_t *channels, const int8_t *active,
-                   const uint32_t *starts, const int32_t *offsets, size_t first_block,
+
+// One row of digits as the channels that are not silent.
+typedef struct {
+  const uint32_t *channels;
+  const int8_t *active;
+  const uint32_t *starts;
+  const int32_t *offsets;  // [groups] from ck_split_counts
+} ck_events;
+
+// sums[r] = sum over groups of scale · (sum over listed channels of code · digit) for the rows of
+// some blocks. sums has ceil(rows / CK_EVENT_BLOCK) blocks.
+void ck_event_sums(ck_isa isa, ck_event_matrix w, ck_events events, size_t first_block,
                    size_t blocks, float *sums);

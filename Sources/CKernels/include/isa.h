@@ -1,21 +1,20 @@
-// Which instruction set the kernels use.
+// The instruction sets the kernels are written for.
 #pragma once
 
 #include <stdint.h>
 
+// A ladder: each level has what those below it have. Every kernel that is compiled for several
+// levels takes the one to use, which must not be above the detected one.
+//
 // Macros, not an enum: templates test them in #if, where an enum constant reads as 0.
-#define CK_GENERIC 0
-#define CK_AVX2 1
-#define CK_AVX512 2
+#define CK_GENERIC 0      // what the compiler targets by default: SSE2, NEON
+#define CK_AVX2 1         // AVX2, FMA, F16C
+#define CK_AVX512 2       // AVX-512 F, BW, VL, DQ
+#define CK_AVX512_VNNI 3  // dot products of bytes
+#define CK_AVX512_BF16 4  // dot products of bfloat16
+typedef int32_t ck_isa;
 
-// The best set this CPU has.
-int32_t ck_isa_detected(void);
-// The set in use: the detected one, unless SPIKINGBRAIN_ISA or ck_isa_set says lower.
-int32_t ck_isa(void);
-// Whether bfloat16 dot products (AVX512-BF16) may be used: the CPU has them, and the set in use is
-// CK_AVX512.
-int32_t ck_isa_bf16(void);
-// Selects a set; one the CPU lacks selects the best it has.
-void ck_isa_set(int32_t isa);
+// The highest level this CPU has.
+ck_isa ck_isa_detected(void);
 // CPUs in this process's affinity mask.
 int32_t ck_available_processors(void);

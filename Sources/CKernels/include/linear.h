@@ -5,13 +5,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// y[t][r] = sum over c of W[r][c] x[t][c] + bias[r] for `rows` rows and `tokens` tokens.
-//
-// type: CK_F32, CK_BF16 or CK_F16. W: rows `row_stride` bytes apart, any alignment. x: from
-// ck_prepare, `x_stride` floats apart. y: `y_stride` floats between tokens. bias may be null.
-void ck_dot_rows(int32_t type, const void *weight, ptrdiff_t row_stride, size_t rows,
-                 size_t columns, const float *x, size_t x_stride, size_t tokens, const float *bias,
-                 float *y, size_t y_stride);
+#include "isa.h"
+#include "rows.h"
+
+// Weight rows as they are stored.
+typedef struct {
+  int32_t type;      // CK_F32, CK_BF16 or CK_F16
+  const void *rows;  // any alignment
+  ptrdiff_t stride;  // bytes from row to row
+  size_t count, columns;
+} ck_stored_rows;
+
+// y[t][r] = sum over c of W[r][c] x[t][c] + bias[r]. x: from ck_prepare; bias may be null.
+void ck_dot_rows(ck_isa isa, ck_stored_rows w, ck_rows x, const float *bias, ck_output y);
 
 // Floats of one prepared activation vector.
 size_t ck_prepared_count(size_t columns);
@@ -29,8 +35,17 @@ typedef struct {
   ptrdiff_t stride;
 } ck_operand;
 
-// C [m, n] = A B, or C += A B, rounding operands to bfloat16 (nearest even) and
-// accumulating in float32. C: `c_stride` floats from row to row. scratch: CK_BF16_SCRATCH bytes,
-// aligned to 64. Only where ck_isa_bf16(). An element's bits depend on k and its row and column, not on m and n.
-void ck_bf16_product(ck_operand a, ck_operand b, size_t m, size_t n, size_t k, int32_t adding,
-                     float *c, ptrdiff_t c_stride, void *scratch);
+// C [m, n] = A B, or C += A B; C: `c_stride` floats from row to row.
+typedef struct {
+  ck_operand a, b;
+  size_t m, n, k;
+  int32_t adding;
+  float *c;
+  ptrdiff_t c_stride;
+} ck_product;
+
+// The product with operands rounded to bfloat16 (nearest even), accumulated in float32.
+//
+// scratch: CK_BF16_SCRATCH bytes, aligned to 64. Only where CK_AVX512_BF16 is detected. An
+// element's bits depend on k and its row and column, not on m and n.
+void ck_bf16_product(ck_product p, void *scratch);

@@ -4,8 +4,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "isa.h"
+
 // `planes` holds 2 or 4 planes of n bytes; `x` n elements, not necessarily aligned.
-void ck_split_planes16(const uint8_t *x, uint8_t *planes, size_t n);
-void ck_split_planes32(const uint8_t *x, uint8_t *planes, size_t n);
-void ck_merge_planes16(const uint8_t *planes, uint8_t *x, size_t n);
-void ck_merge_planes32(const uint8_t *planes, uint8_t *x, size_t n);
+void ck_split_planes16(ck_isa isa, const uint8_t *x, uint8_t *planes, size_t n);
+void ck_split_planes32(ck_isa isa, const uint8_t *x, uint8_t *planes, size_t n);
+void ck_merge_planes16(ck_isa isa, const uint8_t *planes, uint8_t *x, size_t n);
+void ck_merge_planes32(ck_isa isa, const uint8_t *planes, uint8_t *x, size_t n);

@@ -1,30 +1,27 @@
 // INT8 weights times many rows of digits by vpdpbusd: 64 multiply-adds per instruction, exact in 32
 // bits within a group of inputs, then scaled and summed in float32.
 //
-// Weights are packed by panels of 48 rows, four inputs of a row in one 32-bit word; digits by blocks
-// of 8 rows beforehand. A tile of 8 by 48 integer sums stays in registers for a group.
+// Weights are packed by panels of 48 rows, four inputs of a row in one 32-bit word; digits by
+// blocks of 8 rows beforehand. A tile of 8 by 48 integer sums stays in registers for a group.
 
 #include "int8.h"
 
 #include <string.h>
 
-#include "isa.h"
+#include "../support/compiler.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
 
-#define INLINE static inline __attribute__((always_inline))
 #define ROWS CK_COUNT_ROWS
 #define VECTORS (CK_COUNT_COLUMNS / 16)
 
-#pragma clang attribute push( \
-    __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma"))), \
-    apply_to = function)
+CK_TARGET_BEGIN("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma")
 
 // Exchanges rows and columns of 16 by 16 words.
-INLINE void transpose(__m512i x[16]) {
+CK_INLINE void transpose(__m512i x[16]) {
   __m512i a[16];
-#pragma clang loop unroll(full)
+  CK_UNROLL
   for (int i = 0; i < 16; i += 4) {
     __m512i low = _mm512_unpacklo_epi32(x[i], x[i + 1]);
     __m512i high = _mm512_unpackhi_epi32(x[i], x[i + 1]);
@@ -36,8 +33,7 @@ INLINE void transpose(__m512i x[16]) {
     a[i + 3] = _mm512_unpackhi_epi64(high, high2);
   }
   // a[4 q + j] holds columns j, 4 + j, 8 + j, 12 + j of rows 4 q to 4 q + 3, one per 128-bit lane.
-#pragma clang loop unroll(full)
-  for (int j = 0; j < 4; j++) {
+  CK_EACH(j, 4) {
     __m512i low = _mm512_shuffle_i32x4(a[j], a[4 + j], 0x44);
     __m512i high = _mm512_shuffle_i32x4(a[j], a[4 + j], 0xee);
     __m512i low2 = _mm512_shuffle_i32x4(a[8 + j], a[12 + j], 0x44);
@@ -51,22 +47,20 @@ INLINE void transpose(__m512i x[16]) {
 
 // `count` weight rows from `row` on, inputs first..<first + depth, as code + 128; rows that do not
 // exist are 0. Word (k, v, lane) is at panel[(k · vectors + v) · 16 + lane].
-INLINE void pack_codes(ck_int8_matrix w, size_t row, size_t count, size_t first, size_t depth,
-                       int vectors, int32_t *panel) {
+CK_INLINE void pack_codes(ck_int8_matrix w, size_t row, size_t count, size_t first, size_t depth,
+                          int vectors, int32_t *panel) {
   const __m512i flip = _mm512_set1_epi8((char)0x80);
   for (int v = 0; v < vectors; v++) {
     for (size_t c = 0; c < depth; c += 64) {
       const size_t left = depth - c < 64 ? depth - c : 64;
       const __mmask64 mask = left == 64 ? ~(__mmask64)0 : ((__mmask64)1 << left) - 1;
       __m512i words[16];
-#pragma clang loop unroll(full)
-      for (size_t i = 0; i < 16; i++) {
+      CK_EACH(i, 16) {
         const size_t r = 16 * (size_t)v + i;
         words[i] = r < count
-                       ? _mm512_xor_si512(
-                             _mm512_maskz_loadu_epi8(
-                                 mask, w.codes + (row + r) * w.columns + first + c),
-                             flip)
+                       ? _mm512_xor_si512(_mm512_maskz_loadu_epi8(
+                                              mask, w.codes + (row + r) * w.columns + first + c),
+                                          flip)
                        : _mm512_setzero_si512();
       }
       transpose(words);
@@ -78,8 +72,8 @@ INLINE void pack_codes(ck_int8_matrix w, size_t row, size_t count, size_t first,
 }
 
 // scales[g][lane] of the groups that lie in the panel.
-INLINE void pack_scales(ck_int8_matrix w, size_t row, size_t count, size_t first, size_t groups,
-                        float *scales) {
+CK_INLINE void pack_scales(ck_int8_matrix w, size_t row, size_t count, size_t first, size_t groups,
+                           float *scales) {
   const size_t all = (w.columns + w.group - 1) / w.group;
   for (size_t g = 0; g < groups; g++)
     for (size_t r = 0; r < CK_COUNT_COLUMNS; r++)
@@ -88,48 +82,39 @@ INLINE void pack_scales(ck_int8_matrix w, size_t row, size_t count, size_t first
 }
 
 // totals [8, 48] += the products of 8 rows of digits with a panel.
-INLINE void tile(const int vectors, const int32_t *digits, const int32_t *offsets,
-                 size_t offset_stride, const int32_t *panel, const float *scales, size_t depth,
-                 size_t group, float *totals) {
+CK_INLINE void tile(const int vectors, const int32_t *digits, const int32_t *offsets,
+                    size_t offset_stride, const int32_t *panel, const float *scales, size_t depth,
+                    size_t group, float *totals) {
   for (size_t c = 0, g = 0; c < depth; g++) {
     const size_t end = depth - c < group ? depth : c + group;
     __m512i sums[ROWS][VECTORS];
-#pragma clang loop unroll(full)
-    for (int i = 0; i < ROWS; i++)
-#pragma clang loop unroll(full)
-      for (int v = 0; v < vectors; v++)
-        sums[i][v] = _mm512_set1_epi32(offsets[(size_t)i * offset_stride + g]);
+    CK_EACH(i, ROWS)
+      CK_EACH(v, vectors) sums[i][v] = _mm512_set1_epi32(offsets[(size_t)i * offset_stride + g]);
     for (; c < end; c += 4) {
       __m512i codes[VECTORS];
-#pragma clang loop unroll(full)
-      for (int v = 0; v < vectors; v++)
+      CK_EACH(v, vectors)
         codes[v] = _mm512_load_si512(panel + (c / 4 * (size_t)vectors + (size_t)v) * 16);
-#pragma clang loop unroll(full)
-      for (int i = 0; i < ROWS; i++) {
+      CK_EACH(i, ROWS) {
         __m512i digit = _mm512_set1_epi32(digits[c / 4 * ROWS + (size_t)i]);
-#pragma clang loop unroll(full)
-        for (int v = 0; v < vectors; v++)
-          sums[i][v] = _mm512_dpbusd_epi32(sums[i][v], codes[v], digit);
+        CK_EACH(v, vectors) sums[i][v] = _mm512_dpbusd_epi32(sums[i][v], codes[v], digit);
       }
     }
-#pragma clang loop unroll(full)
-    for (int i = 0; i < ROWS; i++)
-#pragma clang loop unroll(full)
-      for (int v = 0; v < vectors; v++) {
+    CK_EACH(i, ROWS)
+      CK_EACH(v, vectors) {
         float *total = totals + i * CK_COUNT_COLUMNS + 16 * v;
-        _mm512_store_ps(total, _mm512_fmadd_ps(_mm512_cvtepi32_ps(sums[i][v]),
-                                               _mm512_load_ps(scales + g * CK_COUNT_COLUMNS + 16 * v),
-                                               _mm512_load_ps(total)));
+        _mm512_store_ps(total,
+                        _mm512_fmadd_ps(_mm512_cvtepi32_ps(sums[i][v]),
+                                        _mm512_load_ps(scales + g * CK_COUNT_COLUMNS + 16 * v),
+                                        _mm512_load_ps(total)));
       }
   }
 }
 
-INLINE void write_totals(const float *totals, size_t rows, size_t columns, int32_t adding,
-                         float *out, size_t stride) {
+CK_INLINE void write_totals(const float *totals, size_t rows, size_t columns, int32_t adding,
+                            float *out, size_t stride) {
   for (size_t i = 0; i < rows; i++) {
     for (size_t c = 0; c < columns; c += 16) {
-      const __mmask16 mask =
-          columns - c >= 16 ? 0xffff : (__mmask16)((1u << (columns - c)) - 1);
+      const __mmask16 mask = columns - c >= 16 ? 0xffff : (__mmask16)((1u << (columns - c)) - 1);
       float *target = out + i * stride + c;
       __m512 sum = _mm512_load_ps(totals + i * CK_COUNT_COLUMNS + c);
       if (adding) sum = _mm512_add_ps(sum, _mm512_maskz_loadu_ps(mask, target));
@@ -139,23 +124,20 @@ INLINE void write_totals(const float *totals, size_t rows, size_t columns, int32
 }
 
 // -128 times the sums of 8 rows of digits over `depth` inputs.
-INLINE void part_offsets(const int32_t *digits, size_t depth, int32_t out[ROWS]) {
+CK_INLINE void part_offsets(const int32_t *digits, size_t depth, int32_t out[ROWS]) {
   const __m512i ones = _mm512_set1_epi8(1);
   __m512i sums = _mm512_setzero_si512();
   // Two steps of 8 words; digits are padded with zeros to whole multiples of 64 inputs.
   for (size_t c = 0; c < depth; c += 8)
     sums = _mm512_dpbusd_epi32(sums, ones, _mm512_loadu_si512(digits + c / 4 * ROWS));
-  __m256i both =
-      _mm256_add_epi32(_mm512_castsi512_si256(sums), _mm512_extracti64x4_epi64(sums, 1));
-  _mm256_storeu_si256((__m256i *)out,
-                      _mm256_mullo_epi32(both, _mm256_set1_epi32(-128)));
+  __m256i both = _mm256_add_epi32(_mm512_castsi512_si256(sums), _mm512_extracti64x4_epi64(sums, 1));
+  _mm256_storeu_si256((__m256i *)out, _mm256_mullo_epi32(both, _mm256_set1_epi32(-128)));
 }
 
 static size_t at_most(size_t a, size_t b) { return a < b ? a : b; }
 
-void ck_int8_count_product(ck_int8_matrix w, const int32_t *packed, size_t stride,
-                           const int32_t *offsets, size_t planes, float *sums, size_t sums_stride,
-                           void *scratch) {
+void ck_int8_count_product(ck_int8_matrix w, ck_digits digits, const int32_t *packed,
+                           ck_output sums, void *scratch) {
   const size_t groups = (w.columns + w.group - 1) / w.group;
   const size_t most = at_most(CK_COUNT_DEPTH, (w.columns + 63) / 64 * 64);
   int32_t *panel = scratch;
@@ -170,35 +152,34 @@ void ck_int8_count_product(ck_int8_matrix w, const int32_t *packed, size_t strid
       const size_t here = (depth + w.group - 1) / w.group;
       pack_codes(w, row, count, first, depth, vectors, panel);
       pack_scales(w, row, count, first, here, scales);
-      for (size_t p = 0; p < planes; p += ROWS) {
-        const size_t rows = at_most(ROWS, planes - p);
-        const int32_t *digits = packed + (p * stride + first * ROWS) / 4;
+      for (size_t p = 0; p < digits.count; p += ROWS) {
+        const size_t rows = at_most(ROWS, digits.count - p);
+        const int32_t *block = packed + (p * digits.stride + first * ROWS) / 4;
         if (w.group > CK_COUNT_DEPTH) {
-          part_offsets(digits, depth, starts);
+          part_offsets(block, depth, starts);
         } else {
           for (size_t i = 0; i < ROWS; i++)
             for (size_t g = 0; g < here; g++)
               starts[i * here + g] =
-                  i < rows ? offsets[(p + i) * groups + first / w.group + g] : 0;
+                  i < rows ? digits.offsets[(p + i) * groups + first / w.group + g] : 0;
         }
         memset(totals, 0, sizeof totals);
         switch (vectors) {
-          case 3: tile(3, digits, starts, here, panel, scales, depth, w.group, totals); break;
-          case 2: tile(2, digits, starts, here, panel, scales, depth, w.group, totals); break;
-          default: tile(1, digits, starts, here, panel, scales, depth, w.group, totals);
+          case 3: tile(3, block, starts, here, panel, scales, depth, w.group, totals); break;
+          case 2: tile(2, block, starts, here, panel, scales, depth, w.group, totals); break;
+          default: tile(1, block, starts, here, panel, scales, depth, w.group, totals);
         }
-        write_totals(totals, rows, count, first > 0, sums + p * sums_stride + row, sums_stride);
+        write_totals(totals, rows, count, first > 0, sums.values + p * sums.stride + row,
+                     sums.stride);
       }
     }
   }
 }
-#pragma clang attribute pop
+CK_TARGET_END
 #else
-void ck_int8_count_product(ck_int8_matrix w, const int32_t *packed, size_t stride,
-                           const int32_t *offsets, size_t planes, float *sums, size_t sums_stride,
-                           void *scratch) {
-  (void)w, (void)packed, (void)stride, (void)offsets, (void)planes, (void)sums, (void)sums_stride;
-  (void)scratch;
+void ck_int8_count_product(ck_int8_matrix w, ck_digits digits, const int32_t *packed,
+                           ck_output sums, void *scratch) {
+  (void)w, (void)digits, (void)packed, (void)sums, (void)scratch;
   __builtin_trap();
 }
 #endif

@@ -2,16 +2,6 @@
 
 #include <string.h>
 
-#include "isa.h"
-
-int32_t ck_isa_vnni(void) {
-#if defined(__x86_64__)
-  return ck_isa() == CK_AVX512 && __builtin_cpu_supports("avx512vnni");
-#else
-  return 0;
-#endif
-}
-
 int32_t ck_count_digits(const int32_t *counts, size_t n) {
   int32_t low = 0, high = 0;
   for (size_t i = 0; i < n; i++) {
@@ -45,19 +35,20 @@ void ck_split_counts(const int32_t *counts, size_t n, size_t padded, size_t grou
   }
 }
 
-void ck_pack_digits(const int8_t *digits, size_t stride, size_t planes, int32_t *packed) {
-  const size_t words = stride / 4;
-  for (size_t first = 0; first < planes; first += CK_COUNT_ROWS, packed += words * CK_COUNT_ROWS) {
-    const size_t rows = planes - first < CK_COUNT_ROWS ? planes - first : CK_COUNT_ROWS;
+void ck_pack_digits(ck_digits digits, int32_t *packed) {
+  const size_t words = digits.stride / 4;
+  for (size_t first = 0; first < digits.count; first += CK_COUNT_ROWS) {
+    const size_t rows = digits.count - first < CK_COUNT_ROWS ? digits.count - first : CK_COUNT_ROWS;
     if (rows < CK_COUNT_ROWS) memset(packed, 0, words * CK_COUNT_ROWS * sizeof *packed);
     for (size_t i = 0; i < rows; i++) {
-      const int8_t *source = digits + (first + i) * stride;
+      const int8_t *source = digits.values + (first + i) * digits.stride;
       for (size_t k = 0; k < words; k++)
         memcpy(packed + k * CK_COUNT_ROWS + i, source + 4 * k, sizeof *packed);
     }
+    packed += words * CK_COUNT_ROWS;
   }
 }
 
-size_t ck_packed_digits_bytes(size_t planes, size_t stride) {
-  return (planes + CK_COUNT_ROWS - 1) / CK_COUNT_ROWS * CK_COUNT_ROWS * stride;
+size_t ck_packed_digits_bytes(size_t rows, size_t stride) {
+  return (rows + CK_COUNT_ROWS - 1) / CK_COUNT_ROWS * CK_COUNT_ROWS * stride;
 }

@@ -3,7 +3,6 @@
 #define CK_TEMPLATE "../int8/dot_template.h"
 #include "../support/variants.h"
 
-void ck_int8_dots(ck_int8_matrix w, const float *x, size_t x_stride, size_t tokens,
-                  const float *bias, float *y, size_t y_stride) {
-  CK_DISPATCH(int8_dots, w, x, x_stride, tokens, bias, y, y_stride);
+void ck_int8_dots(ck_isa isa, ck_int8_matrix w, ck_rows x, const float *bias, ck_output y) {
+  CK_DISPATCH(int8_dots, w, x, bias, y);
 }

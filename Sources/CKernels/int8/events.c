@@ -1,14 +1,14 @@
 // Products with INT8 weights that skip silent channels: one spike moves one column of the weight.
 //
 // Four active channels of a group are taken together: their bytes are interleaved into words and
-// multiplied by the four digits. What is read lies in pieces of 256 bytes; without asking for them 64
-// channels ahead, into the second-level cache, their latency halves the speed (Zen 4).
+// multiplied by the four digits. What is read lies in pieces of 256 bytes; without asking for them
+// 64 channels ahead, into the second-level cache, their latency halves the speed (Zen 4).
 
 #include "int8.h"
 
 #include <string.h>
 
-#include "isa.h"
+#include "../support/compiler.h"
 
 #define BLOCK CK_EVENT_BLOCK
 
@@ -23,8 +23,7 @@ void ck_event_pack(ck_int8_matrix w, size_t row, size_t count, uint8_t *bytes, f
   for (size_t b = 0; b < BLOCK; b++) {
     const size_t r = row_of(b);
     for (size_t c = 0; c < w.columns; c++)
-      bytes[c * BLOCK + b] =
-          (uint8_t)((r < count ? w.codes[(row + r) * w.columns + c] : 0) + 128);
+      bytes[c * BLOCK + b] = (uint8_t)((r < count ? w.codes[(row + r) * w.columns + c] : 0) + 128);
   }
   for (size_t g = 0; g < groups; g++)
     for (size_t r = 0; r < BLOCK; r++)
@@ -54,25 +53,24 @@ void ck_event_list(const int8_t *digits, size_t columns, size_t group, uint32_t 
 #if defined(__x86_64__)
 #include <immintrin.h>
 
-__attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni"))) static void block_vnni(
-    const uint8_t *bytes, const float *scales, size_t groups, const uint32_t *channels,
-    const int8_t *active, const uint32_t *starts, const int32_t *offsets, float *out) {
+CK_TARGET_BEGIN("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")
+static void block_vnni(const uint8_t *bytes, const float *scales, size_t groups, ck_events e,
+                       float *out) {
   float totals[BLOCK] __attribute__((aligned(64))) = {0};
   for (size_t g = 0; g < groups; g++) {
     __m512i sums[BLOCK / 16];
-    for (int i = 0; i < BLOCK / 16; i++) sums[i] = _mm512_set1_epi32(offsets[g]);
-    for (uint32_t p = starts[g]; p < starts[g + 1]; p += 4) {
+    for (int i = 0; i < BLOCK / 16; i++) sums[i] = _mm512_set1_epi32(e.offsets[g]);
+    for (uint32_t p = e.starts[g]; p < e.starts[g + 1]; p += 4) {
       const uint8_t *rows[4];
       for (int i = 0; i < 4; i++) {
-        rows[i] = bytes + (size_t)channels[p + i] * BLOCK;
-        const uint8_t *ahead = bytes + (size_t)channels[p + CK_EVENT_AHEAD - 4 + i] * BLOCK;
+        rows[i] = bytes + (size_t)e.channels[p + i] * BLOCK;
+        const uint8_t *ahead = bytes + (size_t)e.channels[p + CK_EVENT_AHEAD - 4 + i] * BLOCK;
         for (int line = 0; line < BLOCK; line += 64) __builtin_prefetch(ahead + line, 0, 2);
       }
       int32_t digits;
-      memcpy(&digits, active + p, sizeof digits);
+      memcpy(&digits, e.active + p, sizeof digits);
       const __m512i four = _mm512_set1_epi32(digits);
-#pragma clang loop unroll(full)
-      for (int v = 0; v < BLOCK / 64; v++) {
+      CK_EACH(v, BLOCK / 64) {
         __m512i a = _mm512_loadu_si512(rows[0] + 64 * v), b = _mm512_loadu_si512(rows[1] + 64 * v);
         __m512i c = _mm512_loadu_si512(rows[2] + 64 * v), d = _mm512_loadu_si512(rows[3] + 64 * v);
         __m512i low = _mm512_unpacklo_epi8(a, b), high = _mm512_unpackhi_epi8(a, b);
@@ -93,18 +91,18 @@ __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni"))) static 
   }
   memcpy(out, totals, sizeof totals);
 }
+CK_TARGET_END
 #endif
 
-static void block_generic(const uint8_t *bytes, const float *scales, size_t groups,
-                          const uint32_t *channels, const int8_t *active, const uint32_t *starts,
-                          const int32_t *offsets, float *out) {
+static void block_generic(const uint8_t *bytes, const float *scales, size_t groups, ck_events e,
+                          float *out) {
   float totals[BLOCK] = {0};
   for (size_t g = 0; g < groups; g++) {
     int32_t sums[BLOCK];
-    for (size_t b = 0; b < BLOCK; b++) sums[b] = offsets[g];
-    for (uint32_t p = starts[g]; p < starts[g + 1]; p++) {
-      const uint8_t *row = bytes + (size_t)channels[p] * BLOCK;
-      const int32_t digit = active[p];
+    for (size_t b = 0; b < BLOCK; b++) sums[b] = e.offsets[g];
+    for (uint32_t p = e.starts[g]; p < e.starts[g + 1]; p++) {
+      const uint8_t *row = bytes + (size_t)e.channels[p] * BLOCK;
+      const int32_t digit = e.active[p];
       for (size_t b = 0; b < BLOCK; b++) sums[b] += row[b] * digit;
     }
     for (size_t b = 0; b < BLOCK; b++)
@@ -113,20 +111,20 @@ static void block_generic(const uint8_t *bytes, const float *scales, size_t grou
   memcpy(out, totals, sizeof totals);
 }
 
-void ck_event_sums(ck_event_matrix w, const uint32_t *channels, const int8_t *active,
-                   const uint32_t *starts, const int32_t *offsets, size_t first_block,
+void ck_event_sums(ck_isa isa, ck_event_matrix w, ck_events events, size_t first_block,
                    size_t blocks, float *sums) {
   const size_t groups = (w.columns + w.group - 1) / w.group;
+  (void)isa;
   for (size_t block = first_block; block < first_block + blocks; block++) {
     const uint8_t *bytes = w.bytes + block * w.columns * BLOCK;
     const float *scales = w.scales + block * groups * BLOCK;
     float *out = sums + block * BLOCK;
 #if defined(__x86_64__)
-    if (ck_isa_vnni()) {
-      block_vnni(bytes, scales, groups, channels, active, starts, offsets, out);
+    if (isa >= CK_AVX512_VNNI) {
+      block_vnni(bytes, scales, groups, events, out);
       continue;
     }
 #endif
-    block_generic(bytes, scales, groups, channels, active, starts, offsets, out);
+    block_generic(bytes, scales, groups, events, out);
   }
 }

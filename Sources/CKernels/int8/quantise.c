@@ -1,21 +1,23 @@
 #include "int8.h"
 
+#include "../support/compiler.h"
+
 // Codes must not depend on the instruction set.
-#pragma STDC FP_CONTRACT OFF
+CK_NO_CONTRACTION
 
 #define CK_TEMPLATE "../int8/quantise_template.h"
 #include "../support/variants.h"
 
-void ck_int8_round(const float *w, size_t n, float scale, int8_t *codes) {
+void ck_int8_round(ck_isa isa, const float *w, size_t n, float scale, int8_t *codes) {
   CK_DISPATCH(int8_round, w, n, scale, codes);
 }
 
-void ck_int8_residual(const float *w, const float *importance, size_t n, float scale,
+void ck_int8_residual(ck_isa isa, const float *w, const float *importance, size_t n, float scale,
                       float sums[3]) {
   CK_DISPATCH(int8_residual, w, importance, n, scale, sums);
 }
 
-void ck_int8_decode(const int8_t *codes, const float *scales, size_t columns, size_t group,
-                    float *output) {
+void ck_int8_decode(ck_isa isa, const int8_t *codes, const float *scales, size_t columns,
+                    size_t group, float *output) {
   CK_DISPATCH(int8_decode, codes, scales, columns, group, output);
 }

@@ -2,41 +2,41 @@
 // every instruction set finds the same scales.
 
 // w · reciprocal to the nearest integer within ±127, ties to even; as a float.
-CK_INLINE vf CK(int8_code)(vf w, float reciprocal) {
+CK_INLINE vf ck(int8_code)(vf w, float reciprocal) {
   const float magic = 12582912.0f;  // 1.5 · 2^23: adding it rounds to an integer
   vf x = w * reciprocal;
-  x = CK(select)(x > 127.0f, CK(splat)(127.0f), x);
-  x = CK(select)(x < -127.0f, CK(splat)(-127.0f), x);
+  x = ck(select)(x > 127.0f, ck(splat)(127.0f), x);
+  x = ck(select)(x < -127.0f, ck(splat)(-127.0f), x);
   vf shifted = x + magic;
   return shifted - magic;
 }
 
-static void CK(int8_round)(const float *w, size_t n, float scale, int8_t *codes) {
+static void ck(int8_round)(const float *w, size_t n, float scale, int8_t *codes) {
   const float reciprocal = 1.0f / scale;
   for (size_t i = 0; i < n; i += CK_LANES) {
     const size_t left = n - i < CK_LANES ? n - i : CK_LANES;
-    vf x = left == CK_LANES ? CK(load)(w + i) : CK(load_some)(w + i, left, 0);
-    vc bytes = __builtin_convertvector(
-        __builtin_convertvector(CK(int8_code)(x, reciprocal), vi), vc);
+    vf x = left == CK_LANES ? ck(load)(w + i) : ck(load_some)(w + i, left, 0);
+    vc bytes =
+        __builtin_convertvector(__builtin_convertvector(ck(int8_code)(x, reciprocal), vi), vc);
     memcpy(codes + i, &bytes, left);
   }
 }
 
-static void CK(int8_residual)(const float *w, const float *importance, size_t n, float scale,
+static void ck(int8_residual)(const float *w, const float *importance, size_t n, float scale,
                               float sums[3]) {
   const float reciprocal = 1.0f / scale;
   vf error = {}, cross = {}, square = {};
   for (size_t i = 0; i < n; i += CK_LANES) {
     const size_t left = n - i < CK_LANES ? n - i : CK_LANES;
-    vf x, h = CK(splat)(1);
+    vf x, h = ck(splat)(1);
     if (left == CK_LANES) {
-      x = CK(load)(w + i);
-      if (importance) h = CK(load)(importance + i);
+      x = ck(load)(w + i);
+      if (importance) h = ck(load)(importance + i);
     } else {
-      x = CK(load_some)(w + i, left, 0);
-      if (importance) h = CK(load_some)(importance + i, left, 0);
+      x = ck(load_some)(w + i, left, 0);
+      if (importance) h = ck(load_some)(importance + i, left, 0);
     }
-    vf q = CK(int8_code)(x, reciprocal);
+    vf q = ck(int8_code)(x, reciprocal);
     vf product = q * scale;
     vf e = x - product;
     vf he = h * e, hq = h * q;
@@ -45,13 +45,13 @@ static void CK(int8_residual)(const float *w, const float *importance, size_t n,
     cross = cross + qe;
     square = square + qq;
   }
-  sums[0] = CK(sum)(error);
-  sums[1] = CK(sum)(cross);
-  sums[2] = CK(sum)(square);
+  sums[0] = ck(sum)(error);
+  sums[1] = ck(sum)(cross);
+  sums[2] = ck(sum)(square);
 }
 
-static void CK(int8_decode)(const int8_t *codes, const float *scales, size_t columns,
-                            size_t group, float *output) {
+static void ck(int8_decode)(const int8_t *codes, const float *scales, size_t columns, size_t group,
+                            float *output) {
   for (size_t first = 0; first < columns; first += group, scales++) {
     const size_t end = columns - first < group ? columns : first + group;
     for (size_t c = first; c < end; c += CK_LANES) {
@@ -59,8 +59,8 @@ static void CK(int8_decode)(const int8_t *codes, const float *scales, size_t col
       vc bytes = {};
       memcpy(&bytes, codes + c, left);
       vf value = __builtin_convertvector(__builtin_convertvector(bytes, vi), vf) * *scales;
-      if (left == CK_LANES) CK(store)(output + c, value);
-      else CK(store_some)(output + c, left, value);
+      if (left == CK_LANES) ck(store)(output + c, value);
+      else ck(store_some)(output + c, left, value);
     }
   }
 }

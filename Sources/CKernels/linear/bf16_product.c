@@ -8,12 +8,11 @@
 
 #include <string.h>
 
-#include "isa.h"
+#include "../support/compiler.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
 
-#define INLINE static inline __attribute__((always_inline))
 // 8 x 3 vectors of sums leave room for 3 of B and the values of A: 24 dot products per 11 loads.
 #define TILE_ROWS 8
 #define TILE_VECTORS 3
@@ -27,12 +26,10 @@ _Static_assert(CK_BF16_SCRATCH == 4 * B_WORDS + 2 * BLOCK_ROWS * DEPTH, "room fo
 // Pairs that `k` values fill.
 #define PAIRS(k) (((k) + 1) / 2)
 
-#pragma clang attribute push( \
-    __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,avx2,fma"))), \
-    apply_to = function)
+CK_TARGET_BEGIN("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,avx2,fma")
 
 // The operand without its first rows and columns of the product.
-INLINE ck_operand skip(ck_operand x, size_t across, size_t along) {
+CK_INLINE ck_operand skip(ck_operand x, size_t across, size_t along) {
   size_t row = x.depth_in_rows ? across : along, column = x.depth_in_rows ? along : across;
   x.values += (ptrdiff_t)row * x.stride + (ptrdiff_t)column;
   return x;
@@ -49,33 +46,25 @@ typedef struct {
   int32_t adding;
 } target_tile;
 
-INLINE void tile(const int vectors, const uint32_t *a, const uint32_t *b, size_t pairs,
-                 target_tile c) {
+CK_INLINE void tile(const int vectors, const uint32_t *a, const uint32_t *b, size_t pairs,
+                    target_tile c) {
   __m512 sums[TILE_ROWS][TILE_VECTORS];
-#pragma clang loop unroll(full)
-  for (int i = 0; i < TILE_ROWS; i++)
-#pragma clang loop unroll(full)
-    for (int v = 0; v < vectors; v++) sums[i][v] = _mm512_setzero_ps();
+  CK_EACH(i, TILE_ROWS)
+    CK_EACH(v, vectors) sums[i][v] = _mm512_setzero_ps();
   for (size_t i = 0; i < c.rows; i++)
     for (int v = 0; v < vectors; v++)
       __builtin_prefetch(c.values + (ptrdiff_t)i * c.stride + 16 * v, 1, 3);
   for (size_t p = 0; p < pairs; p++) {
     __m512bh right[TILE_VECTORS];
-#pragma clang loop unroll(full)
-    for (int v = 0; v < vectors; v++)
-      right[v] = (__m512bh)_mm512_loadu_si512(b + (p * vectors + v) * 16);
-#pragma clang loop unroll(full)
-    for (int i = 0; i < TILE_ROWS; i++) {
+    CK_EACH(v, vectors) right[v] = (__m512bh)_mm512_loadu_si512(b + (p * vectors + v) * 16);
+    CK_EACH(i, TILE_ROWS) {
       __m512bh left = (__m512bh)_mm512_set1_epi32((int)a[p * TILE_ROWS + i]);
-#pragma clang loop unroll(full)
-      for (int v = 0; v < vectors; v++) sums[i][v] = _mm512_dpbf16_ps(sums[i][v], left, right[v]);
+      CK_EACH(v, vectors) sums[i][v] = _mm512_dpbf16_ps(sums[i][v], left, right[v]);
     }
   }
-#pragma clang loop unroll(full)
-  for (int i = 0; i < TILE_ROWS; i++) {
+  CK_EACH(i, TILE_ROWS) {
     if ((size_t)i >= c.rows) return;
-#pragma clang loop unroll(full)
-    for (int v = 0; v < vectors; v++) {
+    CK_EACH(v, vectors) {
       float *out = c.values + i * c.stride + 16 * v;
       __mmask16 mask = v == vectors - 1 ? c.last : 0xffff;
       __m512 sum = sums[i][v];
@@ -111,37 +100,35 @@ static size_t part(size_t count, size_t most, size_t unit) {
   return ((count + parts - 1) / parts + unit - 1) / unit * unit;
 }
 
-void ck_bf16_product(ck_operand a, ck_operand b, size_t m, size_t n, size_t k, int32_t adding,
-                     float *c, ptrdiff_t c_stride, void *scratch) {
+void ck_bf16_product(ck_product p, void *scratch) {
   uint32_t *b_panels = scratch, *a_panels = b_panels + B_WORDS;
-  if (m == 0 || n == 0 || k == 0) return;
-  const size_t depth = part(k, DEPTH, PAIR_BLOCK);
+  if (p.m == 0 || p.n == 0 || p.k == 0) return;
+  const size_t depth = part(p.k, DEPTH, PAIR_BLOCK);
   const size_t columns =
-      part(n, B_WORDS / (depth / 2) / TILE_COLUMNS * TILE_COLUMNS, TILE_COLUMNS);
-  for (size_t j = 0; j < n; j += columns) {
-    const size_t width = at_most(columns, n - j);
-    for (size_t p = 0; p < k; p += depth) {
-      const size_t deep = at_most(depth, k - p);
-      const ck_operand right = skip(b, j, p);
-      if (b.depth_in_rows) pack_b_rows(right, width, deep, b_panels);
+      part(p.n, B_WORDS / (depth / 2) / TILE_COLUMNS * TILE_COLUMNS, TILE_COLUMNS);
+  for (size_t j = 0; j < p.n; j += columns) {
+    const size_t width = at_most(columns, p.n - j);
+    for (size_t first = 0; first < p.k; first += depth) {
+      const size_t deep = at_most(depth, p.k - first);
+      const ck_operand right = skip(p.b, j, first);
+      if (right.depth_in_rows) pack_b_rows(right, width, deep, b_panels);
       else pack_b_columns(right, width, deep, b_panels);
-      for (size_t i = 0; i < m; i += BLOCK_ROWS) {
-        const size_t rows = at_most(BLOCK_ROWS, m - i);
-        const ck_operand left = skip(a, i, p);
-        if (a.depth_in_rows) pack_a_rows(left, rows, deep, a_panels);
+      for (size_t i = 0; i < p.m; i += BLOCK_ROWS) {
+        const size_t rows = at_most(BLOCK_ROWS, p.m - i);
+        const ck_operand left = skip(p.a, i, first);
+        if (left.depth_in_rows) pack_a_rows(left, rows, deep, a_panels);
         else pack_a_columns(left, rows, deep, a_panels);
-        multiply_block(a_panels, b_panels, rows, width, PAIRS(deep), adding || p > 0,
-                       c + (ptrdiff_t)i * c_stride + j, c_stride);
+        multiply_block(a_panels, b_panels, rows, width, PAIRS(deep), p.adding || first > 0,
+                       p.c + (ptrdiff_t)i * p.c_stride + j, p.c_stride);
       }
     }
   }
 }
 
-#pragma clang attribute pop
+CK_TARGET_END
 #else
-void ck_bf16_product(ck_operand a, ck_operand b, size_t m, size_t n, size_t k, int32_t adding,
-                     float *c, ptrdiff_t c_stride, void *scratch) {
-  (void)a, (void)b, (void)m, (void)n, (void)k, (void)adding, (void)c, (void)c_stride, (void)scratch;
+void ck_bf16_product(ck_product p, void *scratch) {
+  (void)p, (void)scratch;
   __builtin_trap();
 }
 #endif

@@ -5,11 +5,8 @@
 #define CK_TEMPLATE "../linear/dot_template.h"
 #include "../support/variants.h"
 
-void ck_dot_rows(int32_t type, const void *weight, ptrdiff_t row_stride, size_t rows,
-                 size_t columns, const float *x, size_t x_stride, size_t tokens, const float *bias,
-                 float *y, size_t y_stride) {
-  CK_DISPATCH(dot_rows, type, weight, row_stride, rows, columns, x, x_stride, tokens, bias, y,
-              y_stride);
+void ck_dot_rows(ck_isa isa, ck_stored_rows w, ck_rows x, const float *bias, ck_output y) {
+  CK_DISPATCH(dot_rows, w, x, bias, y);
 }
 
 size_t ck_prepared_count(size_t columns) { return (columns + 31) / 32 * 32; }

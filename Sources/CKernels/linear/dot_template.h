@@ -8,28 +8,27 @@
 // bfloat16 needs no widening instruction: of 32 values read as 16 words, `word << 16` are the even
 // ones and `word & 0xffff0000` the odd ones. Activations are put into that order beforehand.
 
-CK_INLINE void CK(pair_f32)(const uint8_t *p, vf *a, vf *b) {
-  memcpy(a, p, sizeof *a);
-  memcpy(b, p + 64, sizeof *b);
-}
-
-CK_INLINE void CK(pair_bf16)(const uint8_t *p, vf *a, vf *b) {
-  vu words;
-  memcpy(&words, p, sizeof words);
-  *a = (vf)(words << 16);
-  *b = (vf)(words & 0xffff0000);
-}
-
-CK_INLINE void CK(pair_f16)(const uint8_t *p, vf *a, vf *b) {
+// 32 stored values of a type as two vectors.
+CK_INLINE void ck(pair)(const int32_t type, const uint8_t *p, vf *a, vf *b) {
+  if (type == CK_BF16) {
+    vu words;
+    memcpy(&words, p, sizeof words);
+    *a = (vf)(words << 16);
+    *b = (vf)(words & 0xffff0000);
+  } else if (type == CK_F16) {
 #if CK_ISA == CK_AVX512
-  *a = (vf)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p));
-  *b = (vf)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(p + 32)));
+    *a = (vf)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p));
+    *b = (vf)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(p + 32)));
 #else
-  float wide[32];
-  ck_decode(CK_F16, p, wide, 32);
-  memcpy(a, wide, sizeof *a);
-  memcpy(b, wide + 16, sizeof *b);
+    float wide[32];
+    ck_decode(CK_ISA, CK_F16, p, wide, 32);
+    memcpy(a, wide, sizeof *a);
+    memcpy(b, wide + 16, sizeof *b);
 #endif
+  } else {
+    memcpy(a, p, sizeof *a);
+    memcpy(b, p + 64, sizeof *b);
+  }
 }
 
 // How many rows and tokens one step handles, by the number of registers, and how many accumulators
@@ -44,89 +43,80 @@ CK_INLINE void CK(pair_f16)(const uint8_t *p, vf *a, vf *b) {
 #define CK_CHAINS(T) ((T) == 1 ? 2 : 1)
 #endif
 
-#define CK_DOT(type, size)                                                                      \
-  CK_INLINE void CK(tile_##type)(const int R, const int T, const uint8_t *w, ptrdiff_t stride,  \
-                                 size_t columns, const float *x, size_t x_stride,               \
-                                 const float *bias, float *y, size_t y_stride) {                \
-    vf sums[2][CK_ROWS][CK_TOKENS] = {};                                                        \
-    const uintptr_t ahead = (uintptr_t)w + (stride == (ptrdiff_t)columns * size ? R * stride : 0); \
-    size_t c = 0;                                                                               \
-    for (; c + 32 <= columns; c += 32) {                                                        \
-      _Pragma("clang loop unroll(full)") for (int r = 0; r < R; r++) {                          \
-        vf a, b;                                                                                \
-        for (int line = 0; line < size / 2; line++)                                             \
-          __builtin_prefetch((const void *)(ahead + R * c * size + (r * size / 2 + line) * 64), \
-                             0, 2);                                                             \
-        CK(pair_##type)(w + r * stride + c * size, &a, &b);                                     \
-        _Pragma("clang loop unroll(full)") for (int t = 0; t < T; t++) {                        \
-          sums[0][r][t] = sums[0][r][t] + a * CK(load)(x + t * x_stride + c);                   \
-          vf *second = &sums[CK_CHAINS(T) - 1][r][t];                                           \
-          *second = *second + b * CK(load)(x + t * x_stride + c + 16);                          \
-        }                                                                                       \
-      }                                                                                         \
-    }                                                                                           \
-    if (c < columns) {                                                                          \
-      _Pragma("clang loop unroll(full)") for (int r = 0; r < R; r++) {                          \
-        uint8_t tail[32 * size] = {0};                                                          \
-        memcpy(tail, w + r * stride + c * size, (columns - c) * size);                          \
-        vf a, b;                                                                                \
-        CK(pair_##type)(tail, &a, &b);                                                          \
-        _Pragma("clang loop unroll(full)") for (int t = 0; t < T; t++) {                        \
-          sums[0][r][t] = sums[0][r][t] + a * CK(load)(x + t * x_stride + c);                   \
-          vf *second = &sums[CK_CHAINS(T) - 1][r][t];                                           \
-          *second = *second + b * CK(load)(x + t * x_stride + c + 16);                          \
-        }                                                                                       \
-      }                                                                                         \
-    }                                                                                           \
-    _Pragma("clang loop unroll(full)") for (int r = 0; r < R; r++)                              \
-        _Pragma("clang loop unroll(full)") for (int t = 0; t < T; t++)                          \
-            y[t * y_stride + r] = CK(sum)(sums[0][r][t] + sums[1][r][t]) + (bias ? bias[r] : 0.0f); \
-  }                                                                                             \
-                                                                                                \
-  CK_INLINE void CK(rows_##type)(const int R, const uint8_t *w, ptrdiff_t stride,               \
-                                 size_t columns, const float *x, size_t x_stride,               \
-                                 size_t tokens, const float *bias, float *y, size_t y_stride) { \
-    size_t t = 0;                                                                               \
-    for (; t + CK_TOKENS <= tokens; t += CK_TOKENS)                                             \
-      CK(tile_##type)(R, CK_TOKENS, w, stride, columns, x + t * x_stride, x_stride, bias,       \
-                      y + t * y_stride, y_stride);                                              \
-    if (CK_TOKENS > 2 && t + 2 <= tokens) {                                                     \
-      CK(tile_##type)(R, 2, w, stride, columns, x + t * x_stride, x_stride, bias,               \
-                      y + t * y_stride, y_stride);                                              \
-      t += 2;                                                                                   \
-    }                                                                                           \
-    for (; t < tokens; t++)                                                                     \
-      CK(tile_##type)(R, 1, w, stride, columns, x + t * x_stride, x_stride, bias,               \
-                      y + t * y_stride, y_stride);                                              \
-  }                                                                                             \
-                                                                                                \
-  static void CK(dot_##type)(const uint8_t *w, ptrdiff_t stride, size_t rows, size_t columns,   \
-                             const float *x, size_t x_stride, size_t tokens, const float *bias, \
-                             float *y, size_t y_stride) {                                       \
-    size_t r = 0;                                                                               \
-    for (; r + CK_ROWS <= rows; r += CK_ROWS)                                                   \
-      CK(rows_##type)(CK_ROWS, w + (ptrdiff_t)r * stride, stride, columns, x, x_stride, tokens, \
-                      bias ? bias + r : bias, y + r, y_stride);                                 \
-    for (; r < rows; r++)                                                                       \
-      CK(rows_##type)(1, w + (ptrdiff_t)r * stride, stride, columns, x, x_stride, tokens,       \
-                      bias ? bias + r : bias, y + r, y_stride);                                 \
+// Adds the products of 32 values of row r with T activation vectors to their sums.
+CK_INLINE void ck(dot_step)(const int32_t type, const int T, const uint8_t *w, const float *x,
+                            size_t x_stride, const int r, vf sums[2][CK_ROWS][CK_TOKENS]) {
+  vf a, b;
+  ck(pair)(type, w, &a, &b);
+  CK_EACH(t, T) {
+    sums[0][r][t] = sums[0][r][t] + a * ck(load)(x + t * x_stride);
+    vf *second = &sums[CK_CHAINS(T) - 1][r][t];
+    *second = *second + b * ck(load)(x + t * x_stride + 16);
   }
-CK_DOT(f32, 4)
-CK_DOT(bf16, 2)
-CK_DOT(f16, 2)
-#undef CK_DOT
+}
+
+// R rows and T tokens; w, x, bias and y point at the first of them.
+CK_INLINE void ck(dot_tile)(const int32_t type, const int R, const int T, ck_stored_rows w,
+                            ck_rows x, const float *bias, ck_output y) {
+  const size_t size = type == CK_F32 ? 4 : 2;
+  const uint8_t *rows = w.rows;
+  vf sums[2][CK_ROWS][CK_TOKENS] = {};
+  const uintptr_t ahead =
+      (uintptr_t)rows + (w.stride == (ptrdiff_t)(w.columns * size) ? R * w.stride : 0);
+  size_t c = 0;
+  for (; c + 32 <= w.columns; c += 32) {
+    CK_EACH(r, R) {
+      for (size_t line = 0; line < size / 2; line++)
+        __builtin_prefetch((const void *)(ahead + R * c * size + (r * size / 2 + line) * 64), 0, 2);
+      ck(dot_step)(type, T, rows + r * w.stride + c * size, x.values + c, x.stride, r, sums);
+    }
+  }
+  if (c < w.columns) {
+    CK_EACH(r, R) {
+      uint8_t tail[32 * 4] = {0};
+      memcpy(tail, rows + r * w.stride + c * size, (w.columns - c) * size);
+      ck(dot_step)(type, T, tail, x.values + c, x.stride, r, sums);
+    }
+  }
+  CK_EACH(r, R) {
+    CK_EACH(t, T)
+      y.values[t * y.stride + r] = ck(sum)(sums[0][r][t] + sums[1][r][t]) + (bias ? bias[r] : 0.0f);
+  }
+}
+
+CK_INLINE void ck(dot_tokens)(const int32_t type, const int R, ck_stored_rows w, ck_rows x,
+                              const float *bias, ck_output y) {
+  for (size_t left = x.count; left > 0;) {
+    size_t n = left >= CK_TOKENS ? CK_TOKENS : left >= 2 ? 2 : 1;
+    if (n == CK_TOKENS) ck(dot_tile)(type, R, CK_TOKENS, w, x, bias, y);
+    else if (n == 2) ck(dot_tile)(type, R, 2, w, x, bias, y);
+    else ck(dot_tile)(type, R, 1, w, x, bias, y);
+    x.values += n * x.stride;
+    y.values += n * y.stride;
+    left -= n;
+  }
+}
+
+CK_INLINE void ck(dot_all)(const int32_t type, ck_stored_rows w, ck_rows x, const float *bias,
+                           ck_output y) {
+  for (size_t left = w.count; left > 0;) {
+    size_t n = left >= CK_ROWS ? CK_ROWS : 1;
+    if (n == CK_ROWS) ck(dot_tokens)(type, CK_ROWS, w, x, bias, y);
+    else ck(dot_tokens)(type, 1, w, x, bias, y);
+    w.rows = (const uint8_t *)w.rows + (ptrdiff_t)n * w.stride;
+    if (bias) bias += n;
+    y.values += n;
+    left -= n;
+  }
+}
+
+static void ck(dot_rows)(ck_stored_rows w, ck_rows x, const float *bias, ck_output y) {
+  switch (w.type) {
+    case CK_BF16: ck(dot_all)(CK_BF16, w, x, bias, y); break;
+    case CK_F16: ck(dot_all)(CK_F16, w, x, bias, y); break;
+    default: ck(dot_all)(CK_F32, w, x, bias, y);
+  }
+}
 #undef CK_CHAINS
 #undef CK_ROWS
 #undef CK_TOKENS
-
-static void CK(dot_rows)(int32_t type, const uint8_t *w, ptrdiff_t stride, size_t rows,
-                         size_t columns, const float *x, size_t x_stride, size_t tokens,
-                         const float *bias, float *y, size_t y_stride) {
-  switch (type) {
-    case CK_BF16: CK(dot_bf16)(w, stride, rows, columns, x, x_stride, tokens, bias, y, y_stride);
-      break;
-    case CK_F16: CK(dot_f16)(w, stride, rows, columns, x, x_stride, tokens, bias, y, y_stride);
-      break;
-    default: CK(dot_f32)(w, stride, rows, columns, x, x_stride, tokens, bias, y, y_stride);
-  }
-}

@@ -1,6 +1,6 @@
 // Byte planes: loops that the compiler turns into narrowing and widening moves.
 
-static void CK(split16)(const uint8_t *restrict x, uint8_t *restrict a, uint8_t *restrict b,
+static void ck(split16)(const uint8_t *restrict x, uint8_t *restrict a, uint8_t *restrict b,
                         size_t n) {
   for (size_t i = 0; i < n; i++) {
     uint16_t v;
@@ -10,7 +10,7 @@ static void CK(split16)(const uint8_t *restrict x, uint8_t *restrict a, uint8_t 
   }
 }
 
-static void CK(merge16)(const uint8_t *restrict a, const uint8_t *restrict b, uint8_t *restrict x,
+static void ck(merge16)(const uint8_t *restrict a, const uint8_t *restrict b, uint8_t *restrict x,
                         size_t n) {
   for (size_t i = 0; i < n; i++) {
     uint16_t v = (uint16_t)(a[i] << 7 | b[i] >> 1 | b[i] << 15);
@@ -18,7 +18,7 @@ static void CK(merge16)(const uint8_t *restrict a, const uint8_t *restrict b, ui
   }
 }
 
-static void CK(split32)(const uint8_t *restrict x, uint8_t *restrict a, uint8_t *restrict b,
+static void ck(split32)(const uint8_t *restrict x, uint8_t *restrict a, uint8_t *restrict b,
                         uint8_t *restrict c, uint8_t *restrict d, size_t n) {
   for (size_t i = 0; i < n; i++) {
     uint32_t v;
@@ -30,7 +30,7 @@ static void CK(split32)(const uint8_t *restrict x, uint8_t *restrict a, uint8_t 
   }
 }
 
-static void CK(merge32)(const uint8_t *restrict a, const uint8_t *restrict b,
+static void ck(merge32)(const uint8_t *restrict a, const uint8_t *restrict b,
                         const uint8_t *restrict c, const uint8_t *restrict d, uint8_t *restrict x,
                         size_t n) {
   for (size_t i = 0; i < n; i++) {

@@ -1,5 +1,5 @@
 // Compiles the template CK_TEMPLATE once per instruction set. The template names its functions
-// CK(name); callers choose with CK_DISPATCH(name, arguments).
+// ck(name); callers choose by `isa` with CK_DISPATCH(name, arguments).
 //
 // One source serves all sets because it is written with the compiler's vector types: 16 lanes are
 // one AVX-512 register, two AVX2 ones or four of SSE2 or NEON.
@@ -8,43 +8,42 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "compiler.h"
 #include "isa.h"
 
 #define CK_PASTE_(name, suffix) name##_##suffix
 #define CK_PASTE(name, suffix) CK_PASTE_(name, suffix)
-#define CK(name) CK_PASTE(name, CK_SUFFIX)
+#define ck(name) CK_PASTE(name, CK_SUFFIX)
 
 #if defined(__x86_64__)
 #include <immintrin.h>
 
-#pragma clang attribute push( \
-    __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,f16c"))), \
-    apply_to = function)
+CK_TARGET_BEGIN("avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,f16c")
 #define CK_ISA CK_AVX512
 #define CK_SUFFIX avx512
 #include "simd.h"
 #include CK_TEMPLATE
 #undef CK_ISA
 #undef CK_SUFFIX
-#pragma clang attribute pop
+CK_TARGET_END
 
-#pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
+CK_TARGET_BEGIN("avx2,fma,f16c")
 #define CK_ISA CK_AVX2
 #define CK_SUFFIX avx2
 #include "simd.h"
 #include CK_TEMPLATE
 #undef CK_ISA
 #undef CK_SUFFIX
-#pragma clang attribute pop
+CK_TARGET_END
 
-#define CK_DISPATCH(name, ...)                                \
-  switch (ck_isa()) {                                         \
-    case CK_AVX512: return CK_PASTE(name, avx512)(__VA_ARGS__); \
-    case CK_AVX2: return CK_PASTE(name, avx2)(__VA_ARGS__);     \
-    default: return CK_PASTE(name, generic)(__VA_ARGS__);       \
-  }
+#define CK_DISPATCH(name, ...)                                        \
+  do {                                                                \
+    if (isa >= CK_AVX512) return CK_PASTE(name, avx512)(__VA_ARGS__); \
+    if (isa == CK_AVX2) return CK_PASTE(name, avx2)(__VA_ARGS__);     \
+    return CK_PASTE(name, generic)(__VA_ARGS__);                      \
+  } while (0)
 #else
-#define CK_DISPATCH(name, ...) return CK_PASTE(name, generic)(__VA_ARGS__)
+#define CK_DISPATCH(name, ...) return (void)isa, CK_PASTE(name, generic)(__VA_ARGS__)
 #endif
 
 #define CK_ISA CK_GENERIC

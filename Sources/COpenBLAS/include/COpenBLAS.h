@@ -1,9 +1,10 @@
 // The few functions of OpenBLAS that are used.
 //
-// The library is loaded when one of them is first called, not with the program: it chooses its kernels
-// while it is loaded, by a list of processor models that ends where its release did, and what is younger
-// gets the slowest (0.3.21 takes 4th and 5th generation Xeons for a Prescott, which costs 4/5 of the
-// speed). Its documented way to tell it otherwise is OPENBLAS_CORETYPE, which must be set before.
+// The library is loaded when one of them is first called, not with the program: it chooses its
+// kernels while it is loaded, by a list of processor models that ends where its release did, and
+// what is younger gets the slowest (0.3.21 takes 4th and 5th generation Xeons for a Prescott, which
+// costs 4/5 of the speed). Its documented way to tell it otherwise is OPENBLAS_CORETYPE, which must
+// be set before.
 #pragma once
 
 #include <stddef.h>
@@ -31,9 +32,9 @@ const char *ob_config(void);
 
 // C = alpha · op(A) op(B) + beta · C in float32, row-major; op transposes where asked to. From one
 // thread each, any number of threads at once.
-void ob_sgemm(int32_t transpose_a, int32_t transpose_b, int32_t m, int32_t n, int32_t k, float alpha,
-              const float *a, int32_t a_stride, const float *b, int32_t b_stride, float beta, float *c,
-              int32_t c_stride);
+void ob_sgemm(int32_t transpose_a, int32_t transpose_b, int32_t m, int32_t n, int32_t k,
+              float alpha, const float *a, int32_t a_stride, const float *b, int32_t b_stride,
+              float beta, float *c, int32_t c_stride);
 // The three of Cholesky's solutions, in float64, column-major, lower triangle.
 //
 // B = op(A)⁻¹ B for triangular A [m, m], B [m, n].
@@ -42,6 +43,6 @@ void ob_dtrsm(int32_t transpose, int32_t m, int32_t n, const double *a, int32_t 
 // C = A B for symmetric A [m, m], B [m, n].
 void ob_dsymm(int32_t m, int32_t n, const double *a, int32_t a_stride, const double *b,
               int32_t b_stride, double *c, int32_t c_stride);
-// Factors A [n, n] in place. Returns the order of the first leading minor that is not positive; 0 for
-// success.
+// Factors A [n, n] in place. Returns the order of the first leading minor that is not positive; 0
+// for success.
 int32_t ob_dpotrf(int32_t n, double *a, int32_t a_stride);

@@ -123,7 +123,6 @@ public final class Healer {
 extension ProductPrecision {
   /// Runs `body` with this precision.
   func used<Result>(_ body: () throws -> Result) rethrows -> Result {
-    try MatrixProduct.Precision.$current.withValue(
-      self == .bfloat16 ? .bfloat16 : .float32, operation: body)
+    try Execution.with(precision: self == .bfloat16 ? .bfloat16 : .float32, body)
   }
 }

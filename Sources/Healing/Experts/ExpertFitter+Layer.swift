@@ -30,7 +30,7 @@ extension ExpertFitter: LayerPass {
       let inputs = own.runner.ffnInput(try middle.read(sample))
       // The router sends a token to the expert of the nearest direction.
       var generator = SplitMix64(seed: settings.seed, label: "clusters of layer \(layer.index)")
-      let clusters = MatrixProduct.Precision.$current.withValue(.float32) {
+      let clusters = Execution.with(precision: .float32) {
         SphericalClusters(of: inputs, count: experts.routed, generator: &generator)
       }
       let address = TensorAddress(.router, layer: layer.index)
@@ -76,7 +76,7 @@ extension ExpertFitter: LayerPass {
     guard case .experts(let experts) = own.runner.weights.feedForward else { return places }
     try segments.advance(middle) { hidden, segment in
       let input = own.runner.ffnInput(hidden)
-      let scores = try MatrixProduct.Precision.$current.withValue(.float32) {
+      let scores = try Execution.with(precision: .float32) {
         try experts.router(input)
       }
       places +=

@@ -111,7 +111,7 @@ private struct TrainableExperts {
 
   func callAsFunction(_ input: FloatMatrix, offsets: [Int]) -> Traced {
     // Scores in float32, so that tokens go where the runtime sends them.
-    let scores = MatrixProduct.Precision.$current.withValue(.float32) { router.unchecked(input) }
+    let scores = Execution.with(precision: .float32) { router.unchecked(input) }
     let routing = Routing(
       scores: scores, chosen: layout.chosen, weighting: layout.weighting, offsets: offsets)
     let common = shared?(input)

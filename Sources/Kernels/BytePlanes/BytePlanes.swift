@@ -22,8 +22,8 @@ public enum BytePlanes: Int, Sendable, CaseIterable {
     guard let from = source.baseAddress, let to = planes.baseAddress else { return }
     switch self {
     case .one: to.copyMemory(from: from, byteCount: source.count)
-    case .two: ck_split_planes16(from, to, source.count / 2)
-    case .four: ck_split_planes32(from, to, source.count / 4)
+    case .two: ck_split_planes16(Execution.isa, from, to, source.count / 2)
+    case .four: ck_split_planes32(Execution.isa, from, to, source.count / 4)
     }
   }
 
@@ -35,8 +35,8 @@ public enum BytePlanes: Int, Sendable, CaseIterable {
     guard let from = planes.baseAddress, let to = output.baseAddress else { return }
     switch self {
     case .one: to.copyMemory(from: from, byteCount: planes.count)
-    case .two: ck_merge_planes16(from, to, planes.count / 2)
-    case .four: ck_merge_planes32(from, to, planes.count / 4)
+    case .two: ck_merge_planes16(Execution.isa, from, to, planes.count / 2)
+    case .four: ck_merge_planes32(Execution.isa, from, to, planes.count / 4)
     }
   }
 }

@@ -49,9 +49,9 @@ public struct NotFinite: Sendable, Equatable {
     let count = bytes.count / type.blockBytes
     let found =
       switch type {
-      case .float32: ck_first_from_32(start, 0x7f80_0000, count)
-      case .bfloat16: ck_first_from_16(start, 0x7f80, count)
-      case .float16: ck_first_from_16(start, 0x7c00, count)
+      case .float32: ck_first_from_32(Execution.isa, start, 0x7f80_0000, count)
+      case .bfloat16: ck_first_from_16(Execution.isa, start, 0x7f80, count)
+      case .float16: ck_first_from_16(Execution.isa, start, 0x7c00, count)
       case .float64:
         (0..<count).first {
           !start.loadUnaligned(fromByteOffset: 8 * $0, as: Double.self).isFinite

@@ -16,15 +16,15 @@ public enum RowDecoder {
     _ view: TensorView, rows: Range<Int>, into output: UnsafeMutablePointer<Float>
   ) {
     precondition(supports(view.type))
-    let columns = view.columns
+    let columns = view.columns, isa = Execution.isa
     view.forEachRun(in: rows) { run in
       let target = output + (run.first - rows.lowerBound) * columns
       if run.stride == view.rowBytes {
-        ck_decode(view.type.kernelCode, run.base, target, run.count * columns)
+        ck_decode(isa, view.type.kernelCode, run.base, target, run.count * columns)
       } else {
         for row in 0..<run.count {
           ck_decode(
-            view.type.kernelCode, run.base + row * run.stride, target + row * columns, columns)
+            isa, view.type.kernelCode, run.base + row * run.stride, target + row * columns, columns)
         }
       }
     }
@@ -36,11 +36,12 @@ public enum RowDecoder {
   private static func round(
     _ values: UnsafeMutablePointer<Float>, rows: Range<Int>, columns: Int, to grid: ScaleGrid
   ) {
+    let isa = Execution.isa
     for (index, row) in rows.enumerated() {
       for first in stride(from: 0, to: columns, by: grid.groupSize) {
         let start = values + index * columns + first
         ck_spike_values(
-          start, grid.scale(row: row, group: first / grid.groupSize), start,
+          isa, start, grid.scale(row: row, group: first / grid.groupSize), start,
           min(grid.groupSize, columns - first))
       }
     }
@@ -56,7 +57,7 @@ public enum RowDecoder {
       // float64 holds every float32: there is nothing to round.
       guard type.blockBytes <= MemoryLayout<Float>.stride else { return }
       FloatCast.encode(values, count: count, as: type, into: bytes)
-      ck_decode(type.kernelCode, bytes, values, count)
+      ck_decode(Execution.isa, type.kernelCode, bytes, values, count)
     }
   }
 }

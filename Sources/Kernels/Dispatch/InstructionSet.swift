@@ -1,9 +1,9 @@
 import CKernels
 
-/// The instruction sets the C kernels are compiled for.
+/// The instruction sets the C kernels are compiled for: a ladder, each level with all that is below.
 ///
-/// The best one the CPU has is used; tests choose lower ones to cover every path on one machine,
-/// and users can with `SPIKINGBRAIN_ISA=generic|avx2|avx512`.
+/// The best one the CPU has is used; tests choose lower ones to cover every path on one machine
+/// (`Execution.with`), and users can with `SPIKINGBRAIN_ISA`, by the names of the cases.
 public enum InstructionSet: Int32, Sendable, CaseIterable, Comparable {
   /// What the compiler targets by default: SSE2 on x86-64, NEON on arm64.
   case generic = 0
@@ -11,24 +11,22 @@ public enum InstructionSet: Int32, Sendable, CaseIterable, Comparable {
   case avx2 = 1
   /// AVX-512 F, BW, VL and DQ.
   case avx512 = 2
+  /// AVX-512 with dot products of bytes (VNNI).
+  case avx512vnni = 3
+  /// AVX-512 with dot products of bfloat16 numbers too (BF16).
+  case avx512bf16 = 4
 
   /// The best set this CPU has.
-  public static var detected: InstructionSet {
-    InstructionSet(rawValue: ck_isa_detected()) ?? .generic
-  }
+  public static let detected = InstructionSet(rawValue: ck_isa_detected()) ?? .generic
 
-  /// The set in use. Setting one the CPU lacks selects the best it has.
-  public static var current: InstructionSet {
-    get { InstructionSet(rawValue: ck_isa()) ?? .generic }
-    set { ck_isa_set(newValue.rawValue) }
-  }
+  /// The set in use.
+  public static var current: InstructionSet { Execution.current.instructionSet }
 
   /// The sets this CPU can run, slowest first.
   public static var available: [InstructionSet] { allCases.filter { $0 <= detected } }
 
-  /// Whether bfloat16 dot products (AVX512-BF16) are used: the CPU has them, and no lower set than
-  /// `avx512` is selected.
-  public static var hasBFloat16Products: Bool { ck_isa_bf16() != 0 }
+  /// Whether bfloat16 dot products are used.
+  public static var hasBFloat16Products: Bool { current >= .avx512bf16 }
 
   public static func < (left: InstructionSet, right: InstructionSet) -> Bool {
     left.rawValue < right.rawValue

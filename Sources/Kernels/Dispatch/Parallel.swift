@@ -7,24 +7,22 @@ import Synchronization
 /// Work is cut into pieces whose bounds depend on nothing but the counts, so results do not
 /// depend on which thread runs a piece.
 public enum Parallel {
-  /// 0 until `threadCount` is set.
-  private static let configured = Atomic<Int>(0)
-
-  /// How many threads the kernels use; 1 runs everything on the caller's thread.
-  ///
-  /// The default is the number of CPUs this process may run on. Set it once, before any work.
+  /// How many threads the kernels use here (`Execution.current`); setting it sets what applies to
+  /// the whole process where no task says otherwise.
   public static var threadCount: Int {
-    get {
-      let count = configured.load(ordering: .relaxed)
-      return count > 0 ? count : availableProcessors
+    get { Execution.current.threadCount }
+    set {
+      let now = Execution.standard
+      Execution.standard = Execution(
+        threadCount: newValue, instructionSet: now.instructionSet, precision: now.precision)
     }
-    set { configured.store(max(1, newValue), ordering: .relaxed) }
   }
 
   /// CPUs this process may run on (its affinity mask, not what the machine has).
   public static let availableProcessors = max(1, Int(ck_available_processors()))
 
-  /// Calls `body(index)` for every index in `0..<count`, on up to `threadCount` threads.
+  /// Calls `body(index)` for every index in `0..<count`, on up to `threadCount` threads, which have
+  /// the caller's `Execution`.
   ///
   /// Indices are handed out one by one as threads become free, so pieces may differ in cost.
   /// Handing work to another thread costs tens of microseconds: make the pieces large, or say with
@@ -36,13 +34,17 @@ public enum Parallel {
       return
     }
     let next = Atomic<Int>(0)
+    // Threads of the pool have no task, so no values of one either.
+    let execution = Execution.scoped
     withoutActuallyEscaping(body) { body in
       let shared = SharedBody(call: body)
       DispatchQueue.concurrentPerform(iterations: workers) { _ in
-        while true {
-          let index = next.wrappingAdd(1, ordering: .relaxed).oldValue
-          guard index < count else { return }
-          shared.call(index)
+        Execution.$scoped.withValue(execution) {
+          while true {
+            let index = next.wrappingAdd(1, ordering: .relaxed).oldValue
+            guard index < count else { return }
+            shared.call(index)
+          }
         }
       }
     }

@@ -38,11 +38,12 @@ public enum Distillation {
     student: UnsafeMutablePointer<Float>, teacher: UnsafePointer<Float>, count: Int, factor: Float
   ) -> Double {
     guard count > 0 else { return 0 }
-    let studentMax = ck_max(student, count), teacherMax = ck_max(teacher, count)
-    let studentSum = ck_sum_exp(student, studentMax, count)
-    let teacherSum = ck_sum_exp(teacher, teacherMax, count)
+    let isa = Execution.isa
+    let studentMax = ck_max(isa, student, count), teacherMax = ck_max(isa, teacher, count)
+    let studentSum = ck_sum_exp(isa, student, studentMax, count)
+    let teacherSum = ck_sum_exp(isa, teacher, teacherMax, count)
     let weighted = ck_divergence_backward(
-      student, teacher, studentMax, teacherMax, Float(Double(factor) / studentSum),
+      isa, student, teacher, studentMax, teacherMax, Float(Double(factor) / studentSum),
       Float(Double(factor) / teacherSum), count)
     // log p - log q = (teacher - max) - (student - max) + log of the sums' quotient.
     return weighted / teacherSum + log(studentSum / teacherSum)

@@ -21,6 +21,7 @@ extension RMSNorm {
   ) {
     // Sums per block of rows; how many depends on the sizes alone.
     let blocks = max(1, min(rows, 64, rows * count / 65536)), size = weightRows * count
+    let isa = Execution.isa
     withUnsafeTemporaryAllocation(of: Double.self, capacity: blocks * size) { sums in
       guard let sums = sums.baseAddress else { return }
       sums.initialize(repeating: 0, count: blocks * size)
@@ -28,7 +29,7 @@ extension RMSNorm {
         for r in rows * block / blocks..<rows * (block + 1) / blocks {
           let weightRow = r % weightRows * count
           ck_rms_norm_backward(
-            x + r * count, weight + weightRow, outputGradient + r * count, epsilon,
+            isa, x + r * count, weight + weightRow, outputGradient + r * count, epsilon,
             inputGradient + r * count,
             weightGradient == nil ? nil : sums + block * size + weightRow, count)
         }

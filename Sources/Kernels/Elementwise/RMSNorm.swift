@@ -10,10 +10,11 @@ public enum RMSNorm {
     _ x: UnsafePointer<Float>, rows: Int, count: Int, weight: UnsafePointer<Float>,
     weightRows: Int = 1, epsilon: Float, into output: UnsafeMutablePointer<Float>
   ) {
+    let isa = Execution.isa
     Parallel.ranges(rows, minimum: 1 + 65536 / max(1, count)) { range in
       for r in range {
         ck_rms_norm(
-          x + r * count, weight + r % weightRows * count, epsilon, output + r * count, count)
+          isa, x + r * count, weight + r % weightRows * count, epsilon, output + r * count, count)
       }
     }
   }

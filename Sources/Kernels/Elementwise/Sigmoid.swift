@@ -7,8 +7,8 @@ public enum Sigmoid {
   public static func applyInPlace(_ x: UnsafeMutablePointer<Float>, count: Int) {
     Parallel.ranges(count, granularity: 64, minimum: 1 << 16) { range in
       // exp(logsigmoid(x)) never overflows and keeps the relative precision of small results.
-      ck_log_sigmoid(x + range.lowerBound, 1, range.count)
-      ck_exp_scaled(x + range.lowerBound, 0, 1, range.count)
+      ck_log_sigmoid(Execution.isa, x + range.lowerBound, 1, range.count)
+      ck_exp_scaled(Execution.isa, x + range.lowerBound, 0, 1, range.count)
     }
   }
 

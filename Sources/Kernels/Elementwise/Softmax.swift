@@ -5,21 +5,23 @@ import Foundation
 public enum Softmax {
   /// x[r] = exp(x[r] - max) / sum for each of `rows` rows of `count`, in place.
   public static func applyInPlace(_ x: UnsafeMutablePointer<Float>, rows: Int, count: Int) {
+    let isa = Execution.isa
     Parallel.ranges(rows, minimum: 1 + 65536 / max(1, count)) { range in
       for r in range {
         let row = x + r * count
-        let largest = ck_max(row, count)
-        let sum = ck_sum_exp(row, largest, count)
-        ck_exp_scaled(row, largest, Float(1 / sum), count)
+        let largest = ck_max(isa, row, count)
+        let sum = ck_sum_exp(isa, row, largest, count)
+        ck_exp_scaled(isa, row, largest, Float(1 / sum), count)
       }
     }
   }
 
   /// log(sum(exp(x))) of `count` elements, summed in float64; -infinity for none.
   public static func logSumExp(_ x: UnsafePointer<Float>, count: Int) -> Double {
-    let largest = ck_max(x, count)
+    let isa = Execution.isa
+    let largest = ck_max(isa, x, count)
     guard largest > -.infinity else { return Double(largest) }
-    return Double(largest) + log(ck_sum_exp(x, largest, count))
+    return Double(largest) + log(ck_sum_exp(isa, x, largest, count))
   }
 
   /// The specification of `applyInPlace`, in float64.

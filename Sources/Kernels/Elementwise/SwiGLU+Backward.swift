@@ -15,7 +15,8 @@ extension SwiGLU {
     Parallel.ranges(count, granularity: 64, minimum: 1 << 16) { range in
       let start = range.lowerBound
       ck_swiglu_backward(
-        gate + start, up + start, dy + start, gateGradient + start, upGradient + start,
+        Execution.isa, gate + start, up + start, dy + start, gateGradient + start,
+        upGradient + start,
         range.count)
     }
   }

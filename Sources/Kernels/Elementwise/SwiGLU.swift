@@ -12,7 +12,7 @@ public enum SwiGLU {
   ) {
     Parallel.ranges(count, granularity: 64, minimum: 1 << 16) { range in
       let start = range.lowerBound
-      ck_swiglu(gate + start, up + start, output + start, range.count)
+      ck_swiglu(Execution.isa, gate + start, up + start, output + start, range.count)
     }
   }
 

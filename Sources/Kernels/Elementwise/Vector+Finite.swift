@@ -13,7 +13,7 @@ extension Vector {
     let first = Atomic<Int>(count), step = finiteStep
     Parallel.forEach((count + step - 1) / step) { piece in
       let start = piece * step, length = min(step, count - start)
-      let found = ck_first_from_32(x + start, limit.bitPattern, length)
+      let found = ck_first_from_32(Execution.isa, x + start, limit.bitPattern, length)
       if found < length { first.min(start + found, ordering: .relaxed) }
     }
     let found = first.load(ordering: .relaxed)

@@ -10,7 +10,7 @@ extension Vector {
   ) {
     Parallel.ranges(count, granularity: 64, minimum: 1 << 17) { range in
       let start = range.lowerBound
-      ck_relu_backward(z + start, dy + start, output + start, range.count)
+      ck_relu_backward(Execution.isa, z + start, dy + start, output + start, range.count)
     }
   }
 
@@ -20,13 +20,13 @@ extension Vector {
     _ x: UnsafePointer<Float>, rows: Int, columns: Int, stride: Int? = nil,
     to output: UnsafeMutablePointer<Float>
   ) {
-    let stride = stride ?? columns
+    let stride = stride ?? columns, isa = Execution.isa
     Parallel.ranges(columns, granularity: 16, minimum: 1 + (1 << 17) / max(1, rows)) { range in
       withUnsafeTemporaryAllocation(of: Double.self, capacity: range.count) { sums in
         guard let sums = sums.baseAddress else { return }
         for (i, column) in range.enumerated() { sums[i] = Double(output[column]) }
         for r in 0..<rows {
-          ck_add_to_doubles(x + r * stride + range.lowerBound, sums, range.count)
+          ck_add_to_doubles(isa, x + r * stride + range.lowerBound, sums, range.count)
         }
         for (i, column) in range.enumerated() { output[column] = Float(sums[i]) }
       }
@@ -40,7 +40,8 @@ extension Vector {
     return withUnsafeTemporaryAllocation(of: Double.self, capacity: max(1, blocks)) { sums in
       guard let sums = sums.baseAddress else { return 0 }
       Parallel.forEach(blocks) { index in
-        sums[index] = ck_sum_squares(x + index * block, min(block, count - index * block))
+        sums[index] = ck_sum_squares(
+          Execution.isa, x + index * block, min(block, count - index * block))
       }
       return (0..<blocks).reduce(0) { $0 + sums[$1] }
     }

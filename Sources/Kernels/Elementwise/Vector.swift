@@ -6,7 +6,7 @@ public enum Vector {
   public static func add(
     _ x: UnsafePointer<Float>, count: Int, to output: UnsafeMutablePointer<Float>
   ) {
-    ck_add(x, output, count)
+    add(x, count: count, to: output, isa: Execution.isa)
   }
 
   /// output += factor · x.
@@ -14,18 +14,33 @@ public enum Vector {
     _ x: UnsafePointer<Float>, by factor: Float, count: Int,
     to output: UnsafeMutablePointer<Float>
   ) {
-    ck_add_scaled(x, factor, output, count)
+    addScaled(x, by: factor, count: count, to: output, isa: Execution.isa)
+  }
+
+  /// `add`, for loops over short rows.
+  static func add(
+    _ x: UnsafePointer<Float>, count: Int, to output: UnsafeMutablePointer<Float>, isa: Int32
+  ) {
+    ck_add(isa, x, output, count)
+  }
+
+  /// `addScaled`, for loops over short rows.
+  static func addScaled(
+    _ x: UnsafePointer<Float>, by factor: Float, count: Int,
+    to output: UnsafeMutablePointer<Float>, isa: Int32
+  ) {
+    ck_add_scaled(isa, x, factor, output, count)
   }
 
   /// x = max(x, 0); NaN stays NaN.
   public static func reluInPlace(_ x: UnsafeMutablePointer<Float>, count: Int) {
-    ck_relu(x, count)
+    ck_relu(Execution.isa, x, count)
   }
 
   /// The index of the largest element, the first of equal ones; NaNs are passed over. 0 when
   /// there is no other element.
   public static func argmax(_ x: UnsafePointer<Float>, count: Int) -> Int {
-    let largest = ck_max(x, count)
+    let largest = ck_max(Execution.isa, x, count)
     for i in 0..<count where x[i] == largest { return i }
     return 0
   }

@@ -20,9 +20,9 @@ public enum FloatCast {
         output.storeBytes(of: Double(source[i]), toByteOffset: i * 8, as: Double.self)
       }
     case .bfloat16:
-      ck_to_bf16(source, output, count)
+      ck_to_bf16(Execution.isa, source, output, count)
     case .float16:
-      ck_to_f16(source, output, count)
+      ck_to_f16(Execution.isa, source, output, count)
     default: preconditionFailure("not a floating-point type")
     }
   }

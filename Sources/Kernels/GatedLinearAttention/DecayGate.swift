@@ -10,7 +10,7 @@ public enum DecayGate {
     _ z: UnsafeMutablePointer<Float>, count: Int, normalizer: Float = 16
   ) {
     Parallel.ranges(count, granularity: 64, minimum: 1 << 16) { range in
-      ck_log_sigmoid(z + range.lowerBound, 1 / normalizer, range.count)
+      ck_log_sigmoid(Execution.isa, z + range.lowerBound, 1 / normalizer, range.count)
     }
   }
 
@@ -35,7 +35,7 @@ public enum DecayGate {
     Parallel.ranges(count, granularity: 64, minimum: 1 << 16) { range in
       let start = range.lowerBound
       ck_log_sigmoid_backward(
-        z + start, dg + start, 1 / normalizer, output + start, range.count)
+        Execution.isa, z + start, dg + start, 1 / normalizer, output + start, range.count)
     }
   }
 

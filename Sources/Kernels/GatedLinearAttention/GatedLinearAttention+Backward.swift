@@ -92,7 +92,8 @@ private struct GatedLinearAttentionBackward {
         for index in (0..<chunks).reversed() {
           side.backward(index * chunk..<min(tokens, (index + 1) * chunk), gradient, sums, scratch)
           ck_column_products(
-            states + index * size, gradient, layout.valueDimension, width, Double(layout.scale),
+            Execution.isa, states + index * size, gradient, layout.valueDimension, width,
+            Double(layout.scale),
             sums)
         }
       }
@@ -127,10 +128,14 @@ private struct GatedLinearAttentionBackward {
     withScratch(dk * width + Int(CK_GLA_CHUNK) * dk) { state in
       state.update(repeating: 0, count: dk * width)
       ck_gla_adjoint(
-        tokens, group, dk, width, layout.scale, queries + query, layout.queryWidth,
-        outputGradient + output, layout.outputWidth, dv, keys + key, layout.keyWidth,
-        logDecay + key, layout.keyWidth, 0, state, width, valueGradient + value,
-        layout.valueWidth, state + dk * width)
+        Execution.isa,
+        ck_gla_adjoint_run(
+          tokens: tokens, group: group, rows: dk, columns: width, scale: layout.scale,
+          lane_decay: 0, a: queries + query, a_stride: layout.queryWidth,
+          b: outputGradient + output, b_stride: layout.outputWidth, b_head_stride: dv,
+          c: keys + key, c_stride: layout.keyWidth, g: logDecay + key, g_stride: layout.keyWidth,
+          state: state, state_stride: width, o: valueGradient + value,
+          o_stride: layout.valueWidth, scratch: state + dk * width))
     }
   }
 }
@@ -148,11 +153,16 @@ private struct KeySide {
     let layout = call.layout, t = tokens.lowerBound
     let query = query + t * layout.queryWidth, key = key + t * layout.keyWidth
     ck_gla_recurrent(
-      tokens.count, layout.groupSize, layout.valueDimension, width, layout.scale,
-      call.outputGradient + output + t * layout.outputWidth, layout.outputWidth,
-      call.values + value + t * layout.valueWidth, layout.valueWidth, call.keys + key,
-      layout.keyWidth, call.logDecay + key, layout.keyWidth, 1, state, width,
-      call.queryGradient + query, layout.queryWidth, layout.keyDimension, scratch)
+      Execution.isa,
+      ck_gla_run(
+        tokens: tokens.count, group: layout.groupSize, rows: layout.valueDimension,
+        columns: width, scale: layout.scale, lane_decay: 1,
+        q: call.outputGradient + output + t * layout.outputWidth, q_stride: layout.outputWidth,
+        k: call.values + value + t * layout.valueWidth, k_stride: layout.valueWidth,
+        v: call.keys + key, v_stride: layout.keyWidth, g: call.logDecay + key,
+        g_stride: layout.keyWidth, state: state, state_stride: width,
+        o: call.queryGradient + query, o_stride: layout.queryWidth,
+        o_head_stride: layout.keyDimension, scratch: scratch))
   }
 
   /// dk and dg of some tokens; `gradient` goes from after them to before them, and `sums` are dg of
@@ -164,14 +174,21 @@ private struct KeySide {
     let layout = call.layout, t = tokens.lowerBound
     let query = query + t * layout.queryWidth, key = key + t * layout.keyWidth
     ck_gla_adjoint(
-      tokens.count, layout.groupSize, layout.valueDimension, width, layout.scale,
-      call.outputGradient + output + t * layout.outputWidth, layout.outputWidth,
-      call.queries + query, layout.queryWidth, layout.keyDimension,
-      call.values + value + t * layout.valueWidth, layout.valueWidth, call.logDecay + key,
-      layout.keyWidth, 1, gradient, width, call.keyGradient + key, layout.keyWidth, scratch)
+      Execution.isa,
+      ck_gla_adjoint_run(
+        tokens: tokens.count, group: layout.groupSize, rows: layout.valueDimension,
+        columns: width, scale: layout.scale, lane_decay: 1,
+        a: call.outputGradient + output + t * layout.outputWidth, a_stride: layout.outputWidth,
+        b: call.queries + query, b_stride: layout.queryWidth, b_head_stride: layout.keyDimension,
+        c: call.values + value + t * layout.valueWidth, c_stride: layout.valueWidth,
+        g: call.logDecay + key, g_stride: layout.keyWidth, state: gradient, state_stride: width,
+        o: call.keyGradient + key, o_stride: layout.keyWidth, scratch: scratch))
     ck_gla_decay_gradient(
-      tokens.count, layout.groupSize, width, call.queries + query, call.queryGradient + query,
-      layout.queryWidth, layout.keyDimension, call.keys + key, call.keyGradient + key,
-      layout.keyWidth, call.logDecayGradient + key, sums)
+      Execution.isa,
+      ck_gla_decay_run(
+        tokens: tokens.count, group: layout.groupSize, columns: width, q: call.queries + query,
+        dq: call.queryGradient + query, q_stride: layout.queryWidth,
+        q_head_stride: layout.keyDimension, k: call.keys + key, dk: call.keyGradient + key,
+        k_stride: layout.keyWidth, dg: call.logDecayGradient + key, sums: sums))
   }
 }

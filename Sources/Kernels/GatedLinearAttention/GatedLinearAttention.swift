@@ -77,11 +77,15 @@ public enum GatedLinearAttention {
     let dk = layout.keyDimension, dv = layout.valueDimension, column = columns.lowerBound
     withScratch(Int(CK_GLA_CHUNK) * dk) { scratch in
       ck_gla_recurrent(
-        tokens, layout.groupSize, dk, columns.count, layout.scale,
-        queries + kv * layout.groupSize * dk, layout.queryWidth, keys + kv * dk, layout.keyWidth,
-        values + kv * dv + column, layout.valueWidth, logDecay + kv * dk, layout.keyWidth, 0,
-        state, stateStride, output + kv * layout.groupSize * dv + column, layout.outputWidth, dv,
-        scratch)
+        Execution.isa,
+        ck_gla_run(
+          tokens: tokens, group: layout.groupSize, rows: dk, columns: columns.count,
+          scale: layout.scale, lane_decay: 0, q: queries + kv * layout.groupSize * dk,
+          q_stride: layout.queryWidth, k: keys + kv * dk, k_stride: layout.keyWidth,
+          v: values + kv * dv + column, v_stride: layout.valueWidth, g: logDecay + kv * dk,
+          g_stride: layout.keyWidth, state: state, state_stride: stateStride,
+          o: output + kv * layout.groupSize * dv + column, o_stride: layout.outputWidth,
+          o_head_stride: dv, scratch: scratch))
     }
   }
 

@@ -12,12 +12,13 @@ struct GramBlock {
   /// G += Φᵀ diag(ω) Φ (upper triangle), C += Yᵀ diag(ω) Φ.
   func add(matrix: UnsafeMutablePointer<Double>, cross: UnsafeMutablePointer<Double>) {
     guard let weights else { return add(right: phi, stride, matrix: matrix, cross: cross) }
+    let isa = Execution.isa
     withScratch(rows * features) { scaled in
       Parallel.ranges(rows, minimum: 1 + 65536 / max(1, features)) { range in
         for r in range {
           let row = scaled + r * features
           row.update(repeating: 0, count: features)
-          Vector.addScaled(phi + r * stride, by: weights[r], count: features, to: row)
+          Vector.addScaled(phi + r * stride, by: weights[r], count: features, to: row, isa: isa)
         }
       }
       add(right: scaled, features, matrix: matrix, cross: cross)
@@ -26,8 +27,9 @@ struct GramBlock {
 
   /// sum ω |y|², rows in order.
   func targetSquares() -> Double {
-    (0..<rows).reduce(0) { sum, r in
-      sum + Double(weights?[r] ?? 1) * ck_sum_squares(y + r * targetStride, targets)
+    let isa = Execution.isa
+    return (0..<rows).reduce(0) { sum, r in
+      sum + Double(weights?[r] ?? 1) * ck_sum_squares(isa, y + r * targetStride, targets)
     }
   }
 
@@ -62,9 +64,10 @@ struct GramBlock {
         .transposedLeft, left + down.lowerBound, stride: leftStride, right + across.lowerBound,
         stride: rightStride, m: down.count, n: across.count, k: rows, adding: false, into: tile,
         stride: across.count)
+      let isa = Execution.isa
       for (r, row) in down.enumerated() {
         ck_add_to_doubles(
-          tile + r * across.count, sums + row * features + across.lowerBound, across.count)
+          isa, tile + r * across.count, sums + row * features + across.lowerBound, across.count)
       }
     }
   }

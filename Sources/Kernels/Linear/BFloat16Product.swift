@@ -24,12 +24,10 @@ enum BFloat16Product {
     _ b: UnsafePointer<Float>, stride bStride: Int, m: Int, n: Int, k: Int, adding: Bool,
     into c: UnsafeMutablePointer<Float>, stride cStride: Int
   ) {
-    let left = ck_operand(
-      depth_in_rows: form == .transposedLeft ? 0 : 1, values: a, stride: aStride)
-    let right = ck_operand(
-      depth_in_rows: form == .transposedRight ? 1 : 0, values: b, stride: bStride)
-    withScratch(CK_BF16_SCRATCH / MemoryLayout<Float>.size) { scratch in
-      ck_bf16_product(left, right, m, n, k, adding ? 1 : 0, c, cStride, scratch)
-    }
+    let product = ck_product(
+      a: ck_operand(depth_in_rows: form == .transposedLeft ? 0 : 1, values: a, stride: aStride),
+      b: ck_operand(depth_in_rows: form == .transposedRight ? 1 : 0, values: b, stride: bStride),
+      m: m, n: n, k: k, adding: adding ? 1 : 0, c: c, c_stride: cStride)
+    withScratch(CK_BF16_SCRATCH / MemoryLayout<Float>.size) { ck_bf16_product(product, $0) }
   }
 }

@@ -43,8 +43,12 @@ extension LinearCall {
     _ x: UnsafePointer<Float>
   ) {
     ck_dot_rows(
-      code, base, stride, rows.count, weight.columns, x, ck_prepared_count(weight.columns), tokens,
-      bias.map { $0 + rows.lowerBound }, output + rows.lowerBound, outputStride)
+      Execution.isa,
+      ck_stored_rows(
+        type: code, rows: base, stride: stride, count: rows.count, columns: weight.columns),
+      ck_rows(values: x, stride: ck_prepared_count(weight.columns), count: tokens),
+      bias.map { $0 + rows.lowerBound },
+      ck_output(values: output + rows.lowerBound, stride: outputStride))
   }
 
   private func decodeAndDot(_ rows: Range<Int>, _ x: UnsafePointer<Float>) {

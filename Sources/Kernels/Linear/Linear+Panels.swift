@@ -50,8 +50,10 @@ extension LinearCall {
         into: y, stride: outputStride)
     }
     guard let bias else { return }
+    let isa = Execution.isa
     for t in 0..<tokens {
-      Vector.add(bias + rows.lowerBound, count: rows.count, to: y + t * outputStride)
+      Vector.add(
+        bias + rows.lowerBound, count: rows.count, to: y + t * outputStride, isa: isa)
     }
   }
 }

@@ -35,7 +35,7 @@ public enum Linear {
   /// for OpenBLAS (measured on Zen 4; the AVX-512 kernel reaches its speed at any size).
   static var fewTokens: Int {
     switch InstructionSet.current {
-    case .avx512: 64
+    case .avx512, .avx512vnni, .avx512bf16: 64
     case .avx2: 12
     case .generic: 3
     }

@@ -15,7 +15,7 @@ extension MatrixProduct {
     case bfloat16
 
     /// What products round to when nothing else is said: float32 unless a caller further out chose
-    /// otherwise with `Precision.$current.withValue`, as healing does.
-    @TaskLocal public static var current = Precision.float32
+    /// otherwise with `Execution.with`, as healing does.
+    public static var current: Precision { Execution.current.precision }
   }
 }

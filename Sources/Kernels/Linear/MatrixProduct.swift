@@ -71,12 +71,13 @@ struct MatrixProductCall {
           rows: 0..<m, columns: 0..<n, depth: MatrixSplit.range(k, piece, of: depth),
           adding: false, into: partial + piece * m * n, stride: n)
       }
+      let isa = Execution.isa
       Parallel.ranges(m, minimum: 1 + 65536 / (n * depth)) { rows in
         for r in rows {
           let target = c + r * cStride
           if !adding { target.update(from: partial + r * n, count: n) }
           for piece in (adding ? 0 : 1)..<depth {
-            Vector.add(partial + (piece * m + r) * n, count: n, to: target)
+            Vector.add(partial + (piece * m + r) * n, count: n, to: target, isa: isa)
           }
         }
       }

@@ -100,7 +100,7 @@ public final class Adam {
           let start = range.lowerBound
           withUnsafePointer(to: constants) {
             ck_adam(
-              $0, gradient + start, prior.map { $0 + start }, m + start, v + start,
+              Execution.isa, $0, gradient + start, prior.map { $0 + start }, m + start, v + start,
               parameters + start, range.count)
           }
         }

@@ -57,6 +57,11 @@ final class CountDigits {
     }
   }
 
+  /// All rows, as the C kernels see them; valid as long as this object.
+  var matrix: ck_digits {
+    ck_digits(values: digits, stride: stride, count: rows, offsets: offsets)
+  }
+
   deinit { memory.deallocate() }
 
   /// The rows of a token with the digits they hold, lowest first.

@@ -96,7 +96,10 @@ public final class EventWeight: @unchecked Sendable {
         starts.withUnsafeBufferPointer { starts in
           Parallel.ranges(blocks, minimum: 1 + (1 << 21) / max(work, 1)) { range in
             ck_event_sums(
-              matrix, channels.baseAddress, active.baseAddress, starts.baseAddress, offsets,
+              Execution.isa, matrix,
+              ck_events(
+                channels: channels.baseAddress, active: active.baseAddress,
+                starts: starts.baseAddress, offsets: offsets),
               range.lowerBound, range.count, sums)
           }
         }

@@ -73,7 +73,7 @@ struct CountCall {
 
   /// Whether the product over packed panels exists here, for groups of this size.
   var canMultiply: Bool {
-    guard ck_isa_vnni() != 0 else { return false }
+    guard InstructionSet.current >= .avx512vnni else { return false }
     let size = weight.groupSize
     return size >= weight.columns || (size % 32 == 0 && Int(CK_COUNT_DEPTH) % size == 0)
   }
@@ -84,8 +84,8 @@ struct CountCall {
       Int8Linear.parallel(weight, tokens: digits.rows) { rows in
         weight.withMatrix(rows: rows) { matrix in
           ck_int8_count_dots(
-            matrix, digits.digits, digits.stride, digits.offsets, digits.rows,
-            sums + rows.lowerBound, weight.rows)
+            Execution.isa, matrix, digits.matrix,
+            ck_output(values: sums + rows.lowerBound, stride: weight.rows))
         }
         finish(rows, sums)
       }
@@ -98,7 +98,7 @@ struct CountCall {
     let scratchBytes = ck_count_product_scratch(weight.columns, weight.groupSize)
     withScratch(packedBytes / 4) { packed in
       let packed = UnsafeMutableRawPointer(packed).assumingMemoryBound(to: Int32.self)
-      ck_pack_digits(digits.digits, digits.stride, digits.rows, packed)
+      ck_pack_digits(digits.matrix, packed)
       withSums { sums in
         Int8Linear.parallel(
           weight, tokens: digits.rows, granularity: Int(CK_COUNT_COLUMNS)
@@ -106,8 +106,8 @@ struct CountCall {
           withScratch((scratchBytes + 3) / 4) { scratch in
             weight.withMatrix(rows: rows) { matrix in
               ck_int8_count_product(
-                matrix, packed, digits.stride, digits.offsets, digits.rows,
-                sums + rows.lowerBound, weight.rows, scratch)
+                matrix, digits.matrix, packed,
+                ck_output(values: sums + rows.lowerBound, stride: weight.rows), scratch)
             }
           }
           finish(rows, sums)
@@ -125,13 +125,13 @@ struct CountCall {
 
   /// y = V_th · (sum of digits' sums) + b for some outputs.
   private func finish(_ rows: Range<Int>, _ sums: UnsafePointer<Float>) {
-    let out = weight.rows
+    let out = weight.rows, isa = Execution.isa
     let sums = UnsafeMutablePointer(mutating: sums)
     for (index, extra) in digits.extras.enumerated() {
       let source = sums + (digits.tokens + index) * out, target = sums + extra.token * out
       Vector.addScaled(
         source + rows.lowerBound, by: Float(1 << (8 * extra.digit)), count: rows.count,
-        to: target + rows.lowerBound)
+        to: target + rows.lowerBound, isa: isa)
     }
     for token in 0..<digits.tokens {
       let source = sums + token * out, target = output + token * outputStride

@@ -30,11 +30,13 @@ public enum Int8Linear {
       ).runPanels()
       return
     }
+    let isa = Execution.isa
     parallel(weight, tokens: tokens) { rows in
       weight.withMatrix(rows: rows) { matrix in
         ck_int8_dots(
-          matrix, input, inputStride, tokens, bias.map { $0 + rows.lowerBound },
-          output + rows.lowerBound, outputStride)
+          isa, matrix, ck_rows(values: input, stride: inputStride, count: tokens),
+          bias.map { $0 + rows.lowerBound },
+          ck_output(values: output + rows.lowerBound, stride: outputStride))
       }
     }
   }
@@ -62,7 +64,7 @@ public enum Int8Linear {
   /// Up to this many tokens, dot products beat decoding panels for OpenBLAS.
   static var fewTokens: Int {
     switch InstructionSet.current {
-    case .avx512: 32
+    case .avx512, .avx512vnni, .avx512bf16: 32
     case .avx2: 8
     case .generic: 3
     }

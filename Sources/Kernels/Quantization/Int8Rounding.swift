@@ -28,8 +28,9 @@ public enum Int8Rounding {
     _ weights: UnsafePointer<Float>, count: Int, importance: UnsafePointer<Float>? = nil,
     choice: ScaleChoice, into codes: UnsafeMutablePointer<Int8>
   ) -> Float {
-    let scale = scale(weights, count: count, importance: importance, choice: choice)
-    ck_int8_round(weights, count, scale, codes)
+    let isa = Execution.isa
+    let scale = scale(weights, count: count, importance: importance, choice: choice, isa: isa)
+    ck_int8_round(isa, weights, count, scale, codes)
     return scale
   }
 
@@ -38,13 +39,21 @@ public enum Int8Rounding {
     _ weights: UnsafePointer<Float>, count: Int, scale: Float,
     into codes: UnsafeMutablePointer<Int8>
   ) {
-    ck_int8_round(weights, count, scale, codes)
+    round(weights, count: count, scale: scale, into: codes, isa: Execution.isa)
+  }
+
+  /// The same for loops over few weights.
+  static func round(
+    _ weights: UnsafePointer<Float>, count: Int, scale: Float,
+    into codes: UnsafeMutablePointer<Int8>, isa: Int32
+  ) {
+    ck_int8_round(isa, weights, count, scale, codes)
   }
 
   /// The scale that `round` takes.
   static func scale(
     _ weights: UnsafePointer<Float>, count: Int, importance: UnsafePointer<Float>?,
-    choice: ScaleChoice
+    choice: ScaleChoice, isa: Int32
   ) -> Float {
     var largest: Float = 0
     for i in 0..<count { largest = max(largest, weights[i].magnitude) }
@@ -52,15 +61,15 @@ public enum Int8Rounding {
     // Weights this small are zeros in any other type as well.
     guard plain >= .leastNormalMagnitude else { return 1 }
     guard choice == .search else { return plain }
-    var best = Residual(weights, count, importance, scale: plain)
+    var best = Residual(weights, count, importance, scale: plain, isa)
     for factor in factors {
-      let candidate = Residual(weights, count, importance, scale: plain * factor)
+      let candidate = Residual(weights, count, importance, scale: plain * factor, isa)
       if candidate.refined < best.refined { best = candidate }
     }
     // Codes for the best scale, the best scale for these codes, in turn: neither makes it worse.
     for _ in 0..<3 {
       guard let scale = best.refinedScale else { break }
-      let next = Residual(weights, count, importance, scale: scale)
+      let next = Residual(weights, count, importance, scale: scale, isa)
       guard next.error < best.error else { break }
       best = next
     }
@@ -76,12 +85,12 @@ public enum Int8Rounding {
 
     init(
       _ weights: UnsafePointer<Float>, _ count: Int, _ importance: UnsafePointer<Float>?,
-      scale: Float
+      scale: Float, _ isa: Int32
     ) {
       var sums: (Float, Float, Float) = (0, 0, 0)
       withUnsafeMutableBytes(of: &sums) {
         guard let sums = $0.baseAddress?.assumingMemoryBound(to: Float.self) else { return }
-        ck_int8_residual(weights, importance, count, scale, sums)
+        ck_int8_residual(isa, weights, importance, count, scale, sums)
       }
       self.scale = scale
       (error, cross, square) = sums

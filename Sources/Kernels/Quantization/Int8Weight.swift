@@ -47,10 +47,11 @@ public struct Int8Weight: Sendable {
 
   /// Decodes `rows` to float32 [rows.count, columns].
   public func decode(rows: Range<Int>, into output: UnsafeMutablePointer<Float>) {
+    let isa = Execution.isa
     withMatrix(rows: rows) { matrix in
       for row in 0..<rows.count {
         ck_int8_decode(
-          matrix.codes + row * columns, matrix.scales + row * groups, columns, groupSize,
+          isa, matrix.codes + row * columns, matrix.scales + row * groups, columns, groupSize,
           output + row * columns)
       }
     }

@@ -59,7 +59,7 @@ extension RoundingCall {
         guard let upper = upper.baseAddress, let importance = importance.baseAddress else { return }
         withScratch(2 * rows * columns) { wished in
           wished.update(from: weights, count: rows * columns)
-          let errors = wished + rows * columns
+          let errors = wished + rows * columns, isa = Execution.isa
           for first in stride(from: 0, to: columns, by: Self.block) {
             let inputs = first..<min(columns, first + Self.block)
             if first > 0 {
@@ -68,7 +68,8 @@ extension RoundingCall {
                 n: inputs.count, k: first, into: wished + first, stride: columns)
             }
             for row in 0..<rows {
-              round(row, inputs, wished + row * columns, errors + row * columns, upper, importance)
+              round(
+                row, inputs, wished + row * columns, errors + row * columns, upper, importance, isa)
             }
           }
         }
@@ -80,7 +81,7 @@ extension RoundingCall {
   private func round(
     _ row: Int, _ inputs: Range<Int>, _ wished: UnsafeMutablePointer<Float>,
     _ errors: UnsafeMutablePointer<Float>, _ upper: UnsafePointer<Float>,
-    _ importance: UnsafePointer<Float>
+    _ importance: UnsafePointer<Float>, _ isa: Int32
   ) {
     let weights = weights + row * columns, codes = codes + row * columns
     let scales = scales + row * groups
@@ -89,15 +90,16 @@ extension RoundingCall {
         // From what is known of the group; later blocks of a large one may still move a little.
         let group = range(of: c / groupSize)
         scales[c / groupSize] = Int8Rounding.scale(
-          wished + c, count: group.count, importance: importance + c, choice: .search)
+          wished + c, count: group.count, importance: importance + c, choice: .search, isa: isa)
       }
       let scale = scales[c / groupSize]
-      Int8Rounding.round(wished + c, count: 1, scale: scale, into: codes + c)
+      Int8Rounding.round(wished + c, count: 1, scale: scale, into: codes + c, isa: isa)
       let error = weights[c] - Float(codes[c]) * scale
       errors[c] = error
       let next = c + 1
       Vector.addScaled(
-        upper + c * columns + next, by: error, count: inputs.upperBound - next, to: wished + next)
+        upper + c * columns + next, by: error, count: inputs.upperBound - next, to: wished + next,
+        isa: isa)
     }
   }
 }

@@ -39,8 +39,9 @@ public struct RotaryTable: Sendable {
   public func apply(
     to x: UnsafeMutablePointer<Float>, tokens: Int, heads: Int, offset: Int = 0
   ) {
+    let isa = Execution.isa
     forEachHead(of: x, tokens: tokens, heads: heads, offset: offset) { head, cosines, sines in
-      ck_rotate_half(head, cosines, sines, dimension / 2)
+      ck_rotate_half(isa, head, cosines, sines, dimension / 2)
     }
   }
 
@@ -49,9 +50,10 @@ public struct RotaryTable: Sendable {
   public func backward(
     _ gradient: UnsafeMutablePointer<Float>, tokens: Int, heads: Int, offset: Int = 0
   ) {
+    let isa = Execution.isa
     forEachHead(of: gradient, tokens: tokens, heads: heads, offset: offset) {
       head, cosines, sines in
-      ck_rotate_half_back(head, cosines, sines, dimension / 2)
+      ck_rotate_half_back(isa, head, cosines, sines, dimension / 2)
     }
   }
 

@@ -18,12 +18,25 @@ public enum SpikeCounts {
   public static func threshold(
     _ x: UnsafePointer<Float>, count: Int, k: Float, winners: Int? = nil
   ) -> Float {
-    clamped(mean(x, count: count, winners: winners) / k)
+    threshold(x, count: count, k: k, winners: winners, isa: Execution.isa)
+  }
+
+  /// The same for loops over rows.
+  private static func threshold(
+    _ x: UnsafePointer<Float>, count: Int, k: Float, winners: Int?, isa: Int32
+  ) -> Float {
+    clamped(mean(x, count: count, winners: winners, isa: isa) / k)
   }
 
   /// mean|x| of `count` activations, or of the `winners` among them that are not 0.
   public static func mean(_ x: UnsafePointer<Float>, count: Int, winners: Int? = nil) -> Float {
-    Float(ck_sum_magnitude(x, count) / Double(max(winners ?? count, 1)))
+    mean(x, count: count, winners: winners, isa: Execution.isa)
+  }
+
+  private static func mean(
+    _ x: UnsafePointer<Float>, count: Int, winners: Int?, isa: Int32
+  ) -> Float {
+    Float(ck_sum_magnitude(isa, x, count) / Double(max(winners ?? count, 1)))
   }
 
   /// The counts of every row.
@@ -40,11 +53,12 @@ public enum SpikeCounts {
     _ x: UnsafePointer<Float>, rows: Int, columns: Int, k: Float, winners: Int? = nil,
     into counts: UnsafeMutablePointer<Int32>, thresholds: UnsafeMutablePointer<Float>
   ) -> Int {
+    let isa = Execution.isa
     var outside = 0
     for row in 0..<rows {
       let start = row * columns
-      thresholds[row] = threshold(x + start, count: columns, k: k, winners: winners)
-      outside += ck_spike_counts(x + start, thresholds[row], counts + start, columns)
+      thresholds[row] = threshold(x + start, count: columns, k: k, winners: winners, isa: isa)
+      outside += ck_spike_counts(isa, x + start, thresholds[row], counts + start, columns)
     }
     return outside
   }
@@ -57,12 +71,14 @@ public enum SpikeCounts {
     into output: UnsafeMutablePointer<Float>
   ) {
     // A row takes less than a microsecond: only many are worth handing out.
+    let isa = Execution.isa
     Parallel.ranges(rows, minimum: max(1, 65_536 / max(columns, 1))) { rows in
       for row in rows {
         let start = row * columns
         ck_spike_values(
-          x + start, threshold(x + start, count: columns, k: k, winners: winners),
-          output + start, columns)
+          isa, x + start,
+          threshold(x + start, count: columns, k: k, winners: winners, isa: isa), output + start,
+          columns)
       }
     }
   }

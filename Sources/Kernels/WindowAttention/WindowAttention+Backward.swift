@@ -105,6 +105,11 @@ private struct AttentionHeadBackward {
       sums = maxima + rows
       means = sums + rows
     }
+
+    /// The scores of a tile of keys.
+    func scores(_ keys: Tile, rows: Int) -> ck_score_tile {
+      ck_score_tile(scores: p, rows: rows, columns: keys.count, stride: tile)
+    }
   }
 
   private func run(_ range: Range<Int>, _ block: Block) {
@@ -114,7 +119,9 @@ private struct AttentionHeadBackward {
     block.sums.update(repeating: 0, count: rows)
     forEachTile(range, block) { tile, low, high in
       ck_softmax_tile(
-        block.p, rows, tile.count, block.tile, low, high, block.maxima, block.sums, nil, 0, 0)
+        Execution.isa, block.scores(tile, rows: rows), low, high,
+        ck_softmax_state(
+          maximum: block.maxima, sum: block.sums, output: nil, width: 0, output_stride: 0))
     }
     for row in 0..<rows { block.sums[row] = block.sums[row] > 0 ? 1 / block.sums[row] : 0 }
     forEachTile(range, block) { tile, low, high in
@@ -125,13 +132,14 @@ private struct AttentionHeadBackward {
 
   private func load(_ range: Range<Int>, _ block: Block) {
     let group = layout.groupSize, dk = layout.keyDimension, dv = layout.valueDimension
+    let isa = Execution.isa
     for (index, t) in range.enumerated() {
       let q = queries + t * layout.queryWidth, target = block.q + index * group * dk
       for i in 0..<group * dk { target[i] = q[i] * layout.scale }
       let dO = outputGradient + t * layout.outputWidth
       (block.dO + index * group * dv).update(from: dO, count: group * dv)
       ck_row_dots(
-        dO, output + t * layout.outputWidth, group, dv, block.means + index * group)
+        isa, dO, output + t * layout.outputWidth, group, dv, block.means + index * group)
     }
     block.dq.update(repeating: 0, count: range.count * group * dk)
   }
@@ -179,7 +187,8 @@ private struct AttentionHeadBackward {
       block.dO, stride: dv, values, stride: layout.valueWidth, m: rows, n: count, k: dv,
       into: block.dp, stride: block.tile)
     ck_softmax_backward_tile(
-      block.p, block.dp, rows, count, block.tile, low, high, block.maxima, block.sums, block.means)
+      Execution.isa, block.scores(tile, rows: rows), block.dp, low, high,
+      ck_softmax_rows(maximum: block.maxima, factor: block.sums, mean: block.means))
     BLAS.multiply(
       .transposedLeft, block.p, stride: block.tile, block.dO, stride: dv, m: count, n: dv, k: rows,
       adding: true, into: valueGradient + row * layout.valueWidth, stride: layout.valueWidth)

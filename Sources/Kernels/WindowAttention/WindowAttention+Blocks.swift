@@ -79,8 +79,12 @@ extension WindowAttentionCall {
         stride: layout.keyWidth, m: state.rows, n: count, k: dk, into: state.scores,
         stride: Self.tileKeys)
       ck_softmax_tile(
-        state.scores, state.rows, count, Self.tileKeys, low, high, state.maxima, state.sums,
-        state.o, dv, dv)
+        Execution.isa,
+        ck_score_tile(
+          scores: state.scores, rows: state.rows, columns: count, stride: Self.tileKeys),
+        low, high,
+        ck_softmax_state(
+          maximum: state.maxima, sum: state.sums, output: state.o, width: dv, output_stride: dv))
       BLAS.multiplyAdding(
         state.scores, stride: Self.tileKeys,
         segment.values + tile * layout.valueWidth + kv * dv, stride: layout.valueWidth,

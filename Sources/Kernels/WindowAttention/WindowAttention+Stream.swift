@@ -27,10 +27,17 @@ extension WindowAttentionCall {
         let visible = segment.visible(from: firstPosition + t, window: window)
         if visible.isEmpty { continue }
         ck_attend(
-          scaled, group, dk, dv,
-          segment.keys + visible.lowerBound * layout.keyWidth + kv * dk, layout.keyWidth,
-          segment.values + visible.lowerBound * layout.valueWidth + kv * dv, layout.valueWidth,
-          visible.count, maxima, sums, o, scores)
+          Execution.isa,
+          ck_attention(
+            queries: scaled, group: group, key_width: dk,
+            keys: ck_rows(
+              values: segment.keys + visible.lowerBound * layout.keyWidth + kv * dk,
+              stride: layout.keyWidth, count: visible.count),
+            values: ck_rows(
+              values: segment.values + visible.lowerBound * layout.valueWidth + kv * dv,
+              stride: layout.valueWidth, count: visible.count)),
+          ck_softmax_state(maximum: maxima, sum: sums, output: o, width: dv, output_stride: dv),
+          scores)
       }
       for g in 0..<group where sums[g] > 0 {
         for c in 0..<dv { o[g * dv + c] /= sums[g] }

@@ -1,4 +1,5 @@
 import Architectures
+import Checkpoints
 public import Conversion
 import ModelFiles
 public import StepSettings

@@ -7,7 +7,7 @@ extension SpikeCalibration {
   /// Measures what each group's spikes cost and gain, and distributes k.
   func choose(_ progress: (String, Double) -> Void) throws -> Choice {
     // Rounding to bfloat16 is far below what spiking does, and takes half of the time.
-    let observed = try MatrixProduct.Precision.$current.withValue(.bfloat16) {
+    let observed = try Execution.with(precision: .bfloat16) {
       try measure("trying thresholds", progress) { site in
         .init(
           k: nil, trials: isChosen(site.group) ? Self.trialThresholds : [], every: every)
@@ -20,7 +20,7 @@ extension SpikeCalibration {
       }
     }
     let probe = SpikingProbe(self)
-    let costs = try MatrixProduct.Precision.$current.withValue(.bfloat16) {
+    let costs = try Execution.with(precision: .bfloat16) {
       try probe.divergences(
         of: parts, k: { _ in Self.reportThreshold },
         progress: { progress("measuring sensitivity", $0) })

@@ -1,4 +1,5 @@
-import Foundation
+import CUtf8proc
+import Glibc
 
 /// A Unicode normal form.
 enum UnicodeForm: String, Sendable {
@@ -12,7 +13,6 @@ enum UnicodeForm: String, Sendable {
   /// Most of a text is known to be in it. What is not is normalised in stretches, each with the
   /// scalar before it, which marks may combine with.
   func apply(to text: [UInt8]) -> [UInt8] {
-    var composition = Composition()
     var normal: [UInt8] = []
     normal.reserveCapacity(text.count)
     var start = 0
@@ -21,7 +21,7 @@ enum UnicodeForm: String, Sendable {
     text.forEachScalar(in: text.indices) { scalar, range in
       let isStable = isStable(scalar)
       if isStretch, isStable {
-        normal += normalized(text[start..<range.lowerBound], &composition)
+        normal += normalized(text[start..<range.lowerBound])
         start = range.lowerBound
       } else if !isStretch, !isStable {
         normal += text[start..<last]
@@ -30,26 +30,36 @@ enum UnicodeForm: String, Sendable {
       isStretch = !isStable
       last = range.lowerBound
     }
-    normal += isStretch ? normalized(text[start...], &composition) : Array(text[start...])
+    normal += isStretch ? normalized(text[start...]) : Array(text[start...])
     return normal
   }
 
-  private func normalized(
-    _ text: ArraySlice<UInt8>, _ composition: inout Composition
-  ) -> [UInt8] {
-    let string = String(decoding: text, as: UTF8.self)
-    let once =
-      switch self {
-      case .nfc, .nfd: string.decomposedStringWithCanonicalMapping
-      case .nfkc, .nfkd: string.decomposedStringWithCompatibilityMapping
-      }
-    // A second pass puts marks in order: Foundation decomposes some scalars (U+0F73, U+1FCF)
-    // only after it has done so.
-    let decomposed = once.decomposedStringWithCanonicalMapping
-    switch self {
-    case .nfc, .nfkc: return composition.apply(to: decomposed)
-    case .nfd, .nfkd: return Array(decomposed.utf8)
+  /// By utf8proc, which knows Unicode 15 or later.
+  private func normalized(_ text: ArraySlice<UInt8>) -> [UInt8] {
+    var result: UnsafeMutablePointer<UInt8>?
+    let count = text.withUnsafeBufferPointer {
+      utf8proc_map($0.baseAddress, $0.count, &result, options)
     }
+    defer { free(result) }
+    guard count >= 0, let result else {
+      // It refuses what is no UTF-8.
+      let valid = Array(String(decoding: text, as: UTF8.self).utf8)
+      return valid == Array(text) ? valid : normalized(valid[...])
+    }
+    return Array(UnsafeBufferPointer(start: result, count: count))
+  }
+
+  private var options: utf8proc_option_t {
+    let composing = UTF8PROC_COMPOSE.rawValue, decomposing = UTF8PROC_DECOMPOSE.rawValue
+    let compatible = UTF8PROC_COMPAT.rawValue
+    let chosen =
+      switch self {
+      case .nfc: composing
+      case .nfd: decomposing
+      case .nfkc: composing | compatible
+      case .nfkd: decomposing | compatible
+      }
+    return utf8proc_option_t(UTF8PROC_STABLE.rawValue | chosen)
   }
 
   /// Whether the form keeps a scalar whatever comes before it. Not all such scalars are listed:
@@ -65,53 +75,5 @@ enum UnicodeForm: String, Sendable {
       return true
     default: return false
     }
-  }
-}
-
-/// Canonical composition of decomposed text (Unicode Standard Annex 15).
-///
-/// Foundation is asked about pairs only: on whole texts it does not compose a Hangul syllable
-/// with a final consonant, and it looks at 16 bits of a scalar (U+20053 counts as "S").
-private struct Composition {
-  private var known: [Pair: Unicode.Scalar?] = [:]
-
-  private struct Pair: Hashable {
-    var first: Unicode.Scalar
-    var second: Unicode.Scalar
-  }
-
-  mutating func apply(to text: String) -> [UInt8] {
-    var scalars: [Unicode.Scalar] = []
-    var starter: Int?
-    var lastClass: UInt8 = 0
-    for scalar in text.unicodeScalars {
-      let combiningClass = scalar.properties.canonicalCombiningClass.rawValue
-      // A mark reaches its starter past marks of lower classes only.
-      if let starter, starter == scalars.count - 1 || lastClass < combiningClass,
-        let composite = composite(Pair(first: scalars[starter], second: scalar))
-      {
-        scalars[starter] = composite
-        continue
-      }
-      if combiningClass == 0 { starter = scalars.count }
-      lastClass = combiningClass
-      scalars.append(scalar)
-    }
-    return scalars.flatMap { UTF8.encode($0).map(Array.init) ?? [] }
-  }
-
-  private mutating func composite(_ pair: Pair) -> Unicode.Scalar? {
-    if let found = known[pair] { return found }
-    let found = Self.composite(pair)
-    known[pair] = found
-    return found
-  }
-
-  private static func composite(_ pair: Pair) -> Unicode.Scalar? {
-    // No composition joins scalars on both sides of U+FFFF.
-    if (pair.first.value > 0xffff) != (pair.second.value > 0xffff) { return nil }
-    let text = String([pair.first, pair.second])
-    let composed = text.decomposedStringWithCanonicalMapping.precomposedStringWithCanonicalMapping
-    return composed.unicodeScalars.count == 1 ? composed.unicodeScalars.first : nil
   }
 }

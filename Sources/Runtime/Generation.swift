@@ -1,17 +1,22 @@
-import Runtime
+/// Reads a prompt and continues it, token by token.
+public struct Generation {
+  private let model: Model
+  /// What the model has read: after a run, the prompt and every generated token.
+  public private(set) var state: DecodingState
+  private var sampler: Sampler
+  private let endTokens: Set<Int>
 
-/// Reads a prompt and continues it.
-struct Generation {
-  let model: Model
-  var state: DecodingState
-  var sampler: Sampler
-  let endTokens: Set<Int>
+  /// A generation by `model` that goes on from `state` and stops at any of `endTokens`.
+  public init(model: Model, state: DecodingState, sampler: Sampler, endTokens: Set<Int>) {
+    self.model = model
+    self.state = state
+    self.sampler = sampler
+    self.endTokens = endTokens
+  }
 
   /// Generates up to `maxTokens` tokens, handing each to `emit`, which says whether to go on; stops
-  /// at an end token.
-  ///
-  /// Afterwards the state has read the prompt and every emitted token.
-  mutating func run(
+  /// at an end token, which is not among those returned.
+  public mutating func run(
     prompt: [Int], maxTokens: Int, emit: (Int) -> Bool
   ) throws -> [Int] {
     var hidden = try model.extend(&state, with: prompt)

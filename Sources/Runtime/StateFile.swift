@@ -1,0 +1,100 @@
+public import Architectures
+import Kernels
+public import TensorTypes
+
+/// What a file with a decoding state holds: one f32 tensor per layer, and what it belongs to.
+///
+/// Tensors: `state.N`, flat. Metadata: `version` 2; `position`, the tokens read; `model` and
+/// `weights`, hashes of the description (`ModelDescription.key`) and of the weights that read them, so
+/// that a state is never continued with others; `state`, the hash of all that, so that a file that was
+/// changed or cut short is not taken for one. Version 1 had no number, and knew the model by a hash
+/// that changed with the program.
+///
+/// Which file format that is, and where the weights come from, is the caller's affair.
+public struct StateFile {
+  /// The text that goes with the tensors.
+  public let metadata: [String: String]
+  /// The numbers of each layer, tensor `state.N` of layer N.
+  public let layers: [[Float]]
+
+  /// What a state belongs to.
+  public struct Owner {
+    let description: ModelDescription
+    let weights: String
+    let hash: Hash
+
+    /// A model with these weights, known by a hash of them.
+    public init(_ description: ModelDescription, weights: String, hash: @escaping Hash) {
+      self.description = description
+      self.weights = weights
+      self.hash = hash
+    }
+
+    /// A cryptographic hash, as text, of all bytes that its argument hands out.
+    public typealias Hash = (_ feed: (_ update: (UnsafeRawBufferPointer) -> Void) -> Void) -> String
+
+    fileprivate var identity: [String: String] {
+      let model = hash { update in Array(description.key.utf8).withUnsafeBytes(update) }
+      return ["version": "2", "model": model, "weights": weights]
+    }
+  }
+
+  /// What is written for `state`.
+  public init(_ state: DecodingState, of owner: Owner) {
+    layers = state.saved
+    var metadata = owner.identity
+    metadata["position"] = "\(state.position)"
+    metadata["state"] = Self.hash(of: layers, metadata, by: owner)
+    self.metadata = metadata
+  }
+
+  /// The state in a file at `path` with this metadata and these tensors, by name.
+  public static func state(
+    in path: String, metadata: [String: String], tensors: [String: TensorView], for owner: Owner
+  ) throws -> DecodingState {
+    func misfit(_ reason: String) -> RuntimeError { .stateDoesNotFit(file: path, reason: reason) }
+    guard let text = metadata["position"] else { throw misfit("it holds no position") }
+    guard let position = Int(text), (0...DecodingState.mostTokens).contains(position) else {
+      throw misfit("its position is \(text), expected 0 to \(DecodingState.mostTokens)")
+    }
+    let identity = owner.identity
+    guard metadata["version"] == identity["version"] else {
+      throw misfit("it was saved by another version of the program")
+    }
+    for (key, name) in [("model", "another model"), ("weights", "other weights")]
+    where metadata[key] != identity[key] {
+      throw misfit("it was saved by \(name)")
+    }
+    let counts = DecodingState.savedCounts(of: owner.description, position: position)
+    guard tensors.count == counts.count else {
+      throw misfit("it holds \(counted(tensors.count, "tensor")), expected \(counts.count)")
+    }
+    let layers: [[Float]] = try counts.enumerated().map { layer, count in
+      guard let view = tensors["state.\(layer)"] else { throw misfit("layer \(layer) is missing") }
+      guard view.type == .float32, view.shape == [count] else {
+        throw misfit(
+          "layer \(layer) is \(view.type.rawValue) \(view.shape), expected float32 [\(count)] "
+            + "after \(counted(position, "token"))")
+      }
+      if let found = NotFinite(in: view) {
+        throw misfit("layer \(layer) holds \(found.value) at \(found.column)")
+      }
+      return (0..<count).map { view.bytes.loadUnaligned(fromByteOffset: 4 * $0, as: Float.self) }
+    }
+    guard hash(of: layers, metadata, by: owner) == metadata["state"],
+      let state = DecodingState(for: owner.description, saved: layers, position: position)
+    else { throw misfit("it is not as it was saved") }
+    return state
+  }
+
+  /// The hash of a state with what it belongs to.
+  private static func hash(
+    of layers: [[Float]], _ metadata: [String: String], by owner: Owner
+  ) -> String {
+    let text = ["position", "model", "weights"].map { metadata[$0] ?? "" }.joined(separator: " ")
+    return owner.hash { update in
+      Array(text.utf8).withUnsafeBytes(update)
+      for layer in layers { layer.withUnsafeBytes(update) }
+    }
+  }
+}
