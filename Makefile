@@ -6,7 +6,7 @@ DEMO = .build/demo
 C_FILES = $(wildcard Sources/C*/*.[ch] Sources/C*/*/*.[ch])
 PACKAGES = libopenblas0 libssl-dev libhdf5-dev libzstd-dev libdeflate-dev libutf8proc-dev pkg-config
 
-.PHONY: setup build build-mpi test demo lint bench heal-study spiking-study check-all check-mpi clean
+.PHONY: setup build build-mpi test demo examples lint bench heal-study spiking-study check-all check-mpi clean
 
 # Installs what is missing; asks for root only when something is.
 setup:
@@ -35,6 +35,10 @@ test: setup
 
 demo: build
 	@PROGRAM=$(PROGRAM) OUT=$(DEMO) demo/run
+
+# The library as somebody else would use it: built, run, and resolved by a version.
+examples: setup
+	SWIFT=$(SWIFT) Examples/run
 
 # Swift and C. Every C file must compile without a warning, with each compiler that is there.
 lint: PACKAGES += clang-format

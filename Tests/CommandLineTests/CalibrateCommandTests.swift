@@ -89,7 +89,7 @@ struct CalibrateCommandTests {
   }
 
   @Test(arguments: [
-    (["--k", "0"], ["--k", "0"]), (["--k", "many"], ["--k", "many"]),
+    (["--k", "0"], ["--k", "0"]),
     (["--k", "3", "--target-sparsity", "0.7"], ["--target-sparsity", "k is auto"]),
     (["--k", "auto", "--target-sparsity", "1.5"], ["--target-sparsity", "1.5"]),
     (["--k", "auto", "--max-ppl-increase=-1"], ["--max-ppl-increase", "-1"]),

@@ -46,7 +46,7 @@ struct SourceArchitectureTests {
     _ kind: String, _ changes: [String: JSONValue] = [:], to name: String = "source"
   ) throws -> String {
     let fixture = Repository.fixture("sources/\(kind)")
-    var object = try ModelFiles.JSONFile.object("\(fixture)/config.json")
+    var object = try JSONFile.object("\(fixture)/config.json")
     for (key, value) in changes { object[key] = value }
     try directory.write("\(name)/config.json", JSONValue.object(object).compact)
     try directory.write(
@@ -158,7 +158,7 @@ struct SourceArchitectureTests {
   func `the language model of a model of several parts is read alone`(_ prefix: String) throws {
     let source = try write("phi3")
     let plain = try openModel(source), tokens = someTokens(9, below: 64)
-    let text = try ModelFiles.JSONFile.object("\(source)/config.json")
+    let text = try JSONFile.object("\(source)/config.json")
     try directory.write(
       "source/config.json",
       JSONValue.object(

@@ -45,9 +45,6 @@ private struct PreparedHealing: PreparedStep {
     let path = subject.file.path
     var subject = subject
     if case .file(let file) = subject {
-      guard file.fingerprint != teacher.fingerprint else {
-        throw InputError.ownTeacher(path: path)
-      }
       try file.requireSound()
       if let window = settings.window {
         guard let changed = file.withWindow(window) else {
@@ -67,6 +64,9 @@ private struct PreparedHealing: PreparedStep {
     let (stage, needed) = try rehearsal().memoryNeeded()
     if let limit = context.limits.memory, needed > limit.bytes {
       throw HealingError.memory(stage: stage, needed: ByteSize(needed), limit: limit)
+    }
+    if case .file(let file) = subject, file.fingerprint == teacher.fingerprint {
+      throw InputError.ownTeacher(path: path)
     }
     // A model that was converted from other weights heals towards the wrong ones.
     if case .file(let file) = subject, let manifest = try Manifest(ifIn: file.path),

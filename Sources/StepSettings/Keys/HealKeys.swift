@@ -61,7 +61,9 @@ public struct HealKeys: SettingKeys {
     "What matrix products round their operands to, where the processor gains from it.")
   /// Most minutes to spend; gradient steps are shortened to fit.
   public let timeLimit = Setting<Double?>(
-    "time-limit", none: "none", "Most minutes to spend.", expected: "more than 0 minutes",
+    "time-limit", none: "none",
+    "Most minutes to spend: gradient steps are shortened to fit; what cannot fit is refused.",
+    expected: "more than 0 minutes",
     valueName: "minutes", isRecorded: false
   ) { $0 > 0 }
 
