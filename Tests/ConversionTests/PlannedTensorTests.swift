@@ -113,7 +113,7 @@ struct PlannedTensorTests {
     let tensors = try tensors(.llama, type: .bfloat16) { $0.dtype = type }
     #expect(Set(tensors.values.map(\.type)) == [expected])
     let norm = try #require(tensors["model.norm.weight"])
-    #expect(norm.transform.record == TransformRecord(copying: .bfloat16, as: type))
+    #expect(norm.transform.record == TransformRecord(copying: .bfloat16, as: expected))
   }
 
   @Test func `quantised tensors become bfloat16, the others stay`() throws {
