@@ -1,7 +1,7 @@
 import Architectures
 import Checkpoints
 import ModelFiles
-import StepSettings
+import Recipes
 import StrictJSON
 import TensorTypes
 import TestSupport
@@ -124,18 +124,14 @@ struct SourceArchitectureTests {
       llama.contains { $0.contains("qkv_proj.weight") && $0.contains("not part of this model") })
   }
 
-  @Test(
-    arguments: [
-      (
-        "rope_scaling",
-        JSONValue.object(
-          JSONObject([
-            ("type", "longrope"), ("short_factor", [1.0]), ("long_factor", [1.0]),
-          ]))
-      ),
-      ("rope_scaling", ["rope_type": "linear", "factor": 2.0]),
-      ("partial_rotary_factor", 0.4), ("hidden_act", "gelu"),
-    ] as [(String, JSONValue)])
+  /// Keys of config.json with values that change what Phi-3 computes.
+  static let refused: [(String, JSONValue)] = [
+    ("rope_scaling", ["type": "longrope", "short_factor": [1.0], "long_factor": [1.0]]),
+    ("rope_scaling", ["rope_type": "linear", "factor": 2.0]),
+    ("partial_rotary_factor", 0.4), ("hidden_act", "gelu"),
+  ]
+
+  @Test(arguments: refused)
   func `Phi-3 refuses by name`(_ key: String, _ value: JSONValue) throws {
     let path = try write("phi3", ["rope_parameters": .null, key: value])
     let error = #expect(throws: ConfigurationError.self) { _ = try ModelFile.open(path) }
