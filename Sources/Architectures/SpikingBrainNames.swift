@@ -2,7 +2,7 @@ import StrictJSON
 import TensorTypes
 
 /// What the public 7B layout and our own share: tensor names and configuration keys.
-enum SpikingBrainNames {
+package enum SpikingBrainNames {
   static let rows: [NameTable.Row] =
     [
       .init("model.embeddings.weight", .embedding),
@@ -48,6 +48,9 @@ enum SpikingBrainNames {
     return Mixer.Window(size: size, rule: rule)
   }
 
+  /// The positions that the public model's configuration names, and every conversion's at least.
+  package static let leastPositions = 131_072
+
   /// The configuration keys of the public layout, which ours extends.
   static func commonConfiguration(of model: ModelDescription) -> JSONObject {
     var config = JSONObject([
@@ -61,7 +64,7 @@ enum SpikingBrainNames {
       ("conv_size", 4),
       ("intermediate_size", .int(model.feedForwardSize)),
       ("hidden_act", "swish"),
-      ("max_position_embeddings", .int(max(131_072, model.maximumPositions))),
+      ("max_position_embeddings", .int(max(leastPositions, model.maximumPositions))),
       ("elementwise_affine", true),
       ("norm_eps", .double(model.normEpsilon)),
       ("rope_theta", .double(model.rotary.theta)),

@@ -1,5 +1,5 @@
 public import Architectures
-package import Kernels
+import Kernels
 public import TensorTypes
 
 /// A model ready to run: one forward pass for source models and converted ones alike.

@@ -190,7 +190,14 @@ public struct Verifier {
       return .failed("provenance", neurons.detail)
     }
     // Asked to compare and unable to: that is no success.
-    guard let plan = try plan(from: source) else {
+    let again: CheckpointPlan?
+    do {
+      again = try plan(from: source)
+    } catch let error as ConversionError {
+      // What could not even be planned was not made from it.
+      return .failed("provenance", "it was not made from this --source: \(error.what)")
+    }
+    guard let plan = again else {
       return .failed(
         "provenance",
         manifest == nil

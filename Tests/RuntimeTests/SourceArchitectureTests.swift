@@ -1,7 +1,7 @@
 import Architectures
 import Checkpoints
 import ModelFiles
-import Recipes
+import StepSettings
 import StrictJSON
 import TensorTypes
 import TestSupport

@@ -100,6 +100,11 @@ public enum ConversionPlan {
       if let old = before.mixer.window { return window.keys < old.keys }
       return window.keys < source.maximumPositions
     }
+    if source.maximumPositions < SpikingBrainNames.leastPositions {
+      notes.append(
+        "config.json says \(SpikingBrainNames.leastPositions) positions, as the public model's does; "
+          + "the source was made for \(source.maximumPositions).")
+    }
     if narrowed {
       notes.append(
         "The window is shorter than the source's attention: texts longer than the window are "

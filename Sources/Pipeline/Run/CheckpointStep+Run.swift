@@ -1,6 +1,6 @@
 import Checkpoints
 import Communication
-public import Conversion
+import Conversion
 import Foundation
 public import ModelFiles
 import StepSettings

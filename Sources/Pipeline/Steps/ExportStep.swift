@@ -1,3 +1,4 @@
+import Architectures
 public import Conversion
 import Exports
 import ModelFiles
@@ -20,8 +21,22 @@ public struct ExportStep: CheckpointStep {
   ) throws -> any PreparedStep {
     _ = try ExportProfiles.named(settings.profile)
     guard case .file(let file) = subject else { throw InputError.notWritten }
+    var plan = try ExportProfiles.plan(file, settings: settings)
+    if let note = try Self.unhealed(file) { plan.notes.append(note) }
     return PreparedPlan(
-      plan: try ExportProfiles.plan(file, settings: settings),
+      plan: plan,
       fingerprint: StepFingerprint(models: [("checkpoint", file)], settings: settings.fields))
+  }
+
+  /// What to say of a conversion with linear layers that was never healed; nil of others.
+  private static func unhealed(_ file: ModelFile) throws -> String? {
+    let isLinear = file.description.layers.contains {
+      if case .gatedLinear = $0.mixer { true } else { false }
+    }
+    let steps = Set(try History(of: file).steps.map(\.name))
+    guard isLinear, steps.contains(ConvertStep.name), !steps.contains(HealStep.name) else {
+      return nil
+    }
+    return "The checkpoint is a conversion that was not healed: it has no language yet."
   }
 }

@@ -178,6 +178,7 @@ package struct Inspection {
     if model.biases.output { extras.append("o bias") }
     if model.biases.feedForward { extras.append("MLP biases") }
     if model.hasQueryKeyNorm { extras.append("q/k norms") }
+    extras += model.differences(from: model.plainDecoder)
     if let scales = model.int8Weights { extras.append("INT8 weights, \(scales.text)") }
     if file.form == .w8aspike { extras.append("weights rounded to INT8 scales when they are used") }
     if case .compressed(let scheme) = file.form, scheme.roundsActivations {

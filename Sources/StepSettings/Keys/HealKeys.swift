@@ -1,4 +1,4 @@
-public import Architectures
+import Architectures
 
 /// What `heal` may be told.
 public typealias HealSettings = Settings<HealKeys>
