@@ -16,7 +16,7 @@ public enum StreamError: ReportableError, Equatable {
       "was changed or removed since an interrupted run wrote it, so that the run cannot go on"
     case .diverged(let layer): "layer \(layer) gave numbers that are not finite"
     case .tooFewTokens(let tokens, let needed):
-      "the texts have \(counted(tokens, "token")), at least \(needed) are needed"
+      "there are \(counted(tokens, "token")) to use, at least \(needed) are needed"
     }
   }
 
@@ -32,7 +32,7 @@ public enum StreamError: ReportableError, Equatable {
     case .file(_, _, ENOSPC), .file(_, _, EDQUOT):
       "free some space, then run the same command with --resume"
     case .changed: "use --force to start again from nothing"
-    case .tooFewTokens: "give more --text, or a smaller --context"
+    case .tooFewTokens: "give more --text or --tokens, or a smaller --context"
     default: nil
     }
   }

@@ -41,6 +41,13 @@ struct ArchiveCommandTests {
     try Program.run("pack", directory("none"), directory("a.sbz")).refused(naming: "none")
     try Program.run("pack", directory("in"), directory("a.sbz")).succeeded()
     try Program.run("pack", directory("in"), directory("a.sbz")).refused(naming: "--force")
+    let shown = try Program.run("inspect", directory("a.sbz")).succeeded()
+    #expect(shown.text.contains("archive of this program") && shown.text.contains("file"))
+    for (name, bytes) in [("text", Array("a text of some length".utf8)), ("empty", [UInt8]())] {
+      let path = try directory.write(name + ".sbz", bytes)
+      try Program.run("inspect", path).refused(naming: name)
+      try Files.remove(path)
+    }
     try Program.run("unpack", directory("a.sbz"), directory("in"))
       .refused(naming: "already exists", "choose another name")
     try Program.run("unpack", directory("a.sbz"), directory("x"), "--tensor", "w")

@@ -170,18 +170,9 @@ extension Report {
 }
 
 extension Recipe {
-  /// `path` as seen from the recipe's directory.
+  /// `path` as seen from the recipe's directory. A `..` stays: where it leads is for the system to say,
+  /// which knows of links.
   func path(_ path: String) -> String {
-    guard !path.hasPrefix("/"), !directory.isEmpty else { return path }
-    var parts: [Substring] = []
-    for part in (directory + "/" + path).split(separator: "/", omittingEmptySubsequences: false) {
-      // `recipes/../demo` is `demo`; a leading `..` stays.
-      if part == "..", let last = parts.last, last != "..", last != "" {
-        parts.removeLast()
-      } else if part != "." {
-        parts.append(part)
-      }
-    }
-    return parts.joined(separator: "/")
+    path.hasPrefix("/") || directory.isEmpty ? path : directory + "/" + path
   }
 }

@@ -48,7 +48,7 @@ struct BranchDistances {
         + "\(scientific($0.distance.relative)) of the largest, "
         + "\(scientific($0.distance.rootMeanSquare)) in root mean square"
     }.joined(separator: "\n")
-      + "\nThis is the model as it starts; `verify --source` checks the mapping, with every layer as\n"
+      + "\nThis is the model as it starts; `verify --source` checks the mapping, with every layer as "
       + "window attention, and finds it exact."
   }
 }

@@ -68,6 +68,7 @@ private struct PreparedHealing: PreparedStep {
     if case .file(let file) = subject, file.fingerprint == teacher.fingerprint {
       throw InputError.ownTeacher(path: path)
     }
+    try requireTime()
     // A model that was converted from other weights heals towards the wrong ones.
     if case .file(let file) = subject, let manifest = try Manifest(ifIn: file.path),
       manifest.steps.count == 1, manifest.source != .object(teacher.summary)
@@ -99,7 +100,7 @@ private struct PreparedHealing: PreparedStep {
   }
 
   func prediction() throws -> Report? {
-    let estimate = try estimate(rehearsal())
+    let estimate = try rehearsal().estimate()
     return Report(
       json: ["predicted_seconds": .double(estimate.seconds), "steps": .int(estimate.steps)],
       text: estimate.text)
@@ -111,7 +112,7 @@ private struct PreparedHealing: PreparedStep {
     guard case .file(let file) = subject else { throw HealingError.nothingToHeal(path: "") }
     let healer = try healer(in: workspace())
     let started = Date()
-    let estimate = try estimate(healer)
+    let estimate = try healer.estimate()
     context.note(estimate.text)
     let (tensors, reports, distilled) = try heal(healer, estimate, context)
     let warnings = reports.worse.map { [$0] } ?? []
@@ -172,13 +173,13 @@ private struct PreparedHealing: PreparedStep {
     return (tensors, reports, distilled)
   }
 
-  /// What the healing takes; throws when that is more than it may.
-  private func estimate(_ healer: Healer) throws -> Healer.Estimate {
-    let estimate = try healer.estimate()
-    if let limit = settings.timeLimit, estimate.seconds > 60 * limit {
+  /// Throws when the healing takes longer than it may, by its prediction.
+  private func requireTime() throws {
+    guard let limit = settings.timeLimit else { return }
+    let estimate = try rehearsal().estimate()
+    if estimate.seconds > 60 * limit {
       throw InputError.timeLimit(minutes: limit, needed: duration(estimate.seconds))
     }
-    return estimate
   }
 
   private func healer(in directory: String) throws -> Healer {

@@ -173,7 +173,9 @@ extension String {
   /// on with is indented by two spaces.
   func wrapped(columns: Int) -> String {
     split(separator: "\n", omittingEmptySubsequences: false).map { line in
-      guard line.count >= columns else { return String(line) }
+      // The columns of a table would lose their places.
+      let isTable = line.split(separator: "  ").count > 2
+      guard line.count >= columns, !isTable else { return String(line) }
       var lines: [String] = [], current = ""
       for word in line.split(separator: " ", omittingEmptySubsequences: false) {
         if current.count + 1 + word.count >= columns, !current.allSatisfy({ $0 == " " }) {
