@@ -19,6 +19,13 @@ public struct JSONObject: Sendable, Hashable {
     self.init(members.map { ($0.key, .string($0.value)) })
   }
 
+  /// This object with the members of `other`, which count where both have a key.
+  public func merging(_ other: JSONObject) -> JSONObject {
+    var object = self
+    for (key, value) in other.members { object[key] = value }
+    return object
+  }
+
   /// The value of `key`. Setting a new key appends it; setting nil removes it.
   public subscript(key: String) -> JSONValue? {
     get { positions[ExactKey(text: key)].map { entries[$0].value } }

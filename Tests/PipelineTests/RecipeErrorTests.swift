@@ -156,7 +156,7 @@ struct RecipeErrorTests {
           - heal: {text: &books [a.txt, "**.txt"]}
           - calibrate: {text: *books}
         """, file: "r.yaml")
-    let step = try #require(recipe.steps[1].step as? CalibrateStep)
+    let step = try #require(recipe.steps[1] as? CalibrateStep)
     #expect(step.settings.text == ["a.txt", "**.txt"])
   }
 }

@@ -12,7 +12,7 @@ struct RecipeReadingTests {
   private func settings<Kind: Step>(
     _ recipe: Recipe, _ index: Int, _ kind: Kind.Type
   ) -> Settings<Kind.Keys>? {
-    (recipe.steps[index].step as? Kind)?.settings
+    (recipe.steps[index] as? Kind)?.settings
   }
 
   @Test func `every key of every step is read`() throws {
@@ -90,7 +90,7 @@ struct RecipeReadingTests {
   func `the shipped recipes are read`(_ name: String) throws {
     let recipe = try Recipe(path: Repository.root + "/recipes/" + name)
     #expect(settings(recipe, 0, ConvertStep.self)?.attentionLayers == .odd)
-    #expect(recipe.steps.contains { ($0.step as? VerifyStep)?.settings == VerifySettings() })
+    #expect(recipe.steps.contains { ($0 as? VerifyStep)?.settings == VerifySettings() })
   }
 
   @Test func `levels are ordered from shallow to deep`() {

@@ -50,16 +50,6 @@ public struct CheckpointExecutor {
     }
   }
 
-  /// Whether `output` is there already, made from the same source by the same recipe and version,
-  /// and `inputs` have not changed since.
-  public func isComplete(at output: String, inputs: [String]) throws -> Bool {
-    try OutputDirectory.isComplete(output, inputs: inputs) { manifest in
-      let own = self.manifest(files: manifest.files)
-      return manifest.tool == own.tool && manifest.source == own.source
-        && manifest.recipe == own.recipe && manifest.tensors == own.tensors
-    }
-  }
-
   /// Writes the checkpoint to a directory that was begun before and commits it.
   public func write(to directory: OutputDirectory, progress: (Int) -> Void = { _ in }) throws {
     try ranks.together {

@@ -19,8 +19,7 @@ public enum SpikingPlan {
   ) throws -> CheckpointPlan {
     var recipe = JSONObject([
       ("step", .string(step)), ("settings", .object(JSONObject(strings: settings.fields))),
-    ])
-    for (key, value) in record.members { recipe[key] = value }
+    ]).merging(record)
     recipe["spiking"] = spiking?.configuration
     var plan = try LayoutPlan.make(
       from: source, spiking: spiking, dtype: settings.dtype, recipe: recipe,

@@ -39,9 +39,7 @@ public struct Build {
       throw RecipeError.missingPath("output", place: SettingPlace(file: file))
     }
     var recipe = recipe
-    for index in recipe.steps.indices {
-      recipe.steps[index].step = recipe.steps[index].step.resolvingTexts(recipe.path)
-    }
+    recipe.steps = recipe.steps.map { $0.resolvingTexts(recipe.path) }
     self.recipe = recipe
     self.source = source
     self.output = output
@@ -49,22 +47,25 @@ public struct Build {
     compared = source
     stages = Stages(
       source: source, output: output,
-      count: recipe.steps.count { $0.step is any CheckpointStep }, ranks: context.ranks)
+      count: recipe.steps.count { $0 is any CheckpointStep }, ranks: context.ranks)
   }
 
   /// Runs the steps until one finds that something is wrong; returns what all of them found.
   public mutating func run() throws -> Report {
     try context.limits.apply()
-    try check()
+    for text in recipe.steps.flatMap(\.texts) { _ = try InputFile.readText(text) }
+    if !context.isDryRun { try context.ranks.together { try stages.requireOwn(context.mode) } }
     // The stages of a run that ended are gone: its output stands for all of them.
     let isFinished =
       try context.mode.resume && !context.isDryRun
-      && stages.isFinished(by: recipe.steps.map(\.step))
+      && stages.isFinished(by: recipe.steps)
+    // A dry run goes through the plans itself.
+    if !context.isDryRun && !isFinished { try requirePlans() }
     if !context.isDryRun { context.send(.resumable) }
-    for entry in recipe.steps where passed {
-      if let step = entry.step as? any CheckpointStep {
+    for step in recipe.steps where passed {
+      if let step = step as? any CheckpointStep {
         try run(step, isFinished: isFinished)
-      } else if let step = entry.step as? any CheckStep {
+      } else if let step = step as? any CheckStep {
         if try isFinished && !stages.isComplete(stages.latest) { continue }
         try run(step)
       }
@@ -76,20 +77,13 @@ public struct Build {
     return whole
   }
 
-  /// Finds what can be found before the first step, and not when the steps before have run for
-  /// hours: files, places, settings, and whether every step takes what the one before makes.
-  private func check() throws {
-    for entry in recipe.steps {
-      for text in entry.step.texts { _ = try InputFile.readText(text) }
-    }
-    // A dry run goes through the steps itself.
-    if context.isDryRun { return }
-    try context.ranks.together { try stages.requireOwn(context.mode) }
+  /// Finds before the first step, and not when the steps before have run for hours, whether every step
+  /// takes what the one before makes, up to the first export: that needs the bytes.
+  private func requirePlans() throws {
     var silent = context
     silent.listener = { _ in }
     var subject = Subject.file(try ModelFile.open(source))
-    for entry in recipe.steps {
-      guard let step = entry.step as? any CheckpointStep else { continue }
+    for case let step as any CheckpointStep in recipe.steps {
       if let export = step as? ExportStep {
         _ = try ExportProfiles.named(export.settings.profile)
         guard case .file = subject else { return }
@@ -155,7 +149,7 @@ public struct Build {
   private mutating func report(_ step: String, _ path: String, _ report: Report) {
     let place: [(String, JSONValue)] = [("step", .string(step)), ("checkpoint", .string(path))]
     results.append(
-      .object(JSONObject(place).merging(report.json.members.map { ($0.key, $0.value) })))
+      .object(JSONObject(place).merging(report.json)))
     context.send(.result(report))
     passed = passed && report.passed
   }

@@ -10,18 +10,10 @@ public struct Recipe: Sendable {
   /// The output directory, relative to the working directory.
   public var output: String?
   /// What to do, in order.
-  public var steps: [Entry]
+  public var steps: [any Step]
   /// The directory of the recipe, which relative paths inside it start from; empty for the
   /// working directory.
   public var directory: String
-
-  /// One step of a pipeline.
-  public struct Entry: Sendable {
-    /// What is done.
-    public var step: any Step
-    /// Where it stands.
-    public var place: SettingPlace
-  }
 
   /// Reads and checks the recipe at `path`.
   public init(
@@ -78,16 +70,16 @@ public struct Recipe: Sendable {
       throw .missingKey("steps", place: SettingPlace(file: file, line: 1))
     }
     steps = try list.map { (node) throws(RecipeError) in
-      try Recipe.entry(node, file: file, kinds)
+      try Recipe.step(node, file: file, kinds)
     }
     directory = file.split(separator: "/", omittingEmptySubsequences: false).dropLast()
       .joined(separator: "/")
   }
 
   /// A step is a mapping of its name to its settings, or just its name.
-  private static func entry(
+  private static func step(
     _ node: Node, file: String, _ kinds: [any Step.Type]
-  ) throws(RecipeError) -> Entry {
+  ) throws(RecipeError) -> any Step {
     let place = SettingPlace(file: file, line: node.mark?.line)
     let name: String
     var settings = Node.mapping(.init([], .implicit, .any, node.mark))
@@ -103,7 +95,7 @@ public struct Recipe: Sendable {
       throw .unknownKey(name, known: kinds.map { $0.name }, place: place)
     }
     let reader = try RecipeReader(settings, describing: "the settings of \(name)", file: file)
-    return Entry(step: try step(type, reader), place: place)
+    return try step(type, reader)
   }
 
   private static func step<Kind: Step>(

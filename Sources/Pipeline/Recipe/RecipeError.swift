@@ -13,7 +13,6 @@ public enum RecipeError: ReportableError, Equatable {
   case notAMapping(String, place: SettingPlace)
   case notAValue(String, got: String, expected: String, place: SettingPlace)
   case setting(SettingError)
-  case order(String, place: SettingPlace)
 
   public var what: String {
     switch self {
@@ -28,7 +27,6 @@ public enum RecipeError: ReportableError, Equatable {
     case .notAValue(let key, let got, let expected, _):
       "\"\(key)\" is \(got), expected \(expected)"
     case .setting(let error): error.what
-    case .order(let what, _): what
     }
   }
 
@@ -38,7 +36,7 @@ public enum RecipeError: ReportableError, Equatable {
     case .notYAML(let file, _): file
     case .setting(let error): error.location
     case .unknownKey(_, _, let place), .missingKey(_, let place), .missingPath(_, let place),
-      .notAMapping(_, let place), .notAValue(_, _, _, let place), .order(_, let place):
+      .notAMapping(_, let place), .notAValue(_, _, _, let place):
       place.text
     }
   }

@@ -24,5 +24,5 @@ extension ModelFile {
   package var inputs: [String] { [path] + reader.files }
 
   /// What tells this model from others, on any machine: its structure and a sample of its files.
-  var fingerprint: String { Digest.of("\(description) \(JSONValue.object(summary).compact)") }
+  var fingerprint: String { Digest.of("\(description.key) \(JSONValue.object(summary).compact)") }
 }

@@ -8,8 +8,6 @@ public struct Report: Sendable {
   public var json: JSONObject
   /// The same in words, some lines.
   public var text: String
-  /// Whether nothing was done, as an earlier run had done all.
-  public var wasComplete = false
   /// Whether what was checked is right.
   public var passed = true
 
@@ -23,16 +21,12 @@ public struct Report: Sendable {
   static func alreadyComplete(_ out: String, _ json: JSONObject = JSONObject()) -> Report {
     var json = json
     json["output"] = .string(out)
-    var report = Report(json: json, text: "\(out) is already complete")
-    report.wasComplete = true
-    return report
+    return Report(json: json, text: "\(out) is already complete")
   }
 
   /// The facts of several reports in one, their words one below the other.
   init(_ parts: [Report], separator: String = "\n") {
-    json = parts.reduce(into: JSONObject()) { json, part in
-      for (key, value) in part.json.members { json[key] = value }
-    }
+    json = parts.reduce(JSONObject()) { $0.merging($1.json) }
     text = parts.map(\.text).filter { !$0.isEmpty }.joined(separator: separator)
   }
 }
@@ -44,14 +38,5 @@ extension JSONValue {
   /// A measured number with some decimal places.
   package static func rounded(_ value: Double, _ places: Int) -> JSONValue {
     .number(fixed(value, places))
-  }
-}
-
-extension JSONObject {
-  /// This object with more members.
-  func merging(_ members: [(String, JSONValue)]) -> JSONObject {
-    var object = self
-    for (key, value) in members { object[key] = value }
-    return object
   }
 }

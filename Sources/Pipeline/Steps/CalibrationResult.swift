@@ -19,7 +19,7 @@ extension SpikeCalibration.Result {
       object["sparsity_" + definition.rawValue.replacing("-", with: "_")] = .rounded(
         total.sparsity(definition), 5)
     }
-    for (key, value) in cost.json.members { object[key] = value }
+    object = object.merging(cost.json)
     object["idle_experts"] = .array(idleExperts.map { .string($0) })
     return object
   }

@@ -43,7 +43,7 @@ struct Carving: PreparedStep {
     let carver = try carver(in: workspace())
     let (routers, reports) = try context.layerByLayer(
       "carving", line: \.line, finished: carver.finishedReports,
-      run: { try carver.run(progress: $0, report: $1) })
+      run: { show, report in try carver.run(progress: { show($0, "") }, report: report) })
     let record: JSONValue = [
       "tokens": .int(tokens.count), "layers": .array(reports.compactMap(\.json)),
     ]

@@ -33,7 +33,7 @@ public struct ConvertStep: CheckpointStep {
     guard case .auto(let count) = settings.attentionLayers else {
       return PreparedConversion(
         source: source, settings: settings,
-        plan: try ConversionPlan.make(from: source, settings: settings), limits: context.limits)
+        plan: try ConversionPlan.make(from: source, settings: settings))
     }
     // Whatever else is wrong is found before the measurement, and before anything is written.
     return PreparedChoice(
@@ -47,7 +47,6 @@ private struct PreparedConversion: PreparedStep {
   let source: ModelFile
   let settings: ConvertSettings
   let plan: CheckpointPlan
-  let limits: Limits
 
   var fingerprint: StepFingerprint {
     StepFingerprint(models: [("source", source)], settings: settings.fields)
@@ -63,7 +62,7 @@ private struct PreparedConversion: PreparedStep {
     // What was measured goes into the manifest, which the first process writes.
     let distances = try context.ranks.together {
       context.ranks.isFirst
-        ? try BranchDistances(of: source, settings: settings, limits: limits) : nil
+        ? try BranchDistances(of: source, settings: settings, limits: context.limits) : nil
     }
     guard let distances else { return (plan, []) }
     plan.measurements = distances.json

@@ -48,7 +48,7 @@ struct ExpertFitting: PreparedStep {
     let fitter = try fitter(copies.plan, in: workspace())
     let (tensors, reports) = try context.layerByLayer(
       "fitting experts", line: \.line, finished: fitter.finishedReports,
-      run: { try fitter.run(progress: $0, report: $1) })
+      run: { show, report in try fitter.run(progress: { show($0, "") }, report: report) })
     var record = ExpertFitRecord(
       tokens: tokens.count, layers: reports, before: nil, after: nil, kept: nil)
     var views = tensors.views

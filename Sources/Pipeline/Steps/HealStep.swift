@@ -119,13 +119,13 @@ private struct PreparedHealing: PreparedStep {
     let record = try JSONObject(
       recording: HealRecord(tokens: tokens.count, layers: reports, distillation: distilled))
     let plan = try plan(
-      file, replacing: tensors.views, notes: warnings.map { "warning: \($0)" },
+      file, replacing: tensors.views, notes: warnings,
       recipe: JSONObject([
         ("step", "heal"),
         ("settings", .object(JSONObject(strings: settings.fields))),
         // So that `verify` can still tell where the other tensors are from.
         ("of", try Manifest(ifIn: file.path)?.recipe ?? .null),
-      ]).merging(record.members.map { ($0.key, $0.value) }))
+      ]).merging(record))
     let healed =
       settings.method == .none
       ? (tensors.views.isEmpty ? "nothing" : "end to end")
@@ -175,7 +175,8 @@ private struct PreparedHealing: PreparedStep {
 
   /// Throws when the healing takes longer than it may, by its prediction.
   private func requireTime() throws {
-    guard let limit = settings.timeLimit else { return }
+    // A resumed run goes on with what was decided at its start.
+    guard let limit = settings.timeLimit, !context.mode.resume else { return }
     let estimate = try rehearsal().estimate()
     if estimate.seconds > 60 * limit {
       throw InputError.timeLimit(minutes: limit, needed: duration(estimate.seconds))

@@ -51,21 +51,23 @@ struct LayerChoice {
   func selection(_ scores: [LayerRanking.Score]) -> Selection {
     let ranked = LayerRanking.ranked(scores)
     let chosen = ranked.map(\.layer).filter { !full.contains($0) }.prefix(count)
-    let record = request.merging([
-      ("layers", .string("\(LayerSelection.list(chosen.sorted()))")),
-      (
-        "ranking",
-        .array(
-          ranked.map { score in
-            let mixer =
-              full.contains(score.layer) ? "full" : chosen.contains(score.layer) ? "window" : "gla"
-            return [
-              "layer": .int(score.layer), "kl": .double(score.divergence),
-              "error": .double(score.error), "becomes": .string(mixer),
-            ]
-          })
-      ),
-    ])
+    let record = request.merging(
+      JSONObject([
+        ("layers", .string("\(LayerSelection.list(chosen.sorted()))")),
+        (
+          "ranking",
+          .array(
+            ranked.map { score in
+              let mixer =
+                full.contains(score.layer)
+                ? "full" : chosen.contains(score.layer) ? "window" : "gla"
+              return [
+                "layer": .int(score.layer), "kl": .double(score.divergence),
+                "error": .double(score.error), "becomes": .string(mixer),
+              ]
+            })
+        ),
+      ]))
     return Selection(layers: chosen.sorted(), record: record)
   }
 

@@ -32,15 +32,3 @@ public struct SynthesizeStep: Sendable {
     return try context.run(prepared, to: out).report
   }
 }
-
-/// A step whose plan needs nothing computed.
-struct PreparedPlan: PreparedStep {
-  let plan: CheckpointPlan
-  let fingerprint: StepFingerprint
-
-  func planned() -> CheckpointPlan { plan }
-
-  func made(
-    in workspace: () throws -> String, _ context: Context
-  ) -> (plan: CheckpointPlan, findings: [Report]) { (plan, []) }
-}

@@ -27,7 +27,7 @@ public struct UpcycleStep: CheckpointStep {
     let dense = try subject.dense()
     let plan = try UpcyclePlan.make(from: dense, settings: settings)
     let copies = PreparedCopies(
-      subject: subject, dense: dense, settings: settings, plan: plan, limits: context.limits)
+      subject: subject, dense: dense, settings: settings, plan: plan)
     // Nothing is fitted to weights that are not there yet.
     guard settings.readsText, case .file(let file) = subject else { return copies }
     guard settings.carve == nil else {
@@ -45,7 +45,6 @@ struct PreparedCopies: PreparedStep {
   let dense: DenseModel
   let settings: UpcycleSettings
   let plan: CheckpointPlan
-  let limits: Limits
 
   var fingerprint: StepFingerprint {
     StepFingerprint(models: [("checkpoint", subject.file)], settings: settings.fields)
@@ -66,7 +65,7 @@ struct PreparedCopies: PreparedStep {
     var plan = plan
     // What was measured goes into the manifest, which the first process writes.
     let measured = try context.ranks.together {
-      context.ranks.isFirst ? try measure(plan) : nil
+      context.ranks.isFirst ? try measure(plan, context.limits.measuring) : nil
     }
     guard let measured else { return (plan, []) }
     plan.measurements = measured.json
@@ -107,13 +106,15 @@ struct PreparedCopies: PreparedStep {
   }
 
   /// Runs the planned model against the dense one, and against itself with even routers.
-  private func measure(_ plan: CheckpointPlan) throws -> Measured {
+  private func measure(
+    _ plan: CheckpointPlan, _ residency: Model.Residency
+  ) throws -> Measured {
     func model(_ plan: CheckpointPlan) throws -> Model {
-      try Model(plan.description, weights: PlannedWeights(plan), residency: limits.measuring)
+      try Model(plan.description, weights: PlannedWeights(plan), residency: residency)
     }
     let file = subject.file
     let tokens = ProbeText.tokens(for: file)
-    let original = try Model(file.description, weights: file, residency: limits.measuring)
+    let original = try Model(file.description, weights: file, residency: residency)
     let upcycled = try model(plan)
     let distance = try LogitDistance(of: upcycled, from: original, on: tokens)
     var byRouter = 0.0

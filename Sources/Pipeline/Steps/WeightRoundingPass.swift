@@ -27,18 +27,14 @@ struct WeightRoundingPass {
     if let limit = context.limits.memory, quantizer.momentBytes > limit.bytes {
       throw QuantizationError.memory(needed: ByteSize(quantizer.momentBytes), limit: limit)
     }
-    var reports: [WeightQuantizer.LayerReport] = []
-    let progress = context.progress("rounding weights")
-    defer { progress.finish() }
     let depth = plan.description.layers.count
-    let tensors = try context.firstThenAll {
-      reports = try quantizer.finishedReports()
-      return try quantizer.run { layer, share in
-        progress.update(
-          share: (Double(layer) + share) / Double(depth), detail: "layer \(layer) of \(depth)")
-      } report: {
-        reports.append($0)
-      }
+    let (tensors, reports) = try context.layerByLayer(
+      "rounding weights", finished: quantizer.finishedReports
+    ) { show, report in
+      try quantizer.run(
+        progress: { layer, share in
+          show((Double(layer) + share) / Double(depth), "layer \(layer) of \(depth)")
+        }, report: report)
     }
     let summary = QuantizationSummary(settings: settings, layers: reports)
     var quantised = try plan.quantised(tensors.views, granularity: settings.granularity)

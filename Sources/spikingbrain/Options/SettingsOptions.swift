@@ -1,5 +1,6 @@
 import ArgumentParser
 import StepSettings
+import TensorTypes
 
 /// The options that follow from the declarations of a step's settings.
 ///
@@ -86,7 +87,7 @@ struct SettingsOptions<Keys: SettingKeys>: ParsableArguments, CustomReflectable 
 extension AnySetting {
   /// What every value of a type may be needs no words.
   private var isExpectationPlain: Bool {
-    ["a whole number", "a number", "a text", "a file", "a size like 5GB"].contains(expected)
+    [Int.expected, Double.expected, String.expected, ByteSize.expected, "a file"].contains(expected)
   }
 
   /// Its sentence, with what may be given and the default.
