@@ -55,7 +55,7 @@ lint: setup
 
 # Speed of the kernels and of the embedded model; each figure needs its own check to pass.
 bench: build
-	cd Tests/Benchmarks && $(SWIFT) run -c release
+	cd Tests/Benchmarks && $(SWIFT) run -c release -Xswiftc -enable-testing
 	$(PROGRAM) bench demo/tiny-qwen2 --prefill 256,512 --decode 64 --at 0,256
 
 # What each part of healing is worth, beside the controls: a table. The variables SOURCE, TEXT,

@@ -31,57 +31,70 @@ let modules: [Module] = [
     usesModels: true),
   Module(name: "Reporting", imports: ["TensorTypes"]),
   Module(name: "Tokenization", imports: ["TensorTypes", "StrictJSON", "CUtf8proc"]),
-  Module(name: "Architectures", imports: ["TensorTypes", "StrictJSON"], usesModels: true),
   Module(name: "Kernels", imports: ["TensorTypes", "CKernels", "COpenBLAS"]),
+  Module(name: "Mixers", imports: ["TensorTypes", "Kernels"]),
+  Module(
+    name: "Architectures", imports: ["TensorTypes", "StrictJSON", "Kernels", "Mixers"],
+    usesModels: true),
   Module(
     name: "Archives", imports: ["TensorTypes", "StrictJSON", "Checkpoints", "Kernels", "CZstd"],
     usesModels: true),
   Module(
     name: "ModelFiles",
-    imports: ["TensorTypes", "StrictJSON", "Checkpoints", "Architectures", "Tokenization"],
+    imports: [
+      "TensorTypes", "StrictJSON", "Checkpoints", "Architectures", "Mixers", "Tokenization",
+    ],
     usesModels: true),
   Module(name: "StepSettings", imports: ["TensorTypes", "Architectures"], usesModels: true),
   Module(
     name: "Conversion",
     imports: [
-      "TensorTypes", "StrictJSON", "Communication", "Checkpoints", "Architectures", "ModelFiles",
+      "TensorTypes", "StrictJSON", "Communication", "Checkpoints", "Architectures", "Mixers",
+      "ModelFiles",
       "StepSettings", "Kernels",
     ], usesModels: true),
-  Module(name: "Runtime", imports: ["TensorTypes", "Architectures", "Kernels"], usesModels: true),
+  Module(
+    name: "Runtime", imports: ["TensorTypes", "Mixers", "Architectures", "Kernels"],
+    usesModels: true),
   Module(
     name: "Streams",
     imports: [
-      "TensorTypes", "Communication", "Checkpoints", "Architectures", "Kernels", "Runtime",
+      "TensorTypes", "Communication", "Checkpoints", "Architectures", "Mixers", "Kernels",
+      "Runtime",
     ],
     usesModels: true),
   Module(
     name: "Healing",
     imports: [
-      "TensorTypes", "Communication", "Checkpoints", "Architectures", "StepSettings", "Kernels",
+      "TensorTypes", "Communication", "Checkpoints", "Architectures", "Mixers", "StepSettings",
+      "Kernels",
       "Runtime", "Streams",
     ],
     usesModels: true),
   Module(
     name: "Spiking",
     imports: [
-      "TensorTypes", "HDF5", "Communication", "Architectures", "StepSettings", "Kernels", "Runtime",
+      "TensorTypes", "HDF5", "Communication", "Architectures", "Mixers", "StepSettings", "Kernels",
+      "Runtime",
     ], usesModels: true),
   Module(
     name: "Quantization",
     imports: [
-      "TensorTypes", "Checkpoints", "Architectures", "StepSettings", "Kernels", "Runtime",
+      "TensorTypes", "Checkpoints", "Architectures", "Mixers", "StepSettings", "Kernels", "Runtime",
       "Streams",
     ], usesModels: true),
   Module(
     name: "Exports",
     imports: [
-      "TensorTypes", "StrictJSON", "Checkpoints", "Architectures", "ModelFiles", "StepSettings",
+      "TensorTypes", "StrictJSON", "Checkpoints", "Architectures", "Mixers", "ModelFiles",
+      "StepSettings",
       "Conversion", "Kernels",
     ], usesModels: true),
   Module(
     name: "Verification",
     imports: [
-      "TensorTypes", "StrictJSON", "Communication", "Checkpoints", "Architectures", "ModelFiles",
+      "TensorTypes", "StrictJSON", "Communication", "Checkpoints", "Architectures", "Mixers",
+      "ModelFiles",
       "Tokenization", "StepSettings", "Conversion", "Exports", "Runtime", "Kernels",
     ], usesModels: true),
   Module(
@@ -97,7 +110,8 @@ let modules: [Module] = [
   Module(
     name: "ModelReport",
     imports: [
-      "TensorTypes", "StrictJSON", "Checkpoints", "Architectures", "Tokenization", "ModelFiles",
+      "TensorTypes", "StrictJSON", "Checkpoints", "Architectures", "Mixers", "Tokenization",
+      "ModelFiles",
       "StepSettings", "Reporting", "Runtime", "Healing", "Spiking", "Verification", "Pipeline",
     ], tested: false),
 ]
@@ -158,7 +172,8 @@ let package = Package(
       .testTarget(
         name: "CommandLineTests",
         dependencies: [
-          "TensorTypes", "StrictJSON", "HDF5", "Checkpoints", "Architectures", "StepSettings",
+          "TensorTypes", "StrictJSON", "HDF5", "Checkpoints", "Architectures", "Mixers",
+          "StepSettings",
           "spikingbrain", "TestSupport",
           .product(name: "ArgumentParser", package: "swift-argument-parser"),
         ],

@@ -1,3 +1,4 @@
+import Mixers
 public import StrictJSON
 public import TensorTypes
 

@@ -1,3 +1,4 @@
+public import Mixers
 import StrictJSON
 
 /// The per-layer keys of our own layout.
@@ -27,18 +28,12 @@ extension Configuration {
 
   /// The mixer that an entry of `mixer` names.
   func mixer(_ kind: String) throws(ConfigurationError) -> Mixer {
-    switch kind {
-    case "full": .full
-    case "window": .window(try SpikingBrainNames.window(self))
-    case "gla":
-      .gatedLinear(.lowRank(try optionalSize("gate_low_rank_dim") ?? GLASwa.gateRank))
-    case "parallel": .parallel(try SpikingBrainNames.window(self))
-    case "parallel-full": .parallel(nil)
-    default:
+    guard let mixer = try Mixer(kind: kind, from: self) else {
       throw .unsupported(
-        key: "mixer", value: kind, reason: "known: full, window, gla, parallel, parallel-full",
+        key: "mixer", value: kind, reason: "known: \(Mixer.kinds.joined(separator: ", "))",
         file: file)
     }
+    return mixer
   }
 
   /// The feed-forward parts that `ffn` lists; `size` is the width of dense ones.
@@ -88,5 +83,15 @@ extension Configuration {
         key: "routing_weights", value: name, reason: "known: softmax, one", file: file)
     }
     return weighting
+  }
+}
+
+extension Configuration: MixerParameters {
+  public func window() throws(ConfigurationError) -> Mixer.Window {
+    try SpikingBrainNames.window(self)
+  }
+
+  public func size(_ key: String, default usual: Int) throws(ConfigurationError) -> Int {
+    try optionalSize(key) ?? usual
   }
 }

@@ -1,3 +1,4 @@
+import Mixers
 import StrictJSON
 
 /// What an architecture takes absent keys to mean, where that is not the same for all.

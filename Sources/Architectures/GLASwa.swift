@@ -1,3 +1,4 @@
+import Mixers
 public import StrictJSON
 public import TensorTypes
 
@@ -19,9 +20,6 @@ public enum GLASwa: ConvertedLayout {
     "AutoModelForCausalLM": "modeling_gla_swa.GLAswaForCausalLM",
   ]
 
-  /// Rank of the decay gate's two matrices.
-  public static let gateRank = 16
-
   public static func describe(
     _ config: Configuration
   ) throws(ConfigurationError) -> ModelDescription {
@@ -42,7 +40,8 @@ public enum GLASwa: ConvertedLayout {
     let chosen = Set(attention)
     model.layers = (0..<depth).map { layer in
       LayerDescription(
-        mixer: chosen.contains(layer) ? .window(window) : .gatedLinear(.lowRank(gateRank)))
+        mixer: chosen.contains(layer)
+          ? .window(window) : .gatedLinear(.lowRank(GatedLinear.usualRank)))
     }
     return model
   }

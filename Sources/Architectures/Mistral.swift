@@ -1,3 +1,4 @@
+import Mixers
 public import TensorTypes
 
 /// Mistral: no biases, an optional sliding window in every layer.

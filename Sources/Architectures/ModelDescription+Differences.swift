@@ -1,3 +1,5 @@
+import Mixers
+
 /// What the properties of a description are called where one model has them and another form of it
 /// does not.
 ///
@@ -93,13 +95,9 @@ extension ModelDescription {
   private static func mixers(_ model: ModelDescription, _ other: ModelDescription) -> [String] {
     guard model.layers.count == other.layers.count else { return ["\(model.layers.count) layers"] }
     let lost = zip(model.layers, other.layers).filter { $0.mixer != $1.mixer }.map(\.0.mixer)
-    return [
-      (lost.contains(.full), "full-attention layers"),
-      (lost.contains(where: \.isParallel), "parallel branches"),
-      (lost.contains(.gatedLinear(.merged)), "merged decay gates"),
-      (lost.contains { $0.kind == "window" }, "windows of these sizes"),
-      (lost.contains { $0.isLowRank }, "decay gates of these ranks"),
-    ].filter(\.0).map(\.1)
+    return lost.reduce(into: []) { words, mixer in
+      if !words.contains(mixer.form.description) { words.append(mixer.form.description) }
+    }
   }
 
   /// Feed-forward parts that `other` has not in the same layers.
@@ -108,12 +106,5 @@ extension ModelDescription {
     guard !lost.isEmpty else { return [] }
     return other.layers.contains { $0.feedForward.experts != nil }
       ? ["layers with different experts"] : ["experts"]
-  }
-}
-
-extension Mixer {
-  fileprivate var isLowRank: Bool {
-    if case .gatedLinear(.lowRank) = self { return true }
-    return false
   }
 }

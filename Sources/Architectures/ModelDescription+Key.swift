@@ -1,3 +1,4 @@
+import Mixers
 import TensorTypes
 
 extension ModelDescription {
@@ -70,19 +71,6 @@ extension RotaryParameters {
       return "\(theta) llama3 \(factor) \(low) \(high) \(positions)" + part
     case .divisors(let divisors):
       return "\(theta) divisors " + divisors.map { "\($0)" }.joined(separator: " ") + part
-    }
-  }
-}
-
-extension Mixer {
-  fileprivate var key: String {
-    switch self {
-    case .full: "full"
-    case .window(let window): "window of \(window.keys)"
-    case .gatedLinear(.merged): "gated linear, merged gate"
-    case .gatedLinear(.lowRank(let rank)): "gated linear, gate of rank \(rank)"
-    case .parallel(nil): "parallel, full"
-    case .parallel(let window?): "parallel, window of \(window.keys)"
     }
   }
 }

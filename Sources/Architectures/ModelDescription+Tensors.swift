@@ -1,3 +1,5 @@
+import Kernels
+public import Mixers
 public import TensorTypes
 
 extension ModelDescription {
@@ -38,20 +40,8 @@ extension ModelDescription {
     linear(.output, hiddenSize, queryWidth, bias: biases.output)
     norm(.queryNorm, queryKeyNorm == .whole ? queryWidth : headDim, if: hasQueryKeyNorm)
     norm(.keyNorm, queryKeyNorm == .whole ? keyValueWidth : headDim, if: hasQueryKeyNorm)
-    if case .gatedLinear(let gate) = layers[layer].mixer {
-      switch gate {
-      case .lowRank(let rank):
-        linear(.gateLow, rank, hiddenSize, bias: false)
-        linear(.gateHigh, keyValueWidth, rank, bias: true)
-      case .merged:
-        linear(.gateMerged, keyValueWidth, hiddenSize, bias: true)
-      }
-      norm(.outputNorm, headDim)
-    }
-    if case .parallel = layers[layer].mixer {
-      all.append(Requirement(.linearNorm, layer: layer, shape: [heads, headDim]))
-      all.append(Requirement(.softmaxNorm, layer: layer, shape: [heads, headDim]))
-      all.append(Requirement(.branchScale, layer: layer, shape: [2]))
+    for tensor in mixerTensors(ofLayer: layer) {
+      all.append(Requirement(tensor.role, tensor.parameter, layer: layer, shape: tensor.shape))
     }
     norm(.mixerPostNorm, hiddenSize, if: normPlacement.isAfter)
     norm(.ffnNorm, hiddenSize, if: normPlacement.isBefore)
@@ -99,7 +89,7 @@ extension ModelDescription {
   /// Takes the decay gates of linear layers as merged where `exists` finds a merged one: the form
   /// is not in the configuration, the tensors tell.
   public mutating func adoptMergedGates(exists: (TensorAddress) -> Bool) {
-    for layer in layers.indices where !layers[layer].mixer.isSoftmax {
+    for layer in layers.indices where layers[layer].mixer.form is GatedLinear {
       if exists(TensorAddress(.gateMerged, layer: layer)) {
         layers[layer].mixer = .gatedLinear(.merged)
       }

@@ -1,3 +1,4 @@
+import Mixers
 public import StrictJSON
 
 extension ModelDescription {
@@ -8,7 +9,7 @@ extension ModelDescription {
     for layer in layers.indices {
       guard var window = layers[layer].mixer.window else { continue }
       window.size = size
-      layers[layer].mixer = layers[layer].mixer.isParallel ? .parallel(window) : .window(window)
+      layers[layer].mixer = layers[layer].mixer.with(window)
       found = true
     }
     if found { configuration["sliding_window"] = .int(size) }

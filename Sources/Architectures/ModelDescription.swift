@@ -1,3 +1,5 @@
+import Kernels
+public import Mixers
 public import TensorTypes
 
 /// What a model is, layer by layer: everything the runtime and the converter need to know, and
@@ -193,94 +195,6 @@ public enum FeedForward: Sendable, Equatable {
     if case .experts(let experts) = self { return experts }
     return nil
   }
-}
-
-/// How a layer mixes tokens.
-public enum Mixer: Sendable, Equatable {
-  /// Causal softmax attention over everything before.
-  case full
-  /// Causal softmax attention over the last keys.
-  case window(Window)
-  /// Gated linear attention (SpikingBrain report, section 2.1).
-  case gatedLinear(GateForm)
-  /// Linear and softmax attention side by side on the same q, k and v (report, section 2.2), the
-  /// latter over a window, or over everything when it is nil.
-  case parallel(Window?)
-
-  /// The span of a sliding window.
-  public struct Window: Sendable, Equatable {
-    /// The configured window W.
-    public var size: Int
-    /// Whether the current token counts among the W.
-    public var rule: WindowRule
-
-    /// A window of `size` tokens under `rule`.
-    public init(size: Int, rule: WindowRule = .report) {
-      self.size = size
-      self.rule = rule
-    }
-
-    /// Keys a token sees, itself included.
-    public var keys: Int { rule == .report ? size : size + 1 }
-  }
-
-  /// Two readings of "window W": the report's equation 2 counts the current token, the public
-  /// flash-attention path passes `window_size=(W, 0)` and sees one key more.
-  public enum WindowRule: String, Sendable, CaseIterable {
-    case report, flash
-  }
-
-  /// Whether linear and softmax attention run side by side.
-  public var isParallel: Bool {
-    if case .parallel = self { return true }
-    return false
-  }
-
-  /// How the decay gate is stored.
-  public enum GateForm: Sendable, Equatable {
-    /// Two matrices [rank, H] and [kv·d, rank] with a bias.
-    case lowRank(Int)
-    /// One matrix [kv·d, H] with a bias.
-    case merged
-  }
-
-  /// `full`, `window`, `gla`, `parallel` or `parallel-full`, as configurations and tables print it.
-  public var kind: String {
-    switch self {
-    case .full: "full"
-    case .window: "window"
-    case .gatedLinear: "gla"
-    case .parallel(nil): "parallel-full"
-    case .parallel: "parallel"
-    }
-  }
-
-  /// The window of the softmax attention; nil when there is none.
-  public var window: Window? {
-    switch self {
-    case .full, .gatedLinear: nil
-    case .window(let window): window
-    case .parallel(let window): window
-    }
-  }
-
-  /// The kind with its size, for people: `window 4096`.
-  public var text: String {
-    guard let window else { return kind }
-    return "\(kind) \(window.size)" + (window.rule == .flash ? " (flash rule)" : "")
-  }
-
-  /// Keys a token sees, itself included; nil when nothing bounds them.
-  public var windowKeys: Int? { window?.keys }
-
-  /// Whether softmax attention takes part, full or windowed.
-  public var isSoftmax: Bool {
-    if case .gatedLinear = self { return false }
-    return true
-  }
-
-  /// Whether linear attention takes part, alone or beside softmax attention.
-  public var isLinear: Bool { isParallel || !isSoftmax }
 }
 
 /// Rotary position embeddings, half-split (`rotate_half`).

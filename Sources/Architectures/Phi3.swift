@@ -1,3 +1,4 @@
+import Mixers
 public import TensorTypes
 
 /// Phi-3, Phi-3.5 and Phi-4 as far as they have no LongRoPE, which is refused: q, k and v in one

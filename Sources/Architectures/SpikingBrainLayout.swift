@@ -1,3 +1,4 @@
+import Mixers
 public import StrictJSON
 public import TensorTypes
 
@@ -76,9 +77,7 @@ public enum SpikingBrainLayout: ConvertedLayout {
     config["qkv_bias"] = .bool(model.biases.queryKeyValue)
     config["o_proj_bias"] = .bool(model.biases.output)
     config["mlp_bias"] = .bool(model.biases.feedForward)
-    for case .gatedLinear(.lowRank(let rank)) in model.layers.map(\.mixer) {
-      config["gate_low_rank_dim"] = .int(rank)
-    }
+    for (key, size) in model.layers.flatMap(\.mixer.form.sizes) { config[key] = .int(size) }
     config["rope_scaling"] = model.rotary.scaling.configuration
     if let experts = model.layers.lazy.compactMap(\.feedForward.experts).first {
       config["num_experts"] = .int(experts.routed)

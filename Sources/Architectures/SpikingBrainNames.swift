@@ -1,3 +1,4 @@
+import Mixers
 import StrictJSON
 import TensorTypes
 
@@ -12,15 +13,10 @@ package enum SpikingBrainNames {
     + HuggingFaceNames.projections("model.layers.{layer}.attn.", HuggingFaceNames.attention) + [
       .init("model.layers.{layer}.attn.q_norm.weight", .queryNorm),
       .init("model.layers.{layer}.attn.k_norm.weight", .keyNorm),
-      .init("model.layers.{layer}.attn.gk_proj.0.weight", .gateLow),
-      .init("model.layers.{layer}.attn.gk_proj.1.weight", .gateHigh),
-      .init("model.layers.{layer}.attn.gk_proj.1.bias", .gateHigh, .bias),
-      .init("model.layers.{layer}.attn.gk_proj.weight", .gateMerged),
-      .init("model.layers.{layer}.attn.gk_proj.bias", .gateMerged, .bias),
-      .init("model.layers.{layer}.attn.g_norm.weight", .outputNorm),
-      .init("model.layers.{layer}.attn.la_norm.weight", .linearNorm),
-      .init("model.layers.{layer}.attn.sa_norm.weight", .softmaxNorm),
-      .init("model.layers.{layer}.attn.branch_scale", .branchScale),
+    ]
+    + Mixer.names.map {
+      .init("model.layers.{layer}.attn.\($0.name)", $0.role, $0.parameter)
+    } + [
       .init("model.layers.{layer}.attn_post_norm.weight", .mixerPostNorm),
       .init("model.layers.{layer}.mlp_norm.weight", .ffnNorm),
       .init("model.layers.{layer}.mlp.gate.weight", .router),

@@ -1,3 +1,4 @@
+import Mixers
 public import TensorTypes
 
 /// One place of a model whose activations can be spiked.
@@ -47,12 +48,15 @@ extension SpikingSettings {
 extension ModelDescription {
   /// What can be spiked in layer `layer`, experts included.
   public func spikingSites(ofLayer layer: Int) -> [SpikingSite] {
-    let mixer = layers[layer].mixer
     var sites = [SpikingSettings.Projection.query, .key, .value, .output].map {
       SpikingSite(layer: layer, $0)
     }
-    if mixer.isSoftmax { sites.append(SpikingSite(layer: layer, .rotatedQuery)) }
-    if case .gatedLinear = mixer { sites.append(SpikingSite(layer: layer, .decayGate)) }
+    if layers[layer].mixer.isSoftmax { sites.append(SpikingSite(layer: layer, .rotatedQuery)) }
+    for tensor in mixerTensors(ofLayer: layer) where tensor.parameter == .weight {
+      if let projection = SpikingSettings.Projection(tensor.role) {
+        sites.append(SpikingSite(layer: layer, projection))
+      }
+    }
     var owners: [TensorAddress.Expert?] = [nil]
     if let experts = layers[layer].feedForward.experts {
       owners = (0..<experts.routed).map { .routed($0) } + (experts.shared > 0 ? [.shared] : [])
@@ -67,4 +71,22 @@ extension ModelDescription {
 
   /// What can be spiked in the whole model.
   public var spikingSites: [SpikingSite] { layers.indices.flatMap(spikingSites) }
+}
+
+extension SpikingSettings.Projection {
+  /// The projection whose weight has `role`; nil for what is never spiked, the router and the
+  /// second matrix of a decay gate among them.
+  public init?(_ role: TensorAddress.Role) {
+    switch role {
+    case .query: self = .query
+    case .key: self = .key
+    case .value: self = .value
+    case .output: self = .output
+    case .gateLow, .gateMerged: self = .decayGate
+    case .ffnGate: self = .ffnGate
+    case .ffnUp: self = .ffnUp
+    case .ffnDown: self = .ffnDown
+    default: return nil
+    }
+  }
 }

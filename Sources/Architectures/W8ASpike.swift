@@ -1,3 +1,4 @@
+import Mixers
 import StrictJSON
 public import TensorTypes
 
@@ -25,7 +26,7 @@ public enum W8ASpike {
     var plain = model.unspiked
     plain.int8Weights = nil
     for layer in plain.layers.indices where plain.layers[layer].mixer == .gatedLinear(.merged) {
-      plain.layers[layer].mixer = .gatedLinear(.lowRank(GLASwa.gateRank))
+      plain.layers[layer].mixer = .gatedLinear(.lowRank(GatedLinear.usualRank))
     }
     return GLASwa.obstacles(to: plain)
   }
@@ -37,7 +38,7 @@ public enum W8ASpike {
     var variant = model
     variant.modelType = GLASwa.modelType
     variant.int8Weights = nil
-    for layer in variant.layers.indices where !variant.layers[layer].mixer.isSoftmax {
+    for layer in variant.layers.indices where variant.layers[layer].mixer.form is GatedLinear {
       variant.layers[layer].mixer = .gatedLinear(.merged)
     }
     variant.spiking = spiking(variant, k: k)

@@ -1,6 +1,7 @@
 import Architectures
 import Checkpoints
 import Conversion
+import Mixers
 import ModelFiles
 import StepSettings
 import StrictJSON
@@ -21,7 +22,7 @@ struct CompressedTensorsExport {
         path: file.path)
     }
     var configuration = form.configuration
-    let hasGates = form.description.layers.contains { !$0.mixer.isSoftmax }
+    let hasGates = form.description.layers.contains { $0.mixer.form is GatedLinear }
     configuration[CompressedTensors.key] = scheme.configuration(
       ignoring: ["lm_head"] + (hasGates ? ["re:.*gk_proj.*"] : []))
     var description = form.description

@@ -1,6 +1,7 @@
 import Architectures
 import Checkpoints
 import Conversion
+import Mixers
 import ModelFiles
 import StepSettings
 import StrictJSON

@@ -1,6 +1,7 @@
 import Architectures
 import Checkpoints
 import Conversion
+import Mixers
 public import ModelFiles
 public import StepSettings
 import StrictJSON

@@ -1,5 +1,6 @@
 package import Architectures
 package import Checkpoints
+import Mixers
 package import StrictJSON
 
 /// GGUF files under our own architecture tag: config.json and the tokenizer's files as they are, tensors

@@ -1,4 +1,5 @@
 import Architectures
+import Kernels
 import ModelFiles
 import Pipeline
 import Reporting
@@ -91,7 +92,8 @@ extension ReportSubject {
 
   /// The counts of some neurons, spread evenly, row by row.
   private static func counts(_ input: FloatMatrix, k: Double, neurons: Int) -> [[Int32]] {
-    guard let spikes = SpikeMatrix(input, k: Float(k)) else { return [] }
+    let spikes = SpikeMatrix(input, k: Float(k))
+    if spikes.outside > 0 { return [] }
     let some = min(neurons, input.columns)
     return (0..<input.rows).map { row in
       (0..<some).map { spikes.counts[row * input.columns + $0 * input.columns / some] }

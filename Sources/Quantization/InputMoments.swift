@@ -24,15 +24,9 @@ final class InputMoments {
   func add(_ input: FloatMatrix) {
     precondition(input.columns == size)
     rows += input.rows
-    withExtendedLifetime(input) {
-      if let gram {
-        gram.add(input.pointer, rows: input.rows)
-      } else {
-        for row in 0..<input.rows {
-          let x = input.row(row)
-          for i in 0..<size { squares[i] += Double(x[i]) * Double(x[i]) }
-        }
-      }
+    if let gram { return gram.add(input) }
+    for row in 0..<input.rows {
+      for (i, x) in input[row].enumerated() { squares[i] += Double(x).squared }
     }
   }
 
@@ -58,13 +52,11 @@ final class InputMoments {
 
   /// Sum over tokens of the squared outputs of weights [rows, size]; with the diagonal alone, as if
   /// channels were independent.
-  func power(of weights: UnsafePointer<Float>, rows: Int) -> Double {
-    if let gram { return gram.power(of: weights, rows: rows) }
-    var sum = 0.0
-    for row in 0..<rows {
-      for i in 0..<size { sum += squares[i] * Double(weights[row * size + i]).squared }
+  func power(of weights: FloatMatrix) -> Double {
+    if let gram { return gram.power(of: weights) }
+    return (0..<weights.rows).reduce(0.0) { sum, row in
+      zip(squares, weights[row]).reduce(sum) { $0 + $1.0 * Double($1.1).squared }
     }
-    return sum
   }
 }
 

@@ -90,15 +90,11 @@ struct LayerQuantization {
     let columns = weight.columns
     for first in stride(from: 0, to: weight.rows, by: Self.blockRows) {
       let rows = first..<min(first + Self.blockRows, weight.rows)
-      let original = FloatMatrix(rows: rows.count, columns: columns)
-      let difference = FloatMatrix(rows: rows.count, columns: columns)
-      withExtendedLifetime((original, difference)) {
-        RowDecoder.decode(weight, rows: rows, into: original.pointer)
-        rounded.decode(rows: rows, into: difference.pointer)
-        for i in 0..<original.count { difference.pointer[i] -= original.pointer[i] }
-        error += moments.power(of: difference.pointer, rows: rows.count)
-        power += moments.power(of: original.pointer, rows: rows.count)
-      }
+      let original = FloatMatrix(decoding: weight, rows: rows)
+      let difference = rounded.decoded(rows: rows)
+      difference.add(original, times: -1)
+      error += moments.power(of: difference)
+      power += moments.power(of: original)
     }
     return power > 0 ? (error / power).squareRoot() : 0
   }

@@ -1,5 +1,5 @@
 public import Architectures
-import Kernels
+package import Kernels
 package import TensorTypes
 
 /// Where token ids become numbers: rows of the embedding as f32 times the model's factor, and the sinks
@@ -21,10 +21,12 @@ package struct EmbeddingRows: Sendable {
     self.dropsPages = dropsPages
     origin = TensorOrigin(TensorAddress(.embedding), in: source)
     view = try origin.view
-    sinks = FloatMatrix(rows: model.sinkCount, columns: model.hiddenSize)
-    guard model.sinkCount > 0 else { return }
+    guard model.sinkCount > 0 else {
+      sinks = FloatMatrix(rows: 0, columns: model.hiddenSize)
+      return
+    }
     let tokens = TensorOrigin(TensorAddress(.sinkTokens), in: source)
-    RowDecoder.decode(try tokens.view, rows: 0..<sinks.rows, into: sinks.pointer)
+    sinks = FloatMatrix(decoding: try tokens.view)
     try check(sinks, of: tokens) { $0 }
     sinks.scale(by: model.multipliers.embedding)
   }
@@ -34,7 +36,7 @@ package struct EmbeddingRows: Sendable {
     try model.requireRows(for: ids)
     let matrix = FloatMatrix(rows: ids.count, columns: model.hiddenSize)
     for (row, id) in ids.enumerated() {
-      RowDecoder.decode(view, rows: id..<id + 1, into: matrix.row(row))
+      matrix.decode(view, rows: id..<id + 1, to: row)
     }
     if dropsPages { view.discard() }
     try check(matrix, of: origin) { ids[ids.index(ids.startIndex, offsetBy: $0)] }
@@ -48,7 +50,7 @@ package struct EmbeddingRows: Sendable {
     _ rows: FloatMatrix, of origin: TensorOrigin, row: (Int) -> Int
   ) throws {
     guard let index = rows.firstTooLarge else { return }
-    let value = withExtendedLifetime(rows) { rows.pointer[index] }
+    let value = rows.values[index]
     throw RuntimeError.weight(
       origin.name, value: value, index: "[\(row(index / rows.columns)), \(index % rows.columns)]")
   }

@@ -36,26 +36,3 @@ struct ExpertMixture {
     return output
   }
 }
-
-extension FloatMatrix {
-  /// Copies of some rows, in the order given.
-  package func gathered(_ rows: [Int]) -> FloatMatrix {
-    let gathered = FloatMatrix(rows: rows.count, columns: columns)
-    withExtendedLifetime((self, gathered)) {
-      for (place, row) in rows.enumerated() {
-        gathered.row(place).update(from: self.row(row), count: columns)
-      }
-    }
-    return gathered
-  }
-
-  /// Adds each row of `other`, times its factor, to the row of this matrix that `rows` names.
-  package func add(_ other: FloatMatrix, toRows rows: [Int], times factors: [Float]) {
-    withExtendedLifetime((self, other)) {
-      for (place, row) in rows.enumerated() {
-        Vector.addScaled(
-          other.row(place), by: factors[place], count: columns, to: self.row(row))
-      }
-    }
-  }
-}

@@ -1,32 +1,25 @@
 package import Architectures
-import Kernels
+package import Kernels
 package import TensorTypes
 
 extension FloatMatrix {
   /// activation(self) · up, in place.
   func gate(_ up: FloatMatrix, by activation: Activation) {
-    withExtendedLifetime((self, up)) {
-      switch activation {
-      case .silu: SwiGLU.apply(gate: pointer, up: up.pointer, count: count, into: pointer)
-      case .gelu: GatedActivation.gelu(gate: pointer, up: up.pointer, count: count, into: pointer)
-      case .geluTanh:
-        GatedActivation.geluTanh(gate: pointer, up: up.pointer, count: count, into: pointer)
-      }
+    switch activation {
+    case .silu: gateUp(up)
+    case .gelu: gateUpByGELU(up, tanh: false)
+    case .geluTanh: gateUpByGELU(up, tanh: true)
     }
   }
 
-  /// Multiplies every element by `factor`, in float32; 1 changes nothing.
-  func scale(by factor: Double) {
-    guard factor != 1 else { return }
-    let factor = Float(factor)
-    withExtendedLifetime(self) { for index in 0..<count { pointer[index] *= factor } }
-  }
+  /// The index of the first element that is not finite or so large that the squares of a row of as
+  /// many as 2^15 may have an infinite sum, of which a norm would make zeros; nil when there is none.
+  var firstTooLarge: Int? { firstNotFinite(below: 0x1p56) }
 
   /// Makes products with the head's weight [T, V] the logits of `model`: its factor, then its cap.
   package func finishLogits(of model: ModelDescription) {
     scale(by: model.multipliers.logits)
-    guard let cap = model.softCaps.logits else { return }
-    withExtendedLifetime(self) { SoftCap.applyInPlace(pointer, count: count, cap: cap) }
+    if let cap = model.softCaps.logits { softCap(cap) }
   }
 }
 
@@ -36,9 +29,4 @@ extension WeightSource {
     let weight = try vector(address)
     return model.addsOne(address.role) ? weight.map { 1 + $0 } : weight
   }
-}
-
-extension ModelDescription {
-  /// What queries are multiplied by so that the kernels' d^-1/2 becomes the model's factor of scores.
-  var queryFactor: Double { multipliers.scores.map { $0 * Double(headDim).squareRoot() } ?? 1 }
 }

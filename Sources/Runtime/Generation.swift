@@ -1,3 +1,5 @@
+import Kernels
+
 /// Reads a prompt and continues it, token by token.
 public struct Generation {
   private let model: Model

@@ -1,5 +1,6 @@
 package import Architectures
 package import Kernels
+package import Mixers
 
 /// One layer with its weights, ready to be applied to the residual stream.
 package struct LayerRunner {
@@ -22,7 +23,7 @@ package struct LayerRunner {
   ///   - position: the first token's position.
   ///   - angles: rotary angles of those positions; nil for a layer without.
   package func run(
-    _ hidden: FloatMatrix, state: inout DecodingState.MixerState, position: Int,
+    _ hidden: FloatMatrix, state: inout MixerState, position: Int,
     angles: RotaryTable?
   ) throws {
     try run(hidden, state: &state, passage: Passage(position: position), angles: angles)
@@ -30,7 +31,7 @@ package struct LayerRunner {
 
   /// The same for tokens of which more is known.
   package func run(
-    _ hidden: FloatMatrix, state: inout DecodingState.MixerState, passage: Passage,
+    _ hidden: FloatMatrix, state: inout MixerState, passage: Passage,
     angles: RotaryTable?
   ) throws {
     let input = normed(hidden)
@@ -44,8 +45,8 @@ package struct LayerRunner {
   /// [n, H] that enter it and are taken through it in place.
   package func start(
     ofLayer layer: Int, after sinks: FloatMatrix
-  ) throws -> DecodingState.MixerState {
-    var state = DecodingState(for: model).layers[layer]
+  ) throws -> MixerState {
+    var state = MixerState(model.layers[layer].mixer, in: model.mixing)
     guard sinks.rows > 0 else { return state }
     try run(
       sinks, state: &state, passage: Passage(position: 0, areSinks: true),
@@ -56,7 +57,7 @@ package struct LayerRunner {
   /// The output of the attention block, o_proj and what follows it included, before it is added
   /// [T, H]; nil when it is switched off.
   package func attention(
-    _ hidden: FloatMatrix, state: inout DecodingState.MixerState, position: Int,
+    _ hidden: FloatMatrix, state: inout MixerState, position: Int,
     angles: RotaryTable?
   ) throws -> FloatMatrix? {
     try mix(normed(hidden), state: &state, passage: Passage(position: position), angles: angles)
@@ -114,36 +115,13 @@ package struct LayerRunner {
 
   /// The heads' outputs [T, heads·d], or nil when the mixer is switched off.
   private func mix(
-    _ input: FloatMatrix, state: inout DecodingState.MixerState, passage: Passage,
-    angles: RotaryTable?
+    _ input: FloatMatrix, state: inout MixerState, passage: Passage, angles: RotaryTable?
   ) throws -> FloatMatrix? {
-    func softmax(_ cache: KeyValueCache) -> SoftmaxMixer {
-      SoftmaxMixer(
-        weights: weights, model: model, rotary: angles, windowKeys: cache.windowKeys,
-        areSinks: passage.areSinks)
-    }
-    let resets = StateResets(ablation, passage: passage)
-    switch state {
-    case .linear(var memory):
-      if ablation == .linear { return nil }
-      // Emptied first, or the buffer would be copied on its first write.
-      state = .linear([])
-      defer { state = .linear(memory) }
-      return try GatedLinearMixer(weights: weights, model: model)(
-        input, state: &memory, resets: resets)
-    case .attention(var cache):
-      state = .linear([])
-      defer { state = .attention(cache) }
-      let output = try softmax(cache)(input, cache: &cache)
-      return ablation == .attention ? nil : output
-    case .parallel(var cache, var memory):
-      guard let branches = weights.branches else {
-        preconditionFailure("a layer with parallel branches has norms for them")
-      }
-      state = .linear([])
-      defer { state = .parallel(cache, memory) }
-      return try ParallelMixer(softmax: softmax(cache), branches: branches)(
-        input, cache: &cache, state: &memory, resets: resets, ablation: ablation)
-    }
+    let heads = try weights.projections(of: input, epsilon: model.normEpsilon)
+    return try weights.mixer.mix(
+      heads, input: input, state: &state,
+      pass: MixerPass(
+        angles: angles, position: passage.position, areSinks: passage.areSinks,
+        ablation: ablation, emptyMemory: passage.emptyMemory))
   }
 }

@@ -1,5 +1,6 @@
 package import Architectures
-import Kernels
+package import Kernels
+package import Mixers
 package import TensorTypes
 
 /// The weights of one layer: matrices in place, vectors as f32.
@@ -14,27 +15,13 @@ package struct LayerWeights {
   package let key: LinearMap
   package let value: LinearMap
   package let output: LinearMap
-  /// What happens to rotated queries, each head by itself; nil for nothing.
-  package let rotatedQuery: SpikingInput?
   package let queryNorm: [Float]?
   package let keyNorm: [Float]?
-  package let gate: Gate?
-  package let outputNorm: [Float]?
-  /// The norms that merge parallel branches.
-  package let branches: Branches?
+  /// What lies between q, k, v and o.
+  package let mixer: any MixerLayer
+  /// The mixer's own matrices.
+  private let mixerMaps: [LinearMap]
   package let feedForward: FeedForwardWeights
-
-  /// The per-head norms of both branches [heads, d], multiplied by the branch's factor.
-  package struct Branches {
-    package let linear: [Float]
-    package let softmax: [Float]
-  }
-
-  /// The decay gate of a linear layer: one map, or two in a row.
-  package struct Gate {
-    package let low: LinearMap?
-    package let high: LinearMap
-  }
 
   /// The weights of layer `layer` of `model`.
   ///
@@ -53,11 +40,6 @@ package struct LayerWeights {
         SpikingInput(
           at: SpikingSite(layer: layer, $0, expert: expert), of: model, observer: observer)
       }
-    }
-    func vector(
-      _ role: TensorAddress.Role, _ parameter: TensorAddress.Parameter = .weight
-    ) throws -> [Float] {
-      try source.vector(TensorAddress(role, parameter, layer: layer))
     }
     func norm(_ role: TensorAddress.Role) throws -> [Float] {
       try source.norm(TensorAddress(role, layer: layer), of: model)
@@ -97,29 +79,18 @@ package struct LayerWeights {
     key = try linear(.key, bias: model.biases.queryKeyValue)
     value = try linear(.value, bias: model.biases.queryKeyValue)
     output = try linear(.output, bias: model.biases.output)
-    rotatedQuery = model.layers[layer].mixer.isSoftmax ? spiking(.rotatedQuery) : nil
     queryNorm = model.hasQueryKeyNorm ? try norm(.queryNorm) : nil
     keyNorm = model.hasQueryKeyNorm ? try norm(.keyNorm) : nil
-    switch model.layers[layer].mixer {
-    case .full, .window, .parallel:
-      gate = nil
-      outputNorm = nil
-    case .gatedLinear(.lowRank):
-      gate = Gate(
-        low: try linear(.gateLow, bias: false), high: try linear(.gateHigh, bias: true))
-      outputNorm = try vector(.outputNorm)
-    case .gatedLinear(.merged):
-      gate = Gate(low: nil, high: try linear(.gateMerged, bias: true))
-      outputNorm = try vector(.outputNorm)
+    let form = model.layers[layer].mixer.form
+    var rotatedQuery: (@Sendable (FloatMatrix) -> FloatMatrix?)?
+    if form.hasCache, let spiking = spiking(.rotatedQuery) {
+      rotatedQuery = { spiking($0, heads: model.heads) }
     }
-    if model.layers[layer].mixer.isParallel {
-      let scale = try vector(.branchScale)
-      branches = Branches(
-        linear: try vector(.linearNorm).map { $0 * scale[0] },
-        softmax: try vector(.softmaxNorm).map { $0 * scale[1] })
-    } else {
-      branches = nil
-    }
+    let tensors = OwnTensors(
+      layer: layer, source: source, map: { try linear($0, bias: $1, expert: nil) },
+      rotatedQuery: rotatedQuery)
+    mixer = try form.layer(in: model.mixing, from: tensors)
+    mixerMaps = tensors.maps
     guard let experts = model.layers[layer].feedForward.experts else {
       feedForward = .dense(try swiGLU())
       return
@@ -132,7 +103,16 @@ package struct LayerWeights {
   }
 
   private var maps: [LinearMap] {
-    [query, key, value, output, gate?.low, gate?.high].compactMap(\.self) + feedForward.maps
+    [query, key, value, output] + mixerMaps + feedForward.maps
+  }
+
+  /// q, k and v of the normed inputs [T, H], with their biases and norms.
+  package func projections(of input: FloatMatrix, epsilon: Double) throws -> Projections {
+    let heads = Projections(
+      query: try query(input), key: try key(input), value: try value(input))
+    if let queryNorm { heads.query.normalizeHeads(by: queryNorm, epsilon: epsilon) }
+    if let keyNorm { heads.key.normalizeHeads(by: keyNorm, epsilon: epsilon) }
+    return heads
   }
 
   /// Stored bytes of this layer's matrices.
@@ -146,28 +126,46 @@ package struct LayerWeights {
   package func discard() { for map in maps { map.weight.discard() } }
 }
 
+/// The tensors that a mixer asks for, and the maps among them.
+private final class OwnTensors: MixerTensors {
+  private let layer: Int
+  private let source: any WeightSource
+  private let linear: (TensorAddress.Role, Bool) throws -> LinearMap
+  let rotatedQuery: (@Sendable (FloatMatrix) -> FloatMatrix?)?
+  /// The maps that were asked for.
+  private(set) var maps: [LinearMap] = []
+
+  init(
+    layer: Int, source: any WeightSource,
+    map: @escaping (TensorAddress.Role, Bool) throws -> LinearMap,
+    rotatedQuery: (@Sendable (FloatMatrix) -> FloatMatrix?)?
+  ) {
+    self.layer = layer
+    self.source = source
+    linear = map
+    self.rotatedQuery = rotatedQuery
+  }
+
+  func map(_ role: TensorAddress.Role, bias: Bool) throws -> any Projection {
+    let map = try linear(role, bias)
+    maps.append(map)
+    return map
+  }
+
+  func vector(_ role: TensorAddress.Role) throws -> [Float] {
+    try source.vector(TensorAddress(role, layer: layer))
+  }
+}
+
 extension WeightSource {
   /// A small tensor as f32 values; throws when one is not finite.
   package func vector(_ address: TensorAddress) throws -> [Float] {
-    let view = try view(address), values = view.floats
-    if let index = Vector.firstNotFinite(values, count: values.count) {
+    let view = try view(address), matrix = FloatMatrix(decoding: view), values = matrix.values
+    if let index = matrix.firstNotFinite() {
       throw RuntimeError.weight(
         name(of: address), value: values[index],
         index: "[\(index / view.columns), \(index % view.columns)]")
     }
     return values
-  }
-}
-
-extension TensorView {
-  /// All elements as f32 values, row-major.
-  package var floats: [Float] {
-    let count = rows * columns
-    return [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
-      if let start = buffer.baseAddress {
-        RowDecoder.decode(self, rows: 0..<rows, into: start)
-      }
-      initialized = count
-    }
   }
 }

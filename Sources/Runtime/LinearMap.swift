@@ -1,9 +1,10 @@
 package import Architectures
 package import Kernels
+import Mixers
 package import TensorTypes
 
 /// A linear map y = x Wᵀ + b, its weight seen in place.
-package struct LinearMap {
+package struct LinearMap: Projection {
   package let weight: TensorView
   package let bias: [Float]?
   /// The weight with its scales when it is in INT8.
@@ -49,7 +50,7 @@ package struct LinearMap {
   /// Here, because what follows a projection may hide it: a ReLU makes 0 of -inf.
   package func callAsFunction(_ input: FloatMatrix) throws -> FloatMatrix {
     let output = unchecked(input)
-    if output.firstNotFinite != nil { throw fault(reading: input) }
+    if output.firstNotFinite() != nil { throw fault(reading: input) }
     return output
   }
 
@@ -68,11 +69,14 @@ package struct LinearMap {
     }
   }
 
+  /// W as f32 [out, in].
+  package var matrix: FloatMatrix { FloatMatrix(decoding: weight) }
+
   private var name: String { origin?.name ?? "a projection" }
 
   /// Why the map of `input` is not finite.
   private func fault(reading input: FloatMatrix) -> any Error {
-    if input.firstNotFinite != nil { return RuntimeError.overflow(place: "before \(name)") }
+    if input.firstNotFinite() != nil { return RuntimeError.overflow(place: "before \(name)") }
     do {
       try requireFinite()
     } catch {
@@ -90,18 +94,11 @@ package struct LinearMap {
 
   /// Applies the map to every row of `input` as it is.
   package func multiply(_ input: FloatMatrix, into output: FloatMatrix) {
-    withExtendedLifetime((input, output)) {
-      forEachBlock { rows, bias in
-        let target = output.pointer + rows.lowerBound, stride = weight.shape.rows
-        if let int8 {
-          Int8Linear.apply(
-            int8.slice(rows: rows), bias: bias, input: input.pointer, tokens: input.rows,
-            output: target, outputStride: stride)
-        } else {
-          Linear.apply(
-            weight: blocks.count == 1 ? weight : weight.slice(rows: rows), bias: bias,
-            input: input.pointer, tokens: input.rows, output: target, outputStride: stride)
-        }
+    forEachBlock { rows in
+      if let int8 {
+        Int8Linear.apply(int8, rows: rows, bias: bias, input: input, into: output)
+      } else {
+        Linear.apply(weight: weight, rows: rows, bias: bias, input: input, into: output)
       }
     }
   }
@@ -109,35 +106,25 @@ package struct LinearMap {
   /// Applies a map in INT8 to spike counts, by integer arithmetic.
   func multiply(_ spikes: SpikeMatrix, into output: FloatMatrix) {
     guard let int8 else { preconditionFailure("counts need a weight in INT8") }
-    withExtendedLifetime(output) {
-      forEachBlock { rows, bias in
-        Int8Linear.applyCounts(
-          int8.slice(rows: rows), bias: bias, counts: spikes.counts,
-          thresholds: spikes.thresholds, tokens: spikes.thresholds.count,
-          output: output.pointer + rows.lowerBound, outputStride: weight.shape.rows)
-      }
+    forEachBlock { rows in
+      Int8Linear.apply(int8, rows: rows, bias: bias, input: spikes, into: output)
     }
   }
 
-  /// Calls `body` with ranges of outputs and their biases; all at once unless pages are dropped.
-  private func forEachBlock(_ body: (Range<Int>, UnsafePointer<Float>?) -> Void) {
-    for rows in blocks {
-      if let bias {
-        bias.withUnsafeBufferPointer { bias in
-          body(rows, bias.baseAddress.map { $0 + rows.lowerBound })
-        }
-      } else {
-        body(rows, nil)
-      }
-      if dropsPages { (blocks.count == 1 ? weight : weight.slice(rows: rows)).discard() }
-    }
-  }
-
-  private var blocks: [Range<Int>] {
+  /// Calls `body` with ranges of outputs, nil for all; all at once unless pages are dropped.
+  private func forEachBlock(_ body: (Range<Int>?) -> Void) {
     let rows = weight.shape.rows
-    guard dropsPages, weight.rowOrder == .stored, rows > 0 else { return [0..<rows] }
+    guard dropsPages else { return body(nil) }
     let step = max(1, Self.block / max(weight.rowBytes, 1))
-    return stride(from: 0, to: rows, by: step).map { $0..<min($0 + step, rows) }
+    guard weight.rowOrder == .stored, step < rows else {
+      body(nil)
+      return weight.discard()
+    }
+    for first in stride(from: 0, to: rows, by: step) {
+      let block = first..<min(first + step, rows)
+      body(block)
+      weight.slice(rows: block).discard()
+    }
   }
 }
 

@@ -1,5 +1,5 @@
 import Architectures
-import Kernels
+package import Kernels
 
 extension Model {
   /// Rows of logits held at a time: with a vocabulary of 150,000 they take 38 MB.
@@ -15,12 +15,9 @@ extension Model {
     for first in stride(from: positions.lowerBound, to: positions.upperBound, by: Self.rowsAtOnce) {
       let part = first..<min(first + Self.rowsAtOnce, positions.upperBound)
       let logits = try logits(hidden, rows: part.lowerBound - 1..<part.upperBound - 1)
-      withExtendedLifetime(logits) {
-        for position in part {
-          let scores = logits.row(position - first)
-          found.append(
-            Double(scores[tokens[position]]) - Softmax.logSumExp(scores, count: logits.columns))
-        }
+      for position in part {
+        let row = position - first
+        found.append(Double(logits[row][tokens[position]]) - logits.logSumExp(ofRow: row))
       }
     }
     return found

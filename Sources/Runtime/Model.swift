@@ -1,5 +1,6 @@
 public import Architectures
-import Kernels
+public import Kernels
+public import Mixers
 public import TensorTypes
 
 /// A model ready to run: one forward pass for source models and converted ones alike.
@@ -98,7 +99,7 @@ public struct Model: Sendable {
         let weights = try weights(ofLayer: layer)
         let runner = LayerRunner(weights: weights, model: description, ablation: ablation)
         var passage = Passage(position: state.position)
-        passage.emptyState = emptied?[layer].memory
+        passage.emptyMemory = emptied?[layer].memory
         if let observeRouting { passage.observeRouting = { observeRouting(layer, $0) } }
         if stepwise {
           for row in 0..<count {
@@ -125,7 +126,7 @@ public struct Model: Sendable {
   }
 
   /// What `Ablation.state` makes of the layers' states; nil for zeros.
-  private func emptiedStates() throws -> [DecodingState.MixerState]? {
+  private func emptiedStates() throws -> [MixerState]? {
     guard case .state = ablation, description.sinkCount > 0 else { return nil }
     return try sinkStates()
   }
@@ -165,7 +166,7 @@ public struct Model: Sendable {
   }
 
   /// The layers' states after the sinks, which see nothing but each other.
-  func sinkStates() throws -> [DecodingState.MixerState] {
+  func sinkStates() throws -> [MixerState] {
     try sinks.states(under: ablation) {
       let hidden = embedding.sinks.copy
       return try description.layers.indices.map { layer in

@@ -6,8 +6,8 @@ package struct Passage {
   package var position: Int
   /// Whether they are the sinks before the text.
   package var areSinks = false
-  /// What `Ablation.state` puts in the place of a linear state: that after the sinks; nil for zeros.
-  var emptyState: [Float]?
+  /// What `Ablation.state` puts in the place of a linear memory: that after the sinks; nil for zeros.
+  var emptyMemory: [Float]?
   /// Told which experts the tokens are sent to.
   package var observeRouting: ((Routing) -> Void)?
 

@@ -1,5 +1,5 @@
 package import Architectures
-import Kernels
+package import Kernels
 
 /// Which experts each token passes through, and with what weight.
 ///
@@ -27,7 +27,7 @@ public struct Routing: Sendable {
     self.chosen = chosen
     let likely = scores.copy
     defer { withExtendedLifetime((scores, likely)) {} }
-    Softmax.applyInPlace(likely.pointer, rows: likely.rows, count: likely.columns)
+    likely.becomeSoftmax()
     experts.reserveCapacity(scores.rows * chosen)
     probabilities.reserveCapacity(scores.rows * chosen)
     for row in 0..<scores.rows {

@@ -1,5 +1,6 @@
 import Glibc
-package import Runtime
+package import Kernels
+import Runtime
 import TensorTypes
 
 /// A residual stream, or what goes with it, of consecutive tokens [tokens, columns] in a file, f32,
@@ -67,9 +68,10 @@ package final class HiddenStream {
     let stride = MemoryLayout<Float>.stride
     let bytes = matrix.count * stride
     var done = 0
+    guard let start = UnsafeMutableRawBufferPointer(matrix.elements).baseAddress else { return }
     while done < bytes {
       let count = move(
-        UnsafeMutableRawPointer(matrix.pointer) + done, bytes - done,
+        start + done, bytes - done,
         off_t((token - first) * columns * stride + done))
       if count < 0 && errno == EINTR { continue }
       guard count > 0 else {

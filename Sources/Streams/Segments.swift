@@ -1,5 +1,6 @@
 package import Communication
-package import Runtime
+package import Kernels
+import Runtime
 
 /// A text cut into segments, each read from an empty state, the last tenth held out; and which
 /// segments are those of this process: it alone reads and writes their streams.

@@ -1,5 +1,6 @@
 import Architectures
-import Kernels
+package import Kernels
+import Mixers
 package import Runtime
 
 /// One layer with its weights, applied to a text a segment at a time: each from an empty state, or
@@ -10,7 +11,7 @@ package struct StreamedLayer {
   /// The sinks before every segment as they leave the layer [n, H].
   package let sinks: FloatMatrix
   private let segments: Segments
-  private let start: DecodingState.MixerState
+  private let start: MixerState
   private let angles: RotaryTable?
 
   /// Layer `index` of `model`.

@@ -1,5 +1,6 @@
 import Architectures
 import Foundation
+import Kernels
 import Runtime
 
 /// One walk through the layers of a model, front to back, with the streams of a text on disk and one

@@ -1,5 +1,6 @@
 import Glibc
-package import Runtime
+package import Kernels
+import Runtime
 
 /// One layer as a pass meets it: the streams that enter and leave it, and room for what is made.
 package final class SweptLayer {

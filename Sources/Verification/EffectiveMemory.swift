@@ -1,4 +1,5 @@
 import Foundation
+import Mixers
 public import Runtime
 public import TensorTypes
 

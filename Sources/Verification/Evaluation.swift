@@ -78,14 +78,10 @@ public struct Evaluation: Sendable {
       let rows = first..<min(first + Self.rowsAtOnce, segment.count - 1)
       let logits = try model.logits(own, rows: rows)
       let reference = try other.flatMap { try teacher?.logits($0, rows: rows) }
-      defer { withExtendedLifetime((logits, reference)) {} }
       for row in rows {
-        let scores = logits.row(row - first)
-        let normalizer = Softmax.logSumExp(scores, count: logits.columns)
-        record(normalizer - Double(scores[segment[row + 1]]), position: row + 1)
-        if let reference {
-          compare(scores, normalizer, with: reference.row(row - first), count: logits.columns)
-        }
+        let place = row - first, normalizer = logits.logSumExp(ofRow: place)
+        record(normalizer - Double(logits[place][segment[row + 1]]), position: row + 1)
+        if let reference { compare(logits, normalizer, with: reference, row: place) }
       }
     }
   }
@@ -100,18 +96,17 @@ public struct Evaluation: Sendable {
   }
 
   private mutating func compare(
-    _ scores: UnsafePointer<Float>, _ normalizer: Double, with teacher: UnsafePointer<Float>,
-    count: Int
+    _ scores: FloatMatrix, _ normalizer: Double, with teacher: FloatMatrix, row: Int
   ) {
-    let teacherNormalizer = Softmax.logSumExp(teacher, count: count)
-    var sum = 0.0
-    for index in 0..<count {
-      let logP = Double(teacher[index]) - teacherNormalizer
-      sum += exp(logP) * (logP - Double(scores[index]) + normalizer)
+    let teacherNormalizer = teacher.logSumExp(ofRow: row)
+    withExtendedLifetime((scores, teacher)) {
+      var sum = 0.0
+      for (score, reference) in zip(scores[row], teacher[row]) {
+        let logP = Double(reference) - teacherNormalizer
+        sum += exp(logP) * (logP - Double(score) + normalizer)
+      }
+      divergence += sum
     }
-    divergence += sum
-    if Vector.argmax(scores, count: count) == Vector.argmax(teacher, count: count) {
-      agreements += 1
-    }
+    if scores.argmax(ofRow: row) == teacher.argmax(ofRow: row) { agreements += 1 }
   }
 }

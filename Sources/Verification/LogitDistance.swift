@@ -1,4 +1,5 @@
 import Architectures
+import Kernels
 public import Runtime
 
 /// How far a model's logits are from another's on the same tokens.

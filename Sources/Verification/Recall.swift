@@ -1,5 +1,6 @@
 import Architectures
 import Kernels
+import Mixers
 public import Runtime
 public import TensorTypes
 

@@ -4,6 +4,7 @@ public import Communication
 import Conversion
 import Exports
 import Foundation
+import Mixers
 public import ModelFiles
 public import Runtime
 public import StepSettings
@@ -267,10 +268,8 @@ public struct Verifier {
     if isHealed { return .skipped(name, "healed layers differ from the source on purpose") }
     // Where every window holds the whole probe, window attention is full attention.
     var length = Self.comparedLength
-    for case .window(let window) in (source.description.layers + file.description.layers)
-      .map(\.mixer)
-    {
-      length = min(length, window.size)
+    for layer in source.description.layers + file.description.layers where !layer.mixer.isLinear {
+      length = min(length, layer.mixer.window?.size ?? length)
     }
     var description = file.description.withAllLayers(.window(.init(size: length)))
     if isCalibrated {

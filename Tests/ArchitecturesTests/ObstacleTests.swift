@@ -1,3 +1,4 @@
+import Mixers
 import StrictJSON
 import TestSupport
 import Testing

@@ -1,4 +1,5 @@
 import Architectures
+import Mixers
 import StrictJSON
 import TensorTypes
 import TestSupport

@@ -2,7 +2,7 @@
 import PackageDescription
 
 // Kernel benchmarks, apart from the main package so that nobody builds them by accident:
-//   swift run -c release --package-path Tests/Benchmarks KernelBenchmarks [group…]
+//   swift run -c release -Xswiftc -enable-testing --package-path Tests/Benchmarks KernelBenchmarks [group…]
 let package = Package(
   name: "Benchmarks",
   dependencies: [.package(name: "spikingbrain", path: "../..")],

@@ -1,4 +1,5 @@
 import Architectures
+import Mixers
 import ModelFiles
 import StepSettings
 import StrictJSON

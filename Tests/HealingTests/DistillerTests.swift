@@ -1,6 +1,7 @@
 import Architectures
 import Foundation
 import Kernels
+import Mixers
 import ModelFiles
 import Runtime
 import StepSettings

@@ -1,6 +1,7 @@
 import Architectures
 import Conversion
 import Foundation
+import Kernels
 import ModelFiles
 import Runtime
 import StepSettings

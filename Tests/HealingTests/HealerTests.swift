@@ -1,6 +1,7 @@
 import Architectures
 import Checkpoints
 import Foundation
+import Kernels
 import ModelFiles
 import Runtime
 import StepSettings

@@ -1,5 +1,6 @@
 import Communication
 import Foundation
+import Kernels
 import ModelFiles
 import Runtime
 import StepSettings

@@ -41,7 +41,7 @@ struct SphericalClustersTests {
     let (vectors, _) = Self.bundles()
     let directions = Self.clusters(vectors, 4).directions
     for row in 0..<4 {
-      #expect(abs(Vector.sumOfSquares(directions.row(row), count: 8) - 1) < 1e-5)
+      #expect(abs(directions.rows(row..<row + 1).squaredNorm - 1) < 1e-5)
     }
     let again = Self.clusters(vectors, 4).directions
     #expect(Array(again.elements) == Array(directions.elements))

@@ -1,5 +1,6 @@
 import Architectures
 import Kernels
+import Mixers
 import ModelFiles
 import Runtime
 import StepSettings
@@ -27,8 +28,8 @@ import Testing
       let file = try ModelFile.open(directory("converted"))
       let model = file.description
       let weights = try LayerWeights(index, of: model, from: file)
-      layer = try TrainableMixer(
-        weights, of: model.layers[index].mixer, model: model, gateBias: -1)
+      layer = TrainableMixer(
+        weights, model: model, gateBias: -1)
       var generator = SplitMix64(seed: 3)
       for parameter in layer.parameters {
         for index in 0..<parameter.value.count {
@@ -91,8 +92,8 @@ import Testing
     var generator = SplitMix64(seed: 4)
     let values = (0..<Self.length * model.hiddenSize).map { _ in generator.symmetric(1) }
     let hidden = FloatMatrix(values, rows: Self.length)
-    let layer = try TrainableMixer(
-      weights, of: model.layers[index].mixer, model: model, gateBias: nil)
+    let layer = TrainableMixer(
+      weights, model: model, gateBias: nil)
     let trained = layer(runner.normed(hidden), segments: 1).value
     var state = DecodingState(for: model).layers[index]
     let angles = RotaryEmbedding(model).table(first: 0, count: Self.length)

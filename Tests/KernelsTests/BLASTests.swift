@@ -1,7 +1,8 @@
 import COpenBLAS
 import Foundation
-import Kernels
 import Testing
+
+@testable import Kernels
 
 /// Which of OpenBLAS's kernels are asked for.
 struct BLASTests {

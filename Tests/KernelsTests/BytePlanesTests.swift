@@ -1,5 +1,6 @@
-import Kernels
 import Testing
+
+@testable import Kernels
 
 extension KernelTests {
   /// Byte planes against their specification, and back, on every instruction set.

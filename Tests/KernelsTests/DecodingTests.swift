@@ -1,6 +1,7 @@
-import Kernels
 import TensorTypes
 import Testing
+
+@testable import Kernels
 
 extension KernelTests {
   /// Fast decoders and casts against their references, to the last bit.

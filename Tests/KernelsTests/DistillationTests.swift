@@ -1,6 +1,7 @@
 import Foundation
-import Kernels
 import Testing
+
+@testable import Kernels
 
 extension KernelTests {
   @Suite struct DistillationTests {

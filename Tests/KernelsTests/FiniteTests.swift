@@ -1,6 +1,7 @@
-import Kernels
 import TensorTypes
 import Testing
+
+@testable import Kernels
 
 extension KernelTests {
   /// What is not finite is found, wherever it lies and however it is stored.

@@ -1,6 +1,7 @@
 import Foundation
-import Kernels
 import Testing
+
+@testable import Kernels
 
 /// Inputs of a backward pass and room for its gradients.
 struct GradientCase {

@@ -1,6 +1,7 @@
-import Kernels
 import TensorTypes
 import Testing
+
+@testable import Kernels
 
 extension KernelTests {
   /// Agreement with PyTorch, transformers and gguf, on every instruction set.

@@ -1,5 +1,6 @@
-import Kernels
 import Testing
+
+@testable import Kernels
 
 extension KernelTests {
   /// Agreement with PyTorch's autograd and optimiser, on every instruction set.

@@ -1,6 +1,7 @@
-import Kernels
 import TensorTypes
 import Testing
+
+@testable import Kernels
 
 extension KernelTests {
   /// Weights that stand for the nearest multiples of their scales.

@@ -1,5 +1,6 @@
-import Kernels
 import Testing
+
+@testable import Kernels
 
 /// The parent of all suites here.
 @Suite struct KernelTests {}

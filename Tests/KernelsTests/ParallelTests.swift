@@ -1,7 +1,8 @@
 import Foundation
-import Kernels
 import Synchronization
 import Testing
+
+@testable import Kernels
 
 extension KernelTests {
   @Suite struct ParallelTests {

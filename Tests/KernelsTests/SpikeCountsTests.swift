@@ -1,6 +1,7 @@
 import Foundation
-import Kernels
 import Testing
+
+@testable import Kernels
 
 extension KernelTests {
   /// Thresholds and counts against the specification and PyTorch, on every instruction set.

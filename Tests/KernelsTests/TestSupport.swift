@@ -1,6 +1,7 @@
 import Foundation
-import Kernels
 import TensorTypes
+
+@testable import Kernels
 
 /// A small deterministic generator (xorshift64*), so that failures repeat.
 struct Random: RandomNumberGenerator {

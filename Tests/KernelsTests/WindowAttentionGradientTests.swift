@@ -1,6 +1,7 @@
 import Foundation
-import Kernels
 import Testing
+
+@testable import Kernels
 
 /// Inputs of attention over whole segments and of its backward pass.
 struct AttentionGradientCase: CustomTestStringConvertible, Sendable {

@@ -1,5 +1,6 @@
-import Kernels
 import Testing
+
+@testable import Kernels
 
 extension KernelTests {
   @Suite struct WindowAttentionTests {

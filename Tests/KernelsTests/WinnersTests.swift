@@ -1,6 +1,7 @@
 import Foundation
-import Kernels
 import Testing
+
+@testable import Kernels
 
 extension KernelTests {
   /// The largest channels of a row against the specification and PyTorch.

@@ -1,5 +1,6 @@
 import Architectures
 import Kernels
+import Mixers
 import StrictJSON
 import TensorTypes
 import TestSupport

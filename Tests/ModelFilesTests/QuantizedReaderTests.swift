@@ -1,6 +1,7 @@
 import Architectures
 import Checkpoints
 import Foundation
+import Mixers
 import ModelFiles
 import TensorTypes
 import TestSupport

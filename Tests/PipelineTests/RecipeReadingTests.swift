@@ -1,4 +1,5 @@
 import Architectures
+import Mixers
 import StepSettings
 import TensorTypes
 import TestSupport

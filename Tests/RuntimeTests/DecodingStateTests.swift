@@ -1,8 +1,9 @@
 import Architectures
-import Kernels
 import TestSupport
 import Testing
 
+@testable import Kernels
+@testable import Mixers
 @testable import Runtime
 
 /// What a model remembers.
@@ -62,10 +63,7 @@ struct DecodingStateTests {
   @Test func `decoding writes the cache in place`() throws {
     let model = try synthesized("mistral", in: directory)
     var state = DecodingState(for: model.description)
-    func keys() -> UnsafePointer<Float>? {
-      guard case .attention(let cache) = state.layers[1] else { return nil }
-      return cache.withSegments { $0.map(\.keys).min() }
-    }
+    func keys() -> UnsafePointer<Float>? { state.layers[1].cache?.segments.map(\.keys).min() }
     _ = try model.logits(tokens, on: &state)
     let before = keys()
     for token in tokens { _ = try model.logits([token], on: &state) }

@@ -1,5 +1,5 @@
 import Architectures
-import Kernels
+@testable import Kernels
 import TensorTypes
 import TestSupport
 import Testing
@@ -29,7 +29,7 @@ import Testing
   private func input(tokens: Int) -> FloatMatrix {
     var random = SplitMix64(seed: 5)
     let input = FloatMatrix(rows: tokens, columns: columns)
-    for index in 0..<input.count { input.pointer[index] = random.symmetric(2) }
+    for index in 0..<input.count { input.elements[index] = random.symmetric(2) }
     for token in stride(from: 0, to: tokens, by: 3) { input[token][7] = 4000 }
     return input
   }

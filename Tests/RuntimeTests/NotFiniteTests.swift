@@ -1,4 +1,5 @@
 import Architectures
+import Kernels
 import ModelFiles
 import TensorTypes
 import TestSupport
@@ -37,7 +38,7 @@ struct NotFiniteTests {
     var state = DecodingState(for: model.description)
     let hidden = try model.extend(&state, with: tokens, stepwise: stepwise)
     let logits = try model.logits(hidden, rows: 0..<tokens.count)
-    #expect(logits.firstNotFinite == nil)
+    #expect(logits.firstNotFinite() == nil)
   }
 
   /// The model of `base` with `values(view)` in the place of one tensor.

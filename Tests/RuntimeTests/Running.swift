@@ -1,5 +1,6 @@
 import Architectures
 import Checkpoints
+import Kernels
 import ModelFiles
 import TensorTypes
 import TestSupport

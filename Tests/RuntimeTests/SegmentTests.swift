@@ -1,4 +1,5 @@
 import Architectures
+import Kernels
 import ModelFiles
 import TensorTypes
 import TestSupport

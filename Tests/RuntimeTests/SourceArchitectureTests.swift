@@ -1,5 +1,7 @@
 import Architectures
 import Checkpoints
+import Kernels
+import Mixers
 import ModelFiles
 import StepSettings
 import StrictJSON

@@ -1,5 +1,5 @@
 import Architectures
-import Kernels
+@testable import Kernels
 import ModelFiles
 import TensorTypes
 import TestSupport
@@ -70,7 +70,7 @@ struct SpikingTests {
     var random = SplitMix64(seed: 3)
     let width = weights.down.weight.shape.columns
     let input = FloatMatrix(rows: 3, columns: width)
-    for index in 0..<input.count { input.pointer[index] = random.symmetric(2) }
+    for index in 0..<input.count { input.elements[index] = random.symmetric(2) }
     let expected = FloatMatrix(rows: 3, columns: width)
     for row in 0..<3 {
       let x = Array(input[row])
@@ -92,7 +92,7 @@ struct SpikingTests {
     let width = weights.down.weight.shape.columns
     let count = Int((0.1 * Double(width)).rounded(.toNearestOrEven))
     let input = FloatMatrix(rows: 3, columns: width)
-    for index in 0..<input.count { input.pointer[index] = random.symmetric(2) }
+    for index in 0..<input.count { input.elements[index] = random.symmetric(2) }
     let expected = FloatMatrix(rows: 3, columns: width)
     for row in 0..<3 {
       var x = Winners.reference(Array(input[row]), count: count)
@@ -123,7 +123,7 @@ struct SpikingTests {
 
   @Test func `rotated queries are spiked head by head`() {
     let matrix = FloatMatrix(rows: 2, columns: 8)
-    for index in 0..<16 { matrix.pointer[index] = Float(index * index) / 7 }
+    for index in 0..<16 { matrix.elements[index] = Float(index * index) / 7 }
     let spiked = matrix.spiked(k: 3, heads: 2)
     for part in 0..<4 {
       let x = Array(matrix.values[4 * part..<4 * part + 4])

@@ -1,6 +1,7 @@
 import Architectures
 import Foundation
 import HDF5
+import Mixers
 import ModelFiles
 import Runtime
 import StepSettings

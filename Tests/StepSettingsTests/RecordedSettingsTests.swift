@@ -1,4 +1,5 @@
 import Architectures
+import Mixers
 import TensorTypes
 import Testing
 

@@ -2,6 +2,7 @@ import Architectures
 import Checkpoints
 import Communication
 import Foundation
+import Kernels
 import ModelFiles
 import Runtime
 import TensorTypes

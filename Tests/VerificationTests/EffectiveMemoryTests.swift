@@ -1,4 +1,5 @@
 import Foundation
+import Mixers
 import ModelFiles
 import Runtime
 import TensorTypes

@@ -1,4 +1,6 @@
 import Foundation
+import Kernels
+import Mixers
 import ModelFiles
 import Runtime
 import TensorTypes

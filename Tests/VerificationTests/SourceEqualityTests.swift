@@ -1,5 +1,6 @@
 import Architectures
 import Checkpoints
+import Mixers
 import ModelFiles
 import Runtime
 import StepSettings

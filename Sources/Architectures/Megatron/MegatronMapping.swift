@@ -1,3 +1,4 @@
+import Mixers
 public import TensorTypes
 
 /// A model as Megatron holds it: its parameters, what they consist of, and which rank holds what.

@@ -1,3 +1,4 @@
+import Mixers
 import TensorTypes
 
 /// Builds the parameters of a model, with the names of Megatron-Core's Transformer Engine layers, and
@@ -114,29 +115,16 @@ struct MegatronParameters {
     return all
   }
 
-  /// What Megatron has no name for: decay gates by key/value heads, norms of branches by heads.
+  /// What Megatron has no name for is called as in our own layout: decay gates by key/value heads, norms
+  /// of branches by heads.
   private func gates(_ layer: Int) -> [MegatronParameter] {
-    let rows = model.keyValueWidth, heads: Shape = [model.heads, model.headDim]
-    func gate(_ name: String, _ role: TensorAddress.Role, columns: Int) -> [MegatronParameter] {
-      [
-        whole("self_attention.\(name).weight", role, layer, [rows, columns], split: .rows),
-        whole("self_attention.\(name).bias", role, layer, [rows], parameter: .bias, split: .rows),
-      ]
-    }
-    let norm = whole("self_attention.g_norm.weight", .outputNorm, layer, [model.headDim])
-    switch model.layers[layer].mixer {
-    case .full, .window: return []
-    case .gatedLinear(.lowRank(let rank)):
-      return [whole("self_attention.gk_proj.0.weight", .gateLow, layer, [rank, hidden])]
-        + gate("gk_proj.1", .gateHigh, columns: rank) + [norm]
-    case .gatedLinear(.merged):
-      return gate("gk_proj", .gateMerged, columns: hidden) + [norm]
-    case .parallel:
-      return [
-        whole("self_attention.la_norm.weight", .linearNorm, layer, heads, split: .rows),
-        whole("self_attention.sa_norm.weight", .softmaxNorm, layer, heads, split: .rows),
-        whole("self_attention.branch_scale", .branchScale, layer, [2]),
-      ]
+    model.mixerTensors(ofLayer: layer).compactMap { tensor in
+      let name = Mixer.names.first { $0.role == tensor.role && $0.parameter == tensor.parameter }
+      return name.map {
+        whole(
+          "self_attention.\($0.name)", tensor.role, layer, tensor.shape,
+          parameter: tensor.parameter, split: tensor.isByHead ? .rows : .replicated)
+      }
     }
   }
 

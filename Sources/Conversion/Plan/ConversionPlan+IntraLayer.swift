@@ -1,4 +1,5 @@
 import Architectures
+import Mixers
 import StepSettings
 
 /// The intra-layer layout (SpikingBrain-76B): every layer has both kinds of attention.

@@ -1,5 +1,6 @@
 import Architectures
 import Checkpoints
+import Mixers
 public import ModelFiles
 public import StepSettings
 import StrictJSON
@@ -73,7 +74,8 @@ public enum ConversionPlan {
       described.with(
         full.contains(layer)
           ? .full
-          : windowed.contains(layer) ? .window(window) : .gatedLinear(.lowRank(GLASwa.gateRank)))
+          : windowed.contains(layer)
+            ? .window(window) : .gatedLinear(.lowRank(GatedLinear.usualRank)))
     }
     target.modelType =
       GLASwa.obstacles(to: target).isEmpty ? GLASwa.modelType : SpikingBrainLayout.modelType
@@ -89,7 +91,7 @@ public enum ConversionPlan {
         "Written in the spikingbrain layout, which the public SpikingBrain-7B code cannot load; "
           + "the public layout cannot hold: \(obstacles.joined(separator: ", ")).")
     }
-    let linear = target.layers.count { !$0.mixer.isSoftmax }
+    let linear = target.layers.count { $0.mixer.form is GatedLinear }
     if linear > 0 {
       notes.append(
         "Linear layers (\(linear)) are copies that have not been healed: they start as sound "

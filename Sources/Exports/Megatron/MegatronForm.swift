@@ -1,4 +1,5 @@
 import Architectures
+import Mixers
 import ModelFiles
 import StepSettings
 import StrictJSON
@@ -43,7 +44,7 @@ struct MegatronForm {
     var notes: [String] = []
     let mixers = description.layers.map(\.mixer)
     var ours: [String] = []
-    if mixers.contains(where: { !$0.isSoftmax }) { ours.append("gated linear attention") }
+    if mixers.contains(where: { $0.form is GatedLinear }) { ours.append("gated linear attention") }
     if mixers.contains(where: { $0.isParallel }) { ours.append("parallel branches") }
     if description.sinkCount > 0 { ours.append("sinks") }
     if !ours.isEmpty {

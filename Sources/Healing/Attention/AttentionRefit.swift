@@ -1,5 +1,6 @@
 import Architectures
 import Communication
+import Kernels
 import Runtime
 import StepSettings
 import Streams
@@ -62,8 +63,8 @@ struct AttentionRefit: LayerPass {
     let weights = try LayerWeights(layer.index, of: model, from: student.model.weights)
     // Errors would only show that something is not finite, not what.
     try weights.requireFinite()
-    let trainable = try TrainableMixer(
-      weights, of: model.layers[layer.index].mixer, model: model, gateBias: settings.gateBias)
+    let trainable = TrainableMixer(
+      weights, model: model, gateBias: settings.gateBias)
     let stream = try layer.entering(student)
     let trainer = LayerTrainer(
       layer: trainable,

@@ -2,6 +2,7 @@ import Architectures
 import Communication
 import Foundation
 import Kernels
+import Mixers
 import Runtime
 import StepSettings
 public import Streams
@@ -115,8 +116,8 @@ extension Healer {
       count = min(healer.settings.batch, segments.count)
       source = try StreamedLayer(index, of: healer.source, on: segments)
       student = try StreamedLayer(index, of: healer.student, on: segments)
-      layer = try TrainableMixer(
-        student.runner.weights, of: model.layers[index].mixer, model: model,
+      layer = TrainableMixer(
+        student.runner.weights, model: model,
         gateBias: healer.settings.gateBias)
       let hidden = try EmbeddingRows(healer.student.weights, model: model)
         .rows(segments.tokens[..<(count * segments.length)], segments: count)

@@ -2,6 +2,7 @@ public import Architectures
 public import Communication
 import Foundation
 import Kernels
+public import Mixers
 import Runtime
 public import StepSettings
 public import Streams
@@ -112,7 +113,7 @@ public final class Healer {
   /// Whether layers of this kind are fitted to the source: linear layers, and windows that are
   /// shorter than the segments.
   public static func refits(_ mixer: Mixer, context: Int) -> Bool {
-    mixer.isLinear || (mixer.windowKeys ?? .max) < context
+    mixer.isLinear || (mixer.window?.keys ?? .max) < context
   }
 
   func refits(_ layer: Int) -> Bool {

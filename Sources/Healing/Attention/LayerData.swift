@@ -46,7 +46,7 @@ struct LayerData {
       withExtendedLifetime((output, target)) {
         for row in 0..<output.rows {
           let factor = 2 * weights[row] / Float(total)
-          let y = target.row(row), o = output.row(row)
+          let y = target[row], o = output[row]
           for column in 0..<output.columns { o[column] = factor * (o[column] - y[column]) }
         }
       }

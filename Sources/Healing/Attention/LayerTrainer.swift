@@ -2,6 +2,7 @@ import Architectures
 import Communication
 import Foundation
 import Kernels
+import Mixers
 import Runtime
 import StepSettings
 import Streams
@@ -149,7 +150,7 @@ struct LayerTrainer {
         let batch = try data.batch(part)
         let features = layer.features(batch.input, segments: part.count).value
         if let bias = layer.outputBias {
-          batch.target.addToRows(FloatMatrix(bias.map { -$0 }, rows: 1))
+          batch.target.addToRows(bias.map { -$0 })
         }
         gram.add(features, batch.target, weights: batch.weights)
       }

@@ -23,11 +23,7 @@ struct BalancedClusters {
       if found == owners { break }
       owners = found
       directions = FloatMatrix(rows: count, columns: points.columns).zeros
-      withExtendedLifetime((points, directions)) {
-        for (row, cluster) in owners.enumerated() {
-          Vector.add(points.row(row), count: points.columns, to: directions.row(cluster))
-        }
-      }
+      directions.add(points, toRows: owners)
       directions.makeRowsUnit()
     }
     members = owners.indices.reduce(into: [[Int]](repeating: [], count: count)) {
@@ -38,7 +34,7 @@ struct BalancedClusters {
   /// The cluster of each row of `scores` [n, N], with `room` rows in each.
   private static func owners(_ scores: FloatMatrix, room: Int) -> [Int] {
     withExtendedLifetime(scores) {
-      let values = scores.pointer, count = scores.columns
+      let values = scores.elements, count = scores.columns
       let order = (0..<scores.count).sorted {
         values[$0] == values[$1] ? $0 < $1 : values[$0] > values[$1]
       }

@@ -27,21 +27,12 @@ struct ExpertData {
       let input = runner.ffnInput(hidden)
       let neurons = try maps.neurons(input)
       let target = try goal.read(part)
-      target.subtract(hidden)
-      if let shared = weights.shared { target.subtract(try shared(input)) }
-      if let bias = maps.down.bias { target.addToRows(FloatMatrix(bias.map { -$0 }, rows: 1)) }
+      target.add(hidden, times: -1)
+      if let shared = weights.shared { target.add(try shared(input), times: -1) }
+      if let bias = maps.down.bias { target.addToRows(bias.map { -$0 }) }
       gram.add(
         neurons, target, weights: part.map { massive.indices.contains($0) ? sinkWeight : 1 })
     }
     return gram
-  }
-}
-
-extension FloatMatrix {
-  /// Subtracts another matrix of the same size.
-  fileprivate func subtract(_ other: FloatMatrix) {
-    withExtendedLifetime((self, other)) {
-      Vector.addScaled(other.pointer, by: -1, count: count, to: pointer)
-    }
   }
 }

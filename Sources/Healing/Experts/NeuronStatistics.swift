@@ -46,7 +46,7 @@ struct NeuronStatistics {
     let nearest = FloatMatrix.product(inputs, transposed: directions).largestPlaces
     withExtendedLifetime(neurons) {
       for (token, region) in nearest.enumerated() {
-        let row = neurons.row(token), first = region * width
+        let row = neurons[token], first = region * width
         if !massive[token] { counts[region] += 1 }
         for neuron in 0..<width {
           let power = Double(row[neuron] * row[neuron] * scales[neuron])

@@ -63,12 +63,8 @@ struct SphericalClusters {
   ) -> FloatMatrix {
     let means = FloatMatrix(rows: count, columns: points.columns).zeros
     var sizes = [Int](repeating: 0, count: count)
-    withExtendedLifetime((points, means)) {
-      for (row, cluster) in chosen.enumerated() {
-        sizes[cluster] += 1
-        Vector.add(points.row(row), count: points.columns, to: means.row(cluster))
-      }
-    }
+    for cluster in chosen { sizes[cluster] += 1 }
+    means.add(points, toRows: chosen)
     let empty = sizes.indices.filter { sizes[$0] == 0 }
     if !empty.isEmpty {
       let worst = chosen.indices.sorted {
@@ -85,22 +81,15 @@ struct SphericalClusters {
 
 extension FloatMatrix {
   /// The place of the largest element of every row, the first of equal ones.
-  var largestPlaces: [Int] {
-    withExtendedLifetime(self) {
-      (0..<rows).map { Vector.argmax(row($0), count: columns) }
-    }
-  }
+  var largestPlaces: [Int] { (0..<rows).map { argmax(ofRow: $0) } }
 
   /// Scales every row to length 1; rows of zeros stay.
   func makeRowsUnit() {
-    withExtendedLifetime(self) {
-      for row in 0..<rows {
-        let square = Vector.sumOfSquares(self.row(row), count: columns)
-        guard square > 0 else { continue }
-        let factor = Float(1 / square.squareRoot())
-        for column in 0..<columns { self.row(row)[column] *= factor }
-      }
-    }
+    scaleRows(
+      by: (0..<rows).map {
+        let square = rows($0..<$0 + 1).squaredNorm
+        return square > 0 ? Float(1 / square.squareRoot()) : 1
+      })
   }
 
   /// Makes every row orthogonal to the mean of the rows.
@@ -109,10 +98,6 @@ extension FloatMatrix {
     common.addColumnSums(of: self)
     common.makeRowsUnit()
     let shares = FloatMatrix.product(self, transposed: common)
-    withExtendedLifetime((self, common, shares)) {
-      for row in 0..<rows {
-        Vector.addScaled(common.pointer, by: -shares[row][0], count: columns, to: self.row(row))
-      }
-    }
+    for row in 0..<rows { rows(row..<row + 1).add(common, times: -shares[row][0]) }
   }
 }

@@ -1,4 +1,5 @@
 import Communication
+import Kernels
 import Runtime
 import Streams
 

@@ -1,4 +1,6 @@
 import Architectures
+import Kernels
+import Mixers
 import Runtime
 import StepSettings
 import Streams
@@ -48,8 +50,8 @@ struct LinearTrial: LayerPass {
     _ layer: SweptLayer, _ own: StreamedLayer, target: HiddenStream
   ) throws -> Double {
     let settings = LayerRanking.settings
-    let linear = try TrainableMixer(
-      linearWeights(layer.index), of: .gatedLinear(.lowRank(1)), model: source.description,
+    let linear = TrainableMixer(
+      try linearWeights(layer.index), model: source.description,
       gateBias: settings.gateBias)
     let stream = try layer.entering(whole)
     let data = LayerData(

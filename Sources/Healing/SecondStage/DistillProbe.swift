@@ -1,4 +1,6 @@
 import Architectures
+import Kernels
+import Mixers
 import Runtime
 import StepSettings
 import TensorTypes

@@ -2,6 +2,7 @@ import Architectures
 import Communication
 import Foundation
 import Kernels
+import Mixers
 import Runtime
 import StepSettings
 import Streams

@@ -1,5 +1,6 @@
 import Architectures
 import Kernels
+import Mixers
 import Runtime
 import StepSettings
 import Streams
@@ -107,8 +108,8 @@ struct TrainableLayer {
     let kind = model.layers[index].mixer
     norm = weights.mixerNorm
     epsilon = model.normEpsilon
-    mixer = try TrainableMixer(
-      weights, of: kind, model: model, gateBias: nil, isTrained: scope.trains(kind))
+    mixer = TrainableMixer(
+      weights, model: model, gateBias: nil, isTrained: scope.trains(kind))
     feedForward = TrainableFeedForward(weights, model: model, trainsExperts: scope == .experts)
   }
 

@@ -1,6 +1,7 @@
 import Checkpoints
 import Foundation
 import Kernels
+import Mixers
 import Runtime
 import Streams
 import TensorTypes

@@ -1,3 +1,4 @@
+import Kernels
 import Runtime
 
 /// Sinks in front of the tokens of every segment.

@@ -1,5 +1,6 @@
 import Architectures
 import Kernels
+import Mixers
 import Runtime
 import TensorTypes
 
@@ -80,7 +81,7 @@ private struct TrainableSwiGLU {
   private func project(_ neurons: FloatMatrix) -> FloatMatrix {
     guard let down else { return weights.down.unchecked(neurons) }
     let output = FloatMatrix.product(neurons, transposed: down.value)
-    if let bias = weights.down.bias { output.addToRows(FloatMatrix(bias, rows: 1)) }
+    if let bias = weights.down.bias { output.addToRows(bias) }
     return output
   }
 }
@@ -137,8 +138,7 @@ private struct TrainableExperts {
         let below = inputGradient.map { _ in arriving.zeros }
         call.made.pullback(arriving, below)
         if let below {
-          inputGradient?.add(
-            below, toRows: call.rows, times: [Float](repeating: 1, count: below.rows))
+          inputGradient?.add(below, toRows: call.rows)
         }
       }
       guard let inputGradient, layout.weighting == .softmax else { return }
@@ -165,9 +165,7 @@ extension Routing {
     of scores: FloatMatrix, _ weightGradients: [Float]
   ) -> FloatMatrix {
     let gradient = scores.copy
-    withExtendedLifetime(gradient) {
-      Softmax.applyInPlace(gradient.pointer, rows: gradient.rows, count: gradient.columns)
-    }
+    gradient.becomeSoftmax()
     for row in 0..<gradient.rows {
       let places = row * chosen..<(row + 1) * chosen
       let mean = places.reduce(Float(0)) { $0 + probabilities[$1] * weightGradients[$1] }
@@ -177,27 +175,5 @@ extension Routing {
       }
     }
     return gradient
-  }
-}
-
-extension FloatMatrix {
-  /// Multiplies each row by a number of its own.
-  fileprivate func scaleRows(by factors: [Float]) {
-    for (row, factor) in factors.enumerated() {
-      for column in 0..<columns { self[row][column] *= factor }
-    }
-  }
-
-  /// Gradients of silu(self) · up, for the gate and for `up`; the latter may take the place of
-  /// `gradient`.
-  fileprivate func gateUpBackward(
-    _ up: FloatMatrix, gradient: FloatMatrix, into gateGradient: FloatMatrix,
-    up upGradient: FloatMatrix
-  ) {
-    withExtendedLifetime((self, up, gradient, gateGradient, upGradient)) {
-      SwiGLU.backward(
-        gate: pointer, up: up.pointer, outputGradient: gradient.pointer, count: count,
-        gateGradient: gateGradient.pointer, upGradient: upGradient.pointer)
-    }
   }
 }

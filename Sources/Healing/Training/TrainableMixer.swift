@@ -1,5 +1,6 @@
 import Architectures
 import Kernels
+import Mixers
 import Runtime
 import TensorTypes
 
@@ -15,7 +16,7 @@ final class TrainableMixer {
   private let query: TrainableMap
   private let key: TrainableMap
   private let value: TrainableMap
-  private let core: any MixingCore
+  private let core: any MixerTraining
   /// Bias of o_proj, where the model has one; kept as it is.
   let outputBias: [Float]?
 
@@ -25,9 +26,8 @@ final class TrainableMixer {
   ///   - gateBias: where the biases of a linear layer's gates start; nil keeps the stored ones.
   ///   - isTrained: false for a layer that only passes gradients on; it has no parameters then.
   init(
-    _ weights: LayerWeights, of mixer: Mixer, model: ModelDescription, gateBias: Double?,
-    isTrained: Bool = true
-  ) throws {
+    _ weights: LayerWeights, model: ModelDescription, gateBias: Double?, isTrained: Bool = true
+  ) {
     self.model = model
     let hasBias = model.biases.queryKeyValue
     query = TrainableMap(.query, weights.query, hasBias: hasBias, headNorm: weights.queryNorm)
@@ -35,13 +35,8 @@ final class TrainableMixer {
     value = TrainableMap(.value, weights.value, hasBias: hasBias, headNorm: nil)
     output = Parameter(.output, weights.output)
     outputBias = weights.output.bias
-    core =
-      switch mixer {
-      case .full, .window:
-        SoftmaxCore(model: model, layer: weights.index, window: mixer.windowKeys)
-      case .gatedLinear: try GLACore(weights, model: model, gateBias: gateBias)
-      case .parallel: try ParallelCore(weights, model: model, window: mixer.windowKeys)
-      }
+    core = weights.mixer.training(
+      rotary: RotaryEmbedding(model, layer: weights.index), gateBias: gateBias)
     for parameter in all { parameter.isTrained = isTrained }
   }
 
@@ -66,7 +61,7 @@ final class TrainableMixer {
   }
 
   /// Whether linear and softmax attention lie side by side.
-  var isParallel: Bool { core is ParallelCore }
+  var isParallel: Bool { core.hasBranches }
 
   /// What each branch gives to the output of o_proj [T, H], its bias apart; nil when there are no
   /// two branches.
@@ -95,7 +90,7 @@ final class TrainableMixer {
   /// The output of o_proj [T, H] for features.
   func project(_ features: FloatMatrix) -> FloatMatrix {
     let result = FloatMatrix.product(features, transposed: output.value)
-    if let outputBias { result.addToRows(FloatMatrix(outputBias, rows: 1)) }
+    if let outputBias { result.addToRows(outputBias) }
     return result
   }
 
@@ -129,7 +124,7 @@ private struct TrainableMap {
 
   func forward(_ input: FloatMatrix, epsilon: Double) -> Traced {
     let linear = FloatMatrix.product(input, transposed: weight.value)
-    if let bias { linear.addToRows(bias.value) }
+    if let bias { linear.addToRows(bias.values) }
     func pullback(_ gradient: FloatMatrix, _ inputGradient: FloatMatrix?) {
       weight.addGradient(outputs: gradient, inputs: input)
       bias?.addGradient(outputs: gradient)

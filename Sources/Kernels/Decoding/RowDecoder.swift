@@ -82,3 +82,16 @@ extension ScalarType {
     }
   }
 }
+
+extension TensorView {
+  /// All elements as f32 values, row-major.
+  public var floats: [Float] {
+    let count = rows * columns
+    return [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
+      if let start = buffer.baseAddress {
+        RowDecoder.decode(self, rows: 0..<rows, into: start)
+      }
+      initialized = count
+    }
+  }
+}

@@ -35,6 +35,17 @@ public struct HeadLayout: Sendable, Hashable {
   public var valueWidth: Int { kvHeads * valueDimension }
   /// Floats of one token's outputs.
   public var outputWidth: Int { heads * valueDimension }
+  /// Tokens of each of `segments` sequences whose q, k and v these are; their shapes must agree.
+  func tokens(
+    _ queries: FloatMatrix, _ keys: FloatMatrix, _ values: FloatMatrix, segments: Int
+  ) -> Int {
+    precondition(
+      queries.columns == queryWidth && keys.columns == keyWidth && values.columns == valueWidth)
+    precondition(keys.rows == queries.rows && values.rows == queries.rows)
+    precondition(segments > 0 && queries.rows % segments == 0)
+    return queries.rows / segments
+  }
+
   /// What scores are multiplied by: keyDimension^-1/2.
   public var scale: Float { 1 / Float(keyDimension).squareRoot() }
 }

@@ -3,6 +3,21 @@ import Foundation
 
 /// The loss of a student that learns a teacher's distribution over the vocabulary.
 public enum Distillation {
+  /// KL(teacher‖student) of each row of logits [T, V], in nats; the student's become `factor` times
+  /// its gradient. See below.
+  public static func backwardInPlace(
+    student: FloatMatrix, teacher: FloatMatrix, factor: Float = 0
+  ) -> [Double] {
+    student.requireSize(of: teacher)
+    var divergences = [Double](repeating: 0, count: student.rows)
+    withExtendedLifetime((student, teacher)) {
+      _ = backwardInPlace(
+        student: student.pointer, teacher: teacher.pointer, rows: student.rows,
+        count: student.columns, factor: factor, divergences: &divergences)
+    }
+    return divergences
+  }
+
   /// Computes KL(teacher ‖ student) of each row of logits and replaces the student's logits by the
   /// gradient (softmax(student) - softmax(teacher)) · factor.
   ///
@@ -20,7 +35,7 @@ public enum Distillation {
   ///   - divergences: KL of each row [rows], in nats.
   /// - Returns: the sum of `divergences`, in an order that does not depend on threads.
   @discardableResult
-  public static func backwardInPlace(
+  static func backwardInPlace(
     student: UnsafeMutablePointer<Float>, teacher: UnsafePointer<Float>, rows: Int, count: Int,
     factor: Float, divergences: UnsafeMutablePointer<Double>
   ) -> Double {
@@ -51,7 +66,7 @@ public enum Distillation {
 
   /// The specification of `backwardInPlace`, in float64.
   @discardableResult
-  public static func referenceInPlace(
+  static func referenceInPlace(
     student: UnsafeMutablePointer<Float>, teacher: UnsafePointer<Float>, rows: Int, count: Int,
     factor: Float, divergences: UnsafeMutablePointer<Double>
   ) -> Double {

@@ -6,7 +6,7 @@ public enum GatedActivation {
   /// output = gelu(gate) · up, elementwise, gelu(x) = x · (1 + erf(x / √2)) / 2.
   ///
   /// `output` may be `gate` or `up`.
-  public static func gelu(
+  static func gelu(
     gate: UnsafePointer<Float>, up: UnsafePointer<Float>, count: Int,
     into output: UnsafeMutablePointer<Float>
   ) {
@@ -17,7 +17,7 @@ public enum GatedActivation {
   /// gelu(x) = x · (1 + tanh(√(2/π) · (x + 0.044715 x³))) / 2.
   ///
   /// `output` may be `gate` or `up`.
-  public static func geluTanh(
+  static func geluTanh(
     gate: UnsafePointer<Float>, up: UnsafePointer<Float>, count: Int,
     into output: UnsafeMutablePointer<Float>
   ) {
@@ -38,7 +38,7 @@ public enum GatedActivation {
 /// cap · tanh(x / cap), which bounds numbers without changing small ones.
 public enum SoftCap {
   /// Caps `count` numbers in place.
-  public static func applyInPlace(_ x: UnsafeMutablePointer<Float>, count: Int, cap: Double) {
+  static func applyInPlace(_ x: UnsafeMutablePointer<Float>, count: Int, cap: Double) {
     Parallel.ranges(count, granularity: 64, minimum: 1 << 12) { range in
       for i in range { x[i] = Float(cap * tanh(Double(x[i]) / cap)) }
     }

@@ -13,7 +13,7 @@ extension RMSNorm {
   ///   - weightRows: as in `apply`.
   ///   - inputGradient: dx, overwritten; may be x or dy.
   ///   - weightGradient: dw [weightRows, count], added to; nil when not wanted.
-  public static func backward(
+  static func backward(
     _ x: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>, rows: Int, count: Int,
     weight: UnsafePointer<Float>, weightRows: Int = 1, epsilon: Float,
     inputGradient: UnsafeMutablePointer<Float>,
@@ -44,7 +44,7 @@ extension RMSNorm {
   }
 
   /// The specification of `backward`, in float64.
-  public static func backwardReference(
+  static func backwardReference(
     _ x: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>, rows: Int, count: Int,
     weight: UnsafePointer<Float>, weightRows: Int = 1, epsilon: Float,
     inputGradient: UnsafeMutablePointer<Float>,

@@ -6,7 +6,7 @@ public enum RMSNorm {
   ///
   /// `output` may be `x`. For a norm per head, pass tokens · heads rows. `weightRows` > 1 cycles
   /// through that many weight rows [weightRows, count]: row r uses weight row r % weightRows.
-  public static func apply(
+  static func apply(
     _ x: UnsafePointer<Float>, rows: Int, count: Int, weight: UnsafePointer<Float>,
     weightRows: Int = 1, epsilon: Float, into output: UnsafeMutablePointer<Float>
   ) {
@@ -20,7 +20,7 @@ public enum RMSNorm {
   }
 
   /// The specification of `apply`, in float64.
-  public static func reference(
+  static func reference(
     _ x: UnsafePointer<Float>, rows: Int, count: Int, weight: UnsafePointer<Float>,
     weightRows: Int = 1, epsilon: Float, into output: UnsafeMutablePointer<Float>
   ) {

@@ -4,7 +4,7 @@ import Foundation
 /// Softmax and its normaliser over rows.
 public enum Softmax {
   /// x[r] = exp(x[r] - max) / sum for each of `rows` rows of `count`, in place.
-  public static func applyInPlace(_ x: UnsafeMutablePointer<Float>, rows: Int, count: Int) {
+  static func applyInPlace(_ x: UnsafeMutablePointer<Float>, rows: Int, count: Int) {
     let isa = Execution.isa
     Parallel.ranges(rows, minimum: 1 + 65536 / max(1, count)) { range in
       for r in range {
@@ -17,7 +17,7 @@ public enum Softmax {
   }
 
   /// log(sum(exp(x))) of `count` elements, summed in float64; -infinity for none.
-  public static func logSumExp(_ x: UnsafePointer<Float>, count: Int) -> Double {
+  static func logSumExp(_ x: UnsafePointer<Float>, count: Int) -> Double {
     let isa = Execution.isa
     let largest = ck_max(isa, x, count)
     guard largest > -.infinity else { return Double(largest) }
@@ -25,7 +25,7 @@ public enum Softmax {
   }
 
   /// The specification of `applyInPlace`, in float64.
-  public static func referenceInPlace(_ x: UnsafeMutablePointer<Float>, rows: Int, count: Int) {
+  static func referenceInPlace(_ x: UnsafeMutablePointer<Float>, rows: Int, count: Int) {
     for r in 0..<rows {
       let row = x + r * count
       let normaliser = referenceLogSumExp(row, count: count)
@@ -34,7 +34,7 @@ public enum Softmax {
   }
 
   /// The specification of `logSumExp`.
-  public static func referenceLogSumExp(_ x: UnsafePointer<Float>, count: Int) -> Double {
+  static func referenceLogSumExp(_ x: UnsafePointer<Float>, count: Int) -> Double {
     var largest = -Double.infinity
     for i in 0..<count { largest = max(largest, Double(x[i])) }
     guard largest > -.infinity else { return largest }

@@ -7,7 +7,7 @@ extension SwiGLU {
   /// With s = 1 / (1 + exp(-gate)): dgate = dy · up · s · (1 + gate · (1 - s)) and
   /// dup = dy · gate · s, elementwise. Each may be written over any of the inputs, but not both over
   /// the same.
-  public static func backward(
+  static func backward(
     gate: UnsafePointer<Float>, up: UnsafePointer<Float>, outputGradient dy: UnsafePointer<Float>,
     count: Int, gateGradient: UnsafeMutablePointer<Float>,
     upGradient: UnsafeMutablePointer<Float>
@@ -22,7 +22,7 @@ extension SwiGLU {
   }
 
   /// The specification of `backward`, in float64.
-  public static func backwardReference(
+  static func backwardReference(
     gate: UnsafePointer<Float>, up: UnsafePointer<Float>, outputGradient dy: UnsafePointer<Float>,
     count: Int, gateGradient: UnsafeMutablePointer<Float>,
     upGradient: UnsafeMutablePointer<Float>

@@ -6,7 +6,7 @@ public enum SwiGLU {
   /// output = silu(gate) · up, elementwise, silu(x) = x / (1 + exp(-x)).
   ///
   /// `output` may be `gate` or `up`.
-  public static func apply(
+  static func apply(
     gate: UnsafePointer<Float>, up: UnsafePointer<Float>, count: Int,
     into output: UnsafeMutablePointer<Float>
   ) {
@@ -17,7 +17,7 @@ public enum SwiGLU {
   }
 
   /// The specification of `apply`, in float64.
-  public static func reference(
+  static func reference(
     gate: UnsafePointer<Float>, up: UnsafePointer<Float>, count: Int,
     into output: UnsafeMutablePointer<Float>
   ) {

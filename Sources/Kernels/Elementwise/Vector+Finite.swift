@@ -7,7 +7,7 @@ extension Vector {
 
   /// The index of the first of `count` elements that is NaN or infinite, or whose magnitude is
   /// `limit` or more; nil when there is none.
-  public static func firstNotFinite(
+  static func firstNotFinite(
     _ x: UnsafePointer<Float>, count: Int, below limit: Float = .infinity
   ) -> Int? {
     let first = Atomic<Int>(count), step = finiteStep
@@ -21,7 +21,7 @@ extension Vector {
   }
 
   /// The specification of `firstNotFinite`.
-  public static func referenceFirstNotFinite(
+  static func referenceFirstNotFinite(
     _ x: UnsafePointer<Float>, count: Int, below limit: Float = .infinity
   ) -> Int? {
     (0..<count).first { !(x[$0].magnitude < limit) }

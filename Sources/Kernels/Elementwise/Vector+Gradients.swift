@@ -4,7 +4,7 @@ extension Vector {
   /// dz = dy where z > 0, else 0: the gradient of max(z, 0).
   ///
   /// `z` may hold the result of the ReLU as well as its input; `output` may be dy.
-  public static func reluBackward(
+  static func reluBackward(
     _ z: UnsafePointer<Float>, outputGradient dy: UnsafePointer<Float>, count: Int,
     into output: UnsafeMutablePointer<Float>
   ) {
@@ -16,7 +16,7 @@ extension Vector {
 
   /// output += the sum of `rows` rows of x [rows, columns], `stride` floats apart: the gradient of
   /// a bias. Sums run in float64.
-  public static func addColumnSums(
+  static func addColumnSums(
     _ x: UnsafePointer<Float>, rows: Int, columns: Int, stride: Int? = nil,
     to output: UnsafeMutablePointer<Float>
   ) {
@@ -34,7 +34,7 @@ extension Vector {
   }
 
   /// The sum of x², in float64, in an order that does not depend on threads.
-  public static func sumOfSquares(_ x: UnsafePointer<Float>, count: Int) -> Double {
+  static func sumOfSquares(_ x: UnsafePointer<Float>, count: Int) -> Double {
     let block = 1 << 18
     let blocks = (count + block - 1) / block
     return withUnsafeTemporaryAllocation(of: Double.self, capacity: max(1, blocks)) { sums in

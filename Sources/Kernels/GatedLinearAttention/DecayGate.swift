@@ -6,7 +6,7 @@ public enum DecayGate {
   /// z = logsigmoid(z) / normalizer, in place; logsigmoid(z) = min(z, 0) - log1p(exp(-|z|)).
   ///
   /// The report and the authors' code use normalizer 16.
-  public static func logDecayInPlace(
+  static func logDecayInPlace(
     _ z: UnsafeMutablePointer<Float>, count: Int, normalizer: Float = 16
   ) {
     Parallel.ranges(count, granularity: 64, minimum: 1 << 16) { range in
@@ -15,7 +15,7 @@ public enum DecayGate {
   }
 
   /// The specification of `logDecayInPlace`, in float64.
-  public static func referenceInPlace(
+  static func referenceInPlace(
     _ z: UnsafeMutablePointer<Float>, count: Int, normalizer: Float = 16
   ) {
     for i in 0..<count {
@@ -28,7 +28,7 @@ public enum DecayGate {
   ///
   /// `output` may be dg. Right to rounding for any z: sigmoid(-z) underflows to 0 only where it is
   /// smaller than float32 can hold.
-  public static func backward(
+  static func backward(
     logits z: UnsafePointer<Float>, logDecayGradient dg: UnsafePointer<Float>, count: Int,
     normalizer: Float = 16, into output: UnsafeMutablePointer<Float>
   ) {
@@ -40,7 +40,7 @@ public enum DecayGate {
   }
 
   /// The specification of `backward`, in float64.
-  public static func backwardReference(
+  static func backwardReference(
     logits z: UnsafePointer<Float>, logDecayGradient dg: UnsafePointer<Float>, count: Int,
     normalizer: Float = 16, into output: UnsafeMutablePointer<Float>
   ) {

@@ -1,6 +1,27 @@
 import CKernels
 
 extension GatedLinearAttention {
+  /// The gradients dq, dk, dv and dg of `applySegments` for the gradient dO of its output. See below.
+  public static func backward(
+    queries: FloatMatrix, keys: FloatMatrix, values: FloatMatrix, logDecay: FloatMatrix,
+    outputGradient: FloatMatrix, segments: Int, layout: HeadLayout
+  ) -> (queries: FloatMatrix, keys: FloatMatrix, values: FloatMatrix, logDecay: FloatMatrix) {
+    let tokens = layout.tokens(queries, keys, values, segments: segments)
+    keys.requireSize(of: logDecay)
+    precondition(
+      outputGradient.rows == queries.rows && outputGradient.columns == layout.outputWidth)
+    let gradients = (queries.unset, keys.unset, values.unset, logDecay.unset)
+    withExtendedLifetime((queries, keys, values, logDecay, outputGradient, gradients)) {
+      backward(
+        queries: queries.pointer, keys: keys.pointer, values: values.pointer,
+        logDecay: logDecay.pointer, outputGradient: outputGradient.pointer, segments: segments,
+        tokens: tokens, layout: layout, queryGradient: gradients.0.pointer,
+        keyGradient: gradients.1.pointer, valueGradient: gradients.2.pointer,
+        logDecayGradient: gradients.3.pointer)
+    }
+    return gradients
+  }
+
   /// The gradients of `apply` (or `applySegments`) for the gradient dO of its outputs; the final
   /// states have none.
   ///
@@ -28,7 +49,7 @@ extension GatedLinearAttention {
   ///   - keyGradient: dk, shaped as k.
   ///   - valueGradient: dv, shaped as v.
   ///   - logDecayGradient: dg, shaped as g.
-  public static func backward(
+  static func backward(
     queries: UnsafePointer<Float>, keys: UnsafePointer<Float>, values: UnsafePointer<Float>,
     logDecay: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>, segments: Int = 1,
     tokens: Int, layout: HeadLayout, initialState: UnsafePointer<Float>? = nil,

@@ -3,7 +3,7 @@ import Foundation
 extension GatedLinearAttention {
   /// The specification of `backward`: recurrences in float64 over all states, and the gradient of
   /// the decay from its definition, dg_t = exp(g_t) · sum over columns of S_{t-1} · R_t.
-  public static func backwardReference(
+  static func backwardReference(
     queries: UnsafePointer<Float>, keys: UnsafePointer<Float>, values: UnsafePointer<Float>,
     logDecay: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>, segments: Int = 1,
     tokens: Int, layout: HeadLayout, initialState: UnsafePointer<Float>? = nil,

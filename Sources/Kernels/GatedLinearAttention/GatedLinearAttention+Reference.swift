@@ -2,7 +2,7 @@ import Foundation
 
 extension GatedLinearAttention {
   /// The specification: the recurrence, token by token, state and sums in float64.
-  public static func reference(
+  static func reference(
     queries: UnsafePointer<Float>, keys: UnsafePointer<Float>, values: UnsafePointer<Float>,
     logDecay: UnsafePointer<Float>, tokens: Int, layout: HeadLayout,
     state: UnsafeMutablePointer<Float>, output: UnsafeMutablePointer<Float>

@@ -17,6 +17,43 @@ public enum GatedLinearAttention {
     layout.kvHeads * layout.keyDimension * layout.valueDimension
   }
 
+  /// Runs the next tokens, one or many, on `state` [kvHeads, keyDimension, valueDimension], which is
+  /// updated; returns o [tokens, heads, valueDimension]. See below for the shapes.
+  public static func apply(
+    queries: FloatMatrix, keys: FloatMatrix, values: FloatMatrix, logDecay: FloatMatrix,
+    layout: HeadLayout, state: inout [Float]
+  ) -> FloatMatrix {
+    let tokens = layout.tokens(queries, keys, values, segments: 1)
+    keys.requireSize(of: logDecay)
+    precondition(state.count == stateCount(layout))
+    let output = FloatMatrix(rows: tokens, columns: layout.outputWidth)
+    withExtendedLifetime((queries, keys, values, logDecay, output)) {
+      apply(
+        queries: queries.pointer, keys: keys.pointer, values: values.pointer,
+        logDecay: logDecay.pointer, tokens: tokens, layout: layout, state: &state,
+        output: output.pointer)
+    }
+    return output
+  }
+
+  /// Runs `segments` independent sequences, one after another, all from the empty state; returns o
+  /// [segments · tokens, heads, valueDimension].
+  public static func applySegments(
+    queries: FloatMatrix, keys: FloatMatrix, values: FloatMatrix, logDecay: FloatMatrix,
+    segments: Int, layout: HeadLayout
+  ) -> FloatMatrix {
+    let tokens = layout.tokens(queries, keys, values, segments: segments)
+    keys.requireSize(of: logDecay)
+    let output = FloatMatrix(rows: queries.rows, columns: layout.outputWidth)
+    withExtendedLifetime((queries, keys, values, logDecay, output)) {
+      applySegments(
+        queries: queries.pointer, keys: keys.pointer, values: values.pointer,
+        logDecay: logDecay.pointer, segments: segments, tokens: tokens, layout: layout,
+        output: output.pointer)
+    }
+    return output
+  }
+
   /// Runs `tokens` tokens, one or many.
   ///
   /// - Parameters:
@@ -26,7 +63,7 @@ public enum GatedLinearAttention {
   ///   - logDecay: g [tokens, kvHeads, keyDimension], <= 0, as small as you like.
   ///   - state: S, read and updated in place.
   ///   - output: o [tokens, heads, valueDimension].
-  public static func apply(
+  static func apply(
     queries: UnsafePointer<Float>, keys: UnsafePointer<Float>, values: UnsafePointer<Float>,
     logDecay: UnsafePointer<Float>, tokens: Int, layout: HeadLayout,
     state: UnsafeMutablePointer<Float>, output: UnsafeMutablePointer<Float>
@@ -46,7 +83,7 @@ public enum GatedLinearAttention {
   ///
   /// Shapes are those of `apply` with segments · tokens instead of tokens, segment after segment;
   /// the final states are not kept.
-  public static func applySegments(
+  static func applySegments(
     queries: UnsafePointer<Float>, keys: UnsafePointer<Float>, values: UnsafePointer<Float>,
     logDecay: UnsafePointer<Float>, segments: Int, tokens: Int, layout: HeadLayout,
     output: UnsafeMutablePointer<Float>

@@ -5,10 +5,18 @@
 /// so that coding values that were coded before changes nothing: tokens see the same keys and values
 /// before and after they are stored, and a saved state is restored to the last bit.
 public enum KeyValueCodes {
+  /// Replaces each of the `heads` heads of every row by what its codes decode to.
+  public static func roundInPlace(_ x: FloatMatrix, heads: Int) {
+    precondition(heads > 0 && x.columns % heads == 0)
+    withExtendedLifetime(x) {
+      roundInPlace(x.pointer, heads: x.rows * heads, count: x.columns / heads)
+    }
+  }
+
   /// Codes `count` values of one head; returns the factor. A value that is not finite makes the
   /// factor NaN or infinite, and with it all decoded values; a head of values below 127 · 2^-126
   /// becomes zero.
-  public static func encode(
+  static func encode(
     _ x: UnsafePointer<Float>, count: Int, into codes: UnsafeMutablePointer<Int8>
   ) -> Float {
     var largest: Float = 0
@@ -27,14 +35,14 @@ public enum KeyValueCodes {
   }
 
   /// The values of one head.
-  public static func decode(
+  static func decode(
     _ codes: UnsafePointer<Int8>, factor: Float, count: Int, into x: UnsafeMutablePointer<Float>
   ) {
     for i in 0..<count { x[i] = Float(codes[i]) * factor }
   }
 
   /// Replaces every head of `count` values by what its codes decode to.
-  public static func roundInPlace(_ x: UnsafeMutablePointer<Float>, heads: Int, count: Int) {
+  static func roundInPlace(_ x: UnsafeMutablePointer<Float>, heads: Int, count: Int) {
     withUnsafeTemporaryAllocation(of: Int8.self, capacity: max(count, 1)) { codes in
       guard let codes = codes.baseAddress else { return }
       for head in 0..<heads {

@@ -31,7 +31,7 @@ extension Gram {
   ///
   /// Float64 throughout, by Cholesky factorisation: features³/6 + targets · features²
   /// multiply-adds for each λ.
-  public func solve(
+  func solve(
     ridge: Double, prior: UnsafePointer<Float>? = nil, into weights: UnsafeMutablePointer<Float>
   ) throws(LeastSquaresError) {
     let size = features
@@ -75,7 +75,7 @@ extension Gram {
   ///
   /// On sums of held-out tokens this is what chooses λ. Cancellation limits it to about 1e-6 of
   /// sum ω |y|².
-  public func squaredError(of weights: UnsafePointer<Float>) -> Double {
+  func squaredError(of weights: UnsafePointer<Float>) -> Double {
     let size = features
     return cross.withUnsafeBufferPointer { cross in
       sum(over: weights, rows: targets, from: targetSquares) { w, product, target in
@@ -115,12 +115,12 @@ extension Gram {
 
 extension Gram {
   /// G alone, of `rows` tokens φ [rows, features], rows `stride` floats apart (default: features).
-  public func add(_ phi: UnsafePointer<Float>, stride: Int? = nil, rows: Int) {
+  func add(_ phi: UnsafePointer<Float>, stride: Int? = nil, rows: Int) {
     add(phi, stride: stride, targets: phi, targetStride: 0, rows: rows)
   }
 
   /// sum over rows w of w G wᵀ for weights [rows, features]: sum over tokens of |W φ|².
-  public func power(of weights: UnsafePointer<Float>, rows: Int) -> Double {
+  func power(of weights: UnsafePointer<Float>, rows: Int) -> Double {
     let size = features
     return sum(over: weights, rows: rows, from: 0) { w, product, _ in
       (0..<size).reduce(0.0) { $0 + w[$1] * product[$1] }

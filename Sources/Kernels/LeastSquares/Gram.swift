@@ -40,7 +40,7 @@ public final class Gram {
   ///   - phi: φ [rows, features]; rows are `stride` floats apart (default: features).
   ///   - y: y [rows, targets]; rows are `targetStride` floats apart (default: targets).
   ///   - weights: ω [rows], >= 0; nil is ones.
-  public func add(
+  func add(
     _ phi: UnsafePointer<Float>, stride: Int? = nil, targets y: UnsafePointer<Float>,
     targetStride: Int? = nil, weights: UnsafePointer<Float>? = nil, rows: Int
   ) {

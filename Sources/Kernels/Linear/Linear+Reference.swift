@@ -1,8 +1,8 @@
-public import TensorTypes
+import TensorTypes
 
 extension Linear {
   /// The specification of `apply`: one dot product in float64 per output.
-  public static func reference(
+  static func reference(
     weight: TensorView, bias: UnsafePointer<Float>? = nil,
     input: UnsafePointer<Float>, inputStride: Int? = nil, tokens: Int,
     output: UnsafeMutablePointer<Float>, outputStride: Int? = nil

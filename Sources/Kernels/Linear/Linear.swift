@@ -2,6 +2,27 @@ public import TensorTypes
 
 /// Linear layers: y = x Wᵀ + b with W in any stored type, read in place.
 public enum Linear {
+  /// Writes y = x Wᵀ + b to `output` [tokens, out] for `input` x [tokens, in]; of the columns only
+  /// those of some `rows` of the weight when these are given.
+  ///
+  /// - Parameters:
+  ///   - weight: W [out, in], of any type `RowDecoder` supports.
+  ///   - bias: b [out], or nil.
+  public static func apply(
+    weight: TensorView, rows: Range<Int>? = nil, bias: [Float]?, input: FloatMatrix,
+    into output: FloatMatrix
+  ) {
+    output.requireOutput(of: input, weight.rows, weight.columns, bias)
+    withExtendedLifetime((input, output)) {
+      bias.withStart(at: rows?.lowerBound ?? 0) { bias in
+        apply(
+          weight: rows.map { weight.slice(rows: $0) } ?? weight, bias: bias, input: input.pointer,
+          tokens: input.rows, output: output.pointer + (rows?.lowerBound ?? 0),
+          outputStride: output.columns)
+      }
+    }
+  }
+
   /// Writes y [tokens, out] = x [tokens, in] · Wᵀ + b.
   ///
   /// - Parameters:
@@ -15,7 +36,7 @@ public enum Linear {
   /// Weights are widened to float32 and multiplied with float32 activations and accumulators. A
   /// token's result depends on how many tokens there are by rounding only; with `precision`
   /// `.bfloat16`, also on whether these are enough for activations and weights to be rounded.
-  public static func apply(
+  static func apply(
     weight: TensorView, bias: UnsafePointer<Float>? = nil,
     input: UnsafePointer<Float>, inputStride: Int? = nil, tokens: Int,
     output: UnsafeMutablePointer<Float>, outputStride: Int? = nil,
@@ -63,5 +84,21 @@ struct LinearCall {
     } else {
       RowDecoder.decode(weight, rows: rows, into: output)
     }
+  }
+}
+
+extension FloatMatrix {
+  /// Precondition of linear maps from `input` with a weight of these sizes.
+  func requireOutput(of input: FloatMatrix, _ out: Int, _ `in`: Int, _ bias: [Float]?) {
+    precondition(input.columns == `in` && columns == out && rows == input.rows)
+    precondition(bias.map { $0.count == out } ?? true)
+  }
+}
+
+extension [Float]? {
+  /// Calls `body` with a pointer to the element at `index`, or with nil.
+  func withStart(at index: Int, _ body: (UnsafePointer<Float>?) -> Void) {
+    guard let self else { return body(nil) }
+    self.withUnsafeBufferPointer { body($0.baseAddress.map { $0 + index }) }
   }
 }

@@ -1,7 +1,7 @@
 extension MatrixProduct {
   /// The specification of `multiply`: one sum in float64 per element, over operands rounded to
   /// `precision` whatever the CPU and the sizes.
-  public static func reference(
+  static func reference(
     _ form: Form = .plain, _ a: UnsafePointer<Float>, aStride: Int? = nil,
     _ b: UnsafePointer<Float>, bStride: Int? = nil, m: Int, n: Int, k: Int, adding: Bool = false,
     into c: UnsafeMutablePointer<Float>, cStride: Int? = nil, precision: Precision = .float32

@@ -23,7 +23,7 @@ public enum MatrixProduct {
   ///   - precision: What the operands are rounded to before they are multiplied.
   ///
   /// The same thread count gives the same bits; another one may round differently.
-  public static func multiply(
+  static func multiply(
     _ form: Form = .plain, _ a: UnsafePointer<Float>, aStride: Int? = nil,
     _ b: UnsafePointer<Float>, bStride: Int? = nil, m: Int, n: Int, k: Int, adding: Bool = false,
     into c: UnsafeMutablePointer<Float>, cStride: Int? = nil, precision: Precision = .current

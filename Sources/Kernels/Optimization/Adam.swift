@@ -71,6 +71,19 @@ public final class Adam {
     }
   }
 
+  /// Takes one step of all elements of `parameters`, see below.
+  public func step(
+    _ parameters: FloatMatrix, gradient: FloatMatrix, gradientFactor: Float = 1, settings: Settings
+  ) {
+    parameters.requireSize(of: gradient)
+    precondition(parameters.count == count)
+    withExtendedLifetime((parameters, gradient)) {
+      step(
+        parameters.pointer, gradient: gradient.pointer, gradientFactor: gradientFactor,
+        settings: settings)
+    }
+  }
+
   /// Takes one step: with g = gradientFactor · gradient,
   /// m = beta1 m + (1 - beta1) g, v = beta2 v + (1 - beta2) g²,
   /// w -= learningRate (m' / (sqrt(v') + epsilon) + weightDecay (w - prior)), where m' and v' are
@@ -81,7 +94,7 @@ public final class Adam {
   ///   - gradient: [count].
   ///   - gradientFactor: for clipping, see `clipFactor`.
   ///   - prior: what weight decay pulls towards [count]; nil is zeros.
-  public func step(
+  func step(
     _ parameters: UnsafeMutablePointer<Float>, gradient: UnsafePointer<Float>,
     gradientFactor: Float = 1, settings: Settings, prior: UnsafePointer<Float>? = nil
   ) {

@@ -18,7 +18,7 @@ public final class EventWeight: @unchecked Sendable {
   public static let worthwhileSilence = 0.5
 
   /// Whether skipping the silent channels of one token's counts is faster than reading all.
-  public static func pays(_ counts: UnsafePointer<Int32>, count: Int) -> Bool {
+  static func pays(_ counts: UnsafePointer<Int32>, count: Int) -> Bool {
     var silent = 0
     for i in 0..<count where counts[i] == 0 { silent += 1 }
     return Double(silent) >= worthwhileSilence * Double(count)
@@ -53,7 +53,7 @@ public final class EventWeight: @unchecked Sendable {
   }
 
   /// Writes y [tokens, out] = V_th · (s Wᵀ) + b, as `Int8Linear.applyCounts` does, a token at a time.
-  public func applyCounts(
+  func applyCounts(
     bias: UnsafePointer<Float>? = nil, counts: UnsafePointer<Int32>, countStride: Int? = nil,
     thresholds: UnsafePointer<Float>, tokens: Int, output: UnsafeMutablePointer<Float>,
     outputStride: Int? = nil

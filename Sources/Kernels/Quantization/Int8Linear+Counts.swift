@@ -18,7 +18,7 @@ extension Int8Linear {
   /// Counts are split into digits of base 256, of which nearly all tokens need one. The products of
   /// a digit with the codes of a group are summed exactly in 32 bits (65,536 inputs at most, so
   /// that 65,536 · 255 · 128 < 2^31), then scaled and added in float32. Nothing is clamped.
-  public static func applyCounts(
+  static func applyCounts(
     _ weight: Int8Weight, bias: UnsafePointer<Float>? = nil, counts: UnsafePointer<Int32>,
     countStride: Int? = nil, thresholds: UnsafePointer<Float>, tokens: Int,
     output: UnsafeMutablePointer<Float>, outputStride: Int? = nil
@@ -35,7 +35,7 @@ extension Int8Linear {
   }
 
   /// The specification of `applyCounts`: sums of a group as integers, all else in float64.
-  public static func referenceCounts(
+  static func referenceCounts(
     _ weight: Int8Weight, bias: UnsafePointer<Float>? = nil, counts: UnsafePointer<Int32>,
     countStride: Int? = nil, thresholds: UnsafePointer<Float>, tokens: Int,
     output: UnsafeMutablePointer<Float>, outputStride: Int? = nil

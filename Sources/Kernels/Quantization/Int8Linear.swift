@@ -3,6 +3,40 @@ import TensorTypes
 
 /// Linear layers with INT8 weights: y = x Wᵀ + b.
 public enum Int8Linear {
+  /// Writes y = x Wᵀ + b to `output` [tokens, out] for `input` x [tokens, in]; of the columns only
+  /// those of some `rows` of the weight when these are given.
+  public static func apply(
+    _ weight: Int8Weight, rows: Range<Int>? = nil, bias: [Float]?, input: FloatMatrix,
+    into output: FloatMatrix
+  ) {
+    output.requireOutput(of: input, weight.rows, weight.columns, bias)
+    withExtendedLifetime((input, output)) {
+      bias.withStart(at: rows?.lowerBound ?? 0) { bias in
+        apply(
+          rows.map { weight.slice(rows: $0) } ?? weight, bias: bias, input: input.pointer,
+          tokens: input.rows, output: output.pointer + (rows?.lowerBound ?? 0),
+          outputStride: output.columns)
+      }
+    }
+  }
+
+  /// The same for spike counts, by integer arithmetic.
+  public static func apply(
+    _ weight: Int8Weight, rows: Range<Int>? = nil, bias: [Float]?, input: SpikeMatrix,
+    into output: FloatMatrix
+  ) {
+    precondition(output.columns == weight.rows && output.rows == input.thresholds.count)
+    precondition(input.counts.count == output.rows * weight.columns)
+    withExtendedLifetime(output) {
+      bias.withStart(at: rows?.lowerBound ?? 0) { bias in
+        applyCounts(
+          rows.map { weight.slice(rows: $0) } ?? weight, bias: bias, counts: input.counts,
+          thresholds: input.thresholds, tokens: output.rows,
+          output: output.pointer + (rows?.lowerBound ?? 0), outputStride: output.columns)
+      }
+    }
+  }
+
   /// Writes y [tokens, out] for float32 activations x [tokens, in].
   ///
   /// - Parameters:
@@ -14,7 +48,7 @@ public enum Int8Linear {
   ///
   /// Codes are widened and multiplied in float32; a few tokens read them once, in place, which is
   /// what decoding costs. Many tokens multiply panels of decoded rows.
-  public static func apply(
+  static func apply(
     _ weight: Int8Weight, bias: UnsafePointer<Float>? = nil, input: UnsafePointer<Float>,
     inputStride: Int? = nil, tokens: Int, output: UnsafeMutablePointer<Float>,
     outputStride: Int? = nil, precision: MatrixProduct.Precision = .current
@@ -42,7 +76,7 @@ public enum Int8Linear {
   }
 
   /// The specification of `apply`: one dot product in float64 per output.
-  public static func reference(
+  static func reference(
     _ weight: Int8Weight, bias: UnsafePointer<Float>? = nil, input: UnsafePointer<Float>,
     inputStride: Int? = nil, tokens: Int, output: UnsafeMutablePointer<Float>,
     outputStride: Int? = nil

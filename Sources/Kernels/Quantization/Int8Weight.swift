@@ -45,8 +45,15 @@ public struct Int8Weight: Sendable {
     self.groupSize = groupSize
   }
 
+  /// Some rows as float32.
+  public func decoded(rows: Range<Int>) -> FloatMatrix {
+    let matrix = FloatMatrix(rows: rows.count, columns: columns)
+    withExtendedLifetime(matrix) { decode(rows: rows, into: matrix.pointer) }
+    return matrix
+  }
+
   /// Decodes `rows` to float32 [rows.count, columns].
-  public func decode(rows: Range<Int>, into output: UnsafeMutablePointer<Float>) {
+  func decode(rows: Range<Int>, into output: UnsafeMutablePointer<Float>) {
     let isa = Execution.isa
     withMatrix(rows: rows) { matrix in
       for row in 0..<rows.count {
@@ -58,7 +65,7 @@ public struct Int8Weight: Sendable {
   }
 
   /// The specification of `decode`.
-  public func referenceDecode(rows: Range<Int>, into output: UnsafeMutablePointer<Float>) {
+  func referenceDecode(rows: Range<Int>, into output: UnsafeMutablePointer<Float>) {
     for (index, row) in rows.enumerated() {
       for c in 0..<columns {
         let code = Int8(bitPattern: codes.bytes[row * columns + c])

@@ -35,8 +35,25 @@ public struct RotaryTable: Sendable {
     self.sines = sines
   }
 
+  /// Rotates x [segments · tokens, heads · d] in place, the first token of every segment at position
+  /// `first`; with `inverse` by minus the angles, which takes the gradient of the result to that of x.
+  public func apply(to x: FloatMatrix, segments: Int = 1, inverse: Bool = false) {
+    precondition(x.columns % headDimension == 0 && x.rows % segments == 0)
+    let tokens = x.rows / segments, heads = x.columns / headDimension
+    withExtendedLifetime(x) {
+      for segment in 0..<segments {
+        let rows = x.row(segment * tokens)
+        if inverse {
+          backward(rows, tokens: tokens, heads: heads)
+        } else {
+          apply(to: rows, tokens: tokens, heads: heads)
+        }
+      }
+    }
+  }
+
   /// Rotates x [tokens, heads, d] in place; token t is at position `first + offset + t`.
-  public func apply(
+  func apply(
     to x: UnsafeMutablePointer<Float>, tokens: Int, heads: Int, offset: Int = 0
   ) {
     let isa = Execution.isa
@@ -47,7 +64,7 @@ public struct RotaryTable: Sendable {
 
   /// The gradient of `apply`: rotates by minus the angle, in place, the gradient of its result
   /// [tokens, heads, d].
-  public func backward(
+  func backward(
     _ gradient: UnsafeMutablePointer<Float>, tokens: Int, heads: Int, offset: Int = 0
   ) {
     let isa = Execution.isa
@@ -80,7 +97,7 @@ public struct RotaryTable: Sendable {
   }
 
   /// The specification of `apply` and, with `inverse`, of `backward`.
-  public func reference(
+  func reference(
     to x: UnsafeMutablePointer<Float>, tokens: Int, heads: Int, offset: Int = 0,
     inverse: Bool = false
   ) {

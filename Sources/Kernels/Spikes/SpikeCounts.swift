@@ -15,7 +15,7 @@ public enum SpikeCounts {
   /// - Parameters:
   ///   - k: spikes of a channel as large as the mean.
   ///   - winners: how many of the activations the mean is over, the others being 0; nil for all.
-  public static func threshold(
+  static func threshold(
     _ x: UnsafePointer<Float>, count: Int, k: Float, winners: Int? = nil
   ) -> Float {
     threshold(x, count: count, k: k, winners: winners, isa: Execution.isa)
@@ -29,7 +29,7 @@ public enum SpikeCounts {
   }
 
   /// mean|x| of `count` activations, or of the `winners` among them that are not 0.
-  public static func mean(_ x: UnsafePointer<Float>, count: Int, winners: Int? = nil) -> Float {
+  static func mean(_ x: UnsafePointer<Float>, count: Int, winners: Int? = nil) -> Float {
     mean(x, count: count, winners: winners, isa: Execution.isa)
   }
 
@@ -49,7 +49,7 @@ public enum SpikeCounts {
   /// - Returns: How many activations have no count: infinities, and quotients beyond Int32, give
   ///   the largest or smallest Int32; NaN gives the smallest.
   @discardableResult
-  public static func apply(
+  static func apply(
     _ x: UnsafePointer<Float>, rows: Int, columns: Int, k: Float, winners: Int? = nil,
     into counts: UnsafeMutablePointer<Int32>, thresholds: UnsafeMutablePointer<Float>
   ) -> Int {
@@ -66,7 +66,7 @@ public enum SpikeCounts {
   /// What a linear layer sees in place of x: s · V_th, row by row, in place or elsewhere.
   ///
   /// NaN and infinities stay what they are, so that a fault is not hidden.
-  public static func values(
+  static func values(
     _ x: UnsafePointer<Float>, rows: Int, columns: Int, k: Float, winners: Int? = nil,
     into output: UnsafeMutablePointer<Float>
   ) {

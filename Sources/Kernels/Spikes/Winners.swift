@@ -8,7 +8,7 @@ public enum Winners {
   ///   - x: [rows, columns].
   ///   - count: 1 to `columns`.
   ///   - output: [rows, columns]; may be `x`.
-  public static func apply(
+  static func apply(
     _ x: UnsafePointer<Float>, rows: Int, columns: Int, count: Int,
     into output: UnsafeMutablePointer<Float>
   ) {

@@ -3,9 +3,11 @@
 /// A ring buffer gives up to two segments of old tokens; the new tokens are a third.
 public struct KeyValueSegment {
   /// k [count, kvHeads, keyDimension].
-  public var keys: UnsafePointer<Float>
+  let keys: UnsafePointer<Float>
   /// v [count, kvHeads, valueDimension].
-  public var values: UnsafePointer<Float>
+  let values: UnsafePointer<Float>
+  /// What the keys and values lie in, kept alive; nil when the caller does that.
+  private var owners: (keys: FloatMatrix, values: FloatMatrix)?
   /// The position of the first key.
   public var firstPosition: Int
   /// Positions in the segment.
@@ -14,7 +16,7 @@ public struct KeyValueSegment {
   public var isAlwaysVisible: Bool
 
   /// A segment of `count` positions from `firstPosition` on.
-  public init(
+  init(
     keys: UnsafePointer<Float>, values: UnsafePointer<Float>, firstPosition: Int, count: Int,
     isAlwaysVisible: Bool = false
   ) {
@@ -23,6 +25,25 @@ public struct KeyValueSegment {
     self.firstPosition = firstPosition
     self.count = count
     self.isAlwaysVisible = isAlwaysVisible
+  }
+
+  /// The rows of `keys` [count, kvHeads · keyDimension] and `values` [count, kvHeads · valueDimension],
+  /// at positions from `firstPosition` on.
+  public init(
+    keys: FloatMatrix, values: FloatMatrix, firstPosition: Int, isAlwaysVisible: Bool = false
+  ) {
+    precondition(keys.rows == values.rows)
+    self.init(
+      keys: keys.pointer, values: values.pointer, firstPosition: firstPosition, count: keys.rows,
+      isAlwaysVisible: isAlwaysVisible)
+    owners = (keys, values)
+  }
+
+  /// Whether keys and values are as wide as `layout` says, where that is known.
+  func fits(_ layout: HeadLayout) -> Bool {
+    owners.map {
+      $0.keys.columns == layout.keyWidth && $0.values.columns == layout.valueWidth
+    } ?? true
   }
 
   /// The keys and values of a whole text: its first `sinks` tokens, which every token sees, and the

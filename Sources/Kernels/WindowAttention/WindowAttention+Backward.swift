@@ -1,6 +1,27 @@
 import CKernels
 
 extension WindowAttention {
+  /// The gradients dq, dk and dv of `applySegments` for the gradient dO of its output o. See below.
+  public static func backward(
+    queries: FloatMatrix, keys: FloatMatrix, values: FloatMatrix, output: FloatMatrix,
+    outputGradient: FloatMatrix, segments: Int, layout: HeadLayout, window: Int? = nil,
+    sinks: Int = 0
+  ) -> (queries: FloatMatrix, keys: FloatMatrix, values: FloatMatrix) {
+    let tokens = layout.tokens(queries, keys, values, segments: segments)
+    precondition(output.rows == queries.rows && output.columns == layout.outputWidth)
+    output.requireSize(of: outputGradient)
+    let gradients = (queries.unset, keys.unset, values.unset)
+    withExtendedLifetime((queries, keys, values, output, outputGradient, gradients)) {
+      backward(
+        queries: queries.pointer, keys: keys.pointer, values: values.pointer,
+        output: output.pointer, outputGradient: outputGradient.pointer, segments: segments,
+        tokens: tokens, layout: layout, window: window, sinks: sinks,
+        queryGradient: gradients.0.pointer, keyGradient: gradients.1.pointer,
+        valueGradient: gradients.2.pointer)
+    }
+    return gradients
+  }
+
   /// The gradients of `applySegments` for the gradient dO of its output.
   ///
   /// With c = keyDimension^-1/2, P = softmax(c q kᵀ) over the visible keys and dP = dO vᵀ:
@@ -26,7 +47,7 @@ extension WindowAttention {
   ///     May be q itself; other gradients may not overlap any input.
   ///   - keyGradient: dk, shaped as k.
   ///   - valueGradient: dv, shaped as v.
-  public static func backward(
+  static func backward(
     queries: UnsafePointer<Float>, keys: UnsafePointer<Float>, values: UnsafePointer<Float>,
     output: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>, segments: Int = 1,
     tokens: Int, layout: HeadLayout, window: Int? = nil, sinks: Int = 0,

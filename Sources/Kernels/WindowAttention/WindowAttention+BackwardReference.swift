@@ -3,7 +3,7 @@ import Foundation
 extension WindowAttention {
   /// The specification of `backward`: all probabilities of a query, then their gradients, in
   /// float64.
-  public static func backwardReference(
+  static func backwardReference(
     queries: UnsafePointer<Float>, keys: UnsafePointer<Float>, values: UnsafePointer<Float>,
     outputGradient: UnsafePointer<Float>, segments: Int = 1, tokens: Int, layout: HeadLayout,
     window: Int? = nil, sinks: Int = 0, queryGradient: UnsafeMutablePointer<Float>,

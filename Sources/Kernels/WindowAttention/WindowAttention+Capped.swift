@@ -5,7 +5,7 @@ extension WindowAttention {
   ///
   /// o = softmax(cap · tanh(keyDimension^-1/2 q kᵀ / cap)) v over the visible keys; zero when there
   /// are none. A task is a head of a token, so the result does not depend on threads.
-  public static func applyCapped(
+  static func applyCapped(
     queries: UnsafePointer<Float>, tokens: Int, firstPosition: Int, layout: HeadLayout,
     segments: [KeyValueSegment], window: Int, cap: Double, output: UnsafeMutablePointer<Float>
   ) {

@@ -2,7 +2,7 @@ import Foundation
 
 extension WindowAttention {
   /// The specification of `apply`: all scores of a query, then softmax, in float64.
-  public static func reference(
+  static func reference(
     queries: UnsafePointer<Float>, tokens: Int, firstPosition: Int, layout: HeadLayout,
     segments: [KeyValueSegment], window: Int, output: UnsafeMutablePointer<Float>
   ) {

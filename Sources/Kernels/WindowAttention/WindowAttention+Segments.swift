@@ -1,4 +1,20 @@
 extension WindowAttention {
+  /// Attends within `segments` independent sequences, one after another; returns o
+  /// [segments · tokens, heads, valueDimension]. See below for the parameters.
+  public static func applySegments(
+    queries: FloatMatrix, keys: FloatMatrix, values: FloatMatrix, segments: Int,
+    layout: HeadLayout, window: Int? = nil, sinks: Int = 0
+  ) -> FloatMatrix {
+    let tokens = layout.tokens(queries, keys, values, segments: segments)
+    let output = FloatMatrix(rows: queries.rows, columns: layout.outputWidth)
+    withExtendedLifetime((queries, keys, values, output)) {
+      applySegments(
+        queries: queries.pointer, keys: keys.pointer, values: values.pointer, segments: segments,
+        tokens: tokens, layout: layout, window: window, sinks: sinks, output: output.pointer)
+    }
+    return output
+  }
+
   /// Attends within `segments` independent sequences of `tokens` tokens each, from empty contexts.
   ///
   /// What `apply` computes for each segment, with the blocks of all segments side by side. The result
@@ -12,7 +28,7 @@ extension WindowAttention {
   ///   - sinks: the first so many tokens of each sequence see each other and nothing else, and are
   ///     seen by every token besides its window; at most `tokens`.
   ///   - output: o [segments · tokens, heads, valueDimension].
-  public static func applySegments(
+  static func applySegments(
     queries: UnsafePointer<Float>, keys: UnsafePointer<Float>, values: UnsafePointer<Float>,
     segments: Int, tokens: Int, layout: HeadLayout, window: Int? = nil, sinks: Int = 0,
     output: UnsafeMutablePointer<Float>

@@ -1,5 +1,5 @@
 import InputFiles
-public import StepSettings
+import StepSettings
 import TensorTypes
 import Yams
 

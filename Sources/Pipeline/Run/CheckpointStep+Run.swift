@@ -2,7 +2,7 @@ import Checkpoints
 import Communication
 import Conversion
 import Foundation
-public import ModelFiles
+import ModelFiles
 import StepSettings
 import StrictJSON
 import TensorTypes

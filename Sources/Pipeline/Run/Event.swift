@@ -1,4 +1,4 @@
-public import TensorTypes
+import TensorTypes
 
 /// What a run says while it works, to whoever listens.
 public enum Event: Sendable {

@@ -1,6 +1,7 @@
 import Architectures
 import Conversion
 import Foundation
+import Mixers
 import StrictJSON
 import TensorTypes
 

@@ -1,5 +1,6 @@
 import Architectures
 import InputFiles
+import Mixers
 import ModelFiles
 import Runtime
 import TensorTypes

@@ -1,6 +1,7 @@
 import Architectures
-public import Conversion
+import Conversion
 import Exports
+import Mixers
 import ModelFiles
 public import StepSettings
 
@@ -30,9 +31,7 @@ public struct ExportStep: CheckpointStep {
 
   /// What to say of a conversion with linear layers that was never healed; nil of others.
   private static func unhealed(_ file: ModelFile) throws -> String? {
-    let isLinear = file.description.layers.contains {
-      if case .gatedLinear = $0.mixer { true } else { false }
-    }
+    let isLinear = file.description.layers.contains { $0.mixer.form is GatedLinear }
     let steps = Set(try History(of: file).steps.map(\.name))
     guard isLinear, steps.contains(ConvertStep.name), !steps.contains(HealStep.name) else {
       return nil

@@ -1,5 +1,6 @@
 import Architectures
 import Checkpoints
+import Kernels
 import Runtime
 public import StepSettings
 import StrictJSON

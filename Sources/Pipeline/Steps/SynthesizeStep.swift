@@ -1,6 +1,6 @@
 import Architectures
 import Checkpoints
-public import Conversion
+import Conversion
 import ModelFiles
 public import StepSettings
 import StrictJSON

@@ -1,7 +1,7 @@
 import Architectures
 import Checkpoints
 import Communication
-public import Conversion
+import Conversion
 import ModelFiles
 import Runtime
 public import StepSettings

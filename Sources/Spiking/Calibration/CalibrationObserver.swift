@@ -88,15 +88,11 @@ final class CalibrationObserver: SpikingObserver, @unchecked Sendable {
   }
 
   private func measureMeans(_ parts: Parts, _ result: inout GroupMeasurement) {
-    withExtendedLifetime(parts.matrix) {
-      for part in 0..<parts.count {
-        let mean = Double(
-          SpikeCounts.mean(
-            parts.matrix.pointer + part * parts.columns, count: parts.columns,
-            winners: parts.winners))
-        let bin = mean > 0 && mean.isFinite ? Int(((log2(mean) + 24) * 4).rounded(.down)) : 0
-        result.means[min(max(bin, 0), GroupMeasurement.meanBins - 1)] += 1
-      }
+    for part in 0..<parts.count {
+      let mean = Double(
+        parts.matrix.meanMagnitude(ofRun: part, columns: parts.columns, winners: parts.winners))
+      let bin = mean > 0 && mean.isFinite ? Int(((log2(mean) + 24) * 4).rounded(.down)) : 0
+      result.means[min(max(bin, 0), GroupMeasurement.meanBins - 1)] += 1
     }
   }
 

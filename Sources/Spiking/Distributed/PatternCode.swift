@@ -37,12 +37,6 @@ public enum PatternCode: Sendable, Hashable {
   }
 
   private static func counts(_ x: UnsafeBufferPointer<Float>, k: Double) -> [Int32] {
-    [Int32](unsafeUninitializedCapacity: x.count) { counts, initialized in
-      initialized = x.count
-      guard let start = counts.baseAddress, let x = x.baseAddress else { return }
-      var threshold: Float = 0
-      SpikeCounts.apply(
-        x, rows: 1, columns: initialized, k: Float(k), into: start, thresholds: &threshold)
-    }
+    SpikeMatrix(FloatMatrix(Array(x), rows: 1), k: Float(k)).counts
   }
 }

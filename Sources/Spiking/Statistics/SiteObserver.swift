@@ -1,4 +1,5 @@
 package import Architectures
+package import Kernels
 package import Runtime
 
 /// Shows what one place of a running model reads, before it is spiked.

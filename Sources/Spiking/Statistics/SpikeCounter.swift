@@ -1,5 +1,5 @@
 package import Architectures
-import Kernels
+package import Kernels
 package import Runtime
 
 /// Counts the spikes of a running model, rotated queries and decay gates apart.
@@ -29,18 +29,8 @@ extension SpikeStatistics {
   package mutating func add(
     _ input: FloatMatrix, columns: Int? = nil, k: Double, winners: Int?
   ) -> Int {
-    let columns = columns ?? input.columns, rows = input.count / columns
-    return withUnsafeTemporaryAllocation(of: Int32.self, capacity: input.count) { counts in
-      withUnsafeTemporaryAllocation(of: Float.self, capacity: rows) { thresholds in
-        guard let start = counts.baseAddress, let first = thresholds.baseAddress else { return 0 }
-        let unusable = withExtendedLifetime(input) {
-          SpikeCounts.apply(
-            input.pointer, rows: rows, columns: columns, k: Float(k), winners: winners,
-            into: start, thresholds: first)
-        }
-        add(UnsafeBufferPointer(counts), rows: rows)
-        return unusable
-      }
-    }
+    let spikes = SpikeMatrix(input, columns: columns, k: Float(k), winners: winners)
+    spikes.counts.withUnsafeBufferPointer { add($0, rows: spikes.thresholds.count) }
+    return spikes.outside
   }
 }

@@ -1,4 +1,5 @@
-public import Architectures
+import Architectures
+public import Mixers
 public import TensorTypes
 
 /// What `convert` may be told.

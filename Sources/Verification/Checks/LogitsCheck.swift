@@ -1,5 +1,6 @@
 import Architectures
 import Foundation
+import Kernels
 import Runtime
 import TensorTypes
 

@@ -1,4 +1,5 @@
 import Architectures
+import Kernels
 import Runtime
 
 /// Logits of two ways to compute the same thing.

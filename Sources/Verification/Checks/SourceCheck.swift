@@ -1,6 +1,7 @@
 import Architectures
 import Checkpoints
 import Conversion
+import Kernels
 import ModelFiles
 import Runtime
 import StepSettings

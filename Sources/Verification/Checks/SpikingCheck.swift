@@ -1,4 +1,5 @@
 import Architectures
+import Kernels
 import Runtime
 import TensorTypes
 

@@ -1,5 +1,6 @@
 import Foundation
-import Kernels
+
+@testable import Kernels
 
 /// Times `body`: at least five repetitions over at least half a second after one to warm up.
 func time(_ body: () -> Void) -> (best: Double, median: Double) {

@@ -1,6 +1,7 @@
 import Foundation
-import Kernels
 import TensorTypes
+
+@testable import Kernels
 
 /// A random INT8 weight with groups of 128.
 private func int8Weight(rows: Int, columns: Int) -> Int8Weight {

@@ -1,6 +1,7 @@
 import Foundation
-import Kernels
 import TensorTypes
+
+@testable import Kernels
 
 /// A random matrix of a floating-point type, or of random quantised blocks.
 func matrix(_ type: ScalarType, rows: Int, columns: Int) -> TensorView {

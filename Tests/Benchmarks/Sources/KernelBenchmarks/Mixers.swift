@@ -1,5 +1,6 @@
 import Foundation
-import Kernels
+
+@testable import Kernels
 
 /// Layouts of SmolLM2-135M, Qwen2.5-7B and a model without grouped heads.
 let layouts = [

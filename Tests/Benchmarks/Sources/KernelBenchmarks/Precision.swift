@@ -1,6 +1,7 @@
 import Foundation
-import Kernels
 import TensorTypes
+
+@testable import Kernels
 
 /// Products rounded to bfloat16 against float32 ones, packing and decoding included.
 @MainActor

@@ -1,5 +1,6 @@
 import Foundation
-import Kernels
+
+@testable import Kernels
 
 /// Attention over whole segments, forward and backward: 4 and 10 operations per channel of each
 /// visible pair of query and key, whatever is computed beyond them.

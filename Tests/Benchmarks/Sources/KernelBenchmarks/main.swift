@@ -1,5 +1,6 @@
 import Foundation
-import Kernels
+
+@testable import Kernels
 
 let groups: [(String, @MainActor () -> Void)] = [
   ("products", benchmarkProducts), ("precision", benchmarkPrecision), ("vectors", benchmarkVectors),

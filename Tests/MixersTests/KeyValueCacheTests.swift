@@ -1,8 +1,8 @@
-import Kernels
 import TensorTypes
 import Testing
 
-@testable import Runtime
+@testable import Kernels
+@testable import Mixers
 
 /// The ring buffer against a plain list.
 struct KeyValueCacheTests {
@@ -30,20 +30,20 @@ struct KeyValueCacheTests {
     #expect(cache.position == position)
     #expect(cache.held == held)
     var next = position - held
-    cache.withSegments { segments in
-      #expect(segments.count <= 2)
-      for segment in segments {
-        #expect(segment.firstPosition == next)
-        for index in 0..<segment.count {
-          for column in 0..<Self.width {
-            let expected = Float(next) + Float(column) / 4
-            #expect(segment.keys[index * Self.width + column] == expected)
-            #expect(segment.values[index * Self.width + column] == -expected)
-          }
-          next += 1
+    let segments = cache.segments
+    #expect(segments.count <= 2)
+    for segment in segments {
+      #expect(segment.firstPosition == next)
+      for index in 0..<segment.count {
+        for column in 0..<Self.width {
+          let expected = Float(next) + Float(column) / 4
+          #expect(segment.keys[index * Self.width + column] == expected)
+          #expect(segment.values[index * Self.width + column] == -expected)
         }
+        next += 1
       }
     }
+    withExtendedLifetime(segments) {}
     #expect(next == position)
   }
 

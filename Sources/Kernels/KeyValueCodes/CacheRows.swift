@@ -1,9 +1,7 @@
-import Kernels
-
 /// Keys or values of a cache, a row per slot: float32, or codes with a factor per head.
-final class CacheRows: @unchecked Sendable {
+public final class CacheRows: @unchecked Sendable {
   /// Slots.
-  let rows: Int
+  public let rows: Int
   /// Elements per row.
   private let width: Int
   private let storage: Storage
@@ -16,7 +14,7 @@ final class CacheRows: @unchecked Sendable {
   /// Slots that are not yet set.
   ///
   /// - Parameter heads: the heads that are coded each by itself; nil for float32.
-  init(rows: Int, width: Int, heads: Int?) {
+  public init(rows: Int, width: Int, heads: Int?) {
     self.rows = rows
     self.width = width
     if let heads {
@@ -35,7 +33,7 @@ final class CacheRows: @unchecked Sendable {
   }
 
   /// Stored bytes.
-  var byteCount: Int {
+  public var byteCount: Int {
     switch storage {
     case .floats: rows * width * MemoryLayout<Float>.stride
     case .codes(_, _, let heads): rows * (width + heads * MemoryLayout<Float>.stride)
@@ -43,7 +41,7 @@ final class CacheRows: @unchecked Sendable {
   }
 
   /// Stores `count` rows of `source` from `row` on in the slots from `slot` on.
-  func store(_ source: FloatMatrix, from row: Int, in slot: Int, count: Int) {
+  public func store(_ source: FloatMatrix, from row: Int, in slot: Int, count: Int) {
     switch storage {
     case .floats(let floats):
       withExtendedLifetime(source) {
@@ -62,7 +60,7 @@ final class CacheRows: @unchecked Sendable {
   }
 
   /// The rows in the slots from `slot` on: in place, or decoded.
-  func values(from slot: Int, count: Int) -> FloatMatrix {
+  public func values(from slot: Int, count: Int) -> FloatMatrix {
     switch storage {
     case .floats(let floats): return floats.rows(slot..<slot + count)
     case .codes(let codes, let factors, let heads):
@@ -79,7 +77,7 @@ final class CacheRows: @unchecked Sendable {
   }
 
   /// A copy with `rows` slots, of which the first `count` are these.
-  func resized(to rows: Int, keeping count: Int) -> CacheRows {
+  public func resized(to rows: Int, keeping count: Int) -> CacheRows {
     switch storage {
     case .floats(let floats):
       let copy = CacheRows(rows: rows, width: width, heads: nil)

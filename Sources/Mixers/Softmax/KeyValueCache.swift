@@ -4,7 +4,7 @@ import Kernels
 ///
 /// Rotary embeddings are applied before keys are stored, so the order of the slots does not matter;
 /// position p lies in slot p mod capacity once the ring is full-sized.
-package struct KeyValueCache {
+public struct KeyValueCache: Sendable {
   /// Most keys a query can see, itself included; nil for full attention.
   let windowKeys: Int?
   /// Elements per key: kv heads · d.
@@ -43,16 +43,13 @@ package struct KeyValueCache {
   /// Takes the keys and values of all sinks.
   mutating func setSinks(keys: FloatMatrix, values: FloatMatrix) { sinks = (keys, values) }
 
-  /// Calls `body` with what the next tokens may see: the sinks, and the held keys and values in
-  /// order of position as one or two contiguous runs.
-  func withSegments<Result>(_ body: ([KeyValueSegment]) -> Result) -> Result {
-    let runs = runs
-    let segments = runs.map { run in
+  /// What the next tokens may see: the sinks, and the held keys and values in order of position as one
+  /// or two contiguous runs.
+  var segments: [KeyValueSegment] {
+    runs.map {
       KeyValueSegment(
-        keys: run.keys.pointer, values: run.values.pointer, firstPosition: run.first,
-        count: run.keys.rows, isAlwaysVisible: run.areSinks)
+        keys: $0.keys, values: $0.values, firstPosition: $0.first, isAlwaysVisible: $0.areSinks)
     }
-    return withExtendedLifetime(runs) { body(segments) }
   }
 
   /// Keys and values of consecutive positions.
@@ -121,10 +118,8 @@ package struct KeyValueCache {
   /// The keys of the sinks and the held keys, then the values, in order of position:
   /// 2 · (sinks + held) · width numbers.
   var saved: [Float] {
-    withSegments { segments in
-      segments.flatMap { UnsafeBufferPointer(start: $0.keys, count: $0.count * width) }
-        + segments.flatMap { UnsafeBufferPointer(start: $0.values, count: $0.count * width) }
-    }
+    let runs = runs
+    return runs.flatMap(\.keys.values) + runs.flatMap(\.values.values)
   }
 
   /// How many numbers `saved` has at `position`: sinks are read with the first token.
@@ -141,13 +136,9 @@ package struct KeyValueCache {
     guard held > 0 else { return true }
     self.position = position - held
     reserve(position)
-    let newKeys = FloatMatrix(rows: sinkCount + held, columns: width)
-    let newValues = FloatMatrix(rows: sinkCount + held, columns: width)
-    saved.withUnsafeBufferPointer { numbers in
-      guard let start = numbers.baseAddress else { return }
-      newKeys.pointer.update(from: start, count: newKeys.count)
-      newValues.pointer.update(from: start + newKeys.count, count: newValues.count)
-    }
+    let rows = FloatMatrix(saved, rows: 2 * (sinkCount + held))
+    let newKeys = rows.rows(0..<sinkCount + held)
+    let newValues = rows.rows(sinkCount + held..<rows.rows)
     if sinkCount > 0 {
       setSinks(keys: newKeys.rows(0..<sinkCount), values: newValues.rows(0..<sinkCount))
     }

@@ -1,6 +1,7 @@
 import Architectures
 import Checkpoints
 import Kernels
+import Mixers
 import ModelFiles
 import Runtime
 import StepSettings
@@ -13,7 +14,7 @@ import Testing
 @testable import Healing
 
 /// Layers with parallel branches, and sinks before the text.
-@Suite struct ParallelCoreTests {
+@Suite struct ParallelTrainingTests {
   private static let segments = 2
   private static let length = 11
 
@@ -63,8 +64,8 @@ import Testing
   func gradientsEqualCentralDifferences(_ form: Form, layer index: Int) throws {
     let file = try converted(form.kind, sinks: form.sinks, epsilon: form.epsilon)
     let model = file.description
-    let layer = try TrainableMixer(
-      LayerWeights(index, of: model, from: file), of: model.layers[index].mixer, model: model,
+    let layer = TrainableMixer(
+      try LayerWeights(index, of: model, from: file), model: model,
       gateBias: nil)
     var generator = SplitMix64(seed: 3)
     for parameter in layer.parameters {
@@ -147,9 +148,9 @@ import Testing
       FloatMatrix(try golden.view(name).floats, rows: rows)
     }
     let rows = Self.segments * 12
-    let layer = try TrainableMixer(
-      LayerWeights(0, of: model, from: TensorsAlone(tensors: tensors)),
-      of: model.layers[0].mixer, model: model, gateBias: nil)
+    let layer = TrainableMixer(
+      try LayerWeights(0, of: model, from: TensorsAlone(tensors: tensors)),
+      model: model, gateBias: nil)
     let input = try matrix("input", rows: rows), inputGradient = input.zeros
     let output = layer(input, segments: Self.segments)
     output.pullback(try matrix("output_gradient", rows: rows), inputGradient)
@@ -167,8 +168,8 @@ import Testing
   @Test func branchesAddUpToTheOutput() throws {
     let file = try converted(sinks: 1)
     let model = file.description
-    let layer = try TrainableMixer(
-      LayerWeights(0, of: model, from: file), of: model.layers[0].mixer, model: model,
+    let layer = TrainableMixer(
+      try LayerWeights(0, of: model, from: file), model: model,
       gateBias: nil)
     let input = random(1 + Self.length, model.hiddenSize, seed: 7)
     let branches = try #require(layer.branches(input, segments: 1))
@@ -188,7 +189,7 @@ import Testing
 }
 
 /// Weights of which there are no others below.
-private struct TensorsAlone: WeightSource {
+struct TensorsAlone: WeightSource {
   let tensors: LayerTensors
 
   func view(_ address: TensorAddress) throws -> TensorView { try #require(tensors.views[address]) }

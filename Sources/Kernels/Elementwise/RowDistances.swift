@@ -1,14 +1,12 @@
-import Kernels
-import Runtime
-
 /// For every row of two matrices of the same size: how far they are apart, and how long they are.
-struct RowDistances {
+public struct RowDistances {
   /// |a - b|² per row.
-  let squaredDistances: [Float]
+  public let squaredDistances: [Float]
   /// |b|² per row.
-  let squaredNorms: [Float]
+  public let squaredNorms: [Float]
 
-  init(_ a: FloatMatrix, from b: FloatMatrix) {
+  public init(_ a: FloatMatrix, from b: FloatMatrix) {
+    a.requireSize(of: b)
     let rows = a.rows, columns = a.columns
     var distances = [Float](repeating: 0, count: rows), norms = distances
     withExtendedLifetime((a, b)) {
