@@ -1,6 +1,6 @@
 import Foundation
+import Foundations
 package import StrictJSON
-import TensorTypes
 package import Tokenization
 
 /// The tokenizer of a GGUF file: that of the files beside it if they are of the same model, or else

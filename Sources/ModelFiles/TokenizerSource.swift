@@ -1,6 +1,6 @@
 import Checkpoints
 import Foundation
-import TensorTypes
+import Foundations
 public import Tokenization
 
 /// Where a checkpoint's tokenizer comes from.

@@ -1,11 +1,11 @@
 import Architectures
+import Foundations
 import ModelFiles
 import Pipeline
 import Reporting
 import Runtime
 import Spiking
 import StrictJSON
-import TensorTypes
 import Tokenization
 
 extension ReportSubject {

@@ -1,5 +1,4 @@
 package import Architectures
-import TensorTypes
 
 /// The weights of a layer's feed-forward part.
 package enum FeedForwardWeights {

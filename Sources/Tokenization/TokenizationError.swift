@@ -1,4 +1,4 @@
-public import TensorTypes
+public import Foundations
 
 /// Why a tokenizer or a chat template cannot be used.
 public enum TokenizationError: ReportableError, Equatable {

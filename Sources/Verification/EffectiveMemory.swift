@@ -1,6 +1,6 @@
 import Foundation
+public import Foundations
 public import Runtime
-public import TensorTypes
 
 /// How far back the linear layers' states reach: what a model loses when they are emptied each N
 /// tokens.

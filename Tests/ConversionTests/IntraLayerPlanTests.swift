@@ -2,7 +2,6 @@ import Architectures
 import ModelFiles
 import StepSettings
 import StrictJSON
-import TensorTypes
 import TestSupport
 import Testing
 

@@ -1,6 +1,7 @@
 import Architectures
 import Conversion
 import Foundation
+import Foundations
 import ModelFiles
 import Runtime
 import StepSettings

@@ -1,11 +1,11 @@
 import Architectures
 import Checkpoints
 import Foundation
+import Foundations
 import ModelFiles
 import Runtime
 import StepSettings
 import Streams
-import TensorTypes
 import TestSupport
 import Testing
 import Tokenization

@@ -1,5 +1,6 @@
 import Communication
 import Foundation
+import Foundations
 import ModelFiles
 import Runtime
 import StepSettings

@@ -1,9 +1,9 @@
 import Architectures
+import Foundations
 import Kernels
 import ModelFiles
 import Runtime
 import StepSettings
-import TensorTypes
 import TestSupport
 import Testing
 

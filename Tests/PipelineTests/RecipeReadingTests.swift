@@ -1,6 +1,6 @@
 import Architectures
+import Foundations
 import StepSettings
-import TensorTypes
 import TestSupport
 import Testing
 

@@ -1,5 +1,5 @@
+import Foundations
 import Kernels
-import TensorTypes
 import Testing
 
 @testable import Runtime

@@ -1,6 +1,5 @@
 import Architectures
 import ModelFiles
-import TensorTypes
 import TestSupport
 import Testing
 

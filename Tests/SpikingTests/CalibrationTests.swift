@@ -1,10 +1,10 @@
 import Architectures
 import Foundation
+import Foundations
 import HDF5
 import ModelFiles
 import Runtime
 import StepSettings
-import TensorTypes
 import TestSupport
 import Testing
 

@@ -2,7 +2,6 @@ import Architectures
 import Foundation
 import ModelFiles
 import Runtime
-import TensorTypes
 import TestSupport
 import Testing
 

@@ -1,7 +1,7 @@
 import Foundation
+import Foundations
 import Kernels
 import Spiking
-import TensorTypes
 import Testing
 
 /// What is counted, on counts whose figures are known.

@@ -1,7 +1,7 @@
 import Foundation
+import Foundations
 import ModelFiles
 import Runtime
-import TensorTypes
 import TestSupport
 import Testing
 

@@ -1,8 +1,8 @@
 import Architectures
 import Foundation
+import Foundations
 import ModelFiles
 import Runtime
-import TensorTypes
 import TestSupport
 import Testing
 

@@ -1,10 +1,10 @@
 import Architectures
 import Conversion
+import Foundations
 import ModelFiles
 import Runtime
 import StepSettings
 import StrictJSON
-import TensorTypes
 import TestSupport
 import Testing
 

@@ -5,7 +5,6 @@ import Kernels
 import Runtime
 import StepSettings
 public import Streams
-import TensorTypes
 
 extension Healer {
   /// What a healing will take, from timing its parts on the first segments.

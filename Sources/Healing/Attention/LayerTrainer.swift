@@ -1,11 +1,11 @@
 import Architectures
 import Communication
 import Foundation
+import Foundations
 import Kernels
 import Runtime
 import StepSettings
 import Streams
-import TensorTypes
 
 /// Refits one attention layer to the source's attention output: ridge, gradients, ridge.
 struct LayerTrainer {

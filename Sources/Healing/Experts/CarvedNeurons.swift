@@ -1,6 +1,6 @@
 import Architectures
+import Foundations
 import Runtime
-import TensorTypes
 
 /// Which expert has which neurons of a dense feed-forward part.
 struct CarvedNeurons {

@@ -1,7 +1,6 @@
 import Architectures
 import Runtime
 import StepSettings
-import TensorTypes
 
 /// Times the second stage: a layer of each kind and the head, added up over the model.
 struct DistillProbe {

@@ -1,6 +1,5 @@
 import InputFiles
-public import StepSettings
-import TensorTypes
+import StepSettings
 import Yams
 
 /// A pipeline from one YAML file: a source, an output, and steps in order.

@@ -1,5 +1,3 @@
-public import TensorTypes
-
 /// What a run says while it works, to whoever listens.
 public enum Event: Sendable {
   /// Something a user should know.

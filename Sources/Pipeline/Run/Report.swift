@@ -1,5 +1,5 @@
+import Foundations
 public import StrictJSON
-public import TensorTypes
 import Verification
 
 /// What a step has to say when it is done, for programs and for people.

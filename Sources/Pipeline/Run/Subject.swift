@@ -1,7 +1,7 @@
-public import Architectures
+import Architectures
 public import Conversion
 public import ModelFiles
-public import TensorTypes
+import TensorTypes
 
 /// The checkpoint that a step starts from: one that is there, or, in a dry run of a pipeline, one
 /// that the step before would write.

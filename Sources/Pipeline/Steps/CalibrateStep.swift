@@ -1,13 +1,13 @@
 import Architectures
 import Checkpoints
 import Communication
-public import Conversion
+import Conversion
 import Foundation
+import Foundations
 import ModelFiles
 import Spiking
 public import StepSettings
 import StrictJSON
-import TensorTypes
 
 /// `calibrate`: activations become spike counts.
 public struct CalibrateStep: CheckpointStep {

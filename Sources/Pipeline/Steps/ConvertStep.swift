@@ -1,14 +1,13 @@
 import Architectures
 import Checkpoints
 import Communication
-public import Conversion
+import Conversion
 import Foundation
 import Healing
 import ModelFiles
 import Runtime
 public import StepSettings
 import StrictJSON
-import TensorTypes
 import Verification
 
 /// `convert`: a Transformer becomes a SpikingBrain checkpoint.

@@ -1,8 +1,8 @@
 import Architectures
+import Foundations
 import InputFiles
 import ModelFiles
 import Runtime
-import TensorTypes
 import Tokenization
 import Verification
 

@@ -1,5 +1,5 @@
 import Architectures
-public import Conversion
+import Conversion
 import Exports
 import ModelFiles
 public import StepSettings

@@ -1,11 +1,11 @@
 import Architectures
 import Checkpoints
 import Foundation
+import Foundations
 import ModelFiles
 import Runtime
 public import StepSettings
 import StrictJSON
-import TensorTypes
 import Tokenization
 
 /// `generate`: runs a model, source or converted.

@@ -1,7 +1,7 @@
 import Foundation
+import Foundations
 import Healing
 import StrictJSON
-import TensorTypes
 
 extension Healer.LayerReport {
   /// One line for people.

@@ -1,8 +1,9 @@
 import Architectures
 import Checkpoints
 import Communication
-public import Conversion
+import Conversion
 import Foundation
+import Foundations
 import Healing
 import ModelFiles
 public import StepSettings

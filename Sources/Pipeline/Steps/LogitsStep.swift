@@ -3,7 +3,6 @@ import Checkpoints
 import Runtime
 public import StepSettings
 import StrictJSON
-import TensorTypes
 
 /// `logits`: what the model computes, as numbers.
 public struct LogitsStep: CheckStep {

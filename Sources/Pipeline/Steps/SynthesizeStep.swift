@@ -1,10 +1,9 @@
 import Architectures
 import Checkpoints
-public import Conversion
+import Conversion
 import ModelFiles
 public import StepSettings
 import StrictJSON
-import TensorTypes
 
 /// `synthesize`: seeded random checkpoints of any size, for tests.
 public struct SynthesizeStep: Sendable {

@@ -1,12 +1,12 @@
 import Architectures
 import Checkpoints
 import Communication
-public import Conversion
+import Conversion
+import Foundations
 import ModelFiles
 import Runtime
 public import StepSettings
 import StrictJSON
-import TensorTypes
 import Verification
 
 /// `upcycle`: dense feed-forward parts become experts.

@@ -1,5 +1,6 @@
 import Architectures
 import Conversion
+import Foundations
 import Healing
 import Quantization
 import StepSettings

@@ -1,7 +1,7 @@
 import Checkpoints
+import Foundations
 import Healing
 import ModelFiles
-import TensorTypes
 
 /// What the manifest of a healed checkpoint says of its healings.
 enum HealingSummary {

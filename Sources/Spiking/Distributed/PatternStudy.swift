@@ -1,5 +1,6 @@
 public import Architectures
 import Foundation
+import Foundations
 package import Runtime
 import TensorTypes
 

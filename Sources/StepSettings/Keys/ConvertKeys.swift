@@ -1,5 +1,4 @@
 public import Architectures
-public import TensorTypes
 
 /// What `convert` may be told.
 public typealias ConvertSettings = Settings<ConvertKeys>

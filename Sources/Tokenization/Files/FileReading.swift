@@ -1,6 +1,5 @@
 import Foundation
 import StrictJSON
-import TensorTypes
 
 /// The contents of a file; nil if there is none of this name.
 func readFile(_ folder: URL, _ name: String) throws(TokenizationError) -> Data? {

@@ -1,7 +1,7 @@
 import Architectures
 import Foundation
+import Foundations
 import Runtime
-import TensorTypes
 
 /// The runtime computes the same logits from the checkpoint whichever way the tokens are read. That
 /// they are finite the runtime itself sees to.

@@ -19,7 +19,7 @@ def build() -> Path:
     release = ROOT / ".build/release"
     objects = [
         str(file)
-        for module in ["TensorTypes", "StrictJSON", "Tokenization"]
+        for module in ["Foundations", "StrictJSON", "Tokenization"]
         for file in (release / f"{module}.build").glob("*.o")
     ]
     subprocess.run(
