@@ -36,6 +36,7 @@ let modules: [Module] = [
     usesModels: true),
   Module(name: "Reporting", imports: ["Foundations"]),
   Module(name: "Tokenization", imports: ["Foundations", "StrictJSON", "CUtf8proc"]),
+  Module(name: "ChatTemplates", imports: ["Foundations", "StrictJSON"]),
   Module(
     name: "Architectures", imports: ["Foundations", "TensorTypes", "StrictJSON"], usesModels: true),
   Module(name: "Kernels", imports: ["Foundations", "TensorTypes", "CKernels", "COpenBLAS"]),
@@ -47,6 +48,7 @@ let modules: [Module] = [
     name: "ModelFiles",
     imports: [
       "Foundations", "TensorTypes", "StrictJSON", "Checkpoints", "Architectures", "Tokenization",
+      "ChatTemplates",
     ],
     usesModels: true),
   Module(
@@ -56,7 +58,7 @@ let modules: [Module] = [
     name: "Conversion",
     imports: [
       "Foundations", "TensorTypes", "StrictJSON", "Communication", "Checkpoints", "Architectures",
-      "ModelFiles", "StepSettings", "Kernels",
+      "Tokenization", "ModelFiles", "StepSettings", "Kernels",
     ], usesModels: true),
   Module(
     name: "Runtime", imports: ["Foundations", "TensorTypes", "Architectures", "Kernels"],
@@ -103,9 +105,9 @@ let modules: [Module] = [
     name: "Pipeline",
     imports: [
       "Foundations", "TensorTypes", "StrictJSON", "InputFiles", "Communication", "Checkpoints",
-      "Architectures", "Tokenization", "Archives", "ModelFiles", "StepSettings", "Conversion",
-      "Runtime", "Kernels", "Streams", "Healing", "Spiking", "Quantization", "Exports",
-      "Verification",
+      "Architectures", "Tokenization", "ChatTemplates", "Archives", "ModelFiles", "StepSettings",
+      "Conversion", "Runtime", "Kernels", "Streams", "Healing", "Spiking", "Quantization",
+      "Exports", "Verification",
       .product(name: "Yams", package: "Yams"),
     ], usesModels: true),
   // The public face: what the library product exports.

@@ -1,4 +1,5 @@
 import Architectures
+import ChatTemplates
 import Checkpoints
 import Foundation
 import Foundations
