@@ -1,6 +1,7 @@
 import Architectures
 import Runtime
 import StepSettings
+import Streams
 
 /// Times the second stage: a layer of each kind and the head, added up over the model.
 struct DistillProbe {

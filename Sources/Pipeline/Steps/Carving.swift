@@ -5,6 +5,7 @@ import Foundations
 import Healing
 import ModelFiles
 import StepSettings
+import Streams
 import StrictJSON
 
 /// The neurons of dense feed-forward parts divided among experts by what they do on a text, for

@@ -7,6 +7,7 @@ import Foundations
 import Healing
 import ModelFiles
 import StepSettings
+import Streams
 import StrictJSON
 import TensorTypes
 

@@ -1,6 +1,7 @@
 import Foundation
 import Foundations
 import Healing
+import Streams
 import StrictJSON
 
 extension Healer.LayerReport {

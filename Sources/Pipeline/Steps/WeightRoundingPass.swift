@@ -4,6 +4,7 @@ import Foundations
 import Healing
 import Quantization
 import StepSettings
+import Streams
 import StrictJSON
 import TensorTypes
 

@@ -2,6 +2,7 @@ import Checkpoints
 import Foundations
 import Healing
 import ModelFiles
+import Streams
 
 /// What the manifest of a healed checkpoint says of its healings.
 enum HealingSummary {
