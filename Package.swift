@@ -20,89 +20,105 @@ struct Module {
 
 // The arrows point one way: a row may import only rows above it.
 let modules: [Module] = [
+  Module(name: "Foundations", imports: []),
   Module(name: "TensorTypes", imports: []),
-  Module(name: "StrictJSON", imports: ["TensorTypes"]),
-  Module(name: "InputFiles", imports: ["TensorTypes"]),
-  Module(name: "HDF5", imports: ["TensorTypes", "CHDF5", "CHDF5Shim"], usesModels: true),
-  Module(name: "Communication", imports: ["TensorTypes", "CMPIShim"], usesModels: true),
+  Module(name: "StrictJSON", imports: ["Foundations"]),
+  Module(name: "InputFiles", imports: ["Foundations"]),
+  Module(
+    name: "HDF5", imports: ["Foundations", "TensorTypes", "CHDF5", "CHDF5Shim"], usesModels: true),
+  Module(name: "Communication", imports: ["Foundations", "CMPIShim"], usesModels: true),
   Module(
     name: "Checkpoints",
-    imports: ["TensorTypes", "StrictJSON", "HDF5", "CLibCrypto", "CLibDeflate", "CFileSystem"],
+    imports: [
+      "Foundations", "TensorTypes", "StrictJSON", "HDF5", "CLibCrypto", "CLibDeflate",
+      "CFileSystem",
+    ],
     usesModels: true),
-  Module(name: "Reporting", imports: ["TensorTypes"]),
-  Module(name: "Tokenization", imports: ["TensorTypes", "StrictJSON", "CUtf8proc"]),
-  Module(name: "Kernels", imports: ["TensorTypes", "CKernels", "COpenBLAS"]),
-  Module(name: "Mixers", imports: ["TensorTypes", "Kernels"]),
+  Module(name: "Reporting", imports: ["Foundations"]),
+  Module(name: "Tokenization", imports: ["Foundations", "StrictJSON", "CUtf8proc"]),
+  Module(name: "ChatTemplates", imports: ["Foundations", "StrictJSON"]),
+  Module(name: "Kernels", imports: ["Foundations", "TensorTypes", "CKernels", "COpenBLAS"]),
+  Module(name: "Mixers", imports: ["Foundations", "TensorTypes", "Kernels"]),
   Module(
-    name: "Architectures", imports: ["TensorTypes", "StrictJSON", "Kernels", "Mixers"],
-    usesModels: true),
+    name: "Architectures",
+    imports: ["Foundations", "TensorTypes", "StrictJSON", "Kernels", "Mixers"], usesModels: true),
   Module(
-    name: "Archives", imports: ["TensorTypes", "StrictJSON", "Checkpoints", "Kernels", "CZstd"],
+    name: "Archives",
+    imports: ["Foundations", "TensorTypes", "StrictJSON", "Checkpoints", "Kernels", "CZstd"],
     usesModels: true),
   Module(
     name: "ModelFiles",
     imports: [
-      "TensorTypes", "StrictJSON", "Checkpoints", "Architectures", "Mixers", "Tokenization",
+      "Foundations", "TensorTypes", "StrictJSON", "Checkpoints", "Kernels", "Mixers",
+      "Architectures", "Tokenization",
+      "ChatTemplates",
     ],
     usesModels: true),
-  Module(name: "StepSettings", imports: ["TensorTypes", "Architectures"], usesModels: true),
+  Module(
+    name: "StepSettings", imports: ["Foundations", "TensorTypes", "Mixers", "Architectures"],
+    usesModels: true
+  ),
   Module(
     name: "Conversion",
     imports: [
-      "TensorTypes", "StrictJSON", "Communication", "Checkpoints", "Architectures", "Mixers",
-      "ModelFiles",
-      "StepSettings", "Kernels",
+      "Foundations", "TensorTypes", "StrictJSON", "Communication", "Checkpoints", "Mixers",
+      "Architectures",
+      "Tokenization", "ModelFiles", "StepSettings", "Kernels",
     ], usesModels: true),
   Module(
-    name: "Runtime", imports: ["TensorTypes", "Mixers", "Architectures", "Kernels"],
+    name: "Runtime", imports: ["Foundations", "TensorTypes", "Mixers", "Architectures", "Kernels"],
     usesModels: true),
   Module(
     name: "Streams",
     imports: [
-      "TensorTypes", "Communication", "Checkpoints", "Architectures", "Mixers", "Kernels",
+      "Foundations", "TensorTypes", "Communication", "Checkpoints", "Mixers", "Architectures",
+      "Kernels",
       "Runtime",
     ],
     usesModels: true),
   Module(
     name: "Healing",
     imports: [
-      "TensorTypes", "Communication", "Checkpoints", "Architectures", "Mixers", "StepSettings",
-      "Kernels",
-      "Runtime", "Streams",
+      "Foundations", "TensorTypes", "Communication", "Checkpoints", "Mixers", "Architectures",
+      "StepSettings",
+      "Kernels", "Runtime", "Streams",
     ],
     usesModels: true),
   Module(
     name: "Spiking",
     imports: [
-      "TensorTypes", "HDF5", "Communication", "Architectures", "Mixers", "StepSettings", "Kernels",
-      "Runtime",
+      "Foundations", "TensorTypes", "HDF5", "Communication", "Mixers", "Architectures",
+      "StepSettings",
+      "Kernels", "Runtime",
     ], usesModels: true),
   Module(
     name: "Quantization",
     imports: [
-      "TensorTypes", "Checkpoints", "Architectures", "Mixers", "StepSettings", "Kernels", "Runtime",
-      "Streams",
+      "Foundations", "TensorTypes", "Checkpoints", "Architectures", "StepSettings", "Kernels",
+      "Runtime", "Streams",
     ], usesModels: true),
   Module(
     name: "Exports",
     imports: [
-      "TensorTypes", "StrictJSON", "Checkpoints", "Architectures", "Mixers", "ModelFiles",
-      "StepSettings",
-      "Conversion", "Kernels",
+      "Foundations", "TensorTypes", "StrictJSON", "Checkpoints", "Mixers", "Architectures",
+      "ModelFiles",
+      "StepSettings", "Conversion", "Kernels",
     ], usesModels: true),
   Module(
     name: "Verification",
     imports: [
-      "TensorTypes", "StrictJSON", "Communication", "Checkpoints", "Architectures", "Mixers",
-      "ModelFiles",
-      "Tokenization", "StepSettings", "Conversion", "Exports", "Runtime", "Kernels",
+      "Foundations", "TensorTypes", "StrictJSON", "Communication", "Checkpoints", "Mixers",
+      "Architectures",
+      "ModelFiles", "Tokenization", "StepSettings", "Conversion", "Exports", "Runtime", "Kernels",
     ], usesModels: true),
   Module(
     name: "Pipeline",
     imports: [
-      "TensorTypes", "StrictJSON", "InputFiles", "Communication", "Checkpoints", "Architectures",
-      "Tokenization", "Archives", "ModelFiles", "StepSettings", "Conversion", "Runtime", "Kernels",
-      "Streams", "Healing", "Spiking", "Quantization", "Exports", "Verification",
+      "Foundations", "TensorTypes", "StrictJSON", "InputFiles", "Communication", "Checkpoints",
+      "Mixers", "Architectures", "Tokenization", "ChatTemplates", "Archives", "ModelFiles",
+      "StepSettings",
+      "Conversion", "Runtime", "Kernels", "Streams", "Healing", "Spiking", "Quantization",
+      "Exports", "Verification",
       .product(name: "Yams", package: "Yams"),
     ], usesModels: true),
   // The public face: what the library product exports.
@@ -110,9 +126,10 @@ let modules: [Module] = [
   Module(
     name: "ModelReport",
     imports: [
-      "TensorTypes", "StrictJSON", "Checkpoints", "Architectures", "Mixers", "Tokenization",
-      "ModelFiles",
-      "StepSettings", "Reporting", "Runtime", "Healing", "Spiking", "Verification", "Pipeline",
+      "Foundations", "TensorTypes", "StrictJSON", "Checkpoints", "Kernels", "Architectures",
+      "Tokenization",
+      "ModelFiles", "StepSettings", "Reporting", "Runtime", "Healing", "Spiking", "Verification",
+      "Pipeline",
     ], tested: false),
 ]
 
@@ -164,7 +181,7 @@ let package = Package(
       .executableTarget(
         name: "spikingbrain",
         dependencies: [
-          "TensorTypes", "StrictJSON", "InputFiles", "Communication", "Checkpoints", "StepSettings",
+          "Foundations", "StrictJSON", "InputFiles", "Communication", "Checkpoints", "StepSettings",
           "Pipeline", "ModelReport",
           .product(name: "ArgumentParser", package: "swift-argument-parser"),
         ],
@@ -172,9 +189,9 @@ let package = Package(
       .testTarget(
         name: "CommandLineTests",
         dependencies: [
-          "TensorTypes", "StrictJSON", "HDF5", "Checkpoints", "Architectures", "Mixers",
-          "StepSettings",
-          "spikingbrain", "TestSupport",
+          "Foundations", "TensorTypes", "StrictJSON", "HDF5", "Checkpoints", "Mixers",
+          "Architectures",
+          "StepSettings", "spikingbrain", "TestSupport",
           .product(name: "ArgumentParser", package: "swift-argument-parser"),
         ],
         swiftSettings: swiftSettings),
@@ -182,8 +199,8 @@ let package = Package(
       .target(
         name: "TestSupport",
         dependencies: [
-          "TensorTypes", "StrictJSON", "Communication", "Checkpoints", "Architectures",
-          "ModelFiles", "StepSettings", "Conversion", "Exports", "Kernels",
+          "Foundations", "TensorTypes", "StrictJSON", "Communication", "Checkpoints",
+          "Architectures", "ModelFiles", "StepSettings", "Conversion", "Exports", "Kernels",
         ],
         path: "Tests/TestSupport", swiftSettings: swiftSettings),
     ]

@@ -1,4 +1,4 @@
-public import TensorTypes
+public import Foundations
 
 /// What is wrong with a model configuration.
 public enum ConfigurationError: ReportableError, Equatable {

@@ -1,5 +1,4 @@
 import Checkpoints
-import TensorTypes
 
 extension Archive {
   /// What reading the frames needs; made once for all files.

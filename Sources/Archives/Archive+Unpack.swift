@@ -1,5 +1,5 @@
 public import Checkpoints
-import TensorTypes
+import Foundations
 
 extension Archive {
   /// Restores the directory at `output`, which appears when every file has been compared with its

@@ -1,7 +1,6 @@
 public import Checkpoints
 import Kernels
 import StrictJSON
-import TensorTypes
 
 /// An open archive, its index checked against its seek table; of its frames only the index was read.
 public struct Archive: Sendable {

@@ -1,3 +1,4 @@
+public import Foundations
 public import HDF5
 public import StrictJSON
 public import TensorTypes

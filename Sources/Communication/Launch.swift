@@ -1,5 +1,5 @@
 import Foundation
-public import TensorTypes
+public import Foundations
 
 /// How this process was started: alone, or as one of several by `mpirun` or `srun`.
 public enum Launch {

@@ -1,5 +1,5 @@
 import Foundation
-public import TensorTypes
+public import Foundations
 
 /// Why one rank failed, as all of them throw it.
 public struct RunFailure: ReportableError, Codable, Equatable {

@@ -1,5 +1,6 @@
 import Architectures
 public import Checkpoints
+public import Foundations
 public import TensorTypes
 
 /// Why a checkpoint cannot be converted as asked.

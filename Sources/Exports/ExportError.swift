@@ -1,3 +1,4 @@
+public import Foundations
 public import TensorTypes
 
 /// Why a checkpoint cannot be exported as asked.

@@ -1,7 +1,7 @@
 public import Checkpoints
 public import Conversion
+import Foundations
 import ModelFiles
-import TensorTypes
 
 /// `model.gguf`, or numbered parts: the configuration and the companions are metadata of the first.
 public struct GGUFFiles: TensorFiles {

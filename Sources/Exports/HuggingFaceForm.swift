@@ -105,10 +105,7 @@ extension ModelDescription {
 extension ModelFile {
   /// Whether its configuration is a config.json, not translated metadata.
   var hasConfiguration: Bool {
-    switch tokenizer {
-    case .directory, .embedded: true
-    case .gguf: false
-    }
+    if case .files = tokenizer { true } else { false }
   }
 
   /// A tensor as another form stores it: one of the model's copied, or several that the files hold in

@@ -3,7 +3,6 @@ import Conversion
 public import ModelFiles
 public import StepSettings
 import StrictJSON
-import TensorTypes
 
 /// `spikingbrain`: the model as it is, in the directory that this program reads: what brings a
 /// checkpoint that was cut for ranks back together.

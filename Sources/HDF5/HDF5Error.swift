@@ -1,5 +1,5 @@
 import CHDF5Shim
-public import TensorTypes
+public import Foundations
 
 /// What went wrong with an HDF5 file.
 public enum HDF5Error: ReportableError, Equatable {

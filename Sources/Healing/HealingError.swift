@@ -1,4 +1,4 @@
-public import TensorTypes
+public import Foundations
 
 /// Why a model cannot be healed.
 public enum HealingError: ReportableError, Equatable {

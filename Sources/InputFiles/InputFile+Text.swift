@@ -1,5 +1,3 @@
-import TensorTypes
-
 extension InputFile {
   /// Longer texts are refused: a run uses some millions of tokens, a gigabyte holds 250 million.
   public static let mostTextBytes = 1 << 30

@@ -1,5 +1,4 @@
 import Glibc
-import TensorTypes
 
 /// Whole files that a user names: recipes, texts, configurations, standard input.
 ///

@@ -1,5 +1,5 @@
+public import Foundations
 import Glibc
-public import TensorTypes
 
 /// Why a file that a user named cannot be used.
 public enum InputFileError: ReportableError, Equatable {

@@ -1,6 +1,7 @@
+import ChatTemplates
 import Foundation
+import Foundations
 package import StrictJSON
-import TensorTypes
 package import Tokenization
 
 /// The tokenizer of a GGUF file: that of the files beside it if they are of the same model, or else
@@ -11,12 +12,12 @@ package import Tokenization
 package struct GGUFTokenizer {
   private let metadata: GGUFTokenizerMetadata
   private let file: String
-  private let directory: String
+  private let beside: TokenizerFiles
 
   /// Where the tokenizer is.
   package enum Form {
-    /// Files in a directory.
-    case beside(String, Tokenizer)
+    /// The files beside.
+    case beside(TokenizerFiles, Tokenizer)
     /// A `tokenizer.json` made of the metadata, and why files beside do not count, if there are.
     case metadata(JSONValue, passedOver: TokenizationError?)
     /// It cannot be known, and why.
@@ -26,15 +27,15 @@ package struct GGUFTokenizer {
   package init(_ metadata: GGUFTokenizerMetadata, file: String) {
     self.metadata = metadata
     self.file = file
-    directory = URL(fileURLWithPath: file).deletingLastPathComponent().relativePath
+    beside = .directory(URL(fileURLWithPath: file).deletingLastPathComponent().relativePath)
   }
 
   /// Where the tokenizer is; throws when the metadata is damaged.
   package func form() throws(TokenizationError) -> Form {
     var problem: TokenizationError?
-    if Tokenizer.isPresent(in: directory) {
+    if Tokenizer.isPresent(in: beside) {
       do throws(TokenizationError) {
-        return .beside(directory, try besideTokenizer())
+        return .beside(beside, try besideTokenizer())
       } catch {
         problem = error
       }
@@ -59,13 +60,11 @@ package struct GGUFTokenizer {
   }
 
   /// The chat format; nil when there is none.
-  func chatTemplate() throws(TokenizationError) -> ChatTemplate? {
-    if case .beside(let directory, _) = try form(),
-      let template = try ChatTemplate.load(directory: directory)
-    {
+  func chatTemplate() throws -> ChatTemplate? {
+    if case .beside(let files, _) = try form(), let template = try ChatTemplate(files) {
       return template
     }
-    return try ChatTemplate(gguf: metadata, origin: file)
+    return try ChatTemplate(tokenizerConfig: try metadata.tokenizerConfigJSON(), origin: file)
   }
 
   /// What a user should know.
@@ -88,12 +87,11 @@ package struct GGUFTokenizer {
 
   /// The tokenizer in the files beside; throws when it is of another model.
   private func besideTokenizer() throws(TokenizationError) -> Tokenizer {
-    let tokenizer = try Tokenizer.load(directory: directory)
+    let tokenizer = try Tokenizer.load(beside)
     if let id = metadata.firstDifference(from: tokenizer) {
       throw .otherTokenizer(
-        file: "\(directory)/\(Tokenizer.mainFile(in: directory))", id: id,
-        token: tokenizer.token(of: id) ?? "",
-        expected: metadata.tokens[id])
+        file: "\(beside.path)/\(Tokenizer.mainFile(of: beside))", id: id,
+        token: tokenizer.token(of: id) ?? "", expected: metadata.tokens[id])
     }
     return tokenizer
   }

@@ -1,5 +1,6 @@
 import Architectures
 import Checkpoints
+import Foundations
 import TensorTypes
 
 extension MegatronShards {

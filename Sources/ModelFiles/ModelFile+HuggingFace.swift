@@ -3,6 +3,7 @@ import Checkpoints
 import Foundation
 import StrictJSON
 import TensorTypes
+import Tokenization
 
 extension ModelFile {
   /// Opens a Hugging Face style directory: config.json, and what `open` finds of tensors.
@@ -54,6 +55,6 @@ extension ModelFile {
     self.init(
       path: path, reader: shown, configuration: configuration, architecture: architecture,
       description: description, names: names, form: form, isPart: isPart, notes: notes,
-      tokenizer: .directory(path))
+      tokenizer: .files(.directory(path)))
   }
 }

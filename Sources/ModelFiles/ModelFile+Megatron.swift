@@ -2,6 +2,7 @@ import Architectures
 import Checkpoints
 import StrictJSON
 import TensorTypes
+import Tokenization
 
 extension ModelFile {
   /// Opens a checkpoint of Megatron's ranks.
@@ -63,6 +64,6 @@ extension ModelFile {
       path: path, reader: reader, configuration: model.configuration,
       architecture: model.architecture, description: model.description,
       names: model.architecture.names, form: .megatron(topology),
-      notes: model.notes, tokenizer: .directory(model.directory))
+      notes: model.notes, tokenizer: .files(.directory(model.directory)))
   }
 }

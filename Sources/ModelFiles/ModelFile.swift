@@ -3,6 +3,7 @@ public import Checkpoints
 import Foundation
 import StrictJSON
 public import TensorTypes
+import Tokenization
 
 /// An opened checkpoint whose tensors are matched with what its configuration calls for.
 ///
@@ -142,7 +143,7 @@ public struct ModelFile: WeightSource {
     var tokens = Set(description.specialTokens.end)
     let name = "generation_config.json", file = path + "/" + name
     var generation: JSONObject?
-    if case .embedded(let files) = tokenizer {
+    if case .files(let files) = tokenizer, case .embedded = files {
       generation = try files.json(name)?.object
     } else if FileManager.default.fileExists(atPath: file) {
       generation = try JSONFile.object(file)

@@ -1,4 +1,5 @@
 import Checkpoints
+public import Foundations
 public import TensorTypes
 
 /// What is wrong with a checkpoint as a model.

@@ -2,6 +2,7 @@ package import Architectures
 package import Checkpoints
 import Mixers
 package import StrictJSON
+import Tokenization
 
 /// GGUF files under our own architecture tag: config.json and the tokenizer's files as they are, tensors
 /// by their names in a directory. Specified in `formats/gguf/README.md`.
@@ -95,15 +96,15 @@ package enum SpikingBrainGGUF {
   }
 
   /// The companion files in `metadata`; names that this program does not know are passed over.
-  static func files(_ metadata: GGUFMetadata, path: String) -> EmbeddedFiles {
-    EmbeddedFiles(
-      files: TokenizerSource.fileNames.compactMap { name in
+  static func files(_ metadata: GGUFMetadata, path: String) -> TokenizerFiles {
+    .embedded(
+      TokenizerSource.fileNames.compactMap { name in
         switch metadata[key(ofFile: name)] {
         case .string(let text): (name, Array(text.utf8))
         case .array(let bytes):
           (name, bytes.compactMap(\.int).map { UInt8(truncatingIfNeeded: $0) })
         default: nil
         }
-      }, path: path)
+      }, file: path)
   }
 }

@@ -1,5 +1,6 @@
 import Architectures
 import Checkpoints
+import Foundations
 import TensorTypes
 
 /// The tensors of a file matched with those a description calls for, both ways.

@@ -1,16 +1,16 @@
+public import ChatTemplates
 import Checkpoints
 import Foundation
-import TensorTypes
+import Foundations
+import StrictJSON
 public import Tokenization
 
 /// Where a checkpoint's tokenizer comes from.
 public enum TokenizerSource: Sendable {
-  /// Files beside the tensors.
-  case directory(String)
+  /// Files beside the tensors, or inside another file.
+  case files(TokenizerFiles)
   /// The metadata of a GGUF file.
   case gguf(GGUFTokenizerMetadata, file: String)
-  /// The files of a directory inside another file.
-  case embedded(EmbeddedFiles)
 
   /// Files beside the tensors that belong to the tokenizer or to generation, copied as they are.
   public static let fileNames = [
@@ -27,9 +27,9 @@ public enum TokenizerSource: Sendable {
     case .safetensorsDirectory(let directory), .pyTorchDirectory(let directory),
       .hdf5Directory(let directory), .torchDistributed(let directory),
       .megatronDirectory(let directory):
-      .directory(directory)
+      .files(.directory(directory))
     case .safetensorsFile(let file), .pyTorchFile(let file), .hdf5File(let file):
-      .directory(URL(fileURLWithPath: file).deletingLastPathComponent().path)
+      .files(.directory(URL(fileURLWithPath: file).deletingLastPathComponent().path))
     }
   }
 
@@ -37,7 +37,7 @@ public enum TokenizerSource: Sendable {
   init(_ metadata: GGUFMetadata, file: String) {
     self =
       metadata.string("general.architecture") == SpikingBrainGGUF.architecture
-      ? .embedded(SpikingBrainGGUF.files(metadata, path: file))
+      ? .files(SpikingBrainGGUF.files(metadata, path: file))
       : .gguf(GGUFTokenizerMetadata(metadata), file: file)
   }
 
@@ -45,22 +45,20 @@ public enum TokenizerSource: Sendable {
   public func load() throws -> Tokenizer {
     try naming {
       switch self {
-      case .directory(let path): try Tokenizer.load(directory: path)
+      case .files(let files): try Tokenizer.load(files)
       case .gguf(let metadata, let file): try GGUFTokenizer(metadata, file: file).load()
-      case .embedded(let files): try files.tokenizer()
       }
     }
   }
 
   /// The chat format; throws when there is none or it cannot be run.
   public func chatTemplate() throws -> ChatTemplate {
-    let template =
+    let template = try naming {
       switch self {
-      case .directory(let path): try ChatTemplate.load(directory: path)
-      case .gguf(let metadata, let file):
-        try GGUFTokenizer(metadata, file: file).chatTemplate()
-      case .embedded(let files): try files.chatTemplate()
+      case .files(let files): try ChatTemplate(files)
+      case .gguf(let metadata, let file): try GGUFTokenizer(metadata, file: file).chatTemplate()
       }
+    }
     guard let template else { throw ModelFileError.noChatTemplate(path: path) }
     return template
   }
@@ -68,8 +66,8 @@ public enum TokenizerSource: Sendable {
   /// The directory or file.
   private var path: String {
     switch self {
-    case .directory(let path), .gguf(_, let path): path
-    case .embedded(let files): files.path
+    case .files(let files): files.path
+    case .gguf(_, let file): file
     }
   }
 
@@ -80,8 +78,6 @@ public enum TokenizerSource: Sendable {
     } catch let error as TokenizationError {
       switch error {
       case .noTokenizer, .unreadable, .malformedJSON: throw error
-      case .inFile(let file, let error):
-        throw ModelFileError.tokenizer(file: file, reason: error.description)
       default:
         let document = path + "/tokenizer.json"
         let isThere = FileManager.default.fileExists(atPath: document)
@@ -89,5 +85,17 @@ public enum TokenizerSource: Sendable {
           file: isThere ? document : path, reason: error.description)
       }
     }
+  }
+}
+
+extension ChatTemplate {
+  /// The chat format among `files`; nil when there is none.
+  init?(_ files: TokenizerFiles) throws {
+    let config = "tokenizer_config.json", file = "chat_template.jinja"
+    let text = try files.bytes(file)
+    try self.init(
+      text: text.map { String(decoding: $0, as: UTF8.self) },
+      tokenizerConfig: try files.json(config) ?? [:],
+      origin: files.path(of: text == nil ? config : file))
   }
 }

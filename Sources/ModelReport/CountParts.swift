@@ -1,9 +1,9 @@
 import Architectures
+import Foundations
 import Pipeline
 import Reporting
 import Spiking
 import StrictJSON
-import TensorTypes
 
 extension ReportSubject {
   /// Counts beyond this magnitude share the outermost bars.

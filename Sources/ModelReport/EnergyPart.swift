@@ -1,9 +1,9 @@
 import Architectures
+import Foundations
 import Pipeline
 import Reporting
 import Spiking
 import StrictJSON
-import TensorTypes
 
 extension ReportSubject {
   /// What the report's energy model says of this model's own spikes.

@@ -1,8 +1,8 @@
 import Architectures
+import Foundations
 import Pipeline
 import Reporting
 import StrictJSON
-import TensorTypes
 import Verification
 
 extension ReportSubject {

@@ -1,10 +1,10 @@
 import Architectures
 import Checkpoints
+import Foundations
 import Healing
 import Pipeline
 import Reporting
 import StrictJSON
-import TensorTypes
 
 extension ReportSubject {
   /// How far healing brought each layer, healing by healing; refits of experts too.

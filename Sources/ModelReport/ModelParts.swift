@@ -1,7 +1,6 @@
 import Pipeline
 import Reporting
 import StrictJSON
-import TensorTypes
 
 extension ReportSubject {
   /// What the model is.

@@ -1,9 +1,9 @@
 import Architectures
+import Foundations
 import Pipeline
 import Reporting
 import Spiking
 import StrictJSON
-import TensorTypes
 import Verification
 
 extension ReportSubject {

@@ -1,4 +1,5 @@
 import Architectures
+import Foundations
 import Kernels
 import ModelFiles
 import Pipeline
@@ -6,7 +7,6 @@ import Reporting
 import Runtime
 import Spiking
 import StrictJSON
-import TensorTypes
 import Tokenization
 
 extension ReportSubject {

@@ -6,7 +6,6 @@ public import Pipeline
 import Reporting
 public import StepSettings
 import StrictJSON
-import TensorTypes
 
 /// `report`: what is known of a checkpoint, as a page with figures.
 public struct ReportStep: Sendable {

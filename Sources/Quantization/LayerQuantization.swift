@@ -87,7 +87,6 @@ struct LayerQuantization {
     _ moments: InputMoments, _ weight: TensorView, _ rounded: Int8Weight
   ) -> Double {
     var error = 0.0, power = 0.0
-    let columns = weight.columns
     for first in stride(from: 0, to: weight.rows, by: Self.blockRows) {
       let rows = first..<min(first + Self.blockRows, weight.rows)
       let original = FloatMatrix(decoding: weight, rows: rows)

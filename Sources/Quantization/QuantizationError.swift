@@ -1,4 +1,4 @@
-public import TensorTypes
+public import Foundations
 
 /// Why weights cannot be quantised.
 public enum QuantizationError: ReportableError, Equatable {

@@ -1,6 +1,5 @@
 package import Architectures
 package import Kernels
-import TensorTypes
 
 /// The weights of a layer's feed-forward part.
 package enum FeedForwardWeights {

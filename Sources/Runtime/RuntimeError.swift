@@ -1,4 +1,4 @@
-public import TensorTypes
+public import Foundations
 
 /// What can go wrong while a model runs.
 public enum RuntimeError: ReportableError, Equatable {

@@ -1,5 +1,5 @@
 import Foundation
-import TensorTypes
+import Foundations
 
 /// Chooses the next token from logits.
 public struct Sampler: Sendable {

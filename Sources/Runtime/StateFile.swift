@@ -1,4 +1,5 @@
 public import Architectures
+import Foundations
 import Kernels
 public import TensorTypes
 

@@ -1,4 +1,4 @@
-public import TensorTypes
+public import Foundations
 
 /// Where a setting was given.
 public struct SettingPlace: Sendable, Equatable {

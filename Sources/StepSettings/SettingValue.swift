@@ -1,4 +1,4 @@
-public import TensorTypes
+public import Foundations
 
 /// What a setting's value can be: it has a spelling, from which it comes back.
 public protocol SettingValue: Sendable {

@@ -1,7 +1,6 @@
 import Glibc
 package import Kernels
 import Runtime
-import TensorTypes
 
 /// A residual stream, or what goes with it, of consecutive tokens [tokens, columns] in a file, f32,
 /// read and written a segment at a time: memory does not depend on the number of tokens.

@@ -1,5 +1,5 @@
+public import Foundations
 import Glibc
-public import TensorTypes
 
 /// Why streams cannot be taken through the layers of a model.
 public enum StreamError: ReportableError, Equatable {

@@ -1,7 +1,6 @@
 import Checkpoints
 package import Communication
 import Foundation
-import TensorTypes
 
 /// The files of a sweep through the layers of a model: streams, and what was made and found of
 /// finished layers.

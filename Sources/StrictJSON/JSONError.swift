@@ -1,4 +1,4 @@
-public import TensorTypes
+public import Foundations
 
 /// Why a text is not the JSON we accept, with the byte offset at which it goes wrong.
 public enum JSONError: ReportableError, Equatable {

@@ -1,4 +1,4 @@
-import TensorTypes
+import Foundations
 
 /// A strict RFC 8259 parser: duplicate keys, invalid UTF-8, trailing text, deep nesting and too
 /// many values are errors.

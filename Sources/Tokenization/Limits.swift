@@ -17,15 +17,6 @@ public enum TokenizationLimits {
   public static let patternWeight = 1 << 11
   /// UTF-8 bytes of one piece of a Unigram model: what one step of its search can look at.
   public static let pieceBytes = 1 << 12
-  /// Levels of groups in a pattern; of blocks, operators and parentheses in a chat template, and
-  /// of the values it builds. Reading and running them is recursive.
+  /// Levels of groups in a pattern; reading and running them is recursive.
   public static let nesting = 128
-  /// Bytes of a chat template's text.
-  public static let templateBytes = 1 << 20
-  /// Bytes of all values that a run of a chat template builds, copies, compares and prints.
-  public static let templateValueBytes = 128 << 20
-  /// Statements, loop turns, parts of expressions and comparisons of a run.
-  public static let templateSteps = 1 << 22
-  /// Levels of blocks, expressions and macros' calls of a run.
-  public static let templateRecursion = 512
 }

@@ -1,10 +1,8 @@
-public import TensorTypes
+public import Foundations
 
-/// Why a tokenizer or a chat template cannot be used.
+/// Why a tokenizer cannot be used.
 public enum TokenizationError: ReportableError, Equatable {
   // Files
-  /// An error in a file.
-  indirect case inFile(String, TokenizationError)
   case noTokenizer(directory: String, lookedFor: [String], found: [String])
   case unreadable(file: String, reason: String)
   case malformedJSON(file: String, reason: String)
@@ -29,15 +27,9 @@ public enum TokenizationError: ReportableError, Equatable {
   case missingMetadata(key: String, reason: String)
   case otherTokenizer(file: String, id: Int, token: String, expected: String)
   case metadataLength(key: String, expected: Int, found: Int)
-  // Chat templates
-  case templateSyntax(reason: String, line: Int)
-  case templateUnsupported(String, line: Int)
-  case templateFailed(reason: String, line: Int)
-  case templateRefused(message: String)
 
   public var what: String {
     switch self {
-    case .inFile(_, let error): error.location.map { "\($0): \(error.what)" } ?? error.what
     case .noTokenizer(let directory, let lookedFor, let found):
       "\(directory) has no tokenizer: looked for \(lookedFor.joined(separator: ", "))"
         + (found.isEmpty
@@ -79,17 +71,12 @@ public enum TokenizationError: ReportableError, Equatable {
         + "\"\(Self.shortened(expected))\" in the GGUF file"
     case .metadataLength(_, let expected, let found):
       "expected \(expected) elements, one per token, found \(found)"
-    case .templateSyntax(let reason, let line): "chat template, line \(line): \(reason)"
-    case .templateUnsupported(let construct, let line):
-      "chat template, line \(line): \(construct) is not supported"
-    case .templateFailed(let reason, let line): "chat template, line \(line): \(reason)"
-    case .templateRefused(let message): "the chat template refuses these messages: \(message)"
     }
   }
 
   public var location: String? {
     switch self {
-    case .malformedJSON(let file, _), .inFile(let file, _): file
+    case .malformedJSON(let file, _): file
     case .missing(let path), .wrongType(let path, _, _), .unsupportedComponent(let path, _, _),
       .unsupportedOption(let path, _, _), .unsupportedPattern(_, _, _, let path),
       .absentToken(let path, _), .idOfNoToken(_, let path):
@@ -104,11 +91,9 @@ public enum TokenizationError: ReportableError, Equatable {
     switch self {
     case .unknownModel, .unknownPreTokenizer, .missingMetadata, .otherTokenizer:
       "put the original model's tokenizer.json beside the file"
-    case .inFile(_, let error): error.advice
     case .noTokenizer(let directory, _, let found) where !found.isEmpty:
       "with transformers: AutoTokenizer.from_pretrained(\"\(directory)\")"
         + ".save_pretrained(\"\(directory)\") writes tokenizer.json"
-    case .templateUnsupported: "give the prompt as plain text instead"
     default: nil
     }
   }
@@ -116,19 +101,5 @@ public enum TokenizationError: ReportableError, Equatable {
   /// Names from a file can be long: what is printed of them is not.
   private static func shortened(_ text: String) -> String {
     text.count <= 120 ? text : text.prefix(117) + "…"
-  }
-}
-
-/// Runs `body`; its errors name `file` if there is one and they do not name one themselves.
-func naming<Value>(
-  _ file: String?, _ body: () throws(TokenizationError) -> Value
-) throws(TokenizationError) -> Value {
-  do throws(TokenizationError) {
-    return try body()
-  } catch {
-    switch error {
-    case .inFile, .noTokenizer, .unreadable, .malformedJSON: throw error
-    default: throw file.map { .inFile($0, error) } ?? error
-    }
   }
 }

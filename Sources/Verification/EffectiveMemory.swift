@@ -1,7 +1,7 @@
 import Foundation
+public import Foundations
 import Mixers
 public import Runtime
-public import TensorTypes
 
 /// How far back the linear layers' states reach: what a model loses when they are emptied each N
 /// tokens.

@@ -1,6 +1,5 @@
 import Checkpoints
 import Communication
-import TensorTypes
 
 /// Which files of a checkpoint this process reads, when several share them.
 struct FileShares {

@@ -1,8 +1,8 @@
 import Architectures
+public import Foundations
 import Kernels
 import Mixers
 public import Runtime
-public import TensorTypes
 
 /// Whether the linear layers' states carry a text's content over a distance: the log-probability of
 /// a repeated random span, minus that of the same model with its states emptied each N tokens.

@@ -1,4 +1,4 @@
-import TensorTypes
+import Foundations
 
 /// A passage of text with a random span in it, and the same span once more further on.
 struct RecallTrial: Equatable {

@@ -4,6 +4,7 @@ public import Communication
 import Conversion
 import Exports
 import Foundation
+import Foundations
 import Mixers
 public import ModelFiles
 public import Runtime

@@ -1,8 +1,8 @@
 import ArgumentParser
 import Communication
 import Foundation
+import Foundations
 import Pipeline
-import TensorTypes
 
 /// The program: one subcommand per task.
 @main

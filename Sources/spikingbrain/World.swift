@@ -1,7 +1,7 @@
 import ArgumentParser
 import Communication
 import Foundation
-import TensorTypes
+import Foundations
 
 /// The processes of this run: one, or as many as `mpirun` or `srun` started.
 enum World {

@@ -1,6 +1,6 @@
 import Architectures
+import Foundations
 import StrictJSON
-import TensorTypes
 import TestSupport
 import Testing
 

@@ -1,4 +1,5 @@
 import Architectures
+import Foundations
 import StrictJSON
 import TensorTypes
 import TestSupport

@@ -1,7 +1,6 @@
 import Archives
 import Checkpoints
 import Foundation
-import TensorTypes
 import TestSupport
 import Testing
 

@@ -1,7 +1,7 @@
 import Archives
 import Checkpoints
 import Foundation
-import TensorTypes
+import Foundations
 import TestSupport
 import Testing
 

@@ -1,7 +1,6 @@
 import Checkpoints
 import Foundation
 import StrictJSON
-import TensorTypes
 import TestSupport
 import Testing
 

@@ -1,5 +1,6 @@
 import Checkpoints
 import Foundation
+import Foundations
 import TensorTypes
 import TestSupport
 import Testing

@@ -1,4 +1,4 @@
-import TensorTypes
+import Foundations
 import Testing
 
 @testable import Checkpoints

@@ -1,6 +1,6 @@
 import Checkpoints
 import Foundation
-import TensorTypes
+import Foundations
 import Testing
 
 /// Every file below `formats/*/hostile` must be refused with the words that `EXPECTED.txt` beside

@@ -1,6 +1,5 @@
 import Checkpoints
 import Foundation
-import TensorTypes
 import TestSupport
 import Testing
 

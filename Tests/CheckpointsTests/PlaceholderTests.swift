@@ -1,3 +1,4 @@
+import Foundations
 import StrictJSON
 import TensorTypes
 import TestSupport

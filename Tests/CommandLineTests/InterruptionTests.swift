@@ -1,8 +1,8 @@
 import Conversion
 import Foundation
+import Foundations
 import StepSettings
 import StrictJSON
-import TensorTypes
 import TestSupport
 import Testing
 

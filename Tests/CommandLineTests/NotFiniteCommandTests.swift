@@ -1,6 +1,5 @@
 import Checkpoints
 import StrictJSON
-import TensorTypes
 import TestSupport
 import Testing
 

@@ -1,5 +1,5 @@
 import Communication
-import TensorTypes
+import Foundations
 import TestSupport
 import Testing
 

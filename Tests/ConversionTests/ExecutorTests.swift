@@ -1,5 +1,6 @@
 import Architectures
 import Checkpoints
+import Foundations
 import ModelFiles
 import StepSettings
 import StrictJSON

@@ -3,7 +3,6 @@ import Mixers
 import ModelFiles
 import StepSettings
 import StrictJSON
-import TensorTypes
 import TestSupport
 import Testing
 

@@ -1,10 +1,10 @@
 import Checkpoints
 import Foundation
+import Foundations
 import ModelFiles
 import StepSettings
 import StrictJSON
 import Synchronization
-import TensorTypes
 import TestSupport
 import Testing
 

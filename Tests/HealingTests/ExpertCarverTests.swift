@@ -1,6 +1,7 @@
 import Architectures
 import Conversion
 import Foundation
+import Foundations
 import Kernels
 import ModelFiles
 import Runtime

@@ -1,12 +1,12 @@
 import Architectures
 import Checkpoints
 import Foundation
+import Foundations
 import Kernels
 import ModelFiles
 import Runtime
 import StepSettings
 import Streams
-import TensorTypes
 import TestSupport
 import Testing
 import Tokenization

@@ -1,5 +1,6 @@
 import Communication
 import Foundation
+import Foundations
 import Kernels
 import ModelFiles
 import Runtime

@@ -1,5 +1,6 @@
 import Architectures
 import Foundation
+import Foundations
 import Kernels
 import ModelFiles
 import Runtime

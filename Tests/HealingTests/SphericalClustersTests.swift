@@ -1,6 +1,6 @@
+import Foundations
 import Kernels
 import Runtime
-import TensorTypes
 import Testing
 
 @testable import Healing

@@ -1,10 +1,10 @@
 import Architectures
+import Foundations
 import Kernels
 import Mixers
 import ModelFiles
 import Runtime
 import StepSettings
-import TensorTypes
 import TestSupport
 import Testing
 

@@ -1,5 +1,5 @@
 import Architectures
-import TensorTypes
+import Foundations
 import TestSupport
 import Testing
 

@@ -1,3 +1,4 @@
+import ChatTemplates
 import StrictJSON
 import TestSupport
 import Testing

@@ -1,6 +1,7 @@
 import Architectures
 import Checkpoints
 import Foundation
+import Foundations
 import StrictJSON
 import TensorTypes
 import TestSupport

@@ -1,6 +1,7 @@
 import Architectures
 import Checkpoints
 import Foundation
+import Foundations
 import Mixers
 import ModelFiles
 import TensorTypes

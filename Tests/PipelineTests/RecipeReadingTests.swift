@@ -1,7 +1,7 @@
 import Architectures
+import Foundations
 import Mixers
 import StepSettings
-import TensorTypes
 import TestSupport
 import Testing
 

@@ -2,6 +2,7 @@ import Architectures
 import Checkpoints
 import Conversion
 import Foundation
+import Foundations
 import Kernels
 import ModelFiles
 import Quantization

@@ -1,8 +1,8 @@
 import Architectures
 import Checkpoints
+import Foundations
 import ModelFiles
 import StrictJSON
-import TensorTypes
 import TestSupport
 import Testing
 

@@ -1,9 +1,10 @@
 import Architectures
-@testable import Kernels
+import Foundations
 import TensorTypes
 import TestSupport
 import Testing
 
+@testable import Kernels
 @testable import Runtime
 
 /// Maps with INT8 weights against the same maps with decoded weights.

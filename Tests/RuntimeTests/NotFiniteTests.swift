@@ -1,4 +1,5 @@
 import Architectures
+import Foundations
 import Kernels
 import ModelFiles
 import TensorTypes

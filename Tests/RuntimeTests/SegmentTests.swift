@@ -1,7 +1,6 @@
 import Architectures
 import Kernels
 import ModelFiles
-import TensorTypes
 import TestSupport
 import Testing
 

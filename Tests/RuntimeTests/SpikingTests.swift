@@ -1,10 +1,11 @@
 import Architectures
-@testable import Kernels
+import Foundations
 import ModelFiles
 import TensorTypes
 import TestSupport
 import Testing
 
+@testable import Kernels
 @testable import Runtime
 
 /// Models whose activations are spiked.

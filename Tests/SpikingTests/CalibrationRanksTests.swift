@@ -1,9 +1,9 @@
 import Architectures
 import Communication
+import Foundations
 import ModelFiles
 import Runtime
 import StepSettings
-import TensorTypes
 import TestSupport
 import Testing
 

@@ -1,11 +1,11 @@
 import Architectures
 import Foundation
+import Foundations
 import HDF5
 import Mixers
 import ModelFiles
 import Runtime
 import StepSettings
-import TensorTypes
 import TestSupport
 import Testing
 

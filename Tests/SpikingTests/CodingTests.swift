@@ -1,5 +1,5 @@
+import Foundations
 import Spiking
-import TensorTypes
 import Testing
 
 /// Codings of counts and back.

@@ -3,7 +3,6 @@ import Foundation
 import Kernels
 import ModelFiles
 import Runtime
-import TensorTypes
 import TestSupport
 import Testing
 

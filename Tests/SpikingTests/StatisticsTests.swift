@@ -1,8 +1,9 @@
 import Foundation
-@testable import Kernels
+import Foundations
 import Spiking
-import TensorTypes
 import Testing
+
+@testable import Kernels
 
 /// What is counted, on counts whose figures are known.
 struct StatisticsTests {

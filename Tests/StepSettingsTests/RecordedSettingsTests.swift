@@ -1,4 +1,5 @@
 import Architectures
+import Foundations
 import Mixers
 import TensorTypes
 import Testing

@@ -63,28 +63,3 @@ import Testing
     #expect(table.name(of: TensorAddress(.query, .bias, layer: 0)) == nil)
   }
 }
-
-@Suite struct SizeTests {
-  @Test func shapesCheckOverflowAndBlocks() {
-    #expect(Shape([Int.max, 2]).elementCount == nil)
-    #expect(Shape([3, 64]).byteCount(.q4_1) == 3 * 2 * 20)
-    #expect(Shape([3, 48]).byteCount(.q4_1) == nil)
-    #expect(Shape([]).byteCount(.float32) == 4)
-  }
-
-  @Test(arguments: [("5GB", 5_000_000_000), ("512MiB", 512 << 20), ("1.5KB", 1500), ("17", 17)])
-  func byteSizesParse(_ text: String, _ bytes: Int) {
-    #expect(ByteSize(parsing: text)?.bytes == bytes)
-  }
-
-  @Test(arguments: ["", "GB", "-1GB", "5XB", "1e9", "99999999TB"])
-  func badByteSizesAreRefused(_ text: String) { #expect(ByteSize(parsing: text) == nil) }
-
-  @Test func nearestNameIsFound() {
-    #expect(
-      NearestName.of("atention_layers", among: ["window", "attention_layers"]) == "attention_layers"
-    )
-    #expect(NearestName.of("zzz", among: ["window"]) == nil)
-    #expect(fixed(-1.005, 1) == "-1.0" && fixed(0.06, 1) == "0.1" && fixed(12.0, 0) == "12")
-  }
-}

@@ -1,5 +1,6 @@
 import Architectures
 import Conversion
+import Foundations
 import Kernels
 import ModelFiles
 import StrictJSON

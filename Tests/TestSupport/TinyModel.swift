@@ -2,10 +2,10 @@ public import Architectures
 import Checkpoints
 public import Conversion
 import Exports
+import Foundations
 import ModelFiles
 public import StepSettings
 public import StrictJSON
-import TensorTypes
 
 /// Small models of every supported kind: their configurations lie in Tests/Fixtures/configs, their
 /// weights are seeded and synthesised by the test that wants them.

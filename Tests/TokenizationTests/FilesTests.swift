@@ -42,7 +42,7 @@ import Testing
     var files = try olderForm(of: kind)
     files["tokenizer_config.json"] = config.pretty
     try directory(files) { path in
-      let tokenizer = try Tokenizer.load(directory: path)
+      let tokenizer = try Tokenizer.load(.directory(path))
       for golden in try Fixtures.golden(kind) {
         #expect(tokenizer.encode(bytes: golden.bytes) == golden.ids, "\(golden.name)")
       }
@@ -55,7 +55,7 @@ import Testing
       {"tokenizer_class": "GPT2Tokenizer", "add_bos_token": true, "bos_token": "<|endoftext|>"}
       """
     try directory(files) { path in
-      let tokenizer = try Tokenizer.load(directory: path)
+      let tokenizer = try Tokenizer.load(.directory(path))
       #expect(tokenizer.encode("<|endoftext|>") == [0, 0])
       #expect(tokenizer.encode("<|im_end|>", addSpecialTokens: false) != [2])
     }
@@ -65,7 +65,7 @@ import Testing
     let files = try olderForm(of: "gpt2")
     try directory(files) { path in
       #expect(throws: TokenizationError.missing(path: "tokenizer_config.json.tokenizer_class")) {
-        try Tokenizer.load(directory: path)
+        try Tokenizer.load(.directory(path))
       }
     }
   }
@@ -73,7 +73,7 @@ import Testing
   @Test func anEmptyDirectoryIsAnErrorThatSaysWhatWasLookedFor() throws {
     try directory([:]) { path in
       #expect {
-        try Tokenizer.load(directory: path)
+        try Tokenizer.load(.directory(path))
       } throws: { error in
         "\(error)".contains("tokenizer.json, vocab.json with merges.txt")
       }
@@ -83,33 +83,10 @@ import Testing
   @Test func tokenizersInOtherFormsAreNamed() throws {
     try directory(["tokenizer.model": "x", "tekken.json": "{}", "vocab.json": "{}"]) { path in
       #expect {
-        try Tokenizer.load(directory: path)
+        try Tokenizer.load(.directory(path))
       } throws: { error in
         "\(error)".contains("found tokenizer.model, tekken.json, a form that is not read")
           && "\(error)".contains("AutoTokenizer.from_pretrained")
-      }
-    }
-  }
-
-  @Test func errorsOfChatTemplatesNameTheirFile() throws {
-    let files = [
-      "chat_template.jinja": "{{ messages[0].content + 1 }}",
-      "tokenizer_config.json": #"{"chat_template": "{{ 1.5 }}"}"#,
-    ]
-    let message = ChatMessage(role: "user", content: "a")
-    try directory(files) { path in
-      let template = try #require(try ChatTemplate.load(directory: path))
-      #expect {
-        try template.render([message])
-      } throws: { error in
-        (error as? TokenizationError)?.location == path + "/chat_template.jinja"
-      }
-    }
-    try directory(files.filter { $0.key.hasSuffix("json") }) { path in
-      #expect {
-        try ChatTemplate.load(directory: path)
-      } throws: { error in
-        (error as? TokenizationError)?.location == path + "/tokenizer_config.json"
       }
     }
   }
@@ -118,7 +95,7 @@ import Testing
   func badJSONIsAnErrorThatNamesTheFile(_ text: String) throws {
     try directory(["tokenizer.json": text]) { path in
       #expect {
-        try Tokenizer.load(directory: path)
+        try Tokenizer.load(.directory(path))
       } throws: { error in
         (error as? TokenizationError)?.location?.hasSuffix("tokenizer.json") ?? false
       }
@@ -131,7 +108,7 @@ import Testing
     files["tokenizer_config.json"] = #"{"tokenizer_class": "GPT2Tokenizer"}"#
     try directory(files) { path in
       #expect(throws: TokenizationError.malformedMerges(line: 3, text: "a b c")) {
-        try Tokenizer.load(directory: path)
+        try Tokenizer.load(.directory(path))
       }
     }
   }

@@ -10,15 +10,15 @@ enum Fixtures {
     .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
 
   static func json(_ name: String) throws -> JSONValue {
-    let folder = root.appendingPathComponent("Tests/Fixtures/tokenizers")
-    return try #require(try readJSON(folder, name), "no fixture \(name)")
+    let folder = root.appendingPathComponent("Tests/Fixtures/tokenizers").path
+    return try #require(try TokenizerFiles.directory(folder).json(name), "no fixture \(name)")
   }
 
   static func document(_ kind: String) throws -> JSONValue { try json("\(kind).tokenizer.json") }
 
   static func tokenizer(_ kind: String) throws -> Tokenizer {
     if kind == "tiny-qwen2" {
-      return try .load(directory: root.appendingPathComponent("demo/tiny-qwen2").path)
+      return try .load(.directory(root.appendingPathComponent("demo/tiny-qwen2").path))
     }
     return try Tokenizer(tokenizerJSON: document(kind))
   }

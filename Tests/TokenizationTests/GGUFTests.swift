@@ -152,6 +152,5 @@ import Testing
         "chat_template": "{{ bos_token }}",
       ])
     #expect(metadata.generationConfigJSON() == ["bos_token_id": 0, "eos_token_id": [2, 1]])
-    #expect(try ChatTemplate(gguf: metadata)?.render([]) == "<|endoftext|>")
   }
 }

@@ -1,8 +1,8 @@
 import Foundation
+import Foundations
 import Mixers
 import ModelFiles
 import Runtime
-import TensorTypes
 import TestSupport
 import Testing
 

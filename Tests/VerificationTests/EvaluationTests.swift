@@ -1,9 +1,9 @@
 import Architectures
 import Foundation
+import Foundations
 import Kernels
 import ModelFiles
 import Runtime
-import TensorTypes
 import TestSupport
 import Testing
 

@@ -2,7 +2,6 @@ import Checkpoints
 import ModelFiles
 import StepSettings
 import StrictJSON
-import TensorTypes
 import TestSupport
 import Testing
 

@@ -4,7 +4,6 @@ import Exports
 import Foundation
 import ModelFiles
 import StepSettings
-import TensorTypes
 import TestSupport
 import Testing
 

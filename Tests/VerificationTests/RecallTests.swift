@@ -1,9 +1,9 @@
 import Foundation
+import Foundations
 import Kernels
 import Mixers
 import ModelFiles
 import Runtime
-import TensorTypes
 import TestSupport
 import Testing
 

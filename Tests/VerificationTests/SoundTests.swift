@@ -1,11 +1,11 @@
 import Architectures
 import Conversion
+import Foundations
 import Mixers
 import ModelFiles
 import Runtime
 import StepSettings
 import StrictJSON
-import TensorTypes
 import TestSupport
 import Testing
 

@@ -1,4 +1,4 @@
-public import TensorTypes
+public import Foundations
 
 /// Why ranks cannot share a model: each case is one rule of Megatron, with the number that is to be
 /// divided and the ranks that do not divide it.

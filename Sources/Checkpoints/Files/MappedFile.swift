@@ -1,4 +1,5 @@
 import CFileSystem
+import Foundations
 import Glibc
 public import TensorTypes
 

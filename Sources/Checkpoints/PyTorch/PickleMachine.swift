@@ -1,5 +1,3 @@
-import TensorTypes
-
 /// Runs a Python pickle of protocols 2 to 4 as far as checkpoints need it: it builds containers,
 /// numbers, text and descriptions of tensors, and refuses everything else.
 ///

@@ -1,6 +1,5 @@
 public import Checkpoints
 public import Communication
-import TensorTypes
 
 extension OutputDirectory {
   /// Starts or continues writing the directory `path` with all ranks: the first owns it, the others

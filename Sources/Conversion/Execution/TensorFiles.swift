@@ -1,5 +1,5 @@
 public import Checkpoints
-import TensorTypes
+import Foundations
 
 /// The files of one format that planned tensors go into. Adding a format that is written is one file
 /// with a type that conforms; a plan names it as its `format`.

@@ -1,5 +1,6 @@
 public import Architectures
 import Foundation
+public import Foundations
 public import StrictJSON
 public import TensorTypes
 

@@ -1,7 +1,8 @@
 public import Architectures
+public import Foundations
 public import StepSettings
 public import StrictJSON
-public import TensorTypes
+import TensorTypes
 
 /// A model as it is, in our own layout.
 public enum LayoutPlan {

@@ -9,15 +9,12 @@ extension ModelFile {
   /// The tokenizer and generation files that a checkpoint made from this one carries.
   package func companionFiles() throws -> [CheckpointPlan.CompanionFile] {
     switch tokenizer {
-    case .directory(let directory): return try Self.files(in: directory)
-    case .embedded(let files):
-      for file in files.files where file.name.hasSuffix(".json") { _ = try files.json(file.name) }
-      return files.files.map { .init(name: $0.name, content: .bytes($0.bytes)) }
+    case .files(let files): return try Self.companions(files)
     case .gguf(let metadata, let file):
       let chosen = GGUFTokenizer(metadata, file: file)
       var files: [CheckpointPlan.CompanionFile] = []
       switch try chosen.form() {
-      case .beside(let directory, _): files = try Self.files(in: directory)
+      case .beside(let beside, _): files = try Self.companions(beside)
       case .metadata(let document, _):
         files = [.init(name: "tokenizer.json", content: .text(document.pretty))]
       case .none: break
@@ -37,15 +34,7 @@ extension ModelFile {
     switch tokenizer {
     case .gguf(let metadata, let file):
       return try GGUFTokenizer(metadata, file: file).notes()
-    case .directory(let directory):
-      if Tokenizer.isPresent(in: directory) { return [] }
-      return Self.missing(
-        Tokenizer.foreignFiles.filter {
-          FileManager.default.fileExists(atPath: "\(directory)/\($0)")
-        })
-    case .embedded(let files):
-      if files.bytes("tokenizer.json") != nil || files.bytes("merges.txt") != nil { return [] }
-      return Self.missing(Tokenizer.foreignFiles.filter { files.bytes($0) != nil })
+    case .files(let files): return Tokenizer.isPresent(in: files) ? [] : Self.missing(files.foreign)
     }
   }
 
@@ -58,14 +47,21 @@ extension ModelFile {
     ]
   }
 
-  private static func files(in directory: String) throws -> [CheckpointPlan.CompanionFile] {
-    try TokenizerSource.fileNames.compactMap { name in
-      let path = directory + "/" + name
-      guard FileManager.default.fileExists(atPath: path) else { return nil }
-      SourceFiles.note(path)
-      // A damaged tokenizer is found now, not after the result was copied somewhere else.
-      if name.hasSuffix(".json") { _ = try JSONFile.object(path, limit: .tokenizer) }
-      return .init(name: name, content: .copy(of: path))
+  private static func companions(
+    _ files: TokenizerFiles
+  ) throws -> [CheckpointPlan.CompanionFile] {
+    switch files {
+    case .embedded(let embedded, _):
+      for (name, _) in embedded where name.hasSuffix(".json") { _ = try files.json(name) }
+      return embedded.map { .init(name: $0.name, content: .bytes($0.bytes)) }
+    case .directory(let directory):
+      return try TokenizerSource.fileNames.filter(files.contains).map { name in
+        let path = "\(directory)/\(name)"
+        SourceFiles.note(path)
+        // A damaged tokenizer is found now, not after the result was copied somewhere else.
+        if name.hasSuffix(".json") { _ = try JSONFile.object(path, limit: .tokenizer) }
+        return .init(name: name, content: .copy(of: path))
+      }
     }
   }
 

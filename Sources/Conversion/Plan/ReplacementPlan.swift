@@ -1,5 +1,6 @@
 import Architectures
 import Checkpoints
+public import Foundations
 public import ModelFiles
 public import StrictJSON
 public import TensorTypes

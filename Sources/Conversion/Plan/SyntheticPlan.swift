@@ -1,7 +1,8 @@
 public import Architectures
+public import Foundations
 public import StepSettings
 import StrictJSON
-public import TensorTypes
+import TensorTypes
 
 /// A checkpoint of seeded random weights in the layout of a source architecture.
 public enum SyntheticPlan {

@@ -1,4 +1,5 @@
 public import Checkpoints
+import Foundations
 import Kernels
 import StrictJSON
 public import TensorTypes

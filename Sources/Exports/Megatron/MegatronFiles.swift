@@ -2,7 +2,6 @@ import Architectures
 import Checkpoints
 import Conversion
 import StrictJSON
-import TensorTypes
 
 /// `release/mp_rank_TT[_PPP][_EEE]/model_optim_rng.pt`, a PyTorch file per rank, and the file that
 /// names `release`. Specified in `formats/megatron/README.md`.

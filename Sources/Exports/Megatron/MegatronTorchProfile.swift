@@ -1,9 +1,9 @@
 import Architectures
 import Conversion
+import Foundations
 public import ModelFiles
 public import StepSettings
 import StrictJSON
-import TensorTypes
 
 /// `megatron-torch`: the legacy directory of Megatron (`--ckpt-format torch`), a file for each rank.
 public enum MegatronTorchProfile: ExportProfile {

@@ -6,7 +6,6 @@ import Mixers
 import Runtime
 import StepSettings
 public import Streams
-import TensorTypes
 
 extension Healer {
   /// What a healing will take, from timing its parts on the first segments.

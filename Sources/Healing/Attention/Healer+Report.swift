@@ -1,4 +1,4 @@
-package import Streams
+public import Streams
 
 extension Healer {
   /// What is known of a layer after it was passed.

@@ -1,12 +1,12 @@
 import Architectures
 import Communication
 import Foundation
+import Foundations
 import Kernels
 import Mixers
 import Runtime
 import StepSettings
 import Streams
-import TensorTypes
 
 /// Refits one attention layer to the source's attention output: ridge, gradients, ridge.
 struct LayerTrainer {

@@ -1,6 +1,6 @@
+import Foundations
 import Kernels
 import Runtime
-import TensorTypes
 
 /// Clusters of equal size: spherical k-means that fills the clusters in every round, the pair of
 /// point and direction that fits best first.

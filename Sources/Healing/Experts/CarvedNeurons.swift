@@ -1,7 +1,7 @@
 import Architectures
+import Foundations
 import Kernels
 import Runtime
-import TensorTypes
 
 /// Which expert has which neurons of a dense feed-forward part.
 struct CarvedNeurons {

@@ -1,8 +1,8 @@
 import Architectures
+import Foundations
 import Kernels
 import Runtime
 import Streams
-import TensorTypes
 
 /// What a feed-forward part reads on a text, for the statistics of its neurons and their router.
 struct CarvingInputs {

@@ -1,4 +1,5 @@
 import Architectures
+import Foundations
 import Kernels
 import Runtime
 import StepSettings

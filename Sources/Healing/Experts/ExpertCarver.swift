@@ -2,7 +2,6 @@ public import Architectures
 import Runtime
 public import StepSettings
 public import Streams
-import TensorTypes
 
 /// Divides the neurons of dense feed-forward parts among experts by what they do on a text.
 ///

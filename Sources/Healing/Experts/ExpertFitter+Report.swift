@@ -1,4 +1,4 @@
-package import Streams
+public import Streams
 
 extension ExpertFitter {
   /// What is known of a layer after it was passed.

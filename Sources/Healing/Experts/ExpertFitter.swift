@@ -3,7 +3,6 @@ import Foundation
 import Runtime
 public import StepSettings
 public import Streams
-import TensorTypes
 
 /// Gives the experts of an upcycled model something to know, without training.
 ///

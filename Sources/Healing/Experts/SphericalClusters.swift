@@ -1,6 +1,6 @@
+import Foundations
 import Kernels
 import Runtime
-import TensorTypes
 
 /// Directions around which vectors lie: spherical k-means, started by k-means++.
 ///

@@ -3,7 +3,7 @@ import Kernels
 import Mixers
 import Runtime
 import StepSettings
-import TensorTypes
+import Streams
 
 /// Times the second stage: a layer of each kind and the head, added up over the model.
 struct DistillProbe {

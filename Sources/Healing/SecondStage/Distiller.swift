@@ -1,12 +1,12 @@
 import Architectures
 import Communication
 import Foundation
+import Foundations
 import Kernels
 import Mixers
 import Runtime
 import StepSettings
 import Streams
-import TensorTypes
 
 /// The second stage of healing: attention or experts of all layers together, by gradients through the
 /// whole model, towards the source's next-token distributions (knowledge distillation, Hinton et al. 2015).

@@ -4,7 +4,6 @@ import Mixers
 import Runtime
 import StepSettings
 import Streams
-import TensorTypes
 
 /// A whole converted model whose attention layers or experts can be trained against the source's
 /// logits; norms, dense feed-forward parts, routers, embedding and head stay as they are.

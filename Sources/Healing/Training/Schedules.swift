@@ -1,5 +1,5 @@
 import Foundation
-import TensorTypes
+import Foundations
 
 /// The learning rate over a training.
 enum LearningRate {

@@ -1,4 +1,4 @@
-public import TensorTypes
+public import Foundations
 
 /// Why a least-squares problem has no solution.
 public enum LeastSquaresError: ReportableError, Equatable {

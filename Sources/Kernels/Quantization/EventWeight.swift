@@ -1,5 +1,4 @@
 import CKernels
-import TensorTypes
 
 /// A transposed copy of an INT8 weight for event-driven products: every active input channel adds
 /// its column, silent ones are not read.

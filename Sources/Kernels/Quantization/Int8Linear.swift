@@ -1,5 +1,4 @@
 import CKernels
-import TensorTypes
 
 /// Linear layers with INT8 weights: y = x Wᵀ + b.
 public enum Int8Linear {

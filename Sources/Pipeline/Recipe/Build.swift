@@ -7,7 +7,6 @@ import InputFiles
 import ModelFiles
 import StepSettings
 import StrictJSON
-import TensorTypes
 
 /// `build`: a whole pipeline from one recipe, a loop over its steps.
 public struct Build {

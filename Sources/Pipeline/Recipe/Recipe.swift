@@ -1,6 +1,5 @@
 import InputFiles
 import StepSettings
-import TensorTypes
 import Yams
 
 /// A pipeline from one YAML file: a source, an output, and steps in order.

@@ -1,6 +1,6 @@
+public import Foundations
 public import InputFiles
 public import StepSettings
-public import TensorTypes
 
 /// What is wrong with a recipe, with its line.
 public enum RecipeError: ReportableError, Equatable {

@@ -2,10 +2,10 @@ import Checkpoints
 import Communication
 import Conversion
 import Foundation
+import Foundations
 import ModelFiles
 import StepSettings
 import StrictJSON
-import TensorTypes
 
 extension CheckpointStep {
   /// Makes a checkpoint from the one at `path`, or describes it in a dry run.

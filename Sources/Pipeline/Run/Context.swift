@@ -1,8 +1,8 @@
 public import Checkpoints
 public import Communication
+public import Foundations
 import Kernels
 public import Runtime
-public import TensorTypes
 
 /// What every step of a run has: its limits, how it treats what is there already, the processes that
 /// share the work, and who listens.

@@ -1,6 +1,6 @@
 import Foundation
+public import Foundations
 import StrictJSON
-public import TensorTypes
 
 /// What is wrong with something the user typed or piped in.
 public enum InputError: ReportableError {

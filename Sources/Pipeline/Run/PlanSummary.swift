@@ -1,6 +1,7 @@
 import Architectures
 import Conversion
 import Foundation
+import Foundations
 import Mixers
 import StrictJSON
 import TensorTypes

@@ -1,3 +1,4 @@
+import Foundations
 public import StrictJSON
 import TensorTypes
 import Verification

@@ -1,8 +1,8 @@
+import Foundations
 import Kernels
 import Runtime
 public import StepSettings
 import StrictJSON
-import TensorTypes
 import Verification
 
 /// `bench`: speed of prefill and decoding.

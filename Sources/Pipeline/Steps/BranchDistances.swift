@@ -1,9 +1,9 @@
 import Conversion
+import Foundations
 import ModelFiles
 import Runtime
 import StepSettings
 import StrictJSON
-import TensorTypes
 import Verification
 
 /// How far a conversion to parallel branches starts from its source, with the sinks asked for and

@@ -3,11 +3,11 @@ import Checkpoints
 import Communication
 import Conversion
 import Foundation
+import Foundations
 import ModelFiles
 import Spiking
 public import StepSettings
 import StrictJSON
-import TensorTypes
 
 /// `calibrate`: activations become spike counts.
 public struct CalibrateStep: CheckpointStep {

@@ -1,8 +1,8 @@
 import Architectures
 import Foundation
+import Foundations
 import Spiking
 import StrictJSON
-import TensorTypes
 
 extension SpikeCalibration.Result {
   /// The result as the command line prints it with `--json` and manifests record it.

@@ -1,11 +1,12 @@
 import Architectures
 import Checkpoints
 import Conversion
+import Foundations
 import Healing
 import ModelFiles
 import StepSettings
+import Streams
 import StrictJSON
-import TensorTypes
 
 /// The neurons of dense feed-forward parts divided among experts by what they do on a text, for
 /// `upcycle --carve`.

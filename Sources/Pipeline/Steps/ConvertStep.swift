@@ -8,7 +8,6 @@ import ModelFiles
 import Runtime
 public import StepSettings
 import StrictJSON
-import TensorTypes
 import Verification
 
 /// `convert`: a Transformer becomes a SpikingBrain checkpoint.

@@ -1,6 +1,6 @@
+import Foundations
 import Runtime
 import StrictJSON
-import TensorTypes
 import Verification
 
 extension EvaluationInput {

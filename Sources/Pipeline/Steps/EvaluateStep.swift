@@ -1,6 +1,6 @@
+import Foundations
 public import StepSettings
 import StrictJSON
-import TensorTypes
 import Verification
 
 /// `evaluate`: perplexity of a text, alone or against a teacher, and what a model remembers of it.

@@ -1,9 +1,9 @@
 import Architectures
+import Foundations
 import InputFiles
 import Mixers
 import ModelFiles
 import Runtime
-import TensorTypes
 import Tokenization
 import Verification
 

@@ -3,9 +3,11 @@ import Checkpoints
 import Communication
 import Conversion
 import Foundation
+import Foundations
 import Healing
 import ModelFiles
 import StepSettings
+import Streams
 import StrictJSON
 import TensorTypes
 

@@ -1,5 +1,5 @@
+import Foundations
 package import StrictJSON
-import TensorTypes
 package import Verification
 
 extension ExpertLoad {

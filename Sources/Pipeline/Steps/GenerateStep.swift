@@ -1,11 +1,12 @@
 import Architectures
+import ChatTemplates
 import Checkpoints
 import Foundation
+import Foundations
 import ModelFiles
 import Runtime
 public import StepSettings
 import StrictJSON
-import TensorTypes
 import Tokenization
 
 /// `generate`: runs a model, source or converted.

@@ -1,7 +1,8 @@
 import Foundation
+import Foundations
 import Healing
+import Streams
 import StrictJSON
-import TensorTypes
 
 extension Healer.LayerReport {
   /// One line for people.

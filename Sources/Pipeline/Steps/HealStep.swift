@@ -3,6 +3,7 @@ import Checkpoints
 import Communication
 import Conversion
 import Foundation
+import Foundations
 import Healing
 import ModelFiles
 public import StepSettings

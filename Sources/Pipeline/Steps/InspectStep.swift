@@ -2,6 +2,7 @@ import Architectures
 import Archives
 import Checkpoints
 import Conversion
+import Foundations
 import Mixers
 package import ModelFiles
 public import StepSettings

@@ -1,10 +1,10 @@
 import Architectures
 import Conversion
+import Foundations
 import Healing
 import ModelFiles
 import StepSettings
 import StrictJSON
-import TensorTypes
 
 /// The layers that `auto:N` leaves to a measurement.
 struct LayerChoice {

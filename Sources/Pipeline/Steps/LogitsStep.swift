@@ -4,7 +4,6 @@ import Kernels
 import Runtime
 public import StepSettings
 import StrictJSON
-import TensorTypes
 
 /// `logits`: what the model computes, as numbers.
 public struct LogitsStep: CheckStep {

@@ -1,8 +1,8 @@
 import Archives
 import Checkpoints
 import Foundation
+import Foundations
 import StrictJSON
-import TensorTypes
 
 /// `pack`: a directory becomes one compressed file.
 public enum PackStep {

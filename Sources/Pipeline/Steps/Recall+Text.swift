@@ -1,6 +1,6 @@
+import Foundations
 import StepSettings
 import StrictJSON
-import TensorTypes
 import Verification
 
 extension EvaluationInput {

@@ -1,7 +1,7 @@
 import Foundation
+import Foundations
 import Kernels
 package import Runtime
-import TensorTypes
 import Verification
 
 /// Measures how fast a model runs, after a check that it runs right.

@@ -2,7 +2,6 @@ import Checkpoints
 import Kernels
 import ModelFiles
 import Runtime
-import TensorTypes
 
 extension StateFile {
   /// The state in the safetensors file at `path`.

@@ -4,7 +4,6 @@ import Conversion
 import ModelFiles
 public import StepSettings
 import StrictJSON
-import TensorTypes
 
 /// `synthesize`: seeded random checkpoints of any size, for tests.
 public struct SynthesizeStep: Sendable {

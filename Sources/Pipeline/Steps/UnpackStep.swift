@@ -1,6 +1,7 @@
 import Archives
 import Checkpoints
 import Foundation
+import Foundations
 import StrictJSON
 import TensorTypes
 

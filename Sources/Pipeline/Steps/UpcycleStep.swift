@@ -2,11 +2,11 @@ import Architectures
 import Checkpoints
 import Communication
 import Conversion
+import Foundations
 import ModelFiles
 import Runtime
 public import StepSettings
 import StrictJSON
-import TensorTypes
 import Verification
 
 /// `upcycle`: dense feed-forward parts become experts.

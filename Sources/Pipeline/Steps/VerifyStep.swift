@@ -1,9 +1,9 @@
 import Communication
+import Foundations
 import InputFiles
 import ModelFiles
 public import StepSettings
 import StrictJSON
-import TensorTypes
 import Verification
 
 /// `verify`: everything a bad checkpoint can hide.

@@ -1,8 +1,10 @@
 import Architectures
 import Conversion
+import Foundations
 import Healing
 import Quantization
 import StepSettings
+import Streams
 import StrictJSON
 import TensorTypes
 

@@ -1,7 +1,8 @@
 import Checkpoints
+import Foundations
 import Healing
 import ModelFiles
-import TensorTypes
+import Streams
 
 /// What the manifest of a healed checkpoint says of its healings.
 enum HealingSummary {

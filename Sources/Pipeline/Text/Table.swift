@@ -1,4 +1,4 @@
-import TensorTypes
+import Foundations
 
 /// Columns of text, aligned: the last one ragged, numbers to the right where asked.
 package struct Table {

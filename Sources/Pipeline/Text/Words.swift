@@ -1,4 +1,4 @@
-import TensorTypes
+import Foundations
 
 /// `4.2 s`, `3 min 20 s`, `1 h 5 min`.
 public func duration(_ seconds: Double, decimals: Int = 1) -> String {

@@ -1,5 +1,5 @@
 import Foundation
-import TensorTypes
+import Foundations
 
 /// One axis of a chart: what it shows, its range, and where its ticks are.
 public struct Axis: Sendable, Hashable {

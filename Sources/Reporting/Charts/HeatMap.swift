@@ -1,4 +1,4 @@
-import TensorTypes
+import Foundations
 
 /// Shares in rows and columns, each a number on a shade.
 public struct HeatMap: Sendable {

@@ -1,4 +1,4 @@
-import TensorTypes
+import Foundations
 
 /// Source text of HTML or SVG, written as a string literal: whatever is interpolated is escaped,
 /// unless it is markup itself.

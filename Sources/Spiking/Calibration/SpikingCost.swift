@@ -1,9 +1,9 @@
 import Architectures
 import Communication
 import Foundation
+public import Foundations
 import Kernels
 import Runtime
-public import TensorTypes
 
 /// What spiking does to a model's predictions, token by token on a text.
 ///

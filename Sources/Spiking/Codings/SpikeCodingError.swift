@@ -1,4 +1,4 @@
-public import TensorTypes
+public import Foundations
 
 /// Why counts cannot be sent by a coding.
 public enum SpikeCodingError: ReportableError, Equatable {

@@ -1,5 +1,5 @@
 import Foundation
-import TensorTypes
+import Foundations
 
 /// The patterns of a text's tokens in one code, and what they are good for.
 public struct PatternMemory: Sendable {

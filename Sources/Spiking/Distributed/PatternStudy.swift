@@ -1,5 +1,6 @@
 public import Architectures
 import Foundation
+import Foundations
 import Kernels
 package import Runtime
 import TensorTypes

@@ -1,5 +1,5 @@
 public import Architectures
-public import TensorTypes
+public import Foundations
 
 /// What `calibrate` may be told.
 public typealias CalibrateSettings = Settings<CalibrateKeys>

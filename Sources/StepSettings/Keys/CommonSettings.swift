@@ -1,3 +1,4 @@
+import Foundations
 public import TensorTypes
 
 extension Setting<OutputType> {

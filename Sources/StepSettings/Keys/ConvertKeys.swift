@@ -1,6 +1,5 @@
 import Architectures
 public import Mixers
-public import TensorTypes
 
 /// What `convert` may be told.
 public typealias ConvertSettings = Settings<ConvertKeys>

@@ -1,5 +1,3 @@
-public import TensorTypes
-
 /// What `upcycle` may be told.
 public typealias UpcycleSettings = Settings<UpcycleKeys>
 

@@ -1,4 +1,3 @@
-import Foundation
 public import StrictJSON
 
 extension Tokenizer {
@@ -7,42 +6,26 @@ extension Tokenizer {
   private static let mergesFile = "merges.txt"
   private static let configFile = "tokenizer_config.json"
 
-  /// The files that hold a tokenizer by themselves, as errors name them.
-  public static let lookedFor = [tokenizerFile, "\(vocabularyFile) with \(mergesFile)"]
-
-  /// Files of tokenizers in forms that are not read: SentencePiece's, Mistral's and tiktoken's.
-  public static let foreignFiles = [
-    "tokenizer.model", "tokenizer.model.v3", "spiece.model", "sentencepiece.bpe.model",
-    "tekken.json", "tiktoken.model", "qwen.tiktoken",
-  ]
-
-  /// Whether the directory has files of a tokenizer that is read.
-  public static func isPresent(in directory: String) -> Bool {
-    func exists(_ name: String) -> Bool {
-      FileManager.default.fileExists(atPath: "\(directory)/\(name)")
-    }
-    return exists(tokenizerFile) || (exists(vocabularyFile) && exists(mergesFile))
+  /// Whether the files of a tokenizer that is read are among `files`.
+  public static func isPresent(in files: TokenizerFiles) -> Bool {
+    files.contains(tokenizerFile) || (files.contains(vocabularyFile) && files.contains(mergesFile))
   }
 
-  /// The tokenizer of a checkpoint directory: `tokenizer.json`, or else `vocab.json` with
-  /// `merges.txt` and `tokenizer_config.json`.
-  public static func load(directory: String) throws(TokenizationError) -> Tokenizer {
-    let folder = URL(fileURLWithPath: directory, isDirectory: true)
-    if let document = try readJSON(folder, tokenizerFile) {
+  /// The tokenizer of a checkpoint: `tokenizer.json`, or else `vocab.json` with `merges.txt` and
+  /// `tokenizer_config.json`.
+  public static func load(_ files: TokenizerFiles) throws(TokenizationError) -> Tokenizer {
+    if let document = try files.json(tokenizerFile) {
       return try Tokenizer(tokenizerJSON: document)
     }
-    guard let vocabulary = try readJSON(folder, vocabularyFile),
-      let merges = try readFile(folder, mergesFile)
+    guard let vocabulary = try files.json(vocabularyFile), let merges = try files.bytes(mergesFile)
     else {
       throw .noTokenizer(
-        directory: directory, lookedFor: lookedFor,
-        found: foreignFiles.filter {
-          FileManager.default.fileExists(atPath: "\(directory)/\($0)")
-        })
+        directory: files.path, lookedFor: [tokenizerFile, "\(vocabularyFile) with \(mergesFile)"],
+        found: files.foreign)
     }
     return try Tokenizer(
       vocabulary: vocabulary, merges: String(decoding: merges, as: UTF8.self),
-      config: try readJSON(folder, configFile))
+      config: try files.json(configFile))
   }
 
   /// The tokenizer of a GGUF file.
@@ -74,10 +57,9 @@ extension Tokenizer {
     try self.init(tokenizerJSON: document.json)
   }
 
-  /// The file that a directory's tokenizer is mainly read from.
-  public static func mainFile(in directory: String) -> String {
-    FileManager.default.fileExists(atPath: "\(directory)/\(tokenizerFile)")
-      ? tokenizerFile : vocabularyFile
+  /// The file that a tokenizer is mainly read from.
+  public static func mainFile(of files: TokenizerFiles) -> String {
+    files.contains(tokenizerFile) ? tokenizerFile : vocabularyFile
   }
 
   private static func preset(_ config: Field) throws(TokenizationError) -> PreTokenizerPreset {

@@ -1,5 +1,3 @@
-import TensorTypes
-
 /// A regular expression over Unicode scalars.
 struct Pattern: Sendable {
   private let program: PatternProgram

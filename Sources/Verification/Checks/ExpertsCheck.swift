@@ -1,4 +1,5 @@
 import Architectures
+import Foundations
 import ModelFiles
 import Runtime
 import TensorTypes

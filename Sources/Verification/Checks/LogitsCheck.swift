@@ -1,8 +1,8 @@
 import Architectures
 import Foundation
+import Foundations
 import Kernels
 import Runtime
-import TensorTypes
 
 /// The runtime computes the same logits from the checkpoint whichever way the tokens are read. That
 /// they are finite the runtime itself sees to.

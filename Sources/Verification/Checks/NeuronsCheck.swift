@@ -1,9 +1,9 @@
 import Architectures
 import Checkpoints
 import Conversion
+import Foundations
 import ModelFiles
 import StrictJSON
-import TensorTypes
 
 /// Every neuron of a carved feed-forward part belongs to exactly one expert, as the manifest records
 /// it. That the experts hold those neurons is proven with `--source`.

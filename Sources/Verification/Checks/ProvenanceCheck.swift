@@ -4,6 +4,7 @@ import Communication
 import Conversion
 import Exports
 import Foundation
+import Foundations
 import ModelFiles
 import StepSettings
 import StrictJSON

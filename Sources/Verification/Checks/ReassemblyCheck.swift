@@ -3,6 +3,7 @@ import Checkpoints
 import Conversion
 import Exports
 import Foundation
+import Foundations
 import ModelFiles
 import TensorTypes
 

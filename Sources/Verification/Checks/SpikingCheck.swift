@@ -1,7 +1,7 @@
 import Architectures
+import Foundations
 import Kernels
 import Runtime
-import TensorTypes
 
 /// A spiked model's layers give the same however tokens are read, and a saved
 /// state goes on as the live one.

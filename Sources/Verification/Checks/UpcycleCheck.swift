@@ -1,9 +1,9 @@
 import Architectures
 import Checkpoints
+import Foundations
 import ModelFiles
 import Runtime
 import StrictJSON
-import TensorTypes
 
 /// An upcycled model computes what the dense one does, as far off as its manifest says.
 struct UpcycleCheck {

@@ -1,8 +1,8 @@
 import ArgumentParser
 import Checkpoints
+import Foundations
 import Pipeline
 import StrictJSON
-import TensorTypes
 
 /// Options of every subcommand that reports something.
 struct ReportOptions: ParsableArguments {

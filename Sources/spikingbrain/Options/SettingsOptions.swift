@@ -1,6 +1,6 @@
 import ArgumentParser
+import Foundations
 import StepSettings
-import TensorTypes
 
 /// The options that follow from the declarations of a step's settings.
 ///

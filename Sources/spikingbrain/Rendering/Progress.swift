@@ -1,6 +1,6 @@
 import Foundation
+import Foundations
 import Pipeline
-import TensorTypes
 
 /// The line on standard error that shows how far a piece of work is, with rate and time left.
 ///

@@ -1,7 +1,7 @@
 import Checkpoints
+import Foundations
 import Pipeline
 import Synchronization
-import TensorTypes
 
 /// Shows what a run says: notes and progress on standard error, results on standard output.
 final class Renderer: Sendable {

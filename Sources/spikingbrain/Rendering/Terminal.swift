@@ -1,8 +1,8 @@
 import Foundation
+import Foundations
 import InputFiles
 import StrictJSON
 import Synchronization
-import TensorTypes
 
 /// What the program says on standard error and output.
 ///

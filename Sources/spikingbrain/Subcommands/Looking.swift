@@ -3,7 +3,6 @@ import ModelReport
 import Pipeline
 import StepSettings
 import StrictJSON
-import TensorTypes
 
 /// `inspect`: what a checkpoint is and what can be done with it.
 struct Inspect: ParsableCommand {

@@ -1,4 +1,4 @@
-"""Builds probe.swift against the Tokenization module of this package."""
+"""Builds probe.swift against the modules Tokenization and ChatTemplates of this package."""
 
 import subprocess
 from pathlib import Path
@@ -11,15 +11,16 @@ PROBE = str(WORK / "probe")
 
 def build() -> Path:
     """Builds the probe and returns a directory for temporary files."""
-    subprocess.run(
-        ["swift", "build", "-c", "release", "--target", "Tokenization"], cwd=ROOT, check=True,
-        capture_output=True,
-    )
+    for module in ["Tokenization", "ChatTemplates"]:
+        subprocess.run(
+            ["swift", "build", "-c", "release", "--target", module], cwd=ROOT, check=True,
+            capture_output=True,
+        )
     WORK.mkdir(parents=True, exist_ok=True)
     release = ROOT / ".build/release"
     objects = [
         str(file)
-        for module in ["TensorTypes", "StrictJSON", "Tokenization"]
+        for module in ["Foundations", "StrictJSON", "Tokenization", "ChatTemplates"]
         for file in (release / f"{module}.build").glob("*.o")
     ]
     subprocess.run(

@@ -7,6 +7,7 @@
 //   probe gguf FILE.json DIR  writes the tokenizer files that GGUF metadata stands for
 //
 // SOURCE is a tokenizer.json, a directory, or the JSON dump of GGUF metadata (*.gguf.json).
+import ChatTemplates
 import Foundation
 import StrictJSON
 import Tokenization
@@ -27,7 +28,7 @@ func json(_ path: String) throws -> JSONValue {
 func load(_ source: String) throws -> Tokenizer {
   if source.hasSuffix(".gguf.json") { return try Tokenizer(gguf: metadata(source)) }
   if source.hasSuffix(".json") { return try Tokenizer(tokenizerJSON: json(source)) }
-  return try Tokenizer.load(directory: source)
+  return try Tokenizer.load(.directory(source))
 }
 
 func metadata(_ path: String) throws -> GGUFTokenizerMetadata {

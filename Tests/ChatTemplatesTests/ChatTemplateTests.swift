@@ -2,17 +2,26 @@ import Foundation
 import StrictJSON
 import Testing
 
-@testable import Tokenization
+@testable import ChatTemplates
 
 @Suite struct ChatTemplateTests {
   private func render(_ source: String, _ messages: [ChatMessage] = []) throws -> String {
     try ChatTemplate(source).render(messages, now: Date(timeIntervalSince1970: 1_750_000_000))
   }
 
+  /// Tests/Fixtures/tokenizers/chat.golden.json, which Tests/Reference/tokenizers writes.
+  private static func golden() throws -> JSONValue {
+    let tests = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+      .deletingLastPathComponent()
+    return try JSONParser.parse(
+      Data(contentsOf: tests.appendingPathComponent("Fixtures/tokenizers/chat.golden.json")),
+      limit: .tokenizer)
+  }
+
   /// Prompts that the reference library gives; null where the template refuses the messages.
   @Test(arguments: ["chatml", "headers", "instructions", "features"])
   func printsWhatTheReferencePrints(_ name: String) throws {
-    let file = try Fixtures.json("chat.golden.json")
+    let file = try Self.golden()
     let template = try ChatTemplate(
       try #require(file["templates"]?[name]?.string),
       specialTokens: try #require(file["tokens"]?.object).members.reduce(into: [:]) {
@@ -53,7 +62,7 @@ import Testing
     "{{ 1 < 2 < 3 }}", "{{ $ }}", "{% set x y %}",
   ])
   func malformedTemplatesAreErrors(_ source: String) {
-    #expect(throws: TokenizationError.self) { try ChatTemplate(source) }
+    #expect(throws: ChatTemplateError.self) { try ChatTemplate(source) }
   }
 
   @Test(arguments: [
@@ -66,7 +75,7 @@ import Testing
     "{% for a, b in [[1]] %}{% endfor %}",
   ])
   func whatCannotRunIsAnError(_ source: String) {
-    #expect(throws: TokenizationError.self) { try render(source) }
+    #expect(throws: ChatTemplateError.self) { try render(source) }
   }
 
   @Test func unusedConstructsDoNoHarm() throws {
@@ -75,13 +84,13 @@ import Testing
 
   @Test func runsAreBounded() {
     let loop = "{% for a in range(60000) %}"
-    #expect(throws: TokenizationError.self) {
+    #expect(throws: ChatTemplateError.self) {
       try render(loop + loop + "{% endfor %}{% endfor %}")
     }
     let nested = String(repeating: "(", count: 10_000) + "1" + String(repeating: ")", count: 10_000)
-    #expect(throws: TokenizationError.self) { try render("{{ \(nested) }}") }
+    #expect(throws: ChatTemplateError.self) { try render("{{ \(nested) }}") }
     let negations = String(repeating: "not ", count: 10_000)
-    #expect(throws: TokenizationError.self) { try render("{{ \(negations) 1 }}") }
+    #expect(throws: ChatTemplateError.self) { try render("{{ \(negations) 1 }}") }
     let sum = "1" + String(repeating: " + 1", count: 100_000)
     #expect((try? render("{{ \(sum) }}")) ?? "100001" == "100001")
   }
@@ -147,7 +156,7 @@ import Testing
     }
     // Namespaces in values could hold themselves.
     for next in ["namespace(x=ns.x)", "[ns]", "ns"] {
-      #expect(throws: TokenizationError.self) {
+      #expect(throws: ChatTemplateError.self) {
         try render(
           "{% set ns = namespace(x=1) %}{% for i in range(60000) %}"
             + "{% set m = \(next) %}{% set ns.x = m %}{% endfor %}")
@@ -162,7 +171,7 @@ import Testing
   func syntaxCannotBeNestedWithoutEnd(_ start: String, _ middle: String, _ end: String) throws {
     let (head, tail) = (String(repeating: middle, count: 1000), String(repeating: end, count: 1000))
     // A message of its own: the template's text is long.
-    let error = #expect(throws: TokenizationError.self) {
+    let error = #expect(throws: ChatTemplateError.self) {
       try ChatTemplate("{{ " + start + head + "1" + tail + " }}")
     }
     #expect(error?.what.contains("nested too deep") == true)
@@ -171,7 +180,7 @@ import Testing
   /// Loops of the parser build levels too, and so do levels inside of levels.
   @Test func heightIsBoundedWhateverBuildsIt() throws {
     let sums = (0..<100).map { _ in String(repeating: " + 1", count: 100) + ")" }.joined()
-    let error = #expect(throws: TokenizationError.self) {
+    let error = #expect(throws: ChatTemplateError.self) {
       try ChatTemplate("{{ " + String(repeating: "(", count: 100) + "1" + sums + " }}")
     }
     #expect(error?.what.contains("nested too deep") == true)
@@ -187,7 +196,7 @@ import Testing
   }
 
   @Test func refusalsCarryTheTemplatesMessage() {
-    #expect(throws: TokenizationError.templateRefused(message: "no system")) {
+    #expect(throws: ChatTemplateError.refused(message: "no system")) {
       try render("{{ raise_exception('no system') }}")
     }
   }

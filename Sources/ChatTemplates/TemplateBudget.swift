@@ -17,8 +17,8 @@ struct TemplateBudget {
   /// Counts statements, loop turns, parts of expressions and comparisons.
   mutating func step(_ count: Int = 1) {
     steps += count
-    if steps > TokenizationLimits.templateSteps {
-      exceeded = "takes more than \(TokenizationLimits.templateSteps) steps"
+    if steps > ChatTemplateLimits.steps {
+      exceeded = "takes more than \(ChatTemplateLimits.steps) steps"
     }
   }
 
@@ -26,15 +26,15 @@ struct TemplateBudget {
   mutating func build(_ count: Int) {
     let (sum, overflows) = bytes.addingReportingOverflow(count)
     bytes = overflows ? .max : sum
-    if bytes > TokenizationLimits.templateValueBytes {
-      exceeded = "builds values of more than \(TokenizationLimits.templateValueBytes >> 20) MiB"
+    if bytes > ChatTemplateLimits.valueBytes {
+      exceeded = "builds values of more than \(ChatTemplateLimits.valueBytes >> 20) MiB"
     }
   }
 
   /// Counts a level of blocks, expressions and calls; `ascend` takes it back.
   mutating func descend() {
     depth += 1
-    if depth > TokenizationLimits.templateRecursion { exceeded = "calls itself too deep" }
+    if depth > ChatTemplateLimits.recursion { exceeded = "calls itself too deep" }
   }
 
   mutating func ascend() { depth -= 1 }
@@ -42,38 +42,38 @@ struct TemplateBudget {
 
 extension TemplateRun {
   /// Spends a part of the budget before the work is done; throws when that is too much.
-  func spend(steps: Int = 0, bytes: Int = 0) throws(TokenizationError) {
+  func spend(steps: Int = 0, bytes: Int = 0) throws(ChatTemplateError) {
     budget.step(steps)
     budget.build(bytes)
     try checkBudget()
   }
 
   /// Enters a level; the caller leaves it with `budget.ascend()`.
-  func descend() throws(TokenizationError) {
+  func descend() throws(ChatTemplateError) {
     budget.descend()
     try checkBudget()
   }
 
-  private func checkBudget() throws(TokenizationError) {
+  private func checkBudget() throws(ChatTemplateError) {
     if let exceeded = budget.exceeded { throw failure("the template \(exceeded)") }
   }
 
   /// A text, paid for.
-  func string(_ text: String) throws(TokenizationError) -> TemplateValue {
+  func string(_ text: String) throws(ChatTemplateError) -> TemplateValue {
     try spend(bytes: text.utf8.count)
     return .string(text)
   }
 
   /// A list, paid for; its values must not be nested too deep.
-  func list(_ elements: [TemplateValue]) throws(TokenizationError) -> TemplateValue {
+  func list(_ elements: [TemplateValue]) throws(ChatTemplateError) -> TemplateValue {
     try spend(bytes: elements.count * TemplateBudget.elementBytes)
     return .list(TemplateList(elements, depth: try depth(above: elements)))
   }
 
   /// A dictionary, likewise.
   func dictionary(
-    _ members: [TemplateDictionary.Member]
-  ) throws(TokenizationError) -> TemplateValue {
+    _ members: [(key: TemplateValue, value: TemplateValue)]
+  ) throws(ChatTemplateError) -> TemplateValue {
     try spend(bytes: 2 * members.count * TemplateBudget.elementBytes)
     let depth = max(
       try depth(above: members.lazy.map(\.key)), try depth(above: members.lazy.map(\.value)))
@@ -81,14 +81,14 @@ extension TemplateRun {
   }
 
   /// How deep a value is that holds `values`.
-  func depth(above values: some Sequence<TemplateValue>) throws(TokenizationError) -> Int {
+  func depth(above values: some Sequence<TemplateValue>) throws(ChatTemplateError) -> Int {
     var depth = 1
     for value in values {
       if case .namespace = value { throw unsupported("a namespace inside another value") }
       depth = max(depth, value.depth + 1)
     }
-    guard depth <= TokenizationLimits.nesting else {
-      throw failure("a value is nested deeper than \(TokenizationLimits.nesting) levels")
+    guard depth <= ChatTemplateLimits.nesting else {
+      throw failure("a value is nested deeper than \(ChatTemplateLimits.nesting) levels")
     }
     return depth
   }
@@ -96,7 +96,7 @@ extension TemplateRun {
   /// Whether two values are equal, as Python sees it.
   func equal(
     _ left: TemplateValue, _ right: TemplateValue
-  ) throws(TokenizationError) -> Bool {
+  ) throws(ChatTemplateError) -> Bool {
     try spend(steps: 1)
     switch (left, right) {
     case (.undefined, .undefined), (.none, .none): return true
@@ -124,7 +124,7 @@ extension TemplateRun {
   /// The member of a dictionary with this key; nil if there is none, or no dictionary.
   func member(
     _ key: TemplateValue, of value: TemplateValue
-  ) throws(TokenizationError) -> TemplateValue? {
+  ) throws(ChatTemplateError) -> TemplateValue? {
     guard case .dictionary(let dictionary) = value else { return nil }
     for member in dictionary.members.reversed() where try equal(member.key, key) {
       return member.value
@@ -135,7 +135,7 @@ extension TemplateRun {
   /// Whether `value` is among `elements`.
   func holds(
     _ elements: [TemplateValue], _ value: TemplateValue
-  ) throws(TokenizationError) -> Bool {
+  ) throws(ChatTemplateError) -> Bool {
     for element in elements where try equal(element, value) { return true }
     return false
   }

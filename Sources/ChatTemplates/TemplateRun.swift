@@ -20,9 +20,9 @@ final class TemplateRun {
   /// Runs a template and returns what it prints.
   func print(
     _ template: [TemplateStatement], for messages: [ChatMessage]
-  ) throws(TokenizationError) -> String {
+  ) throws(ChatTemplateError) -> String {
     scopes[0]["messages"] = try list(
-      try messages.map { message throws(TokenizationError) in
+      try messages.map { message throws(ChatTemplateError) in
         try dictionary([
           (.string("role"), .string(message.role)), (.string("content"), .string(message.content)),
         ])
@@ -38,19 +38,19 @@ final class TemplateRun {
     return nil
   }
 
-  func failure(_ reason: String) -> TokenizationError {
-    .templateFailed(reason: reason, line: line)
+  func failure(_ reason: String) -> ChatTemplateError {
+    .failed(reason: reason, line: line)
   }
 
-  func unsupported(_ construct: String) -> TokenizationError {
-    .templateUnsupported(construct, line: line)
+  func unsupported(_ construct: String) -> ChatTemplateError {
+    .unsupported(construct, line: line)
   }
 
   /// Calls a macro with values for its parameters.
   func call(
     _ macro: TemplateMacro, _ positional: [TemplateValue],
     _ named: [(name: String, value: TemplateValue)]
-  ) throws(TokenizationError) -> TemplateValue {
+  ) throws(ChatTemplateError) -> TemplateValue {
     guard positional.count <= macro.parameters.count else {
       throw failure("\"\(macro.name)\" has too many arguments")
     }
@@ -73,7 +73,7 @@ final class TemplateRun {
     return .string(text)
   }
 
-  private func run(_ statements: [TemplateStatement]) throws(TokenizationError) -> Flow {
+  private func run(_ statements: [TemplateStatement]) throws(ChatTemplateError) -> Flow {
     try descend()
     defer { budget.ascend() }
     for statement in statements {
@@ -85,7 +85,7 @@ final class TemplateRun {
     return .onward
   }
 
-  private func run(_ statement: TemplateStatement) throws(TokenizationError) -> Flow {
+  private func run(_ statement: TemplateStatement) throws(ChatTemplateError) -> Flow {
     switch statement.kind {
     case .text(let text): try write(text)
     case .output(let expression): try write(try text(of: try value(of: expression)))
@@ -109,7 +109,7 @@ final class TemplateRun {
     return .onward
   }
 
-  private func run(_ loop: TemplateLoop) throws(TokenizationError) -> Flow {
+  private func run(_ loop: TemplateLoop) throws(ChatTemplateError) -> Flow {
     var items: [TemplateValue] = []
     for item in try elements(of: try value(of: loop.items)) {
       try spend(steps: 1)
@@ -134,9 +134,9 @@ final class TemplateRun {
   /// The variable `loop`.
   private func state(
     of items: [TemplateValue], at index: Int
-  ) throws(TokenizationError) -> TemplateValue {
+  ) throws(ChatTemplateError) -> TemplateValue {
     let neighbours = [index - 1, index + 1].map {
-      items.indices.contains($0) && items[$0].depth < TokenizationLimits.nesting
+      items.indices.contains($0) && items[$0].depth < ChatTemplateLimits.nesting
         ? items[$0] : .undefined
     }
     return try dictionary([
@@ -152,14 +152,14 @@ final class TemplateRun {
   /// Sets a member of a namespace, which bounds its value as a list bounds its elements.
   func set(
     _ name: String, of namespace: TemplateNamespace, to value: TemplateValue
-  ) throws(TokenizationError) {
+  ) throws(ChatTemplateError) {
     _ = try depth(above: CollectionOfOne(value))
     namespace.members[name] = value
   }
 
   private func assign(
     _ names: [String], _ value: TemplateValue
-  ) throws(TokenizationError) {
+  ) throws(ChatTemplateError) {
     let last = scopes.count - 1
     if names.count == 1 {
       scopes[last][names[0]] = value
@@ -172,7 +172,7 @@ final class TemplateRun {
     for (name, part) in zip(names, parts) { scopes[last][name] = part }
   }
 
-  private func capture(_ body: [TemplateStatement]) throws(TokenizationError) -> String {
+  private func capture(_ body: [TemplateStatement]) throws(ChatTemplateError) -> String {
     let before = output
     output = ""
     _ = try run(body)
@@ -180,7 +180,7 @@ final class TemplateRun {
     return output
   }
 
-  private func write(_ text: String) throws(TokenizationError) {
+  private func write(_ text: String) throws(ChatTemplateError) {
     try spend(bytes: text.utf8.count)
     output += text
   }

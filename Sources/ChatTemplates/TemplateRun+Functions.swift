@@ -9,7 +9,7 @@ extension TemplateRun {
 
   func call(
     _ callee: TemplateExpression, _ arguments: TemplateArguments
-  ) throws(TokenizationError) -> TemplateValue {
+  ) throws(ChatTemplateError) -> TemplateValue {
     let values = try evaluate(arguments)
     if case .member(let object, let method) = callee {
       let object = try value(of: object)
@@ -24,14 +24,14 @@ extension TemplateRun {
 
   private func function(
     _ name: String, _ call: TemplateCall
-  ) throws(TokenizationError) -> TemplateValue {
+  ) throws(ChatTemplateError) -> TemplateValue {
     switch name {
     case "namespace":
       let namespace = TemplateNamespace()
       for (name, value) in call.named { try set(name, of: namespace, to: value) }
       return .namespace(namespace)
     case "raise_exception":
-      throw .templateRefused(message: try text(of: call.argument(0, "message") ?? .undefined))
+      throw .refused(message: try text(of: call.argument(0, "message") ?? .undefined))
     case "strftime_now":
       // Formatting a date takes long.
       try spend(steps: Self.dateSteps)
@@ -43,7 +43,7 @@ extension TemplateRun {
     }
   }
 
-  private func range(_ arguments: [TemplateValue]) throws(TokenizationError) -> TemplateValue {
+  private func range(_ arguments: [TemplateValue]) throws(ChatTemplateError) -> TemplateValue {
     let numbers = arguments.compactMap(\.number)
     guard numbers.count == arguments.count, (1...3).contains(numbers.count) else {
       throw failure("malformed range")
@@ -62,7 +62,7 @@ extension TemplateRun {
 
   func test(
     _ name: String, _ value: TemplateValue, _ arguments: [TemplateValue]
-  ) throws(TokenizationError) -> Bool {
+  ) throws(ChatTemplateError) -> Bool {
     switch (name, value) {
     case ("defined", .undefined), ("undefined", .undefined): return name == "undefined"
     case ("defined", _), ("undefined", _): return name == "defined"

@@ -1,5 +1,5 @@
 extension TemplateRun {
-  func value(of expression: TemplateExpression) throws(TokenizationError) -> TemplateValue {
+  func value(of expression: TemplateExpression) throws(ChatTemplateError) -> TemplateValue {
     try spend(steps: 1)
     try descend()
     defer { budget.ascend() }
@@ -26,24 +26,24 @@ extension TemplateRun {
       return try binary(operation, left, right)
     case .choice(let condition, let chosen, let otherwise):
       if try value(of: condition).isTrue { return try value(of: chosen) }
-      return try otherwise.map { expression throws(TokenizationError) in
+      return try otherwise.map { expression throws(ChatTemplateError) in
         try value(of: expression)
       } ?? .undefined
     case .list(let elements): return try list(try values(of: elements))
     case .dictionary(let members):
       return try dictionary(
-        try members.map { member throws(TokenizationError) in
+        try members.map { member throws(ChatTemplateError) in
           (try value(of: member.key), try value(of: member.value))
         })
     }
   }
 
-  func values(of expressions: [TemplateExpression]) throws(TokenizationError) -> [TemplateValue] {
-    try expressions.map { expression throws(TokenizationError) in try value(of: expression) }
+  func values(of expressions: [TemplateExpression]) throws(ChatTemplateError) -> [TemplateValue] {
+    try expressions.map { expression throws(ChatTemplateError) in try value(of: expression) }
   }
 
   /// What a loop over a value visits.
-  func elements(of value: TemplateValue) throws(TokenizationError) -> [TemplateValue] {
+  func elements(of value: TemplateValue) throws(ChatTemplateError) -> [TemplateValue] {
     switch value {
     case .undefined: return []
     case .list(let list): return list.elements
@@ -58,7 +58,7 @@ extension TemplateRun {
   }
 
   /// A value as `{{ … }}` prints it.
-  func text(of value: TemplateValue) throws(TokenizationError) -> String {
+  func text(of value: TemplateValue) throws(ChatTemplateError) -> String {
     switch value {
     case .undefined: return ""
     case .none: return "None"
@@ -71,10 +71,10 @@ extension TemplateRun {
 
   func evaluate(
     _ arguments: TemplateArguments
-  ) throws(TokenizationError) -> TemplateCall {
+  ) throws(ChatTemplateError) -> TemplateCall {
     TemplateCall(
       positional: try values(of: arguments.positional),
-      named: try arguments.named.map { argument throws(TokenizationError) in
+      named: try arguments.named.map { argument throws(ChatTemplateError) in
         (argument.name, try value(of: argument.value))
       })
   }
@@ -85,7 +85,7 @@ extension TemplateRun {
 
   private func member(
     of object: TemplateValue, _ key: TemplateValue
-  ) throws(TokenizationError) -> TemplateValue {
+  ) throws(ChatTemplateError) -> TemplateValue {
     switch (object, key) {
     case (.undefined, _): throw failure("a member of an undefined value is asked for")
     case (.namespace(let namespace), .string(let name)):
@@ -106,7 +106,7 @@ extension TemplateRun {
     return elements.indices.contains(position) ? elements[position] : nil
   }
 
-  private func bound(_ expression: TemplateExpression?) throws(TokenizationError) -> Int? {
+  private func bound(_ expression: TemplateExpression?) throws(ChatTemplateError) -> Int? {
     guard let expression else { return nil }
     let value = try value(of: expression)
     if case .none = value { return nil }
@@ -116,7 +116,7 @@ extension TemplateRun {
 
   private func slice(
     _ object: TemplateValue, from: Int?, to: Int?, by step: Int
-  ) throws(TokenizationError) -> TemplateValue {
+  ) throws(ChatTemplateError) -> TemplateValue {
     if case .string(let text) = object {
       let scalars = try scalars(text)
       return try string(String(try slice(scalars, from: from, to: to, by: step)))
@@ -127,7 +127,7 @@ extension TemplateRun {
   /// A slice with Python's rules for negative and missing bounds.
   private func slice<Element>(
     _ elements: [Element], from: Int?, to: Int?, by step: Int
-  ) throws(TokenizationError) -> [Element] {
+  ) throws(ChatTemplateError) -> [Element] {
     guard step != 0, step.magnitude <= UInt(Int32.max) else { throw failure("malformed slice") }
     func clamp(_ index: Int, _ low: Int, _ high: Int) -> Int {
       min(max(index < 0 ? max(index, -elements.count - 1) + elements.count : index, low), high)
@@ -147,7 +147,7 @@ extension TemplateRun {
 
   private func binary(
     _ operation: String, _ left: TemplateExpression, _ right: TemplateExpression
-  ) throws(TokenizationError) -> TemplateValue {
+  ) throws(ChatTemplateError) -> TemplateValue {
     let first = try value(of: left)
     switch operation {
     case "and": return first.isTrue ? try value(of: right) : first
@@ -176,14 +176,14 @@ extension TemplateRun {
 
   private func joined(
     _ left: String, _ right: String
-  ) throws(TokenizationError) -> TemplateValue {
+  ) throws(ChatTemplateError) -> TemplateValue {
     try spend(bytes: left.utf8.count + right.utf8.count)
     return .string(left + right)
   }
 
   private func contains(
     _ container: TemplateValue, _ value: TemplateValue
-  ) throws(TokenizationError) -> Bool {
+  ) throws(ChatTemplateError) -> Bool {
     if case .string(let text) = container {
       guard case .string(let part) = value else { throw failure("\(value.kind) in a string") }
       let search = TextSearch(try scalars(part))
@@ -194,7 +194,7 @@ extension TemplateRun {
 
   private func ordered(
     _ operation: String, _ left: TemplateValue, _ right: TemplateValue
-  ) throws(TokenizationError) -> Bool {
+  ) throws(ChatTemplateError) -> Bool {
     let order: Int
     if let left = left.number, let right = right.number {
       order = left < right ? -1 : left > right ? 1 : 0
@@ -216,7 +216,7 @@ extension TemplateRun {
   /// Integer arithmetic; divisions round down, as Python's do.
   private func arithmetic(
     _ operation: String, _ left: TemplateValue, _ right: TemplateValue
-  ) throws(TokenizationError) -> TemplateValue {
+  ) throws(ChatTemplateError) -> TemplateValue {
     guard let left = left.number, let right = right.number else {
       throw failure("\"\(operation)\" of \(left.kind) and \(right.kind)")
     }

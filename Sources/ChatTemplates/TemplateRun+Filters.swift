@@ -3,7 +3,7 @@ import StrictJSON
 extension TemplateRun {
   func filter(
     _ name: String, _ value: TemplateValue, _ call: TemplateCall
-  ) throws(TokenizationError) -> TemplateValue {
+  ) throws(ChatTemplateError) -> TemplateValue {
     switch name {
     case "trim", "upper", "lower", "title", "capitalize", "replace":
       let text = try string(try text(of: value))
@@ -46,10 +46,10 @@ extension TemplateRun {
 
   private func map(
     _ value: TemplateValue, _ call: TemplateCall
-  ) throws(TokenizationError) -> TemplateValue {
+  ) throws(ChatTemplateError) -> TemplateValue {
     let attribute = call.argument(1, "attribute")
     return try list(
-      try elements(of: value).map { element throws(TokenizationError) in
+      try elements(of: value).map { element throws(ChatTemplateError) in
         try spend(steps: 1)
         if let attribute, call.positional.isEmpty {
           return try member(attribute, of: element) ?? .undefined
@@ -63,7 +63,7 @@ extension TemplateRun {
 
   private func select(
     _ value: TemplateValue, _ call: TemplateCall, _ wanted: Bool
-  ) throws(TokenizationError) -> TemplateValue {
+  ) throws(ChatTemplateError) -> TemplateValue {
     guard let attribute = call.positional.first else {
       throw failure("the filter needs an attribute")
     }
@@ -82,7 +82,7 @@ extension TemplateRun {
 
   private func join(
     _ elements: [TemplateValue], _ separator: String
-  ) throws(TokenizationError) -> TemplateValue {
+  ) throws(ChatTemplateError) -> TemplateValue {
     var joined = ""
     for (index, element) in elements.enumerated() {
       let text = try text(of: element)
@@ -96,8 +96,8 @@ extension TemplateRun {
   /// Appends JSON as Python's `json.dumps(ensure_ascii=False)` writes it.
   private func appendJSON(
     of value: TemplateValue, to text: inout String
-  ) throws(TokenizationError) {
-    func append(_ part: String) throws(TokenizationError) {
+  ) throws(ChatTemplateError) {
+    func append(_ part: String) throws(ChatTemplateError) {
       try spend(steps: 1, bytes: part.utf8.count)
       text += part
     }

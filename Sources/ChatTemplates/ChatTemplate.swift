@@ -1,4 +1,5 @@
 public import Foundation
+public import StrictJSON
 
 /// One message of a conversation.
 public struct ChatMessage: Sendable, Hashable {
@@ -29,12 +30,43 @@ public struct ChatTemplate: Sendable {
   ///   - origin: the file that the template comes from, which all its errors name.
   public init(
     _ source: String, specialTokens: [String: String] = [:], origin: String? = nil
-  ) throws(TokenizationError) {
-    statements = try naming(origin) { () throws(TokenizationError) in
+  ) throws(ChatTemplateError) {
+    statements = try ChatTemplateError.naming(origin) { () throws(ChatTemplateError) in
       try TemplateParser.parse(source)
     }
     self.specialTokens = specialTokens
     self.origin = origin
+  }
+
+  /// The template of a checkpoint; nil if it has none.
+  /// - Parameters:
+  ///   - text: the text of `chat_template.jinja`, if there is one.
+  ///   - config: the document `tokenizer_config.json`. Without `text` its member `chat_template` is
+  ///     the template: a text, or a list of named ones of which the one named `default` counts.
+  ///   - origin: the file that the template comes from, which all its errors name.
+  public init?(
+    text: String? = nil, tokenizerConfig config: JSONValue, origin: String? = nil
+  ) throws(ChatTemplateError) {
+    let source = try ChatTemplateError.naming(origin) { () throws(ChatTemplateError) in
+      text == nil ? try Self.source(config) : text
+    }
+    guard let source else { return nil }
+    // Each token is written as a text or as an object with its options.
+    var tokens: [String: String] = [:]
+    for role in ["bos_token", "eos_token", "unk_token", "pad_token"] {
+      tokens[role] = config[role]?.string ?? config[role]?["content"]?.string
+    }
+    try self.init(source, specialTokens: tokens, origin: origin)
+  }
+
+  private static func source(_ config: JSONValue) throws(ChatTemplateError) -> String? {
+    guard var member = config["chat_template"], !member.isNull else { return nil }
+    if let named = member.array {
+      guard let main = named.first(where: { $0["name"]?.string == "default" }) else { return nil }
+      member = main["template"] ?? .null
+    }
+    guard let text = member.string else { throw .noText(path: "chat_template") }
+    return text
   }
 
   /// The prompt for a conversation.
@@ -43,12 +75,12 @@ public struct ChatTemplate: Sendable {
   ///   - now: the date, for templates that print it.
   public func render(
     _ messages: [ChatMessage], addGenerationPrompt: Bool = true, now: Date = Date()
-  ) throws(TokenizationError) -> String {
+  ) throws(ChatTemplateError) -> String {
     var variables = specialTokens.mapValues { TemplateValue.string($0) }
     variables["add_generation_prompt"] = .bool(addGenerationPrompt)
     variables["tools"] = TemplateValue.none
     variables["documents"] = TemplateValue.none
-    return try naming(origin) { () throws(TokenizationError) in
+    return try ChatTemplateError.naming(origin) { () throws(ChatTemplateError) in
       try TemplateRun(variables: variables, clock: { Self.format(now, as: $0) })
         .print(statements, for: messages)
     }

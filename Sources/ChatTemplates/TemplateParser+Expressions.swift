@@ -1,7 +1,7 @@
 // Jinja's precedence, loosest first: choice, or, and, not, comparison, + -, ~, * / // %, sign,
 // then members, items, calls, filters and tests.
 extension TemplateParser {
-  mutating func expression() throws(TokenizationError) -> TemplateExpression {
+  mutating func expression() throws(ChatTemplateError) -> TemplateExpression {
     try descend()
     defer { ascend() }
     var value = try disjunction()
@@ -16,13 +16,13 @@ extension TemplateParser {
     return value
   }
 
-  mutating func disjunction() throws(TokenizationError) -> TemplateExpression {
-    try chain(["or"]) { parser throws(TokenizationError) in
-      try parser.chain(["and"]) { parser throws(TokenizationError) in try parser.negation() }
+  mutating func disjunction() throws(ChatTemplateError) -> TemplateExpression {
+    try chain(["or"]) { parser throws(ChatTemplateError) in
+      try parser.chain(["and"]) { parser throws(ChatTemplateError) in try parser.negation() }
     }
   }
 
-  private mutating func negation() throws(TokenizationError) -> TemplateExpression {
+  private mutating func negation() throws(ChatTemplateError) -> TemplateExpression {
     guard take(name: "not") else { return try comparison() }
     try descend()
     defer { ascend() }
@@ -31,7 +31,7 @@ extension TemplateParser {
     return .not(value)
   }
 
-  private mutating func comparison() throws(TokenizationError) -> TemplateExpression {
+  private mutating func comparison() throws(ChatTemplateError) -> TemplateExpression {
     let left = try sum()
     let leftHeight = height
     guard let operation = comparisonOperator() else { return left }
@@ -39,7 +39,7 @@ extension TemplateParser {
     // One more for "not in".
     try rise(above: max(leftHeight, height) + 1)
     if comparisonOperator() != nil {
-      throw .templateUnsupported("a chain of comparisons", line: line)
+      throw .unsupported("a chain of comparisons", line: line)
     }
     return operation == "not in"
       ? .not(.binary("in", left, right)) : .binary(operation, left, right)
@@ -55,10 +55,10 @@ extension TemplateParser {
     return nil
   }
 
-  private mutating func sum() throws(TokenizationError) -> TemplateExpression {
-    try chain(["+", "-"]) { parser throws(TokenizationError) in
-      try parser.chain(["~"]) { parser throws(TokenizationError) in
-        try parser.chain(["*", "/", "//", "%"]) { parser throws(TokenizationError) in
+  private mutating func sum() throws(ChatTemplateError) -> TemplateExpression {
+    try chain(["+", "-"]) { parser throws(ChatTemplateError) in
+      try parser.chain(["~"]) { parser throws(ChatTemplateError) in
+        try parser.chain(["*", "/", "//", "%"]) { parser throws(ChatTemplateError) in
           try parser.signed()
         }
       }
@@ -68,8 +68,8 @@ extension TemplateParser {
   /// Operands joined by operators of equal precedence, from left to right.
   private mutating func chain(
     _ operators: Set<String>,
-    _ operand: (inout TemplateParser) throws(TokenizationError) -> TemplateExpression
-  ) throws(TokenizationError) -> TemplateExpression {
+    _ operand: (inout TemplateParser) throws(ChatTemplateError) -> TemplateExpression
+  ) throws(ChatTemplateError) -> TemplateExpression {
     var value = try operand(&self)
     while let name = peek.word, operators.contains(name) {
       let leftHeight = height
@@ -81,7 +81,7 @@ extension TemplateParser {
     return value
   }
 
-  private mutating func signed() throws(TokenizationError) -> TemplateExpression {
+  private mutating func signed() throws(ChatTemplateError) -> TemplateExpression {
     let isNegated = take(symbol: "-")
     let value = try postfix(try primary())
     guard isNegated else { return value }
@@ -89,7 +89,7 @@ extension TemplateParser {
     return .negated(value)
   }
 
-  private mutating func primary() throws(TokenizationError) -> TemplateExpression {
+  private mutating func primary() throws(ChatTemplateError) -> TemplateExpression {
     let start = line
     height = 1
     switch next() {
@@ -111,11 +111,11 @@ extension TemplateParser {
       return .list(elements)
     case .symbol("{"): return try dictionary()
     case let other:
-      throw .templateSyntax(reason: "expected a value, found \(other)", line: start)
+      throw .syntax(reason: "expected a value, found \(other)", line: start)
     }
   }
 
-  private mutating func parenthesised() throws(TokenizationError) -> TemplateExpression {
+  private mutating func parenthesised() throws(ChatTemplateError) -> TemplateExpression {
     if take(symbol: ")") { return .list([]) }
     let first = try expression()
     if take(symbol: ")") { return first }
@@ -128,7 +128,7 @@ extension TemplateParser {
 
   private mutating func elements(
     until end: String
-  ) throws(TokenizationError) -> [TemplateExpression] {
+  ) throws(ChatTemplateError) -> [TemplateExpression] {
     var elements: [TemplateExpression] = []
     var highest = 0
     defer { height = highest }
@@ -143,7 +143,7 @@ extension TemplateParser {
     return elements
   }
 
-  private mutating func dictionary() throws(TokenizationError) -> TemplateExpression {
+  private mutating func dictionary() throws(ChatTemplateError) -> TemplateExpression {
     var members: [(key: TemplateExpression, value: TemplateExpression)] = []
     var highest = 0
     while !take(symbol: "}") {
@@ -161,7 +161,7 @@ extension TemplateParser {
 
   private mutating func postfix(
     _ start: TemplateExpression
-  ) throws(TokenizationError) -> TemplateExpression {
+  ) throws(ChatTemplateError) -> TemplateExpression {
     var value = start
     while true {
       let below = height
@@ -188,7 +188,7 @@ extension TemplateParser {
 
   private mutating func test(
     _ value: TemplateExpression
-  ) throws(TokenizationError) -> TemplateExpression {
+  ) throws(ChatTemplateError) -> TemplateExpression {
     let negated = take(name: "not")
     let test = try name()
     var arguments = TemplateArguments()
@@ -212,7 +212,7 @@ extension TemplateParser {
 
   private mutating func subscripted(
     _ value: TemplateExpression
-  ) throws(TokenizationError) -> TemplateExpression {
+  ) throws(ChatTemplateError) -> TemplateExpression {
     var bounds: [TemplateExpression?] = [nil]
     var highest = 0
     while !take(symbol: "]") {
@@ -229,7 +229,7 @@ extension TemplateParser {
     return .slice(value, from: bounds[0], to: bounds[1], by: bounds.count == 3 ? bounds[2] : nil)
   }
 
-  private mutating func arguments() throws(TokenizationError) -> TemplateArguments {
+  private mutating func arguments() throws(ChatTemplateError) -> TemplateArguments {
     var arguments = TemplateArguments()
     var highest = 0
     defer { height = highest }

@@ -1,4 +1,4 @@
-import TensorTypes
+import Foundations
 import Testing
 
 /// Means and their errors against numbers worked out by hand.

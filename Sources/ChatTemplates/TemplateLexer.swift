@@ -11,7 +11,7 @@ struct TemplateLexer {
   /// Whether the text at hand starts at the beginning of a line.
   private var startsLine = true
 
-  static func tokens(of text: String) throws(TokenizationError) -> [TemplateToken] {
+  static func tokens(of text: String) throws(ChatTemplateError) -> [TemplateToken] {
     var lexer = TemplateLexer(text)
     try lexer.run()
     return lexer.tokens
@@ -26,7 +26,7 @@ struct TemplateLexer {
     source = scalars.last == "\n" ? scalars.dropLast() : scalars
   }
 
-  private mutating func run() throws(TokenizationError) {
+  private mutating func run() throws(ChatTemplateError) {
     while position < source.count {
       let start = position
       while position < source.count, !startsTag(position) { position += 1 }
@@ -75,14 +75,14 @@ struct TemplateLexer {
     tokens.append(TemplateToken(kind: .text(string), line: line))
   }
 
-  private mutating func comment() throws(TokenizationError) {
+  private mutating func comment() throws(ChatTemplateError) {
     let start = line
     while position + 1 < source.count, source[position] != "#" || source[position + 1] != "}" {
       if source[position] == "\n" { line += 1 }
       position += 1
     }
     guard position + 1 < source.count else {
-      throw .templateSyntax(reason: "the comment does not end", line: start)
+      throw .syntax(reason: "the comment does not end", line: start)
     }
     let control = source[position - 1]
     position += 2
@@ -91,7 +91,7 @@ struct TemplateLexer {
 
   private mutating func tag(
     _ start: TemplateToken.Kind, _ end: TemplateToken.Kind, closing: Unicode.Scalar
-  ) throws(TokenizationError) {
+  ) throws(ChatTemplateError) {
     let first = line
     tokens.append(TemplateToken(kind: start, line: line))
     // Braces of dictionaries are counted, or "}}}" would end the tag too early.
@@ -99,7 +99,7 @@ struct TemplateLexer {
     while true {
       while let scalar = peek(), scalar.isTemplateSpace { advance() }
       guard let scalar = peek() else {
-        throw .templateSyntax(reason: "the tag does not end", line: first)
+        throw .syntax(reason: "the tag does not end", line: first)
       }
       let control = scalar == "-" || scalar == "+" ? scalar : nil
       let shift = control == nil ? 0 : 1
@@ -125,7 +125,7 @@ struct TemplateLexer {
     startsLine = position > start && source[position - 1] == "\n"
   }
 
-  private mutating func token() throws(TokenizationError) -> TemplateToken.Kind {
+  private mutating func token() throws(ChatTemplateError) -> TemplateToken.Kind {
     guard let scalar = peek() else { return .end }
     if scalar == "'" || scalar == "\"" { return .string(try string(quote: scalar)) }
     if scalar.properties.isXIDStart || scalar == "_" {
@@ -134,7 +134,7 @@ struct TemplateLexer {
     if ("0"..."9").contains(scalar) {
       let digits = take { ("0"..."9").contains($0) }
       guard peek() != ".", let value = Int(digits) else {
-        throw .templateUnsupported("a number that is not an integer", line: line)
+        throw .unsupported("a number that is not an integer", line: line)
       }
       return .integer(value)
     }
@@ -144,13 +144,13 @@ struct TemplateLexer {
       return .symbol(symbol)
     }
     guard "+-*/%~<>=|.,:()[]{}".unicodeScalars.contains(scalar) else {
-      throw .templateSyntax(reason: "unexpected \"\(scalar)\"", line: line)
+      throw .syntax(reason: "unexpected \"\(scalar)\"", line: line)
     }
     position += 1
     return .symbol(String(Character(scalar)))
   }
 
-  private mutating func string(quote: Unicode.Scalar) throws(TokenizationError) -> String {
+  private mutating func string(quote: Unicode.Scalar) throws(ChatTemplateError) -> String {
     let first = line
     var text = String.UnicodeScalarView()
     advance()
@@ -169,17 +169,17 @@ struct TemplateLexer {
       case "\n": break
       case "x": text.append(try escape(digits: 2))
       case "u": text.append(try escape(digits: 4))
-      default: throw .templateUnsupported("escape \"\\\(escaped)\"", line: line)
+      default: throw .unsupported("escape \"\\\(escaped)\"", line: line)
       }
     }
     guard peek() == quote else {
-      throw .templateSyntax(reason: "the string does not end", line: first)
+      throw .syntax(reason: "the string does not end", line: first)
     }
     advance()
     return String(text)
   }
 
-  private mutating func escape(digits: Int) throws(TokenizationError) -> Unicode.Scalar {
+  private mutating func escape(digits: Int) throws(ChatTemplateError) -> Unicode.Scalar {
     var text = ""
     while text.count < digits, let scalar = peek(), Character(scalar).isHexDigit {
       text.unicodeScalars.append(scalar)
@@ -187,7 +187,7 @@ struct TemplateLexer {
     }
     guard text.count == digits, let value = UInt32(text, radix: 16),
       let scalar = Unicode.Scalar(value)
-    else { throw .templateSyntax(reason: "malformed escape", line: line) }
+    else { throw .syntax(reason: "malformed escape", line: line) }
     return scalar
   }
 

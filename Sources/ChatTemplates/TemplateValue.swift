@@ -81,12 +81,10 @@ struct TemplateList {
 
 /// The members of a dictionary in order; only `TemplateRun.dictionary` makes one.
 struct TemplateDictionary {
-  typealias Member = (key: TemplateValue, value: TemplateValue)
-
-  let members: [Member]
+  let members: [(key: TemplateValue, value: TemplateValue)]
   let depth: Int
 
-  init(_ members: [Member], depth: Int) {
+  init(_ members: [(key: TemplateValue, value: TemplateValue)], depth: Int) {
     self.members = members
     self.depth = depth
   }

@@ -6,10 +6,9 @@ struct TemplateParser {
   /// How many levels the expression has that was read last.
   var height = 0
 
-  static func parse(_ text: String) throws(TokenizationError) -> [TemplateStatement] {
-    guard text.utf8.count <= TokenizationLimits.templateBytes else {
-      throw .tooLarge(
-        "chat template", text.utf8.count, limit: TokenizationLimits.templateBytes)
+  static func parse(_ text: String) throws(ChatTemplateError) -> [TemplateStatement] {
+    guard text.utf8.count <= ChatTemplateLimits.textBytes else {
+      throw .tooLarge(bytes: text.utf8.count, limit: ChatTemplateLimits.textBytes)
     }
     var parser = TemplateParser(tokens: try TemplateLexer.tokens(of: text))
     let (statements, _) = try parser.body(until: [])
@@ -21,7 +20,7 @@ struct TemplateParser {
   /// Reads statements up to one of the tags `ends`, whose name it takes and returns.
   private mutating func body(
     until ends: Set<String>
-  ) throws(TokenizationError) -> ([TemplateStatement], end: String) {
+  ) throws(ChatTemplateError) -> ([TemplateStatement], end: String) {
     try descend()
     defer { depth -= 1 }
     var statements: [TemplateStatement] = []
@@ -48,7 +47,7 @@ struct TemplateParser {
 
   private mutating func statement(
     _ tag: String
-  ) throws(TokenizationError) -> TemplateStatement.Kind? {
+  ) throws(ChatTemplateError) -> TemplateStatement.Kind? {
     switch tag {
     case "if": return try conditional()
     case "for": return try loop()
@@ -64,11 +63,11 @@ struct TemplateParser {
       // Marks what the model wrote, for training; it prints nothing.
       try expect(.blockEnd)
       return nil
-    default: throw .templateUnsupported("the tag \"\(tag)\"", line: line)
+    default: throw .unsupported("the tag \"\(tag)\"", line: line)
     }
   }
 
-  private mutating func conditional() throws(TokenizationError) -> TemplateStatement.Kind {
+  private mutating func conditional() throws(ChatTemplateError) -> TemplateStatement.Kind {
     var branches: [(condition: TemplateExpression, body: [TemplateStatement])] = []
     var condition = try expression()
     while true {
@@ -85,7 +84,7 @@ struct TemplateParser {
     }
   }
 
-  private mutating func loop() throws(TokenizationError) -> TemplateStatement.Kind {
+  private mutating func loop() throws(ChatTemplateError) -> TemplateStatement.Kind {
     let names = try targets()
     guard try name() == "in" else { throw error("expected \"in\"") }
     let items = try disjunction()
@@ -103,7 +102,7 @@ struct TemplateParser {
         names: names, items: items, condition: condition, body: body, otherwise: otherwise))
   }
 
-  private mutating func assignment() throws(TokenizationError) -> TemplateStatement.Kind {
+  private mutating func assignment() throws(ChatTemplateError) -> TemplateStatement.Kind {
     let names = try targets()
     if names.count == 1, take(symbol: ".") {
       let attribute = try name()
@@ -123,7 +122,7 @@ struct TemplateParser {
     return .capture(name: names[0], body)
   }
 
-  private mutating func macro() throws(TokenizationError) -> TemplateStatement.Kind {
+  private mutating func macro() throws(ChatTemplateError) -> TemplateStatement.Kind {
     let name = try name()
     var parameters: [(name: String, fallback: TemplateExpression?)] = []
     try expect(.symbol("("))
@@ -138,7 +137,7 @@ struct TemplateParser {
     return .macro(TemplateMacro(name: name, parameters: parameters, body: body))
   }
 
-  private mutating func targets() throws(TokenizationError) -> [String] {
+  private mutating func targets() throws(ChatTemplateError) -> [String] {
     var names = [try name()]
     while take(symbol: ",") { names.append(try name()) }
     return names
@@ -168,32 +167,32 @@ extension TemplateParser {
     return true
   }
 
-  mutating func expect(_ kind: TemplateToken.Kind) throws(TokenizationError) {
+  mutating func expect(_ kind: TemplateToken.Kind) throws(ChatTemplateError) {
     guard take(kind) else { throw error("expected \(kind), found \(peek)") }
   }
 
-  mutating func name() throws(TokenizationError) -> String {
+  mutating func name() throws(ChatTemplateError) -> String {
     guard case .name(let name) = peek else { throw error("expected a name, found \(peek)") }
     position += 1
     return name
   }
 
   /// Counts a level of nesting; the caller takes it back.
-  mutating func descend() throws(TokenizationError) {
+  mutating func descend() throws(ChatTemplateError) {
     depth += 1
-    guard depth <= TokenizationLimits.nesting else { throw error("nested too deep") }
+    guard depth <= ChatTemplateLimits.nesting else { throw error("nested too deep") }
   }
 
   mutating func ascend() { depth -= 1 }
 
   /// Records an expression on top of one that is `below` levels high. Running and freeing it is
   /// recursive, also where reading it was a loop.
-  mutating func rise(above below: Int) throws(TokenizationError) {
+  mutating func rise(above below: Int) throws(ChatTemplateError) {
     height = below + 1
-    guard height <= TokenizationLimits.templateRecursion else { throw error("nested too deep") }
+    guard height <= ChatTemplateLimits.recursion else { throw error("nested too deep") }
   }
 
-  func error(_ reason: String) -> TokenizationError {
-    .templateSyntax(reason: reason, line: line)
+  func error(_ reason: String) -> ChatTemplateError {
+    .syntax(reason: reason, line: line)
   }
 }

@@ -2,7 +2,7 @@ extension TemplateRun {
   /// Calls a method of a string or a dictionary.
   func method(
     _ name: String, _ object: TemplateValue, _ call: TemplateCall
-  ) throws(TokenizationError) -> TemplateValue {
+  ) throws(ChatTemplateError) -> TemplateValue {
     switch object {
     case .string(let text): return try method(name, try scalars(text), call)
     case .dictionary(let dictionary):
@@ -10,7 +10,7 @@ extension TemplateRun {
       switch name {
       case "items":
         return try list(
-          try members.map { member throws(TokenizationError) in
+          try members.map { member throws(ChatTemplateError) in
             try list([member.key, member.value])
           })
       case "keys": return try list(members.map(\.key))
@@ -31,10 +31,10 @@ extension TemplateRun {
 
   private func method(
     _ name: String, _ text: [Unicode.Scalar], _ call: TemplateCall
-  ) throws(TokenizationError) -> TemplateValue {
+  ) throws(ChatTemplateError) -> TemplateValue {
     switch name {
     case "strip", "lstrip", "rstrip":
-      let set = try call.argument(0, "chars").map { value throws(TokenizationError) in
+      let set = try call.argument(0, "chars").map { value throws(ChatTemplateError) in
         Set(try scalars(of: value))
       }
       return try string(
@@ -72,14 +72,14 @@ extension TemplateRun {
 
   private func argument(
     _ call: TemplateCall, _ name: String
-  ) throws(TokenizationError) -> TemplateValue {
+  ) throws(ChatTemplateError) -> TemplateValue {
     guard call.positional.count == 1 else {
       throw unsupported("\"\(name)\" with these arguments")
     }
     return call.positional[0]
   }
 
-  private func scalars(of value: TemplateValue) throws(TokenizationError) -> [Unicode.Scalar] {
+  private func scalars(of value: TemplateValue) throws(ChatTemplateError) -> [Unicode.Scalar] {
     guard case .string(let text) = value else {
       throw failure("\(value.kind) where a string is expected")
     }
@@ -87,7 +87,7 @@ extension TemplateRun {
   }
 
   /// The scalars of a text, paid for.
-  func scalars(_ text: String) throws(TokenizationError) -> [Unicode.Scalar] {
+  func scalars(_ text: String) throws(ChatTemplateError) -> [Unicode.Scalar] {
     try spend(bytes: 4 * text.utf8.count)
     return text.scalars
   }
@@ -103,7 +103,7 @@ extension TemplateRun {
 
   private func split(
     _ text: [Unicode.Scalar], _ call: TemplateCall
-  ) throws(TokenizationError) -> [[Unicode.Scalar]] {
+  ) throws(ChatTemplateError) -> [[Unicode.Scalar]] {
     guard let separator = call.argument(0, "sep") else {
       // At most so many parts.
       try spend(bytes: TemplateBudget.elementBytes * (text.count / 2))
@@ -125,7 +125,7 @@ extension TemplateRun {
 
   private func replace(
     _ wanted: [Unicode.Scalar], in text: [Unicode.Scalar], with replacement: [Unicode.Scalar]
-  ) throws(TokenizationError) -> TemplateValue {
+  ) throws(ChatTemplateError) -> TemplateValue {
     if wanted.isEmpty { throw unsupported("\"replace\" of an empty text") }
     let search = TextSearch(wanted)
     var replaced: [Unicode.Scalar] = []
