@@ -29,6 +29,9 @@ public struct StoredTensor: Sendable, Hashable {
 
   /// The offset just past the last byte.
   public var end: Int { offset + byteCount }
+
+  /// What tensors are ordered by.
+  var order: (file: String, offset: Int, name: String) { (file, offset, name) }
 }
 
 /// An open checkpoint of any format: the list of its tensors, and lazy views of their bytes.

@@ -34,7 +34,7 @@ struct QuantizedTransform: TensorTransform {
       case .packedCodes:
         try weight.codes(rows).map { UInt8(bitPattern: $0) ^ 0x80 }.withUnsafeBytes(sink)
       case .scales:
-        try FloatsTransform.encode(weight.scales(rows), as: weight.scaleType, into: sink)
+        try weight.scales(rows).encode(as: weight.scaleType, into: sink)
       case .values:
         let (codes, scales) = try weight.block(rows)
         try values(codes, scales).withUnsafeBytes(sink)
@@ -71,16 +71,6 @@ struct FloatsTransform: TensorTransform {
       weight.decode(rows, into: &values)
       try values[..<(rows.count * columns)].withUnsafeBytes(sink)
     }
-  }
-
-  /// Passes `values` as `type` to `sink`.
-  static func encode(
-    _ values: [Float], as type: ScalarType, into sink: (UnsafeRawBufferPointer) throws -> Void
-  ) throws {
-    let storage = MemoryStorage(count: values.count * type.blockBytes)
-    guard let target = storage.bytes.baseAddress else { return }
-    FloatCast.encode(values, count: values.count, as: type, into: target)
-    try sink(UnsafeRawBufferPointer(rebasing: storage.bytes[..<(values.count * type.blockBytes)]))
   }
 }
 

@@ -80,9 +80,7 @@ struct MegatronReader: ShownReader {
       end += part.bytes.count
       part.discard()
     }
-    return TensorView(
-      bytes: UnsafeRawBufferPointer(rebasing: storage.bytes[..<tensor.byteCount]),
-      type: tensor.type, shape: tensor.shape, storage: storage)
+    return storage.view(tensor.type, shape: tensor.shape)
   }
 
   func parts(_ name: String) throws(CheckpointError) -> [TensorView] {
@@ -96,4 +94,39 @@ struct MegatronReader: ShownReader {
     }
     return found
   }
+
+  /// The parts that several files hold, by name.
+  var replicas: [[String]] {
+    struct Part: Hashable {
+      var name: String
+      var layer: Int?
+      var expert: Int?
+      var rank: Int
+    }
+    var groups: [Part: [String]] = [:], order: [Part] = []
+    for rank in mapping.topology.ranks {
+      for part in mapping.parts(of: rank) {
+        let parameter = part.parameter
+        // A tied head is the embedding again.
+        let key = Part(
+          name: parameter.isCopy ? mapping.parameters[0].name : parameter.name,
+          layer: parameter.layer, expert: parameter.expert,
+          rank: parameter.split == .replicated ? 0 : rank.tensor)
+        let directory = mapping.topology.directoryName(of: rank)
+        guard
+          let name = parameter.legacyKeys(layer: part.layer, expert: part.expert)
+            .map({ "\(directory)/\($0)" }).first(where: { stored.tensor(named: $0) != nil })
+        else { continue }
+        if groups[key] == nil { order.append(key) }
+        groups[key, default: []].append(name)
+      }
+    }
+    return order.compactMap { groups[$0] }.filter { $0.count > 1 }
+  }
+}
+
+extension ModelFile {
+  /// Names of stored tensors that must be equal, in groups of two or more: parts that several ranks
+  /// hold. Empty for a checkpoint that is not cut for ranks.
+  package var replicas: [[String]] { (reader as? MegatronReader)?.replicas ?? [] }
 }

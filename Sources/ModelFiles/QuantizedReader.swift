@@ -18,7 +18,7 @@ struct QuantizedReader: CheckpointReader {
   var files: [String] { stored.files }
 
   /// A tensor that is shown in another way than it is stored.
-  enum Shown {
+  private enum Shown {
     /// Int8 codes [out, in] from int32 words of four codes + 128.
     case unpacked(from: String, as: StoredTensor)
     /// The values of a float tensor as float32.
@@ -34,7 +34,7 @@ struct QuantizedReader: CheckpointReader {
   /// - Parameters:
   ///   - shown: what is shown in another way, by the name it is shown under.
   ///   - hidden: stored tensors that are not shown.
-  init(
+  private init(
     _ stored: any CheckpointReader, form: String, shown: [String: Shown], hidden: Set<String>,
     problems: [ModelFile.StructureProblem]
   ) {
@@ -69,9 +69,7 @@ struct QuantizedReader: CheckpointReader {
       // Little-endian words of code + 128 are bytes of code + 128 in order.
       for (index, byte) in words.bytes.enumerated() { storage.bytes[index] = byte ^ 0x80 }
       words.discard()
-      return TensorView(
-        bytes: UnsafeRawBufferPointer(rebasing: storage.bytes[..<words.bytes.count]), type: .int8,
-        shape: tensor.shape, storage: storage)
+      return storage.view(.int8, shape: tensor.shape)
     case .widened(let tensor):
       return MemoryStorage.view(try stored.view(name).widened, shape: tensor.shape)
     case .codes(let tensor): return try stored.view(name).codes(of: tensor)
@@ -83,6 +81,109 @@ struct QuantizedReader: CheckpointReader {
       let values = weight.rounded(to: grid)
       return weight.type == .float32 ? values : values.rounded(to: weight.type)
     }
+  }
+
+  /// Whether `reader` holds the scales of the public W8ASpike variant.
+  static func isW8ASpike(_ reader: any CheckpointReader) -> Bool {
+    reader.tensors.contains { $0.name.hasSuffix(".weight" + W8ASpike.scaleSuffix) }
+  }
+
+  /// The W8ASpike variant of `model`.
+  init(w8aspike reader: any CheckpointReader, model: ModelDescription, names: NameTable) {
+    var shown: [String: Shown] = [:], hidden: Set<String> = []
+    var problems: [ModelFile.StructureProblem] = []
+    for requirement in model.requirements
+    where W8ASpike.roles.contains(requirement.address.role)
+      && requirement.address.parameter == .weight
+    {
+      guard let name = names.name(of: requirement.address) else { continue }
+      let scaleName = name + W8ASpike.scaleSuffix
+      let rows = requirement.shape.rows, columns = requirement.shape.columns
+      let isDivided = columns % W8ASpike.groupSize == 0
+      let grouped: Shape = [rows, columns / W8ASpike.groupSize, 1], byRow: Shape = [rows, 1]
+      let expected = isDivided ? grouped : byRow
+      guard let scales = reader.tensor(named: scaleName) else {
+        problems.append(.missing(name: scaleName, shape: expected))
+        continue
+      }
+      hidden.insert(scaleName)
+      guard scales.type == .float32 else {
+        problems.append(
+          .type(name: scaleName, type: scales.type, expected: .float32, file: scales.file))
+        continue
+      }
+      guard scales.shape == expected || scales.shape == byRow else {
+        problems.append(
+          .shape(name: scaleName, expected: expected, got: scales.shape, file: scales.file))
+        continue
+      }
+      guard W8ASpike.rounds(requirement.address.role),
+        reader.tensor(named: name)?.shape == requirement.shape
+      else { continue }
+      shown[name] = .snapped(
+        to: scaleName, groupSize: scales.shape == grouped ? W8ASpike.groupSize : max(columns, 1))
+    }
+    self.init(reader, form: "W8ASpike", shown: shown, hidden: hidden, problems: problems)
+  }
+
+  /// Projections stored as `scheme` says.
+  init(
+    _ reader: any CheckpointReader, scheme: CompressedTensors, model: ModelDescription,
+    names: NameTable
+  ) throws(CheckpointError) {
+    var shown: [String: Shown] = [:], hidden: Set<String> = []
+    var problems: [ModelFile.StructureProblem] = []
+    for requirement in model.requirements where requirement.type != nil {
+      guard let name = names.name(of: requirement.address) else { continue }
+      if requirement.address.parameter == .scale {
+        guard let scales = reader.tensor(named: name), scales.shape == requirement.shape,
+          [.bfloat16, .float16].contains(scales.type)
+        else { continue }
+        var wide = scales
+        wide.type = .float32
+        shown[name] = .widened(as: wide)
+      } else if scheme.format == .packed {
+        let found = try PackedWeight(named: name, shape: requirement.shape, in: reader)
+        problems += found.problems
+        hidden.insert(name + CompressedTensors.shapeSuffix)
+        if let tensor = found.tensor {
+          shown[name] = .unpacked(from: name + CompressedTensors.packedSuffix, as: tensor)
+        } else {
+          hidden.insert(name + CompressedTensors.packedSuffix)
+        }
+      }
+    }
+    self.init(
+      reader, form: "compressed-tensors \(scheme.format.rawValue)", shown: shown, hidden: hidden,
+      problems: problems)
+  }
+
+  /// Projections in Q8_0 blocks: their codes and scales, where `model` calls for INT8.
+  init(blocks reader: any CheckpointReader, model: ModelDescription, names: NameTable) {
+    var shown: [String: Shown] = [:]
+    for requirement in model.requirements where requirement.type == .int8 {
+      var address = requirement.address
+      guard let granularity = model.scales(of: address), let name = names.name(of: address),
+        let stored = reader.tensor(named: name), stored.type == .q8_0,
+        stored.shape == requirement.shape
+      else { continue }
+      address.parameter = .scale
+      let size = granularity.size(columns: stored.shape.columns)
+      guard let scaleName = names.name(of: address), size % stored.type.blockElements == 0 else {
+        continue
+      }
+      var codes = stored, scales = stored
+      codes.type = .int8
+      scales.name = scaleName
+      scales.type = .float32
+      scales.shape = [
+        stored.shape.rows, granularity.scales(columns: stored.shape.columns),
+      ]
+      shown[name] = .codes(as: codes)
+      shown[scaleName] = .scales(
+        of: name, as: scales, blocks: size / stored.type.blockElements)
+    }
+    self.init(reader, form: "Q8_0", shown: shown, hidden: [], problems: [])
   }
 }
 
@@ -106,5 +207,102 @@ extension TensorView {
     TensorView(
       bytes: bytes, type: type, shape: [rows, shape.elementCount.map { $0 / max(rows, 1) } ?? 0],
       storage: storage)
+  }
+
+  /// The int8 codes of Q8_0 blocks, shown as `tensor`.
+  fileprivate func codes(of tensor: StoredTensor) -> TensorView {
+    let block = type.blockBytes, elements = type.blockElements
+    let count = bytes.count / block
+    let storage = MemoryStorage(count: count * elements)
+    for index in 0..<count {
+      let start = index * block + 2
+      UnsafeMutableRawBufferPointer(
+        rebasing: storage.bytes[index * elements..<(index + 1) * elements]
+      ).copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[start..<start + elements]))
+    }
+    discard()
+    return storage.view(.int8, shape: tensor.shape)
+  }
+
+  /// The scales of Q8_0 blocks, shown as `tensor`; throws when `blocks` neighbours, which have one
+  /// in the model, differ.
+  fileprivate func scales(of tensor: StoredTensor, blocks: Int) throws(CheckpointError)
+    -> TensorView
+  {
+    let perRow = columns / type.blockElements
+    var values: [Float] = []
+    values.reserveCapacity(tensor.shape.rows * tensor.shape.columns)
+    func bits(_ index: Int) -> UInt16 {
+      bytes.loadUnaligned(fromByteOffset: index * type.blockBytes, as: UInt16.self)
+    }
+    for row in 0..<rows {
+      for first in stride(from: 0, to: perRow, by: blocks) {
+        let start = row * perRow + first
+        for index in start..<row * perRow + min(first + blocks, perRow)
+        where bits(index) != bits(start) {
+          throw .malformed(
+            file: tensor.file, format: "GGUF", offset: tensor.offset + index * type.blockBytes,
+            reason: "the blocks of one group of \(tensor.name) have several scales")
+        }
+        values.append(Float(Float16(bitPattern: bits(start))))
+      }
+    }
+    discard()
+    return MemoryStorage.view(values, shape: tensor.shape)
+  }
+}
+
+/// The words of a packed weight and the shape that is stored beside them.
+private struct PackedWeight {
+  /// The weight as int8 codes; nil when something is wrong.
+  private(set) var tensor: StoredTensor?
+  private(set) var problems: [ModelFile.StructureProblem] = []
+
+  init(named name: String, shape: Shape, in reader: any CheckpointReader) throws(CheckpointError) {
+    let packedName = name + CompressedTensors.packedSuffix
+    let packedShape: Shape = [shape.rows, (shape.columns + 3) / 4]
+    let words = check(packedName, packedShape, .int32, in: reader)
+    let shapeName = name + CompressedTensors.shapeSuffix
+    if let stored = check(shapeName, [2], .int64, in: reader) {
+      let view = try reader.view(shapeName)
+      let dimensions = withExtendedLifetime(view) {
+        (0..<2).map { view.bytes.loadUnaligned(fromByteOffset: 8 * $0, as: Int64.self) }
+      }
+      if dimensions != shape.dimensions.map(Int64.init) {
+        problems.append(
+          .content(
+            name: shapeName, reason: "says \(dimensions), the configuration calls for \(shape)",
+            file: stored.file))
+      }
+    }
+    if let words, shape.columns % 4 != 0 {
+      problems.append(
+        .content(
+          name: packedName, reason: "holds rows of \(shape.columns), no multiple of 4",
+          file: words.file))
+    }
+    guard problems.isEmpty, var words else { return }
+    words.name = name
+    words.type = .int8
+    words.shape = shape
+    tensor = words
+  }
+
+  /// The tensor `name`; nil with a problem when it is not what is expected.
+  private mutating func check(
+    _ name: String, _ shape: Shape, _ type: ScalarType, in reader: any CheckpointReader
+  ) -> StoredTensor? {
+    guard let tensor = reader.tensor(named: name) else {
+      problems.append(.missing(name: name, shape: shape))
+      return nil
+    }
+    if tensor.shape != shape {
+      problems.append(.shape(name: name, expected: shape, got: tensor.shape, file: tensor.file))
+    } else if tensor.type != type {
+      problems.append(.type(name: name, type: tensor.type, expected: type, file: tensor.file))
+    } else {
+      return tensor
+    }
+    return nil
   }
 }

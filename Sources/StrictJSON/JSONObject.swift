@@ -101,3 +101,8 @@ package struct ExactKey: Hashable, Sendable {
     hasher.combine(UInt8(0xff))
   }
 }
+
+extension JSONObject: ExpressibleByDictionaryLiteral {
+  /// The members in their order.
+  public init(dictionaryLiteral members: (String, JSONValue)...) { self.init(members) }
+}

@@ -161,8 +161,15 @@ public final class MemoryStorage: TensorStorage, @unchecked Sendable {
   public static func view(_ values: [Float], shape: Shape) -> TensorView {
     let storage = MemoryStorage(count: values.count * 4)
     values.withUnsafeBytes { storage.bytes.copyMemory(from: $0) }
-    return TensorView(
-      bytes: UnsafeRawBufferPointer(rebasing: storage.bytes[..<(values.count * 4)]),
-      type: .float32, shape: shape, storage: storage)
+    return storage.view(.float32, shape: shape)
+  }
+
+  /// The bytes from the first on as a tensor.
+  ///
+  /// - Precondition: there are as many as `shape` takes in `type`.
+  public func view(_ type: ScalarType, shape: Shape) -> TensorView {
+    TensorView(
+      bytes: UnsafeRawBufferPointer(rebasing: bytes[..<(shape.byteCount(type) ?? 0)]), type: type,
+      shape: shape, storage: self)
   }
 }

@@ -72,24 +72,4 @@ struct SourceArchitectureTests {
     _ = try Program.run("convert", directory("s"), directory("c")).succeeded()
     _ = try Program.run("verify", directory("c"), "--source", directory("s")).succeeded()
   }
-
-  /// What `docs/extending.md` says of the files that make Phi-3 a source.
-  @Test func `the list of files in the documents is what there is`() throws {
-    let text = try Files.text(Repository.root + "/docs/extending.md")
-    let section = try #require(
-      text.components(separatedBy: "\n## ").first { $0.hasPrefix("A source architecture\n") })
-    let block = try #require(section.components(separatedBy: "```files\n").dropFirst().first)
-    let listed = block.prefix(while: { $0 != "`" }).split(separator: "\n")
-      .compactMap { $0.split(separator: " ").first.map(String.init) }
-    let sources = Repository.root + "/Sources"
-    let all = try #require(FileManager.default.enumerator(atPath: sources)).compactMap {
-      $0 as? String
-    }
-    let mentioning = try all.filter {
-      guard $0.hasSuffix(".swift") else { return false }
-      return try Files.text("\(sources)/\($0)").lowercased().contains("phi3")
-    }
-    #expect(mentioning.map { "Sources/" + $0 }.sorted() == listed.sorted())
-    #expect(listed.count <= 3)
-  }
 }

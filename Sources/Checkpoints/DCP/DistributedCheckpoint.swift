@@ -1,3 +1,4 @@
+public import StrictJSON
 public import TensorTypes
 
 /// A checkpoint of `torch.distributed.checkpoint`: a directory with `.metadata` and files of chunks,
@@ -58,10 +59,7 @@ public struct DistributedCheckpoint: CheckpointReader {
         offset: first?.offset ?? 0, byteCount: byteCount)
       found.append((stored, chunks))
     }
-    found.sort {
-      ($0.tensor.file, $0.tensor.offset, $0.tensor.name)
-        < ($1.tensor.file, $1.tensor.offset, $1.tensor.name)
-    }
+    found.sort { $0.tensor.order < $1.tensor.order }
     var places: [String: (tensor: Int, chunks: [DistributedChunk])] = [:]
     for (index, item) in found.enumerated() { places[item.tensor.name] = (index, item.chunks) }
     tensors = found.map(\.tensor)
@@ -106,9 +104,7 @@ public struct DistributedCheckpoint: CheckpointReader {
       chunk.box.copy(part, from: view.bytes, to: box, storage.bytes, elementBytes: size)
       view.discard()
     }
-    return TensorView(
-      bytes: UnsafeRawBufferPointer(rebasing: storage.bytes[..<byteCount]),
-      type: tensor.type, shape: shape, storage: storage)
+    return storage.view(tensor.type, shape: shape)
   }
 
   /// The chunks of the tensor called `name`, by file, then by offset.
@@ -116,5 +112,49 @@ public struct DistributedCheckpoint: CheckpointReader {
 
   private func view(of chunk: DistributedChunk) throws(CheckpointError) -> TensorView {
     try mapped[chunk.file].view(of: chunk)
+  }
+
+  /// A part of the tensor called `name` as slabs, one behind the other along `dimension`: each in
+  /// place where its chunk holds all of it in one run; a single one put together in memory when not.
+  ///
+  /// - Precondition: `box` has the rank of the tensor, lies inside it, and is 1 in the dimensions in
+  ///   front of `dimension`.
+  public func slabs(
+    _ name: String, box: TensorBox, along dimension: Int
+  ) throws(CheckpointError) -> [TensorView] {
+    var slabs: [TensorBox] = []
+    for chunk in chunks(of: name) {
+      guard let part = chunk.box.intersection(box) else { continue }
+      let isSlab = box.sizes.indices.allSatisfy {
+        $0 == dimension || part.sizes[$0] == box.sizes[$0]
+      }
+      guard isSlab, chunk.box.isContiguous(part) else { return [try view(name, box: box)] }
+      slabs.append(part)
+    }
+    slabs.sort { $0.offsets[dimension] < $1.offsets[dimension] }
+    var views: [TensorView] = []
+    for slab in slabs { views.append(try view(name, box: slab)) }
+    return views.isEmpty ? [try view(name, box: box)] : views
+  }
+
+  /// The directory with `.metadata` in `path`: that itself, or that of the iteration which the
+  /// tracker in it names; nil when there is none.
+  static func directory(of path: String) -> String? {
+    let iteration = try? MegatronCheckpoint.iteration(path)
+    return [path, iteration ?? path].first {
+      FileStatus.exists(RelativeName.join($0, metadataName))
+    }
+  }
+
+  /// The arguments of the training that `common.pt` holds, and that file; nil when it is not there.
+  public static func arguments(
+    in path: String
+  ) throws(CheckpointError) -> (object: JSONObject, file: String)? {
+    let file = RelativeName.join(directory(of: path) ?? path, commonName)
+    guard FileStatus.exists(file) else { return nil }
+    let mapped = try MappedFile.checkpoint(file)
+    let archive = try PickledArchive(mapped, range: 0..<mapped.bytes.count)
+    guard let object = archive.heap.settings(archive.value)["args"]?.object else { return nil }
+    return (object, file)
   }
 }

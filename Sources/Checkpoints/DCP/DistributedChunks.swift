@@ -22,10 +22,7 @@ public struct DistributedChunks: CheckpointReader {
         found.append((stored, tensor.name, chunk.box))
       }
     }
-    found.sort {
-      ($0.tensor.file, $0.tensor.offset, $0.tensor.name)
-        < ($1.tensor.file, $1.tensor.offset, $1.tensor.name)
-    }
+    found.sort { $0.tensor.order < $1.tensor.order }
     self.checkpoint = checkpoint
     tensors = found.map(\.tensor)
     places = Dictionary(

@@ -1,22 +1,17 @@
+import CFileSystem
 import Glibc
 
-/// Questions about paths that the system answers without opening a file. Symbolic links are
-/// followed: model caches store shards as links.
+/// Questions about paths that the system answers without opening a file, and changes of directories.
+/// Symbolic links are followed, unless said otherwise: model caches store shards as links.
 package enum FileStatus {
   /// Whether something exists at `path`.
   static func exists(_ path: String) -> Bool { status(path) != nil }
 
   /// Whether `path` is taken, be it by a link that leads nowhere.
-  static func isTaken(_ path: String) -> Bool {
-    var status = stat()
-    return lstat(path, &status) == 0
-  }
+  static func isTaken(_ path: String) -> Bool { ownType(path) != nil }
 
   /// Whether `path` itself is a symbolic link.
-  static func isLink(_ path: String) -> Bool {
-    var status = stat()
-    return lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFLNK
-  }
+  static func isLink(_ path: String) -> Bool { ownType(path) == S_IFLNK }
 
   /// Whether both paths lead to the same file or directory, by whatever names.
   static func isSame(_ path: String, _ other: String) -> Bool {
@@ -88,11 +83,10 @@ package enum FileStatus {
     let names = try files(below: directory)
     for name in names {
       let path = RelativeName.join(directory, name)
-      var status = stat()
-      guard lstat(path, &status) == 0 else {
+      guard let type = ownType(path) else {
         throw .system(file: path, operation: .inspect, errno: errno)
       }
-      guard status.st_mode & S_IFMT == S_IFREG else { throw .notRegularFile(file: path) }
+      guard type == S_IFREG else { throw .notRegularFile(file: path) }
     }
     return names
   }
@@ -108,13 +102,69 @@ package enum FileStatus {
   }
 
   /// Whether `path` itself is a directory, not a link to one.
-  static func isRealDirectory(_ path: String) -> Bool {
-    var status = stat()
-    return lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
-  }
+  static func isRealDirectory(_ path: String) -> Bool { ownType(path) == S_IFDIR }
 
   private static func status(_ path: String) -> stat? {
     var status = stat()
     return stat(path, &status) == 0 ? status : nil
+  }
+
+  /// What `path` itself is, be it a link; nil when nothing is there.
+  private static func ownType(_ path: String) -> mode_t? {
+    var status = stat()
+    return lstat(path, &status) == 0 ? status.st_mode & S_IFMT : nil
+  }
+
+  /// Waits until the entries of `directory` are on disk.
+  static func sync(directory: String) throws(CheckpointError) {
+    let descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw .system(file: directory, operation: .open, errno: errno) }
+    defer { close(descriptor) }
+    // Some network file systems cannot sync a directory; there is nothing more to do then.
+    guard fsync(descriptor) == 0 || errno == EINVAL || errno == ENOTSUP else {
+      throw .system(file: directory, operation: .sync, errno: errno)
+    }
+  }
+
+  /// Creates `directory` and its missing parents. Returns those created, outermost first.
+  static func createDirectories(_ directory: String) throws(CheckpointError) -> [String] {
+    if isDirectory(directory) { return [] }
+    let parents = try createDirectories(RelativeName.directory(directory))
+    guard mkdir(directory, 0o777) == 0 else {
+      // Another thread or process may have created it meanwhile.
+      if errno == EEXIST && isDirectory(directory) { return parents }
+      throw .system(file: directory, operation: .create, errno: errno)
+    }
+    return parents + [directory]
+  }
+
+  /// Removes a file or a whole directory.
+  static func removeTree(_ path: String) throws(CheckpointError) {
+    guard cfs_remove_tree(path) == 0 else {
+      throw .system(file: path, operation: .remove, errno: errno)
+    }
+  }
+
+  /// Removes the directories below `directory` that hold no file.
+  static func removeEmptyDirectories(below directory: String) throws(CheckpointError) {
+    for name in try names(in: directory) {
+      let path = RelativeName.join(directory, name)
+      guard isRealDirectory(path) else { continue }
+      try removeEmptyDirectories(below: path)
+      rmdir(path)
+    }
+  }
+
+  /// The path with all links and dots resolved, or nil when nothing is there.
+  static func resolved(_ path: String) -> String? {
+    guard let resolved = realpath(path, nil) else { return nil }
+    defer { free(resolved) }
+    return String(cString: resolved)
+  }
+
+  /// Whether `path` is `directory` or lies below it; both must exist.
+  package static func contains(_ directory: String, _ path: String) -> Bool {
+    guard let directory = resolved(directory), let path = resolved(path) else { return false }
+    return path == directory || directory == "/" || path.hasPrefix(directory + "/")
   }
 }

@@ -69,9 +69,7 @@ public struct HDF5File: ShardFile {
     try CheckpointError.wrapping {
       try HDF5Weights.read(dataset, of: file.path, into: storage.bytes)
     }
-    return TensorView(
-      bytes: UnsafeRawBufferPointer(rebasing: storage.bytes[..<tensor.byteCount]),
-      type: tensor.type, shape: tensor.shape, storage: storage)
+    return storage.view(tensor.type, shape: tensor.shape)
   }
 
   /// Tensor names of datasets: their paths; where Keras's layout gives an object one variable, that

@@ -27,10 +27,7 @@ extension Manifest {
 
   private var content: JSONObject {
     let files = files.sorted { $0.name < $1.name }.map(\.json)
-    let tensors = tensors.sorted {
-      ($0.stored.file, $0.stored.offset, $0.stored.name)
-        < ($1.stored.file, $1.stored.offset, $1.stored.name)
-    }
+    let tensors = tensors.sorted { $0.stored.order < $1.stored.order }
     return JSONObject([
       ("format", .string(Manifest.format)), ("version", .int(Manifest.version)),
       ("tool", ["name": .string(tool.name), "version": .string(tool.version)]),

@@ -51,9 +51,7 @@ public final class AtomicFile {
 
   /// Appends `bytes`.
   public func write(_ bytes: [UInt8]) throws(CheckpointError) {
-    try bytes.withUnsafeBytes { bytes in
-      Result { () throws(CheckpointError) in try write(bytes) }
-    }.get()
+    try bytes.span.bytes.withUnsafeBytes { bytes throws(CheckpointError) in try write(bytes) }
   }
 
   /// Syncs the file and makes it appear at its final path.

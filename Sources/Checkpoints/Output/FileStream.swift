@@ -42,9 +42,7 @@ public final class FileStream {
 
   /// Appends `bytes`.
   public func write(_ bytes: [UInt8]) throws(CheckpointError) {
-    try bytes.withUnsafeBytes { bytes in
-      Result { () throws(CheckpointError) in try write(bytes) }
-    }.get()
+    try bytes.span.bytes.withUnsafeBytes { bytes throws(CheckpointError) in try write(bytes) }
   }
 
   /// Appends the bytes of `view` as they are stored, dropping its pages once they are written and

@@ -18,9 +18,7 @@ extension OutputDirectory {
     let open = state.withLock { $0.open.map(\.text).sorted() }
     guard open.isEmpty else { throw .unfinishedFiles(path: partialPath, files: open) }
     try requireSameInputs()
-    try state.withLock { state in
-      Result { () throws(CheckpointError) in try state.journal?.markWhole() }
-    }.get()
+    try state.withLock { state throws(CheckpointError) in try state.journal?.markWhole() }
     try FileStatus.sync(directory: partialPath)
     try probe.passed(.marked)
     try moveIntoPlace(probe)

@@ -34,9 +34,7 @@ extension MappedFile {
         dimension -= 1
       }
     }
-    return TensorView(
-      bytes: UnsafeRawBufferPointer(rebasing: storage.bytes[..<tensor.byteCount]),
-      type: tensor.type, shape: tensor.shape, storage: storage)
+    return storage.view(tensor.type, shape: tensor.shape)
   }
 }
 

@@ -6,7 +6,8 @@ public import StepSettings
 import StrictJSON
 import TensorTypes
 
-/// The mapping of a Transformer to SpikingBrain weights, inter-layer layout (SpikingBrain-7B).
+/// The mapping of a Transformer to SpikingBrain weights: the inter-layer layout (SpikingBrain-7B), and
+/// the intra-layer one (SpikingBrain-76B), in which every layer has both kinds of attention.
 public enum ConversionPlan {
   /// The plan of converting `source` as `settings` ask.
   public static func make(
@@ -58,15 +59,14 @@ public enum ConversionPlan {
     let full = Set(
       try settings.fullAttentionLayers.map { try layers($0, "--full-attention-layers") }
         ?? (isIntra ? reportFullLayers(depth: depth) : []))
-    if isIntra { return try intraLayer(source, full: full, settings: settings) }
+    let window = Mixer.Window(size: settings.window, rule: settings.windowRule)
+    if isIntra { return try intraLayer(source, full: full, window: window, settings) }
     var windowed = Set(try layers(settings.attentionLayers, "--attention-layers"))
     if settings.attentionLayers == .odd {
       windowed.subtract(full)
     } else if let twice = windowed.intersection(full).min() {
       throw ConversionError.layerTwice(twice)
     }
-    let window = Mixer.Window(
-      size: settings.window, rule: settings.windowRule)
     var target = source
     target.tiesEmbeddings = false
     target.biases.queryKeyValue = true
@@ -130,5 +130,62 @@ public enum ConversionPlan {
       notes.append("The tied output head is written out, as the layout has no tied embeddings.")
     }
     return notes
+  }
+
+  /// Full attention is in every seventh layer of the report's model.
+  static let fullAttentionPeriod = 7
+
+  /// The layers with full attention when none are named: 6, 13, 20, …
+  static func reportFullLayers(depth: Int) -> [Int] {
+    Array(stride(from: fullAttentionPeriod - 1, to: depth, by: fullAttentionPeriod))
+  }
+
+  /// The model with parallel branches that `source` becomes.
+  private static func intraLayer(
+    _ source: ModelDescription, full: Set<Int>, window: Mixer.Window, _ settings: ConvertSettings
+  ) throws -> ModelDescription {
+    if let token = settings.intraLayer.sinkToken, token >= source.vocabularySize {
+      throw ConversionError.tokenOutOfRange(
+        option: "--sink-token", token: token, vocabulary: source.vocabularySize)
+    }
+    var target = source
+    target.modelType = SpikingBrainLayout.modelType
+    target.tiesEmbeddings = false
+    target.sinkCount = settings.intraLayer.sinks
+    target.branchNormEpsilon = settings.intraLayer.branchNormEpsilon
+    target.layers = source.layers.enumerated().map { layer, described in
+      described.with(.parallel(full.contains(layer) ? nil : window))
+    }
+    return target
+  }
+
+  /// What a user should know about parallel branches that were never trained.
+  private static func intraLayerNotes(_ target: ModelDescription, _ settings: ConvertSettings)
+    -> [String]
+  {
+    guard settings.layout == .intraLayer else { return [] }
+    var notes: [String] = []
+    let factors = settings.intraLayer.branchScale.numbers
+    if factors.first == 0 {
+      notes.append(
+        "The linear branches start with factor 0: until they are trained, softmax attention "
+          + "carries everything, and nothing older than the window is known outside of the "
+          + "full-attention layers.")
+    }
+    if settings.intraLayer.branchNormEpsilon > 1 {
+      notes.append(
+        "branch_norm_eps is \(settings.intraLayer.branchNormEpsilon): the norms that merge the "
+          + "branches start as plain factors. With --branch-norm-eps 1e-6 they normalise, and "
+          + "the model starts far from the source.")
+    }
+    return notes
+  }
+}
+
+extension ModelDescription {
+  /// The token that stands first in a text, where attention without anything to attend to goes.
+  var firstToken: Int {
+    let candidates = [specialTokens.beginning, specialTokens.end.first].compactMap(\.self)
+    return candidates.first { (0..<vocabularySize).contains($0) } ?? 0
   }
 }

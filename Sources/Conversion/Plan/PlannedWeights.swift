@@ -63,8 +63,6 @@ public final class PlannedWeights: WeightSource {
       UnsafeMutableRawBufferPointer(rebasing: storage.bytes[end...]).copyMemory(from: bytes)
       end += bytes.count
     }
-    return TensorView(
-      bytes: UnsafeRawBufferPointer(rebasing: storage.bytes[..<tensor.byteCount]),
-      type: tensor.type, shape: tensor.shape, storage: storage)
+    return storage.view(tensor.type, shape: tensor.shape)
   }
 }

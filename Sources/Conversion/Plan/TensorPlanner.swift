@@ -1,5 +1,6 @@
 import Architectures
 import Checkpoints
+import Mixers
 import ModelFiles
 import StepSettings
 import TensorTypes
@@ -41,15 +42,7 @@ struct TensorPlanner {
     }
     switch (address.role, address.parameter) {
     case (.query, .bias), (.key, .bias), (.value, .bias): return constant(0)
-    // The second gate matrix starts at zero, so that the decay is the bias alone: a sound
-    // short-memory layer. The first starts random, or neither would ever receive a gradient.
-    case (.gateHigh, .weight): return constant(0)
     case (.gateHigh, .bias): return constant(settings.gateBias)
-    case (.gateLow, .weight):
-      return UniformTransform(
-        bound: 1 / Double(target.hiddenSize).squareRoot(), seed: settings.seed, label: name,
-        shape: requirement.shape, as: type)
-    case (.outputNorm, .weight): return constant(1)
     case (.linearNorm, .weight), (.softmaxNorm, .weight):
       return constant(settings.intraLayer.branchNormWeight)
     case (.branchScale, .weight):
@@ -61,8 +54,24 @@ struct TensorPlanner {
         token: settings.intraLayer.sinkToken ?? source.description.firstToken,
         count: target.sinkCount, noise: settings.intraLayer.sinkNoise, seed: settings.seed,
         as: type)
-    default: throw ModelFileError.noTensor(path: source.path, address: address)
+    default:
+      switch initial(of: address) {
+      case nil: throw ModelFileError.noTensor(path: source.path, address: address)
+      case .constant(let value): return constant(value)
+      case .uniform:
+        return UniformTransform(
+          bound: 1 / Double(requirement.shape.columns).squareRoot(), seed: settings.seed,
+          label: name, shape: requirement.shape, as: type)
+      }
     }
+  }
+
+  /// What a tensor of a mixer begins with; nil for any other.
+  private func initial(of address: TensorAddress) -> MixerTensor.Initial? {
+    guard let layer = address.layer else { return nil }
+    return target.mixerTensors(ofLayer: layer).first {
+      $0.role == address.role && $0.parameter == address.parameter
+    }?.initial
   }
 
   /// The type a tensor is written in; new tensors take that of their layer's q projection.

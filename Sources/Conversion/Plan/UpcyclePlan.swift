@@ -1,4 +1,6 @@
 import Architectures
+import Checkpoints
+import Foundation
 import ModelFiles
 public import StepSettings
 import StrictJSON
@@ -133,7 +135,7 @@ public enum UpcyclePlan {
     switch (settings.scale, address.role, address.parameter) {
     case (_, .ffnDown, .bias), (.exact, .ffnDown, _): return Float(all)
     case (.exact, _, _): return 1
-    case (.cuberoot, _, _): return Float(cubeRoot(all))
+    case (.cuberoot, _, _): return Float(cbrt(all))
     }
   }
 
@@ -152,5 +154,96 @@ public enum UpcyclePlan {
   ) throws -> ScalarType {
     let like = address.role == .router ? TensorAddress(.ffnGate, layer: address.layer) : address
     return try settings.dtype.applied(to: try part(like, source).type)
+  }
+
+  /// What a user should know about the result.
+  static func notes(
+    _ target: ModelDescription, _ settings: UpcycleSettings,
+    _ tensors: [CheckpointPlan.PlannedTensor]
+  ) -> [String] {
+    let beginning =
+      switch settings.router {
+      case _ where settings.carve != nil: carved(target)
+      case .zero:
+        "The routers are zero and carry no knowledge: tokens are spread evenly by id and position, "
+          + copies
+      case .random: "The routers are random and carry no knowledge, " + copies
+      case .clustered:
+        tensors.contains { $0.transform.record.computation == .refitted }
+          ? "The experts are refitted to the regions that the routers send them."
+          : "The routers know regions of the text, " + copies
+      }
+    var notes = [beginning]
+    if settings.scale == .cuberoot {
+      notes.append(
+        "gate, up and down are scaled by the cube root, as in the report: SiLU makes the result "
+          + "approximate. --scale exact changes nothing.")
+    }
+    if target.spiking != nil {
+      notes.append(
+        "The spiking thresholds are those of the dense model, which every expert uses as its own; "
+          + "`calibrate` measures the experts' own.")
+    }
+    let scaled = tensors.filter { $0.transform.record.kind == .scaled }.map(\.type)
+    if let type = scaled.first(where: { $0 != .float32 }) {
+      notes.append(
+        "Scaled weights are rounded to \(type.rawValue); --dtype float32 keeps them to 1e-7.")
+    }
+    return notes
+  }
+
+  private static func carved(_ target: ModelDescription) -> String {
+    let active = target.layers.compactMap(\.feedForward.experts).first?.activeSize ?? 0
+    let share = 100 * Double(active) / Double(max(1, target.feedForwardSize))
+    return "A token passes through \(active) of the \(target.feedForwardSize) neurons of a carved "
+      + "feed-forward part (\(Int(share.rounded())) %) and lacks the others: `evaluate` says what "
+      + "that costs."
+  }
+
+  private static let copies =
+    "and the experts are copies of each other. Until it is trained the model is worth no more than "
+    + "the dense one."
+
+  /// The experts that a dense part of `source` becomes.
+  static func experts(
+    of source: ModelDescription, _ settings: UpcycleSettings
+  ) throws -> FeedForward.Experts {
+    let size = source.feedForwardSize
+    guard let shared = settings.carve else {
+      return FeedForward.Experts(
+        routed: settings.experts, shared: settings.shared, chosen: settings.topK, size: size,
+        // Between regions a probability below 1 would make copies less than the dense part.
+        weighting: settings.router == .clustered ? .one : .softmax)
+    }
+    // An expert's own mean or winners would not be those of the dense part.
+    if source.spiking != nil { throw ConversionError.cannotCarve("spiked activations") }
+    guard shared + settings.experts <= size, (size - shared) % settings.experts == 0 else {
+      throw ConversionError.indivisible(size: size, shared: shared, experts: settings.experts)
+    }
+    return FeedForward.Experts(
+      routed: settings.experts, shared: 1, chosen: settings.topK,
+      size: (size - shared) / settings.experts, sharedSize: shared, weighting: .one)
+  }
+
+  /// A tensor of an expert that has some of the dense part's neurons.
+  static func carved(
+    _ requirement: ModelDescription.Requirement, of expert: TensorAddress.Expert,
+    as type: ScalarType, from source: DenseModel, to target: ModelDescription,
+    _ partition: NeuronPartition
+  ) throws -> any TensorTransform {
+    let address = requirement.address
+    let part = try part(address, source)
+    guard let view = part.view, let layer = address.layer,
+      let experts = target.layers[layer].feedForward.experts
+    else { return HoleTransform(byteCount: requirement.shape.byteCount(type) ?? 0) }
+    let isBias = address.parameter == .bias
+    if isBias, address.role == .ffnDown {
+      // It is added once, whichever experts are chosen.
+      return expert == .shared
+        ? copy(view, part, as: type) : ConstantTransform(0, shape: requirement.shape, as: type)
+    }
+    return NeuronTransform(
+      view, named: part.name, neurons: partition.neurons(of: expert, in: layer, experts),
+      along: isBias || address.role == .ffnDown ? .columns : .rows, of: expert, as: type)
   }
 }

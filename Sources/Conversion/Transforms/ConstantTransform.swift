@@ -1,5 +1,4 @@
 public import Checkpoints
-import Kernels
 import StrictJSON
 public import TensorTypes
 
@@ -22,13 +21,11 @@ public struct ConstantTransform: TensorTransform {
 
   public func produce(block: Int, into sink: (UnsafeRawBufferPointer) throws -> Void) throws {
     let perBlock = max(1, min(count, block / 8))
-    let encoded = MemoryStorage(count: perBlock * type.blockBytes)
-    guard let target = encoded.bytes.baseAddress else { return }
-    FloatCast.encode(
-      Array(repeating: value, count: perBlock), count: perBlock, as: type, into: target)
-    for start in stride(from: 0, to: count, by: perBlock) {
-      let length = min(perBlock, count - start) * type.blockBytes
-      try sink(UnsafeRawBufferPointer(rebasing: encoded.bytes[..<length]))
+    try [Float](repeating: value, count: perBlock).encode(as: type) { bytes in
+      for start in stride(from: 0, to: count, by: perBlock) {
+        let length = min(perBlock, count - start) * type.blockBytes
+        try sink(UnsafeRawBufferPointer(rebasing: bytes[..<length]))
+      }
     }
   }
 }

@@ -51,16 +51,12 @@ public struct SinkTransform: TensorTransform {
     let width = embedding.columns
     var row = [Float](repeating: 0, count: width)
     var generator = SplitMix64(seed: seed, label: "sinks")
-    let encoded = MemoryStorage(count: width * type.blockBytes)
-    guard let target = encoded.bytes.baseAddress else { return }
     for index in 0..<count {
       let token = index == 0 ? token : Int(generator.unit() * Double(embedding.rows))
       RowDecoder.decode(embedding, rows: token..<token + 1, into: &row)
       let square = row.reduce(0.0) { $0 + Double($1) * Double($1) }
       let bound = noise * (square / Double(max(width, 1))).squareRoot()
-      let noisy = row.map { $0 + generator.symmetric(bound) }
-      FloatCast.encode(noisy, count: width, as: type, into: target)
-      try sink(UnsafeRawBufferPointer(rebasing: encoded.bytes[..<(width * type.blockBytes)]))
+      try row.map { $0 + generator.symmetric(bound) }.encode(as: type, into: sink)
     }
   }
 }

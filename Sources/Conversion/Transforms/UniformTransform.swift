@@ -1,6 +1,5 @@
 public import Checkpoints
 import Foundations
-import Kernels
 import StrictJSON
 public import TensorTypes
 
@@ -37,15 +36,10 @@ public struct UniformTransform: TensorTransform {
 
   public func produce(block: Int, into sink: (UnsafeRawBufferPointer) throws -> Void) throws {
     let perBlock = max(1, min(count, block / (4 + type.blockBytes)))
-    let encoded = MemoryStorage(count: perBlock * type.blockBytes)
-    var values = [Float](repeating: 0, count: perBlock)
-    guard let target = encoded.bytes.baseAddress else { return }
     var generator = SplitMix64(seed: seed, label: label)
     for start in stride(from: 0, to: count, by: perBlock) {
-      let length = min(perBlock, count - start)
-      for index in 0..<length { values[index] = offset + generator.symmetric(bound) }
-      FloatCast.encode(values, count: length, as: type, into: target)
-      try sink(UnsafeRawBufferPointer(rebasing: encoded.bytes[..<(length * type.blockBytes)]))
+      try (start..<min(start + perBlock, count))
+        .map { _ in offset + generator.symmetric(bound) }.encode(as: type, into: sink)
     }
   }
 }

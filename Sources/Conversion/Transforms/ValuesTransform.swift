@@ -19,9 +19,18 @@ public struct ValuesTransform: TensorTransform {
   }
 
   public func produce(block: Int, into sink: (UnsafeRawBufferPointer) throws -> Void) throws {
-    let encoded = MemoryStorage(count: values.count * type.blockBytes)
+    try values.encode(as: type, into: sink)
+  }
+}
+
+extension [Float] {
+  /// Passes the numbers as `type` to `sink`.
+  package func encode(
+    as type: ScalarType, into sink: (UnsafeRawBufferPointer) throws -> Void
+  ) throws {
+    let encoded = MemoryStorage(count: count * type.blockBytes)
     guard let target = encoded.bytes.baseAddress else { return }
-    FloatCast.encode(values, count: values.count, as: type, into: target)
-    try sink(UnsafeRawBufferPointer(rebasing: encoded.bytes[..<(values.count * type.blockBytes)]))
+    FloatCast.encode(self, count: count, as: type, into: target)
+    try sink(UnsafeRawBufferPointer(rebasing: encoded.bytes[..<(count * type.blockBytes)]))
   }
 }

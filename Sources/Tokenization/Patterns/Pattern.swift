@@ -47,3 +47,27 @@ struct Pattern: Sendable {
     PatternMatcher(program, freeSteps: freeSteps)
   }
 }
+
+extension Pattern {
+  /// Reads `{"Regex": …}` or `{"String": …}`.
+  init(_ field: Field) throws(TokenizationError) {
+    if let regex = field.optional("Regex") {
+      try self.init(regex: try regex.string, path: regex.path)
+    } else {
+      let literal = try field.member("String")
+      try self.init(literal: try literal.string, path: literal.path)
+    }
+  }
+}
+
+extension [UInt8] {
+  /// The text with every match of `pattern` replaced.
+  func replacing(_ pattern: Pattern, with content: [UInt8]) -> [UInt8] {
+    var replaced: [UInt8] = []
+    replaced.reserveCapacity(count)
+    pattern.forEachPart(of: self, in: indices) { range, isMatch in
+      replaced += isMatch ? content[...] : self[range]
+    }
+    return replaced
+  }
+}

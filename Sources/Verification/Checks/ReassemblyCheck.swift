@@ -20,7 +20,7 @@ struct ReassemblyCheck {
 
   func run() throws -> CheckResult {
     var repeated = 0
-    for group in try file.replicas() {
+    for group in file.replicas {
       let first = try file.stored.view(group[0])
       defer { first.discard() }
       for name in group.dropFirst() {

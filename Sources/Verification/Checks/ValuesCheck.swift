@@ -14,6 +14,9 @@ struct ValuesCheck {
   let file: ModelFile
 
   func run() throws -> CheckResult {
+    func failed(_ tensor: StoredTensor, _ what: String) -> CheckResult {
+      .failed("values", "\(tensor.name) in \(tensor.file) \(what)")
+    }
     var elements = 0
     let reader = file.reader
     let scales = Set(
@@ -24,31 +27,27 @@ struct ValuesCheck {
     for tensor in file.stored.tensors where tensor.name.hasSuffix(W8ASpike.scaleSuffix) {
       guard file.form == .w8aspike else { break }
       if let wrong = wrongScale(in: try file.stored.view(tensor.name)) {
-        return .failed("values", "\(tensor.name) in \(tensor.file) \(wrong)")
+        return failed(tensor, wrong)
       }
     }
     for tensor in reader.tensors where RowDecoder.supports(tensor.type) || tensor.type == .int8 {
       let view = try reader.view(tensor.name)
       elements += view.rows * view.columns
       if tensor.type == .int8 {
-        if let wrong = wrongCodes(in: view) {
-          return .failed("values", "\(tensor.name) in \(tensor.file) \(wrong)")
-        }
+        if let wrong = wrongCodes(in: view) { return failed(tensor, wrong) }
         continue
       }
       if tensor.shape.dimensions.count > 1, !startsAtZero.contains(tensor.name), isZero(view) {
-        return .failed("values", "\(tensor.name) in \(tensor.file) holds nothing but zeros")
+        return failed(tensor, "holds nothing but zeros")
       }
       if view.grid != nil, !startsAtZero.contains(tensor.name), isRoundedAway(view) {
-        return .failed(
-          "values", "\(tensor.name) in \(tensor.file) is rounded to zeros by its scales")
+        return failed(tensor, "is rounded to zeros by its scales")
       }
       if let found = NotFinite(in: view) {
-        return .failed(
-          "values", "\(tensor.name) in \(tensor.file) holds \(found.value) at \(found.index)")
+        return failed(tensor, "holds \(found.value) at \(found.index)")
       }
       if scales.contains(tensor.name), let wrong = wrongScale(in: view) {
-        return .failed("values", "\(tensor.name) in \(tensor.file) \(wrong)")
+        return failed(tensor, wrong)
       }
     }
     return .passed("values", "\(elements) numbers in \(reader.tensors.count) tensors are finite")

@@ -1,0 +1,66 @@
+import Checkpoints
+import Foundation
+import TestSupport
+import Testing
+
+/// What docs/extending.md says is so.
+@Suite struct ExtendingTests {
+  private let text: String
+
+  init() throws { text = try Files.text(Repository.root + "/docs/extending.md") }
+
+  /// The fenced blocks of a language, in the section of this title or anywhere.
+  private func blocks(_ language: String, in section: String? = nil) -> [String] {
+    text.components(separatedBy: "\n## ").filter { $0.hasPrefix(section ?? "") }.flatMap {
+      $0.components(separatedBy: "```\(language)\n").dropFirst()
+    }.map { String($0.prefix(while: { $0 != "`" })) }
+  }
+
+  private func listed(in section: String) throws -> [String] {
+    try #require(blocks("files", in: section).first).split(separator: "\n")
+      .compactMap { $0.split(separator: " ").first.map(String.init) }
+  }
+
+  /// Swift files below a folder, with their texts.
+  private func files(in folder: String) throws -> [(name: String, text: String)] {
+    let root = Repository.root + "/" + folder
+    return try #require(FileManager.default.enumerator(atPath: root))
+      .compactMap { $0 as? String }.filter { $0.hasSuffix(".swift") }
+      .map { ("\(folder)/\($0)", try Files.text("\(root)/\($0)")) }
+  }
+
+  @Test func `a source: the list of files is what there is`() throws {
+    let listed = try listed(in: "A source architecture\n")
+    let mentioning = try files(in: "Sources").filter { $0.text.lowercased().contains("phi3") }
+    #expect(mentioning.map(\.name).sorted() == listed.sorted())
+    #expect(listed.count <= 3)
+  }
+
+  @Test func `a mixer: a folder, a line of the registry, and the roles of its tensors`() throws {
+    let listed = try listed(in: "A mixer\n")
+    let folder = try files(in: "Sources/Mixers/GatedLinear").map(\.name)
+    #expect(
+      listed.filter { $0.hasPrefix("Sources/Mixers/GatedLinear/") }.sorted() == folder.sorted())
+    // Nothing else of Mixers knows it, and no target that runs or trains it.
+    let others = try ["Mixers", "Runtime", "Streams", "Healing"].flatMap {
+      try files(in: "Sources/\($0)")
+    }
+    .filter { !folder.contains($0.name) && $0.text.contains("GatedLinear") }
+    .filter { !$0.text.contains("GatedLinearAttention") }.map(\.name)
+    #expect(others == ["Sources/Mixers/Mixer.swift"])
+    #expect(listed.count == folder.count + 2)
+  }
+
+  @Test func `the code is that of the tests`() throws {
+    let tests = try files(in: "Tests").filter { $0.name.contains("/Adding") }.map(\.text)
+    let known = Set(
+      tests.joined(separator: "\n").split(separator: "\n")
+        .map { $0.trimmingCharacters(in: .whitespaces) })
+    let blocks = blocks("swift").map { $0.split(separator: "\n") }.filter { $0.count > 3 }
+    #expect(blocks.count >= 4)
+    for line in blocks.joined() {
+      let line = line.trimmingCharacters(in: .whitespaces)
+      #expect(known.contains(line), "\(line)")
+    }
+  }
+}
