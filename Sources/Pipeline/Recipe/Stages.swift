@@ -65,18 +65,19 @@ struct Stages {
       // A source may have a history of its own, and an export records nothing before it.
       let isSame = zip(made.reversed(), steps.filter { $0 is any CheckpointStep }.reversed())
         .allSatisfy { made, asked in
-          made.name == type(of: asked).name
-            && asked.recorded.allSatisfy { isRecorded($0, in: made.record) }
+          made.name.rawValue == type(of: asked).name
+            && asked.recorded.allSatisfy { isRecorded($0, in: made) }
         }
       guard !made.isEmpty, isSame else { throw CheckpointError.outputDiffers(path: output) }
       return true
     }
   }
 
-  private func isRecorded(_ setting: (key: String, value: String), in record: JSONValue) -> Bool {
+  private func isRecorded(_ setting: (key: String, value: String), in step: StepRecord) -> Bool {
     // What was asked for, where a measurement decided.
-    record["settings"]?[setting.key]?.string == setting.value
-      || setting.key == "attention-layers" && record["selection"]?["asked"]?.string == setting.value
+    step.setting(setting.key) == setting.value
+      || setting.key == "attention-layers"
+        && LayerSelectionRecord(recorded: step.json)?.asked == setting.value
   }
 
   /// Removes the results of all steps but the last.

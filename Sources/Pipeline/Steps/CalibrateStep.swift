@@ -11,7 +11,7 @@ import TensorTypes
 
 /// `calibrate`: activations become spike counts.
 public struct CalibrateStep: CheckpointStep {
-  public static let name = "calibrate"
+  public static let name = StepRecord.Name.calibrate.rawValue
   public let settings: CalibrateSettings
 
   public init(_ settings: CalibrateSettings) { self.settings = settings }

@@ -1,4 +1,5 @@
 import Architectures
+import Checkpoints
 public import Conversion
 import Exports
 import ModelFiles
@@ -6,7 +7,7 @@ public import StepSettings
 
 /// `export`: a checkpoint in the form that a named loader accepts.
 public struct ExportStep: CheckpointStep {
-  public static let name = "export"
+  public static let name = StepRecord.Name.export.rawValue
   public let settings: ExportSettings
 
   public init(_ settings: ExportSettings) { self.settings = settings }
@@ -33,10 +34,8 @@ public struct ExportStep: CheckpointStep {
     let isLinear = file.description.layers.contains {
       if case .gatedLinear = $0.mixer { true } else { false }
     }
-    let steps = Set(try History(of: file).steps.map(\.name))
-    guard isLinear, steps.contains(ConvertStep.name), !steps.contains(HealStep.name) else {
-      return nil
-    }
+    let steps = try Manifest.steps(in: file.path).map(\.name)
+    guard isLinear, steps.contains(.convert), !steps.contains(.heal) else { return nil }
     return "The checkpoint is a conversion that was not healed: it has no language yet."
   }
 }

@@ -12,7 +12,7 @@ import TensorTypes
 
 /// `heal`: refits the linear layers of a conversion against its source.
 public struct HealStep: CheckpointStep {
-  public static let name = "heal"
+  public static let name = StepRecord.Name.heal.rawValue
   public let settings: HealSettings
 
   public init(_ settings: HealSettings) { self.settings = settings }
@@ -120,12 +120,11 @@ private struct PreparedHealing: PreparedStep {
       recording: HealRecord(tokens: tokens.count, layers: reports, distillation: distilled))
     let plan = try plan(
       file, replacing: tensors.views, notes: warnings,
-      recipe: JSONObject([
-        ("step", "heal"),
-        ("settings", .object(JSONObject(strings: settings.fields))),
+      recipe: JSONObject(
+        step: .heal, settings: settings.fields,
         // So that `verify` can still tell where the other tensors are from.
-        ("of", try Manifest(ifIn: file.path)?.recipe ?? .null),
-      ]).merging(record))
+        before: try Manifest(ifIn: file.path)?.recipe ?? .null
+      ).merging(record))
     let healed =
       settings.method == .none
       ? (tensors.views.isEmpty ? "nothing" : "end to end")
