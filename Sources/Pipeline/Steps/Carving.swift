@@ -42,7 +42,7 @@ struct Carving: PreparedStep {
   ) throws -> (plan: CheckpointPlan, findings: [Report]) {
     let carver = try carver(in: workspace())
     let (routers, reports) = try context.layerByLayer(
-      "carving", line: \.line, finished: carver.finishedReports,
+      "carving", of: target, line: \.line, finished: carver.finishedReports,
       run: { show, report in try carver.run(progress: { show($0, "") }, report: report) })
     let record = CarvingRecord(tokens: tokens.count, layers: reports)
     var plan = try UpcyclePlan.make(

@@ -103,8 +103,9 @@ private struct PreparedChoice: PreparedStep {
     try context.ranks.first {
       let progress = context.progress("measuring layers")
       defer { progress.finish() }
+      progress.update(timed: 0)
       let scores = try choice.ranking(source, directory: workspace()).scores {
-        progress.update(share: $0)
+        progress.update(timed: $0)
       }
       return choice.selection(scores)
     }

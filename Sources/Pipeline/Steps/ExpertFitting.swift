@@ -47,7 +47,8 @@ struct ExpertFitting: PreparedStep {
   ) throws -> (plan: CheckpointPlan, findings: [Report]) {
     let fitter = try fitter(copies.plan, in: workspace())
     let (tensors, reports) = try context.layerByLayer(
-      "fitting experts", line: \.line, finished: fitter.finishedReports,
+      "fitting experts", of: copies.plan.description, line: \.line,
+      finished: fitter.finishedReports,
       run: { show, report in try fitter.run(progress: { show($0, "") }, report: report) })
     var record = ExpertFitRecord(
       tokens: tokens.count, layers: reports, before: nil, after: nil, kept: nil)

@@ -5,25 +5,20 @@ import StepSettings
 
 extension SpikeCalibration {
   /// Measures what each group's spikes cost and gain, and distributes k.
-  func choose(_ progress: (String, Double) -> Void) throws -> Choice {
+  func choose(_ progress: (Stage, Double) -> Void) throws -> Choice {
     // Rounding to bfloat16 is far below what spiking does, and takes half of the time.
     let observed = try Execution.with(precision: .bfloat16) {
-      try measure("trying thresholds", progress) { site in
+      try measure(.trying, progress) { site in
         .init(
           k: nil, trials: isChosen(site.group) ? Self.trialThresholds : [], every: every)
       }
     }
-    var parts: [(layer: Int, group: SpikeGroup)] = []
-    for layer in model.layers.indices {
-      for group in groups(ofLayer: layer) where isChosen(group) {
-        parts.append((layer, group))
-      }
-    }
+    let parts = parts
     let probe = SpikingProbe(self)
     let costs = try Execution.with(precision: .bfloat16) {
       try probe.divergences(
         of: parts, k: { _ in Self.reportThreshold },
-        progress: { progress("measuring sensitivity", $0) })
+        progress: { progress(.sensitivity, $0) })
     }
     var sensitivities: [SpikeGroupSite: Double] = [:]
     var items: [SpikeAllocation.Item] = []
@@ -62,6 +57,13 @@ extension SpikeCalibration {
     group != .rotatedQuery || settings.queryK == .auto
   }
 
+  /// What is tried alone: the groups of every layer whose k is measured.
+  var parts: [(layer: Int, group: SpikeGroup)] {
+    model.layers.indices.flatMap { layer in
+      groups(ofLayer: layer).filter(isChosen).map { (layer, $0) }
+    }
+  }
+
   /// The groups that layer `layer` has.
   private func groups(ofLayer layer: Int) -> [SpikeGroup] {
     let sites = model.spikeGroups.filter { $0.layer == layer }
@@ -83,7 +85,7 @@ extension SpikeCalibration {
   }
 
   private func distribute(
-    _ allocation: SpikeAllocation, _ probe: SpikingProbe, _ progress: (String, Double) -> Void
+    _ allocation: SpikeAllocation, _ probe: SpikingProbe, _ progress: (Stage, Double) -> Void
   ) throws -> [SpikeGroupSite: Double] {
     if let sparsity = settings.targetSparsity {
       return allocation.least { $0.sparsity >= sparsity }
@@ -93,14 +95,14 @@ extension SpikeCalibration {
       return allocation.least { $0.spikes <= budget }
     }
     // Predicted first; then the prediction is corrected by what is measured.
-    progress("checking the perplexity", 0)
+    progress(.checking, 0)
     let unspiked = try probe.perplexity(model.spiking)
     var limit = log(1 + percent / 100), best: [SpikeGroupSite: Double]?
     for attempt in 0..<Self.attempts {
       let chosen = allocation.sparsest { $0.cost <= limit }
       let spiked = try probe.perplexity(
         spiking { isChosen($0.group) ? chosen[$0] : settings.queryK.value })
-      progress("checking the perplexity", Double(attempt + 1) / Double(Self.attempts))
+      progress(.checking, Double(attempt + 1) / Double(Self.attempts))
       let increase = log(spiked / unspiked), wanted = log(1 + percent / 100)
       if increase <= wanted { best = chosen }
       // A little below, so that the next attempt is likely to hold.
@@ -110,5 +112,5 @@ extension SpikeCalibration {
   }
 
   /// How often the perplexity is measured for `--max-ppl-increase`.
-  private static let attempts = 5
+  static let attempts = 5
 }

@@ -76,8 +76,13 @@ public struct SpikeCalibration {
     }
   }
 
-  /// Measures and decides; `progress` is called with what is being done and its share done.
-  public func run(progress: (String, Double) -> Void = { _, _ in }) throws -> Result {
+  /// Measures and decides; `progress` is called with what is being done and the share of the whole, in
+  /// time, that is done.
+  public func run(progress report: (String, Double) -> Void = { _, _ in }) throws -> Result {
+    let stages = stages
+    func progress(_ stage: Stage, _ share: Double) {
+      report(stage.rawValue, stages.share(stage, share))
+    }
     let chosen: Choice
     switch settings.k {
     case .fixed(let k):
@@ -87,7 +92,7 @@ public struct SpikeCalibration {
     case .auto: chosen = try choose(progress)
     case .kept: chosen = Choice(sensitivities: [:], trials: nil) { _ in nil }
     }
-    var observed = try measure("measuring", progress) { site in
+    var observed = try measure(.measuring, progress) { site in
       let k = chosen.k(site)
       let trials = chosen.trials == nil ? k.map { [$0] } ?? [] : []
       return .init(k: k, trials: trials, every: every)
@@ -98,7 +103,7 @@ public struct SpikeCalibration {
       spiking: spiking,
       measurements: model.spikeGroups.map { ($0, observed[$0] ?? GroupMeasurement()) },
       sensitivities: chosen.sensitivities,
-      cost: try SpikingProbe(self).cost(of: spiking) { progress("measuring the cost", $0) },
+      cost: try SpikingProbe(self).cost(of: spiking) { progress(.cost, $0) },
       idleExperts: idle(observed))
   }
 
@@ -125,10 +130,10 @@ public struct SpikeCalibration {
 
   /// Reads all samples unspiked.
   func measure(
-    _ what: String, _ progress: (String, Double) -> Void,
+    _ stage: Stage, _ progress: (Stage, Double) -> Void,
     task: @escaping (SpikeGroupSite) -> CalibrationObserver.Task
   ) throws -> [SpikeGroupSite: GroupMeasurement] {
-    progress(what, 0)
+    progress(stage, 0)
     let observer = CalibrationObserver(model, task: task)
     let model = try Model(
       self.model, weights: weights, residency: residency, observer: observer)
@@ -139,7 +144,7 @@ public struct SpikeCalibration {
       }
       var state = DecodingState(for: self.model)
       _ = try model.extend(&state, with: sample)
-      progress(what, Double(index + 1) / Double(samples.count))
+      progress(stage, Double(index + 1) / Double(samples.count))
     }
     return try MeasurementSums(ranks: ranks, task: task)
       .merged(observer.measurements, at: self.model.spikeGroups)
