@@ -1,9 +1,9 @@
 public import StrictJSON
 public import Tokenization
 
-/// The files of a tokenizer and of generation that another file holds whole.
+/// The files of a tokenizer and of generation, and notices, that another file holds whole.
 public struct EmbeddedFiles: Sendable {
-  /// Names and bytes, in the order of `TokenizerSource.fileNames`.
+  /// Names and bytes, in the order of `TokenizerSource.fileNames`; notices after them.
   public let files: [(name: String, bytes: [UInt8])]
   /// The file that holds them.
   public let path: String

@@ -6,20 +6,22 @@ package import StrictJSON
 import Tokenization
 
 extension ModelFile {
-  /// The tokenizer and generation files that a checkpoint made from this one carries.
+  /// The tokenizer and generation files, licences and notices that a checkpoint made from this one
+  /// carries.
   package func companionFiles() throws -> [CheckpointPlan.CompanionFile] {
     switch tokenizer {
-    case .directory(let directory): return try Self.files(in: directory)
+    case .directory(let directory):
+      return try Self.files(in: directory) + Self.notices(in: directory)
     case .embedded(let files):
       for file in files.files where file.name.hasSuffix(".json") { _ = try files.json(file.name) }
       return files.files.map { .init(name: $0.name, content: .bytes($0.bytes)) }
     case .gguf(let metadata, let file):
       let chosen = GGUFTokenizer(metadata, file: file)
-      var files: [CheckpointPlan.CompanionFile] = []
+      var files = Self.notices(in: URL(fileURLWithPath: file).deletingLastPathComponent().path)
       switch try chosen.form() {
-      case .beside(let directory, _): files = try Self.files(in: directory)
+      case .beside(let directory, _): files += try Self.files(in: directory)
       case .metadata(let document, _):
-        files = [.init(name: "tokenizer.json", content: .text(document.pretty))]
+        files.append(.init(name: "tokenizer.json", content: .text(document.pretty)))
       case .none: break
       }
       for (name, document) in [
@@ -65,6 +67,19 @@ extension ModelFile {
       SourceFiles.note(path)
       // A damaged tokenizer is found now, not after the result was copied somewhere else.
       if name.hasSuffix(".json") { _ = try JSONFile.object(path, limit: .tokenizer) }
+      return .init(name: name, content: .copy(of: path))
+    }
+  }
+
+  /// The licences and notices in `directory`: files of its own, no links out of it.
+  private static func notices(in directory: String) -> [CheckpointPlan.CompanionFile] {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
+    return names.filter(TokenizerSource.isNotice).sorted().compactMap { name in
+      let path = directory + "/" + name
+      guard let size = FileStatus.size(path), size <= TokenizerSource.mostNoticeBytes,
+        FileStatus.contains(directory, path)
+      else { return nil }
+      SourceFiles.note(path)
       return .init(name: name, content: .copy(of: path))
     }
   }
