@@ -90,19 +90,17 @@ extension CheckpointError {
 
     case .outputExists: "already exists"
     case .outputForeign(_, let reason): "already exists, and \(reason)"
-    case .outputDiffers:
+    case .outputDiffers(_, []):
       "already exists, and was not made by this command from these inputs as they are now"
+    case .outputDiffers(_, let differences):
+      "already exists, and was made differently: \(list(differences))"
     case .outputInTheWay:
       "appeared while the output was written, so it was not moved there"
     case .outputNotReplaceable(_, let reason): "cannot be replaced: \(reason)"
     case .partialExists: "is left from an interrupted run"
     case .partialInUse: "is being written by another process"
     case .fingerprintDiffers(_, let differences):
-      "was started differently and cannot be resumed: "
-        + differences.map { difference in
-          "\(difference.key) was \(difference.recorded ?? "absent"),"
-            + " is \(difference.current ?? "absent")"
-        }.joined(separator: "; ")
+      "was started differently and cannot be resumed: \(list(differences))"
     case .journal(_, let line, let reason): "line \(line): \(reason)"
     case .unfinishedFiles(_, let files): "has unfinished files: \(list(files))"
     case .alreadyWritten(_, let file): "\(file) is written twice"
@@ -130,7 +128,7 @@ extension CheckpointError {
     case .checkpointNotFound(let path, _, _), .ambiguousCheckpoint(let path, _),
       .formatNotSupported(let path, _), .noModel(let path, _, _),
       .incompleteShards(let path, _, _), .outputExists(let path), .outputForeign(let path, _),
-      .outputDiffers(let path),
+      .outputDiffers(let path, _),
       .outputInTheWay(let path), .outputNotReplaceable(let path, _), .partialExists(let path),
       .partialInUse(let path), .fingerprintDiffers(let path, _), .unfinishedFiles(let path, _),
       .alreadyWritten(let path, _):
@@ -176,6 +174,13 @@ extension CheckpointError {
     var text = [CChar](repeating: 0, count: 256)
     strerror_r(code, &text, text.count)
     return String(decoding: text.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+  }
+
+  private func list(_ differences: [FingerprintDifference]) -> String {
+    differences.map { difference in
+      "\(difference.key) was \(difference.recorded ?? "absent"), "
+        + "is \(difference.current ?? "absent")"
+    }.joined(separator: "; ")
   }
 
   private func list(_ names: [String]) -> String {

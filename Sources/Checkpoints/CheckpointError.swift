@@ -66,7 +66,8 @@ public enum CheckpointError: ReportableError, Equatable {
   case outputExists(path: String)
   /// Something is there that this program did not write, or not alone.
   case outputForeign(path: String, reason: String)
-  case outputDiffers(path: String)
+  /// It is finished, and by the facts in `differences`, as far as they are known, not what was asked for.
+  case outputDiffers(path: String, differences: [FingerprintDifference] = [])
   case outputInTheWay(path: String)
   case outputNotReplaceable(path: String, reason: String)
   case partialExists(path: String)
@@ -94,4 +95,9 @@ public struct FingerprintDifference: Sendable, Equatable {
   public var recorded: String?
   /// The value now, or nil when there is none.
   public var current: String?
+
+  /// A difference of what is called `key`.
+  package init(key: String, recorded: String?, current: String?) {
+    (self.key, self.recorded, self.current) = (key, recorded, current)
+  }
 }
