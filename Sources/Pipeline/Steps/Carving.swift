@@ -19,14 +19,17 @@ struct Carving: PreparedStep {
 
   /// Throws what the division would, before anything is written.
   init(
-    _ file: ModelFile, settings: UpcycleSettings, target: ModelDescription, copies: PreparedCopies
+    _ file: ModelFile, settings: UpcycleSettings, target: ModelDescription,
+    copies: PreparedCopies, _ context: Context
   ) throws {
     self.settings = settings
     self.file = file
     self.target = target
     self.copies = copies
-    tokens = try file.tokens(of: settings.text, limit: settings.tokens)
+    var note: String?
+    tokens = try file.tokens(of: settings.text, limit: settings.tokens) { note = $0 }
     _ = try carver(in: "")
+    note.map(context.note)
   }
 
   var fingerprint: StepFingerprint {

@@ -14,6 +14,7 @@ import Verification
 /// `convert`: a Transformer becomes a SpikingBrain checkpoint.
 public struct ConvertStep: CheckpointStep {
   public static let name = StepRecord.Name.convert.rawValue
+  public static let isComparedWithSource = true
   public let settings: ConvertSettings
 
   public init(_ settings: ConvertSettings) { self.settings = settings }
@@ -37,7 +38,8 @@ public struct ConvertStep: CheckpointStep {
     }
     // Whatever else is wrong is found before the measurement, and before anything is written.
     return PreparedChoice(
-      source: source, settings: settings, choice: try LayerChoice(count, settings, of: source),
+      source: source, settings: settings,
+      choice: try LayerChoice(count, settings, of: source, context),
       context: context)
   }
 }

@@ -19,13 +19,16 @@ struct LayerChoice {
   private let others: [Int]
 
   /// The choice of `count` layers; throws what the conversion of `source` would.
-  init(_ count: Int, _ settings: ConvertSettings, of source: ModelFile) throws {
+  init(
+    _ count: Int, _ settings: ConvertSettings, of source: ModelFile, _ context: Context
+  ) throws {
     let depth = source.description.layers.count
     self.settings = settings
     self.count = count
     let selection = settings.fullAttentionLayers ?? .list([])
     full = Set((try? selection.resolved(depth: depth).get()) ?? [])
-    tokens = try source.tokens(of: settings.text, limit: settings.tokens)
+    var note: String?
+    tokens = try source.tokens(of: settings.text, limit: settings.tokens) { note = $0 }
     others = (0..<depth).filter { [full] in !full.contains($0) }
     _ = try anyPlan(source)
     guard count <= others.count else {
@@ -33,6 +36,7 @@ struct LayerChoice {
     }
     // Checks the length of the text.
     _ = try ranking(source, directory: "")
+    note.map(context.note)
   }
 
   /// The plan with the first layers that could be chosen.

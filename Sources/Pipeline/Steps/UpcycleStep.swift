@@ -31,7 +31,8 @@ public struct UpcycleStep: CheckpointStep {
     // Nothing is fitted to weights that are not there yet.
     guard settings.readsText, case .file(let file) = subject else { return copies }
     guard settings.carve == nil else {
-      return try Carving(file, settings: settings, target: plan.description, copies: copies)
+      return try Carving(
+        file, settings: settings, target: plan.description, copies: copies, context)
     }
     return try ExpertFitting(
       file, teacher: teacher.map { try ModelFile.open($0) }, settings: settings, plan: plan,
