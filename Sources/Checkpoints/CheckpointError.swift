@@ -67,7 +67,8 @@ public enum CheckpointError: ReportableError, Equatable {
   case outputExists(path: String)
   /// Something is there that this program did not write, or not alone.
   case outputForeign(path: String, reason: String)
-  case outputDiffers(path: String)
+  /// It is finished, and by the facts in `differences`, as far as they are known, not what was asked for.
+  case outputDiffers(path: String, differences: [FingerprintDifference] = [])
   case outputInTheWay(path: String)
   case outputNotReplaceable(path: String, reason: String)
   case partialExists(path: String)
@@ -172,19 +173,17 @@ public enum CheckpointError: ReportableError, Equatable {
 
     case .outputExists: "already exists"
     case .outputForeign(_, let reason): "already exists, and \(reason)"
-    case .outputDiffers:
+    case .outputDiffers(_, []):
       "already exists, and was not made by this command from these inputs as they are now"
+    case .outputDiffers(_, let differences):
+      "already exists, and was made differently: \(list(differences))"
     case .outputInTheWay:
       "appeared while the output was written, so it was not moved there"
     case .outputNotReplaceable(_, let reason): "cannot be replaced: \(reason)"
     case .partialExists: "is left from an interrupted run"
     case .partialInUse: "is being written by another process"
     case .fingerprintDiffers(_, let differences):
-      "was started differently and cannot be resumed: "
-        + differences.map { difference in
-          "\(difference.key) was \(difference.recorded ?? "absent"),"
-            + " is \(difference.current ?? "absent")"
-        }.joined(separator: "; ")
+      "was started differently and cannot be resumed: \(list(differences))"
     case .journal(_, let line, let reason): "line \(line): \(reason)"
     case .unfinishedFiles(_, let files): "has unfinished files: \(list(files))"
     case .alreadyWritten(_, let file): "\(file) is written twice"
@@ -212,7 +211,7 @@ public enum CheckpointError: ReportableError, Equatable {
     case .checkpointNotFound(let path, _, _), .ambiguousCheckpoint(let path, _),
       .formatNotSupported(let path, _), .noModel(let path, _, _),
       .incompleteShards(let path, _, _), .outputExists(let path), .outputForeign(let path, _),
-      .outputDiffers(let path),
+      .outputDiffers(let path, _),
       .outputInTheWay(let path), .outputNotReplaceable(let path, _), .partialExists(let path),
       .partialInUse(let path), .fingerprintDiffers(let path, _), .unfinishedFiles(let path, _),
       .alreadyWritten(let path, _):
@@ -260,6 +259,13 @@ public enum CheckpointError: ReportableError, Equatable {
     return String(decoding: text.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
   }
 
+  private func list(_ differences: [FingerprintDifference]) -> String {
+    differences.map { difference in
+      "\(difference.key) was \(difference.recorded ?? "absent"), "
+        + "is \(difference.current ?? "absent")"
+    }.joined(separator: "; ")
+  }
+
   private func list(_ names: [String]) -> String {
     let shown = 8
     let more = names.count > shown ? " and \(names.count - shown) more" : ""
@@ -275,4 +281,9 @@ public struct FingerprintDifference: Sendable, Equatable {
   public var recorded: String?
   /// The value now, or nil when there is none.
   public var current: String?
+
+  /// A difference of what is called `key`.
+  package init(key: String, recorded: String?, current: String?) {
+    (self.key, self.recorded, self.current) = (key, recorded, current)
+  }
 }

@@ -138,6 +138,11 @@ public enum CheckpointLocation: Sendable, Equatable {
     let isHDF5 = file.bytes.starts(with: HDF5File.magic)
     if isHDF5 || path.hasSuffix(HDF5Checkpoint.indexName) { return .hdf5File(path) }
     if isPyTorch || path.hasSuffix(PyTorchCheckpoint.indexName) { return .pyTorchFile(path) }
+    if path.hasSuffix(".sbz"), file.bytes.starts(with: zstd) {
+      throw .noModel(
+        path: path, what: "is an archive of this program",
+        advice: "spikingbrain unpack \(path) DIR, and give that directory")
+    }
     for (format, magic) in magics where file.bytes.starts(with: magic) {
       throw .formatNotSupported(path: path, format: format)
     }
@@ -149,9 +154,11 @@ public enum CheckpointLocation: Sendable, Equatable {
     throw .unrecognisedFile(path: path)
   }
 
+  private static let zstd: [UInt8] = [0x28, 0xb5, 0x2f, 0xfd]
+
   /// First bytes of known formats that are not read.
   private static let magics: [(format: String, magic: [UInt8])] = [
-    ("zstd", [0x28, 0xb5, 0x2f, 0xfd]),
+    ("zstd", zstd),
     ("GGML before GGUF", Array("tjgg".utf8)),
   ]
 }

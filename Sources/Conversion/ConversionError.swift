@@ -34,6 +34,19 @@ public enum ConversionError: ReportableError, Equatable {
     }
   }
 
+  /// The name of the setting that the model does not allow; nil when it is none alone.
+  public var setting: String? {
+    switch self {
+    case .layerOutOfRange(let option, _, _), .notMeasured(let option, _),
+      .tokenOutOfRange(let option, _, _):
+      String(option.dropFirst(2))
+    case .layerTwice, .tooManyLayers: "attention-layers"
+    case .nothingToUpcycle: "dense-layers"
+    case .indivisible, .cannotCarve: "carve"
+    default: nil
+    }
+  }
+
   public var what: String {
     switch self {
     case .notASource(_, let modelType):

@@ -66,9 +66,6 @@ public enum ExportProfiles {
     MegatronDistProfile.self, GGUFProfile.self,
   ]
 
-  /// The step that `export` records in manifests.
-  public static let step = "export"
-
   /// The profile called `name`.
   public static func named(_ name: String) throws(ExportError) -> any ExportProfile.Type {
     guard let profile = all.first(where: { $0.name == name }) else {
@@ -91,9 +88,7 @@ public enum ExportProfiles {
       configuration: contents.configuration.declaring(contents.tensors.first?.type),
       tensors: contents.tensors, companions: try file.companionFiles(),
       shardSize: settings.shardSize,
-      recipe: JSONObject([
-        ("step", .string(step)), ("settings", .object(JSONObject(strings: settings.fields))),
-      ]),
+      recipe: JSONObject(step: .export, settings: settings.fields),
       source: file.summary, notes: file.notes + contents.notes + casts(in: contents.tensors))
     plan.format = contents.format
     plan.metadata = contents.metadata

@@ -45,6 +45,28 @@ public struct ExpertFitRecord: Sendable, Codable {
   }
 }
 
+/// What a carving found, as manifests record it.
+public struct CarvingRecord: Sendable, Codable {
+  /// Tokens of the text.
+  public var tokens: Int
+  /// What is known of every layer that was carved.
+  public var layers: [ExpertCarver.LayerReport]
+
+  /// What the carving found of all layers; those that stay dense are left out.
+  public init(tokens: Int, layers: [ExpertCarver.LayerReport]) {
+    (self.tokens, self.layers) = (tokens, layers.filter { !$0.neurons.isEmpty })
+  }
+
+  /// By layer, the neurons in the order of their owners.
+  public var neurons: [Int: [Int]] {
+    Dictionary(layers.map { ($0.layer, $0.neurons) }) { $1 }
+  }
+
+  /// The order of members.
+  public static let order =
+    ["tokens", "layers"] + ExpertCarver.LayerReport.CodingKeys.allCases.map(\.rawValue)
+}
+
 extension Healer.LayerReport {
   enum CodingKeys: String, CodingKey {
     case layer, steps, drift, sink, seconds
@@ -95,6 +117,16 @@ extension Healer.DistillReport: Codable {
     try values.encode(after, forKey: .after)
     try values.encode(kept, forKey: .kept)
     try values.encode(seconds, forKey: .seconds)
+  }
+}
+
+extension ExpertCarver.LayerReport {
+  enum CodingKeys: String, CodingKey, CaseIterable {
+    case layer
+    case tokens = "tokens_per_expert"
+    case error
+    case fixedError = "error_of_fixed_neurons"
+    case neurons, seconds
   }
 }
 

@@ -24,11 +24,6 @@ public enum InputFile {
     return try read(descriptor, expecting: size, limit: limit, file: path)
   }
 
-  /// Throws when there is no regular file at `path` that may be read.
-  public static func requireRegular(_ path: String) throws(InputFileError) {
-    close(try open(path, .regular).descriptor)
-  }
-
   /// Opens what may be read; the size of a regular file, 0 of a pipe.
   private static func open(
     _ path: String, _ kind: Kind

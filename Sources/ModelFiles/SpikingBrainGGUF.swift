@@ -16,8 +16,11 @@ package enum SpikingBrainGGUF {
 
   /// The key of the companion file `name`.
   private static func key(ofFile name: String) -> String {
-    name == "tokenizer.json" ? tokenizerKey : "spikingbrain.file.\(name)"
+    name == "tokenizer.json" ? tokenizerKey : fileKey + name
   }
+
+  /// What the keys of other companion files begin with.
+  private static let fileKey = "spikingbrain.file."
 
   /// The metadata of `model`, described by `configuration`, with companion `files`.
   package static func metadata(
@@ -97,8 +100,10 @@ package enum SpikingBrainGGUF {
 
   /// The companion files in `metadata`; names that this program does not know are passed over.
   static func files(_ metadata: GGUFMetadata, path: String) -> TokenizerFiles {
-    .embedded(
-      TokenizerSource.fileNames.compactMap { name in
+    let notices = metadata.keys.filter { $0.hasPrefix(fileKey) }
+      .map { String($0.dropFirst(fileKey.count)) }.filter(TokenizerSource.isNotice).sorted()
+    return .embedded(
+      (TokenizerSource.fileNames + notices).compactMap { name in
         switch metadata[key(ofFile: name)] {
         case .string(let text): (name, Array(text.utf8))
         case .array(let bytes):

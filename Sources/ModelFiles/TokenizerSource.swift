@@ -20,6 +20,15 @@ public enum TokenizerSource: Sendable {
     "sentencepiece.bpe.model", "tiktoken.model", "qwen.tiktoken",
   ]
 
+  /// Whether `name` is that of a licence or a notice, which is carried along with what is made.
+  package static func isNotice(_ name: String) -> Bool {
+    (name.hasPrefix("LICENSE") || name.hasPrefix("NOTICE")) && RelativeName.isValid(name)
+      && !name.contains("/")
+  }
+
+  /// The most bytes of a licence or a notice.
+  package static let mostNoticeBytes = 1 << 20
+
   /// Where the tokenizer of the checkpoint at `path` comes from; the tensors need not be sound.
   public static func open(_ path: String) throws -> TokenizerSource {
     switch try CheckpointLocation.detect(path) {

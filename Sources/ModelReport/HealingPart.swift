@@ -10,13 +10,11 @@ extension ReportSubject {
   /// How far healing brought each layer, healing by healing; refits of experts too.
   var healingPart: ReportPart {
     let title = "Healing"
-    let stages = history.steps.flatMap { step -> [HealingStage] in
+    let stages = steps.compactMap { step in
       switch step.name {
-      case "heal":
-        return [HealingStage(healing: step.record, settings: step.settings)].compactMap(\.self)
-      case "upcycle":
-        return [step.record["fit"].flatMap(HealingStage.init(experts:))].compactMap(\.self)
-      default: return []
+      case .heal: HealingStage(healing: step.json, settings: step.settings ?? [])
+      case .upcycle: step.json["fit"].flatMap(HealingStage.init(experts:))
+      default: nil
       }
     }
     guard !stages.isEmpty else {

@@ -1,3 +1,4 @@
+import Checkpoints
 import Pipeline
 import Reporting
 import StrictJSON
@@ -14,7 +15,7 @@ extension ReportSubject {
   /// Where it comes from.
   var provenancePart: ReportPart {
     let title = "Provenance"
-    guard !history.steps.isEmpty else {
+    guard !steps.isEmpty else {
       return .absent(
         "provenance", title,
         """
@@ -22,24 +23,23 @@ extension ReportSubject {
         <code>calibrate</code> write a manifest of them.
         """)
     }
-    let rows = history.steps.enumerated().map { index, step in
+    let rows = steps.enumerated().map { index, step in
       [
-        "\(index + 1)", step.name,
-        step.settings.map { "\($0.key) \($0.value)" }.joined(separator: ", "),
+        "\(index + 1)", step.name.rawValue,
+        (step.settings ?? []).map { "\($0.key) \($0.value)" }.joined(separator: ", "),
       ]
     }
-    let notes = history.steps.flatMap { step in
-      step.notes.map { Section.Block.note("<b>\(step.name):</b> \($0)") }
+    let notes = steps.flatMap { step in
+      step.notes.map { Section.Block.note("<b>\(step.name.rawValue):</b> \($0)") }
     }
     return ReportPart(
       section: Section(
         "provenance", title, [.table(Grid(["", "step", "settings"], rows: rows))] + notes),
       json: .array(
-        history.steps.map { step in
+        steps.map { step in
           [
-            "step": .string(step.name),
-            "settings": .object(
-              JSONObject(strings: step.settings.map { (key: $0.key, value: $0.value) })),
+            "step": .string(step.name.rawValue),
+            "settings": .object(JSONObject(strings: step.settings ?? [])),
             "notes": .array(step.notes.map { .string($0) }),
           ]
         }))

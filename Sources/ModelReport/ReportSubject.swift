@@ -1,4 +1,5 @@
 import Architectures
+import Checkpoints
 import Foundation
 import ModelFiles
 import Pipeline
@@ -11,7 +12,8 @@ import StrictJSON
 /// What a report is about: a checkpoint, what was recorded of it, and a text to run it on.
 struct ReportSubject {
   let file: ModelFile
-  let history: History
+  /// How it was made, the earliest step first.
+  let steps: [StepRecord]
   /// What `calibrate` measured; nil when the checkpoint has no calibration.h5.
   let calibration: CalibrationRecord?
   /// The text's first tokens; empty without a text.
@@ -24,7 +26,7 @@ struct ReportSubject {
     try run.limits.apply()
     file = try run.open(path)
     try file.requireSound()
-    history = try History(of: file)
+    steps = try Manifest.steps(in: file.path)
     let measured = file.path + "/" + CalibrationFile.name
     calibration =
       FileManager.default.fileExists(atPath: measured)

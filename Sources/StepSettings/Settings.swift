@@ -65,11 +65,14 @@ public struct Settings<Keys: SettingKeys>: Sendable {
     let value = spelling(name)
     return .wrongValue(
       key: name, value: value.isEmpty ? "missing" : value, expected: expected,
-      place: places[name] ?? whole ?? .commandLine)
+      place: place(of: name) ?? .commandLine)
   }
 
   /// Where the settings stand as a whole, for what is missing.
   public var whole: SettingPlace?
+
+  /// Where the setting called `name` was given, or else where all stand.
+  public func place(of name: String?) -> SettingPlace? { name.flatMap { places[$0] } ?? whole }
 
   private func spelling(_ name: String) -> String {
     let setting = Keys.all.first { $0.name == name }

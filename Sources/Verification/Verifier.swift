@@ -152,17 +152,11 @@ public struct Verifier {
     return .passed("hashes", "\(counted(manifest.files.count, "file")) with the recorded SHA-256")
   }
 
-  /// Whether the checkpoint was healed after it was converted.
-  private var isHealed: Bool { manifest?.recipe["step"]?.string == "heal" }
+  /// The step that made the checkpoint.
+  private var step: StepRecord? { manifest?.step }
 
-  /// Whether its last step was `upcycle`.
-  private var isUpcycled: Bool { manifest?.recipe["step"]?.string == "upcycle" }
-
-  /// Whether its last step was `calibrate`.
-  private var isCalibrated: Bool { manifest?.recipe["step"]?.string == SpikingPlan.step }
-
-  /// Whether its last step was `export`.
-  private var isExported: Bool { manifest?.recipe["step"]?.string == ExportProfiles.step }
+  /// Whether `export` made it.
+  private var isExported: Bool { step?.name == .export }
 
   /// Whether every neuron of carved feed-forward parts belongs to one expert; nil without any.
   private var neurons: CheckResult? {
@@ -171,10 +165,9 @@ public struct Verifier {
 
   private static let needsCalibrated = "give the checkpoint that was calibrated as --source"
 
-  /// What made the checkpoint of `source`, decided again.
-  private func plan(from source: ModelFile) throws -> CheckpointPlan? {
-    try PlanAgain(manifestPath: file.path + "/" + Manifest.fileName, source: source)
-      .plan(manifest?.recipe)
+  /// What `step` made of `source`, decided again.
+  private func plan(_ step: StepRecord?, from source: ModelFile) throws -> CheckpointPlan? {
+    try PlanAgain(manifestPath: file.path + "/" + Manifest.fileName, source: source).plan(step)
   }
 
   private func provenance() throws -> CheckResult {
@@ -185,7 +178,7 @@ public struct Verifier {
       return .skipped(
         "provenance", "it was healed before: give the checkpoint that was upcycled as --source")
     }
-    if isCalibrated, !PlanAgain.isDirect(source, of: manifest?.recipe) {
+    if step?.name == .calibrate, !PlanAgain.isDirect(source, of: step) {
       return .skipped("provenance", Self.needsCalibrated)
     }
     if let neurons, neurons.outcome == .failed {
@@ -194,7 +187,7 @@ public struct Verifier {
     // Asked to compare and unable to: that is no success.
     let again: CheckpointPlan?
     do {
-      again = try plan(from: source)
+      again = try plan(step, from: source)
     } catch let error as ConversionError {
       // What could not even be planned was not made from it.
       return .failed("provenance", "it was not made from this --source: \(error.what)")
@@ -221,7 +214,7 @@ public struct Verifier {
 
   /// Which source the manifest is about, for messages.
   private var wantedSource: String {
-    let steps = (manifest?.steps ?? []).map(\.name)
+    let steps = (manifest?.steps ?? []).map(\.name.rawValue)
     guard let first = steps.first, let source else { return "" }
     return
       ": it names the steps \(steps.joined(separator: ", ")), so give what `\(first)` "
@@ -257,7 +250,7 @@ public struct Verifier {
   }
 
   private func equality() throws -> CheckResult {
-    if isUpcycled { return try upcycling() }
+    if step?.name == .upcycle { return try upcycling() }
     let name = SourceCheck.name
     guard let source else { return .skipped(name, "give --source to compare with it") }
     if isExported, let result = try ExportCheck(exported: file, source: source).run() {
@@ -266,15 +259,17 @@ public struct Verifier {
     if file.description.int8Weights != nil {
       return .skipped(name, "INT8 weights differ from the source on purpose")
     }
-    if isHealed { return .skipped(name, "healed layers differ from the source on purpose") }
+    if step?.name == .heal {
+      return .skipped(name, "healed layers differ from the source on purpose")
+    }
     // Where every window holds the whole probe, window attention is full attention.
     var length = Self.comparedLength
     for layer in source.description.layers + file.description.layers where !layer.mixer.isLinear {
       length = min(length, layer.mixer.window?.size ?? length)
     }
     var description = file.description.withAllLayers(.window(.init(size: length)))
-    if isCalibrated {
-      guard PlanAgain.isDirect(source, of: manifest?.recipe) else {
+    if step?.name == .calibrate {
+      guard PlanAgain.isDirect(source, of: step) else {
         return .skipped(name, Self.needsCalibrated)
       }
       description = file.description.unspiked
@@ -292,10 +287,10 @@ extension Verifier {
   /// cannot be made again.
   private func lacksHealedSource(_ source: ModelFile) -> Bool {
     let steps = (manifest?.steps ?? []).map(\.name)
-    guard isUpcycled || isHealed, !PlanAgain.isDirect(source, of: manifest?.recipe),
-      let upcycled = steps.firstIndex(of: "upcycle")
+    guard let last = steps.last, [.upcycle, .heal].contains(last),
+      !PlanAgain.isDirect(source, of: step), let upcycled = steps.firstIndex(of: .upcycle)
     else { return false }
-    return steps[..<upcycled].contains("heal")
+    return steps[..<upcycled].contains(.heal)
   }
 
   /// The upcycled model against the dense one it was made from.
@@ -306,20 +301,17 @@ extension Verifier {
       return .skipped(name, "give the checkpoint that was upcycled as --source")
     }
     let dense: Model
-    if PlanAgain.isDirect(source, of: manifest?.recipe) {
+    if PlanAgain.isDirect(source, of: step) {
       dense = try Model(source.description, weights: source, residency: residency)
-    } else if let recipe = manifest?.recipe["of"],
-      let plan = try PlanAgain(
-        manifestPath: file.path + "/" + Manifest.fileName, source: source
-      ).plan(recipe)
-    {
+    } else if let plan = try plan(step?.before, from: source) {
       dense = try Model(
         plan.description, weights: PlannedWeights(plan), residency: .bounded(bytes: 1 << 30))
     } else {
       return .skipped(name, "give the checkpoint that was upcycled as --source")
     }
     return try UpcycleCheck(
-      file: file, dense: dense, residency: residency, manifest: manifest
+      file: file, dense: dense, residency: residency,
+      stated: step?.found("measured", DenseDistance.self)
     ).run()
   }
 }

@@ -12,8 +12,8 @@ struct SpikingBrain: ParsableCommand {
     abstract:
       "Converts Transformer checkpoints to SpikingBrain models, proves the result, runs it.",
     discussion: """
-      CKPT is a Hugging Face directory (safetensors), a .gguf file, or one of this program's own \
-      directories. Exit codes: 0 ok, 1 a check failed, 2 bad input or environment, 64 usage.
+      CKPT is a Hugging Face directory (safetensors, PyTorch or HDF5 files), one such file, a GGUF file, \
+      a directory of torch.distributed (DCP) or Megatron, or one of this program's own. Exit codes: 0 ok, 1 a check failed, 2 bad input or environment, 64 usage.
       """,
     version: ProgramVersion.current,
     subcommands: [
@@ -36,11 +36,21 @@ struct SpikingBrain: ParsableCommand {
     Foundation.exit(code)
   }
 
+  /// Throws when `word`, the first argument, nearly is a subcommand.
+  private static func requireKnown(_ word: String?) throws {
+    let known = configuration.subcommands.map { $0._commandName } + ["help"]
+    guard let word, !word.hasPrefix("-"), !known.contains(word),
+      let nearest = NearestName.of(word, among: known)
+    else { return }
+    throw ValidationError("Unknown subcommand '\(word)'. Did you mean '\(nearest)'?")
+  }
+
   /// Runs the command that the arguments name; returns the exit code.
   private static func run() -> Int32 {
     do {
       try World.join()
       try InputError.requireText(CommandLine.unsafeArgv)
+      try requireKnown(CommandLine.arguments.dropFirst().first)
       var command = try parseAsRoot()
       try World.requireDistributed(command)
       try World.run(&command)

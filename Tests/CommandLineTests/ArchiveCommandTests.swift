@@ -43,6 +43,12 @@ struct ArchiveCommandTests {
     try Program.run("pack", directory("in"), directory("a.sbz")).refused(naming: "--force")
     let shown = try Program.run("inspect", directory("a.sbz")).succeeded()
     #expect(shown.text.contains("archive of this program") && shown.text.contains("file"))
+    for command in [["verify"], ["convert"], ["export", "--profile", "hf"]] {
+      let output = command[0] == "verify" ? [] : [directory("x")]
+      try Program.run(command[..<1] + [directory("a.sbz")] + output + command[1...])
+        .refused(
+          naming: "is an archive of this program", "spikingbrain unpack \(directory("a.sbz"))")
+    }
     for (name, bytes) in [("text", Array("a text of some length".utf8)), ("empty", [UInt8]())] {
       let path = try directory.write(name + ".sbz", bytes)
       try Program.run("inspect", path).refused(naming: name)

@@ -58,13 +58,22 @@ struct BuildResumeTests {
   @Test func `do not go on with the stages of another recipe`() throws {
     try interrupt()
     try writeRecipe(window: 64, experts: 2)
-    try build("--resume").refused(naming: "out.step1", "not made by this command")
+    try build("--resume").refused(naming: "out.step1", "--window was 128, is 64")
     try build("--force").succeeded()
     // Nor is a finished output that of another recipe.
-    for (window, experts) in [(32, 2), (64, 3)] {
+    for (window, experts, difference) in [
+      (32, 2, "--window was 64, is 32"), (64, 3, "--experts was 2, is 3"),
+    ] {
       try writeRecipe(window: window, experts: experts)
-      try build("--resume").refused(naming: "out: already exists", "not made by this command")
+      try build("--resume").refused(
+        naming: "out: already exists, and was made differently", difference)
     }
+    try Program.run("convert", Repository.tinyQwen2, directory("c"), "--quiet").succeeded()
+    try Program.run(
+      "convert", Repository.tinyQwen2, directory("c"), "--dtype", "float32", "--resume"
+    )
+    .refused(naming: "was made differently: --dtype was keep, is float32")
+    try Files.remove(directory("c"))
   }
 
   @Test(arguments: ["out.step1", "out.partial", "out.step1.partial"])

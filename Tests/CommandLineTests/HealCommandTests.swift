@@ -93,6 +93,23 @@ import Testing
     #expect(!summary.text.contains("left out"))
   }
 
+  @Test func `texts that are not reached, or short, are told`() throws {
+    try TinyModel.convert(Repository.tinyQwen2, to: directory("c")) { _ in }
+    let text = Repository.root + "/demo/war-and-peace-begin.txt"
+    let short = try directory.write("short.txt", String(try Files.text(text).prefix(4000)))
+    func heal(_ tokens: String, _ texts: String...) throws -> Program.Result {
+      try Program.run(
+        ["heal", directory("c"), "--teacher", Repository.tinyQwen2, "--text"] + texts + [
+          "--output", directory("h"), "--tokens", tokens, "--context", "128", "--dry-run",
+        ]
+      ).succeeded()
+    }
+    #expect(
+      try heal("1024", text, short).error.contains("have all 1024 --tokens: \(short) not read"))
+    #expect(try heal("4096", short).error.contains("of the 4096 that --tokens asks for"))
+    #expect(try !heal("1024", text).error.contains("--tokens"))
+  }
+
   @Test func `healing again says which source it wants, and that it is not its own`() throws {
     @discardableResult func again(_ name: String, teacher: String, to output: String) throws
       -> Program.Result

@@ -71,7 +71,7 @@ struct ProgressTests {
       "calibrate", directory("c"), directory("k"), "--text", text, "--samples", "4", "--context",
       "128", "--k", "auto", "--weights", "int8",
     ])
-    for (said, title) in [(healing, "healing "), (calibrating, "calibrating: ")] {
+    for (said, title) in [(healing, "healing "), (calibrating, "calibrating ")] {
       let states = states(said).filter { $0.hasPrefix(title) }
       #expect(!states.isEmpty, "\(said)")
       #expect(states.allSatisfy { $0.count < 80 }, "\(states)")

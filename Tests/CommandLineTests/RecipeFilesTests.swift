@@ -95,6 +95,34 @@ struct RecipeFilesTests {
     ).succeeded()
   }
 
+  @Test(arguments: [
+    (
+      "- convert: {layout: intra-layer}\n  - upcycle:\n      dense-layers: 0-7", "r.yaml:4",
+      "all 8 layers"
+    ),
+    ("- convert:\n      window: 64\n      attention-layers: 1,9", "r.yaml:4", "layer 9"),
+    (
+      "- upcycle:\n      experts: 3\n      carve: 64\n      text: r.yaml", "r.yaml:4",
+      "do not divide"
+    ),
+    ("- heal: {text: r.yaml}", "r.yaml:2", "the model that the checkpoint was converted from"),
+  ])
+  func `what a model does not allow is said with its line`(
+    _ steps: String, _ place: String, _ words: String
+  ) throws {
+    try directory.write("r.yaml", "steps:\n  \(steps)\n")
+    for options in [[], ["--dry-run"]] {
+      try Program.run(
+        [
+          "build", directory("r.yaml"), "--source", Repository.tinyQwen2, "--output",
+          directory("out"),
+        ]
+          + options
+      ).refused(naming: place, words)
+    }
+    #expect(directory.names == ["r.yaml"])
+  }
+
   @Test func `a healed model is upcycled and verified against the healed one`() throws {
     try directory.write(
       "r.yaml",

@@ -23,6 +23,13 @@ struct UsageTests {
     #expect(text.split(separator: "\n").count == 1)
   }
 
+  @Test func `a misspelt subcommand is answered with the nearest one`() throws {
+    let result = try Program.run("convrt", "a", "b")
+    #expect(result.code == 64)
+    #expect(result.error.contains("Unknown subcommand 'convrt'. Did you mean 'convert'?"))
+    #expect(try Program.run("summarise").error.contains("Did you mean") == false)
+  }
+
   @Test(arguments: [
     ["bake"], ["convert"], ["convert", "a"], ["convert", "a", "b", "c"],
     ["convert", "a", "b", "--colour"], ["convert", "a", "b", "--window", "many"],

@@ -38,7 +38,7 @@ struct RanksTests {
     change(&plan)
     let executor = try CheckpointExecutor(
       plan, tool: .init(name: "spikingbrain", version: "1"), ranks: ranks)
-    try executor.run(to: directory(name), mode: .init(resume: resume), inputs: inputs)
+    try executor.run(to: directory(name), mode: .init(resume: resume), inputs: inputs, ranks: ranks)
   }
 
   private struct Fault: ReportableError {

@@ -38,7 +38,6 @@ struct InputFileTests {
       for kind in [InputFile.Kind.regular, .regularOrOpenPipe] {
         #expect(throws: problem) { try InputFile.read(path, limit: 9, kind: kind) }
       }
-      #expect(throws: problem) { try InputFile.requireRegular(path) }
     }
   }
 

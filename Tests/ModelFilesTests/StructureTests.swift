@@ -136,12 +136,14 @@ struct StructureTests {
   @Test func `tensors that are not needed take time by their number, not its square`() throws {
     try TinyModel.llama.synthesize(to: directory("m"))
     try edit.rewrite { tensors in
-      for index in 0..<5000 { tensors.append(.init("t\(index)", shape: [1])) }
+      for index in 0..<5000 { tensors.append(.init("model.norm.weigh\(index)", shape: [1])) }
     }
-    var found: ModelFile?
-    // Names were compared with all others: 1.7 s at this number, 14 s at 40,000.
-    let time = try ContinuousClock().measure { found = try ModelFile.open(directory("m")) }
-    #expect(found?.problems.count == 5000)
-    #expect(time < .seconds(1))
+    let problems = try ModelFile.open(directory("m")).problems
+    #expect(problems.count == 5000)
+    // Comparing a name with all others is what takes time: each of these would find the same one.
+    let compared = problems.count {
+      if case .unexpected(_, _, nearest: "model.norm.weight") = $0 { true } else { false }
+    }
+    #expect(compared == StructureMatch.mostSuggestions)
   }
 }

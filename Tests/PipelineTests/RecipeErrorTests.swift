@@ -36,8 +36,12 @@ struct RecipeErrorTests {
     Fault("no YAML", "steps: [", at: "r.yaml", "not valid YAML"),
     Fault("a list", "- convert", at: "r.yaml:1", "a recipe must be a mapping"),
     Fault("no steps", "source: a\n", at: "r.yaml:1", "\"steps\" is missing"),
-    Fault("empty steps", "steps: []\n", at: "r.yaml:1", "\"steps\" is missing"),
-    Fault("steps that are no list", "steps: convert\n", at: "r.yaml:1", "\"steps\" is missing"),
+    Fault(
+      "empty steps", "source: a\nsteps: []\n", at: "r.yaml:2",
+      "\"steps\" is empty, expected a list of steps"),
+    Fault(
+      "steps that are no list", "steps: convert\n", at: "r.yaml:1",
+      "\"steps\" is no list, expected a list of steps"),
     Fault("a source that is a list", "source: [a]\nsteps: [convert]", at: "r.yaml:1", "source"),
     Fault(
       "a misspelt top-level key", "sorce: a\nsteps: [convert]", at: "r.yaml:1",

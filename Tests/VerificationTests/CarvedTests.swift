@@ -29,7 +29,10 @@ struct CarvedTests {
       "layers": .array([1, 2].map { ["layer": .int($0), "neurons": .ints(order)] })
     ]
     // Far from the dense model on purpose.
-    plan.recipe["measured"] = ["largest_relative_logit_error": 10.0]
+    plan.recipe["measured"] = [
+      "probe_tokens": 64, "largest_relative_logit_error": 10.0,
+      "rms_relative_logit_error": 10.0, "largest_by_router": 0.0,
+    ]
     try TinyModel.write(plan, to: directory("u"))
   }
 

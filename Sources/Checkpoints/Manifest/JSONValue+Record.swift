@@ -2,13 +2,16 @@ import Foundation
 public import StrictJSON
 
 extension JSONObject {
-  /// What `record` encodes, members sorted, as a manifest holds it: without its `seconds`, since equal
-  /// inputs give equal manifests.
-  public init(recording record: some Encodable) throws {
+  /// What `record` encodes as a manifest holds it: without its `seconds`, since equal inputs give equal
+  /// manifests.
+  ///
+  /// - Parameter order: names of members in the order in which they are written; others follow sorted.
+  public init(recording record: some Encodable, order: [String] = []) throws {
     let encoder = JSONEncoder()
     encoder.outputFormatting = .sortedKeys
     encoder.nonConformingFloatEncodingStrategy = .recorded
-    self = try JSONParser.parse(Array(encoder.encode(record))).withoutSeconds.object ?? JSONObject()
+    let value = try JSONParser.parse(Array(encoder.encode(record)))
+    self = value.recorded(order).object ?? JSONObject()
   }
 }
 
@@ -20,14 +23,15 @@ extension JSONValue {
     return try? decoder.decode(type, from: Data(compact.utf8))
   }
 
-  fileprivate var withoutSeconds: JSONValue {
+  fileprivate func recorded(_ order: [String]) -> JSONValue {
     switch self {
-    case .array(let elements): .array(elements.map(\.withoutSeconds))
+    case .array(let elements): return .array(elements.map { $0.recorded(order) })
     case .object(let object):
-      .object(
-        JSONObject(
-          object.members.filter { $0.key != "seconds" }.map { ($0.key, $0.value.withoutSeconds) }))
-    default: self
+      let first = order.filter { object[$0] != nil }
+      let keys = first + object.keys.filter { $0 != "seconds" && !first.contains($0) }
+      return .object(
+        JSONObject(keys.compactMap { key in object[key].map { (key, $0.recorded(order)) } }))
+    default: return self
     }
   }
 }

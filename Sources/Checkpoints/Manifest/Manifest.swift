@@ -60,17 +60,6 @@ public struct Manifest: Sendable, Equatable {
   public var source: JSONValue
   /// What was done: free-form, the settings that determine the output.
   public var recipe: JSONValue
-
-  /// The steps that made the checkpoint, the earliest first: each record holds the one before.
-  public var steps: [(name: String, record: JSONValue)] {
-    var steps: [(name: String, record: JSONValue)] = []
-    var record = recipe
-    while let name = record["step"]?.string {
-      steps.append((name, record))
-      record = record["of"] ?? .null
-    }
-    return steps.reversed()
-  }
   /// All files of the directory except the manifest.
   public var files: [FileRecord]
   /// All tensors of the directory.

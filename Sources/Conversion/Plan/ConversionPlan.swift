@@ -32,10 +32,7 @@ public enum ConversionPlan {
     return CheckpointPlan(
       description: target, configuration: configuration, tensors: tensors,
       companions: try source.companionFiles(), shardSize: settings.shardSize,
-      recipe: JSONObject([
-        ("step", "convert"),
-        ("settings", .object(JSONObject(strings: settings.fields))),
-      ]),
+      recipe: JSONObject(step: .convert, settings: settings.fields),
       source: source.summary,
       notes: source.notes + notes(source.description, target, obstacles)
         + intraLayerNotes(target, settings) + sizeNotes(source, tensors) + tokenizerNotes)

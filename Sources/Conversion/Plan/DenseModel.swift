@@ -41,8 +41,8 @@ public struct DenseModel: Sendable {
     self.parts = parts
     companions = try file.companionFiles()
     summary = file.summary
-    let recipe = try Manifest(ifIn: file.path)?.recipe ?? .null
-    self.recipe = recipe["step"]?.string == "synthesize" ? .null : recipe
+    let manifest = try Manifest(ifIn: file.path)
+    recipe = manifest?.step?.name == .synthesize ? .null : manifest?.recipe ?? .null
   }
 
   /// The model that `plan` will write.

@@ -6,17 +6,21 @@ package import StrictJSON
 import Tokenization
 
 extension ModelFile {
-  /// The tokenizer and generation files that a checkpoint made from this one carries.
+  /// The tokenizer and generation files, licences and notices that a checkpoint made from this one
+  /// carries.
   package func companionFiles() throws -> [CheckpointPlan.CompanionFile] {
     switch tokenizer {
-    case .files(let files): return try Self.companions(files)
+    case .files(let files):
+      var companions = try Self.companions(files)
+      if case .directory(let directory) = files { companions += Self.notices(in: directory) }
+      return companions
     case .gguf(let metadata, let file):
       let chosen = GGUFTokenizer(metadata, file: file)
-      var files: [CheckpointPlan.CompanionFile] = []
+      var files = Self.notices(in: URL(fileURLWithPath: file).deletingLastPathComponent().path)
       switch try chosen.form() {
-      case .beside(let beside, _): files = try Self.companions(beside)
+      case .beside(let beside, _): files += try Self.companions(beside)
       case .metadata(let document, _):
-        files = [.init(name: "tokenizer.json", content: .text(document.pretty))]
+        files.append(.init(name: "tokenizer.json", content: .text(document.pretty)))
       case .none: break
       }
       for (name, document) in [
@@ -62,6 +66,19 @@ extension ModelFile {
         if name.hasSuffix(".json") { _ = try JSONFile.object(path, limit: .tokenizer) }
         return .init(name: name, content: .copy(of: path))
       }
+    }
+  }
+
+  /// The licences and notices in `directory`: files of its own, no links out of it.
+  private static func notices(in directory: String) -> [CheckpointPlan.CompanionFile] {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
+    return names.filter(TokenizerSource.isNotice).sorted().compactMap { name in
+      let path = directory + "/" + name
+      guard let size = FileStatus.size(path), size <= TokenizerSource.mostNoticeBytes,
+        FileStatus.contains(directory, path)
+      else { return nil }
+      SourceFiles.note(path)
+      return .init(name: name, content: .copy(of: path))
     }
   }
 

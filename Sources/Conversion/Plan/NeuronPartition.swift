@@ -1,5 +1,5 @@
 public import Architectures
-public import StrictJSON
+public import Checkpoints
 import TensorTypes
 
 /// Which neurons of dense feed-forward parts go to which expert: each to exactly one.
@@ -21,16 +21,18 @@ public struct NeuronPartition: Sendable, Equatable {
     }
   }
 
-  /// The partition that the record of an `upcycle` step holds.
-  public init(recorded recipe: JSONValue) {
-    var layers: [Int: [Int]] = [:]
-    for record in recipe["fit"]?["layers"]?.array ?? [] {
-      guard let layer = record["layer"]?.int, let neurons = record["neurons"]?.array else {
-        continue
+  /// The partition that `step`, an `upcycle`, recorded; empty when it recorded none.
+  public init(recorded step: StepRecord?) {
+    /// What is read of a carving's record.
+    struct Carving: Decodable {
+      struct Layer: Decodable {
+        var layer: Int
+        var neurons: [Int]
       }
-      layers[layer] = neurons.compactMap(\.int)
+      var layers: [Layer]
     }
-    self.layers = layers
+    let carved = step?.found("fit", Carving.self)?.layers ?? []
+    self.init(Dictionary(carved.map { ($0.layer, $0.neurons) }) { $1 })
   }
 
   /// Throws unless every neuron of every layer with experts in `model`, and nothing else, belongs to

@@ -1,4 +1,5 @@
 public import Architectures
+import Checkpoints
 import ModelFiles
 public import StepSettings
 public import StrictJSON
@@ -7,9 +8,6 @@ import TensorTypes
 /// A checkpoint whose activations are spiked: what `calibrate` writes. Its tensors are those of the
 /// checkpoint that was measured, in our own layout, whose configuration holds every k.
 public enum SpikingPlan {
-  /// The step that `calibrate` records in manifests.
-  public static let step = "calibrate"
-
   /// The plan of giving `source` the settings `spiking`; nil leaves its own.
   ///
   /// - Parameter record: what else the manifest records of the measurement.
@@ -17,9 +15,7 @@ public enum SpikingPlan {
     from source: DenseModel, spiking: SpikingSettings?, settings: CalibrateSettings,
     record: JSONObject = JSONObject()
   ) throws -> CheckpointPlan {
-    var recipe = JSONObject([
-      ("step", .string(step)), ("settings", .object(JSONObject(strings: settings.fields))),
-    ]).merging(record)
+    var recipe = JSONObject(step: .calibrate, settings: settings.fields).merging(record)
     recipe["spiking"] = spiking?.configuration
     var plan = try LayoutPlan.make(
       from: source, spiking: spiking, dtype: settings.dtype, recipe: recipe,

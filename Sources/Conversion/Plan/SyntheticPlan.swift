@@ -1,4 +1,5 @@
 public import Architectures
+import Checkpoints
 public import Foundations
 public import StepSettings
 import StrictJSON
@@ -40,9 +41,8 @@ public enum SyntheticPlan {
             : weights(stored, of: model, named: name, type: type.scalarType, seed: seed))
       },
       companions: [], shardSize: shardSize,
-      recipe: JSONObject([
-        ("step", "synthesize"), ("seed", .number("\(seed)")), ("dtype", .string(type.rawValue)),
-        ("sparse", .bool(sparse)),
+      recipe: JSONObject(step: .synthesize).merging([
+        "seed": .number("\(seed)"), "dtype": .string(type.rawValue), "sparse": .bool(sparse),
       ]),
       source: JSONObject(), notes: notes)
   }

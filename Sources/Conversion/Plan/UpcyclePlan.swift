@@ -51,11 +51,7 @@ public enum UpcyclePlan {
     return CheckpointPlan(
       description: target, configuration: configuration, tensors: tensors,
       companions: source.companions, shardSize: settings.shardSize,
-      recipe: JSONObject([
-        ("step", "upcycle"),
-        ("settings", .object(JSONObject(strings: settings.fields))),
-        ("of", source.recipe),
-      ]),
+      recipe: JSONObject(step: .upcycle, settings: settings.fields, before: source.recipe),
       source: source.summary, notes: notes(target, settings, tensors))
   }
 

@@ -88,10 +88,8 @@ struct LinearTrial: LayerPass {
   /// the comparison of what they predict.
   var schedule: Schedule? {
     let model = source.description, depth = model.layers.count, heldOut = segments.heldOut.count
-    let attention = 2 * (model.queryWidth + model.keyValueWidth)
-    let head = Double(model.vocabularySize) / Double(attention + 3 * model.feedForwardSize)
     return Schedule(
       layers: (0..<depth).map { Double(2 * segments.count + ($0 + 1) * heldOut) },
-      rest: head * Double((depth + 1) * heldOut))
+      rest: model.headLayers * Double((depth + 1) * heldOut))
   }
 }

@@ -1,7 +1,6 @@
 import Checkpoints
 import Communication
 import Conversion
-import Exports
 import Foundation
 import InputFiles
 import ModelFiles
@@ -77,46 +76,46 @@ public struct Build {
   }
 
   /// Finds before the first step, and not when the steps before have run for hours, whether every step
-  /// takes what the one before makes, up to the first export: that needs the bytes.
+  /// takes what the one before makes, up to the first that needs the bytes.
   private func requirePlans() throws {
     var silent = context
     silent.listener = { _ in }
     var subject = Subject.file(try ModelFile.open(source))
     for case let step as any CheckpointStep in recipe.steps {
-      if let export = step as? ExportStep {
-        _ = try ExportProfiles.named(export.settings.profile)
-        guard case .file = subject else { return }
-      }
-      let from = if case .file(let file) = subject { file.path } else { "" }
-      let plan = try step.prepare(subject, teacher: teacher(of: step, from: from), silent)
-        .planned()
-      subject = .planned(plan, origin: subject.file)
+      guard let prepared = try prepared(step, subject, silent) else { return }
+      subject = .planned(try prepared.planned(), origin: subject.file)
     }
   }
 
-  /// What a step learns from is the source, unless it is an upcycling of that itself.
-  private func teacher(of step: some CheckpointStep, from path: String) -> String? {
-    step.learns && (path != source || step is HealStep) ? source : nil
+  /// A step on what the one before makes; nil when it has to be there and is not.
+  private func prepared(
+    _ step: some CheckpointStep, _ subject: Subject, _ context: Context
+  ) throws -> (any PreparedStep)? {
+    // What a step learns from is the source, unless it starts from that itself.
+    let isFirst = if case .file(let file) = subject { file.path == source } else { false }
+    do {
+      return try step.prepare(
+        inRecipe: subject, teacher: step.learns && !isFirst ? source : nil, context)
+    } catch InputError.notWritten {
+      return nil
+    }
   }
 
   /// Makes the next stage.
   private mutating func run(_ step: some CheckpointStep, isFinished: Bool) throws {
-    let name = type(of: step).name
+    let kind = type(of: step), name = kind.name
     let from = stages.latest, target = stages.next()
-    if try name != ConvertStep.name && name != HealStep.name && stages.isComplete(from) {
-      compared = from
-    }
+    if try !kind.isComparedWithSource && stages.isComplete(from) { compared = from }
     if isFinished { return }
     context.send(.step("\(name) \(from) -> \(target)"))
-    if context.isDryRun, planned != nil, step is ExportStep {
-      return report(name, target, .unplanned(step.settings.fields))
-    }
     let subject: Subject =
       if let planned { .planned(planned, origin: try ModelFile.open(source)) } else {
         .file(try context.open(from))
       }
-    let (result, plan) = try step.run(
-      subject, teacher: teacher(of: step, from: from), to: target, context)
+    guard let prepared = try prepared(step, subject, context) else {
+      return report(name, target, .unplanned(step.settings.fields))
+    }
+    let (result, plan) = try context.run(prepared, to: target)
     if context.isDryRun { planned = plan }
     report(name, target, result)
   }
@@ -129,7 +128,7 @@ public struct Build {
       context.send(.step("\(name) \(latest)"))
       return report(name, latest, .unplanned(step.settings.fields))
     }
-    guard step is EvaluateStep else {
+    guard type(of: step).isMeasurement else {
       context.send(.step("\(name) \(latest)"))
       return report(name, latest, try step.run(latest, source: compared, context))
     }
@@ -137,7 +136,7 @@ public struct Build {
     let isNew = measured.insert("\(step.texts) \(step.settings.fields)").inserted
     for path in isNew && latest != source ? [source, latest] : [latest] {
       context.send(.step("\(name) \(path)"))
-      // One process evaluates; the others wait.
+      // One process measures; the others wait.
       try context.ranks.together {
         guard context.ranks.isFirst else { return }
         report(name, path, try step.run(path, source: nil, context))

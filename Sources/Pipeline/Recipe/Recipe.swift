@@ -65,10 +65,7 @@ public struct Recipe: Sendable {
     try reader.requireKnown(["source", "output", "steps"])
     source = try reader.text("source")
     output = try reader.text("output")
-    guard let list = reader.node("steps")?.sequence, !list.isEmpty else {
-      throw .missingKey("steps", place: SettingPlace(file: file, line: 1))
-    }
-    steps = try list.map { (node) throws(RecipeError) in
+    steps = try reader.list("steps", of: "steps").map { (node) throws(RecipeError) in
       try Recipe.step(node, file: file, kinds)
     }
     directory = file.split(separator: "/", omittingEmptySubsequences: false).dropLast()

@@ -13,6 +13,8 @@ public enum RecipeError: ReportableError, Equatable {
   case notAMapping(String, place: SettingPlace)
   case notAValue(String, got: String, expected: String, place: SettingPlace)
   case setting(SettingError)
+  /// What the model that a step is given shows to be wrong with its settings.
+  case step(String, advice: String?, place: SettingPlace)
 
   public var what: String {
     switch self {
@@ -27,6 +29,7 @@ public enum RecipeError: ReportableError, Equatable {
     case .notAValue(let key, let got, let expected, _):
       "\"\(key)\" is \(got), expected \(expected)"
     case .setting(let error): error.what
+    case .step(let what, _, _): what
     }
   }
 
@@ -36,8 +39,12 @@ public enum RecipeError: ReportableError, Equatable {
     case .notYAML(let file, _): file
     case .setting(let error): error.location
     case .unknownKey(_, _, let place), .missingKey(_, let place), .missingPath(_, let place),
-      .notAMapping(_, let place), .notAValue(_, _, _, let place):
+      .notAMapping(_, let place), .notAValue(_, _, _, let place), .step(_, _, let place):
       place.text
     }
+  }
+
+  public var advice: String? {
+    if case .step(_, let advice, _) = self { advice } else { nil }
   }
 }

@@ -24,8 +24,16 @@ struct RecipeReader {
     SettingPlace(file: file, line: node.mark?.line ?? line)
   }
 
-  /// The value of `key`.
-  func node(_ key: String) -> Node? { mapping[key] }
+  /// The values in the list `key`, of which there is at least one.
+  func list(_ key: String, of things: String) throws(RecipeError) -> [Node] {
+    guard let node = mapping[key] else { throw .missingKey(key, place: place) }
+    guard let list = node.sequence, !list.isEmpty else {
+      throw .notAValue(
+        key, got: node.sequence == nil ? "no list" : "empty", expected: "a list of \(things)",
+        place: place(of: node))
+    }
+    return Array(list)
+  }
 
   /// The text of a single value.
   func text(_ key: String) throws(RecipeError) -> String? {

@@ -63,25 +63,36 @@ struct Stages {
       guard FileManager.default.fileExists(atPath: output) else { return false }
       let made = (try? Manifest(directory: output))?.steps ?? []
       // A source may have a history of its own, and an export records nothing before it.
-      let isSame = zip(made.reversed(), steps.filter { $0 is any CheckpointStep }.reversed())
-        .allSatisfy { made, asked in
-          made.name == type(of: asked).name
-            && asked.recorded.allSatisfy { isRecorded($0, in: made.record) }
-        }
-      guard !made.isEmpty, isSame else { throw CheckpointError.outputDiffers(path: output) }
+      let steps = zip(made.reversed(), steps.filter { $0 is any CheckpointStep }.reversed())
+      guard !made.isEmpty, steps.allSatisfy({ $0.name.rawValue == type(of: $1).name }) else {
+        throw CheckpointError.outputDiffers(path: output)
+      }
+      let differences = steps.flatMap { $0.differences(from: $1.recorded) }
+      guard differences.isEmpty else {
+        throw CheckpointError.outputDiffers(path: output, differences: differences)
+      }
       return true
     }
-  }
-
-  private func isRecorded(_ setting: (key: String, value: String), in record: JSONValue) -> Bool {
-    // What was asked for, where a measurement decided.
-    record["settings"]?[setting.key]?.string == setting.value
-      || setting.key == "attention-layers" && record["selection"]?["asked"]?.string == setting.value
   }
 
   /// Removes the results of all steps but the last.
   func removeIntermediates() {
     for number in 1..<max(count, 1) { try? OutputDirectory.remove(path(number)) }
+  }
+}
+
+extension StepRecord {
+  /// The settings that were others than `asked`.
+  func differences(from asked: [(key: String, value: String)]) -> [FingerprintDifference] {
+    asked.compactMap { key, value in
+      // What was asked for, where a measurement decided.
+      let selection = key == "attention-layers" ? LayerSelectionRecord(recorded: json) : nil
+      let recorded = setting(key)
+      return value == recorded || value == selection?.asked
+        ? nil
+        : FingerprintDifference(
+          key: "--" + key, recorded: selection?.asked ?? recorded, current: value)
+    }
   }
 }
 

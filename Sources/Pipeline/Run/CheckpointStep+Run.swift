@@ -20,14 +20,8 @@ extension CheckpointStep {
   ) throws -> Report {
     try settings.validate()
     try context.limits.apply()
-    return try run(.file(context.open(path)), teacher: teacher, to: out, context).report
-  }
-
-  /// The same of an open or a planned checkpoint; also what was written, or would be.
-  func run(
-    _ subject: Subject, teacher: String?, to out: String, _ context: Context
-  ) throws -> (report: Report, plan: CheckpointPlan?) {
-    try context.run(prepare(subject, teacher: teacher, context), to: out)
+    let prepared = try prepare(.file(context.open(path)), teacher: teacher, context)
+    return try context.run(prepared, to: out).report
   }
 }
 
@@ -47,8 +41,15 @@ extension Context {
     }
     if try isFinished(out, fingerprint) { return (.alreadyComplete(out), nil) }
     send(.resumable)
-    let directory = try OutputDirectory.begin(
-      out, fingerprint: fingerprint.journal, mode: mode, inputs: fingerprint.inputs, ranks: ranks)
+    let directory: OutputDirectory
+    do {
+      directory = try OutputDirectory.begin(
+        out, fingerprint: fingerprint.journal, mode: mode, inputs: fingerprint.inputs, ranks: ranks)
+    } catch CheckpointError.outputDiffers(let path, _) {
+      let made = (try? Manifest(directory: path))?.step
+      throw CheckpointError.outputDiffers(
+        path: path, differences: made?.differences(from: fingerprint.settings) ?? [])
+    }
     return try directory.orAbandon {
       let started = Date()
       var (plan, findings) = try step.made(in: { try directory.workspace() }, self)

@@ -1,3 +1,4 @@
+import Streams
 import TensorTypes
 
 /// What a run says while it works, to whoever listens.
@@ -51,6 +52,7 @@ public final class Progress {
   private let context: Context
   private var title: String
   private let unit: Event.Progress.Unit
+  private var forecast = Forecast()
 
   init(_ title: String, unit: Event.Progress.Unit, _ context: Context) {
     self.title = title
@@ -75,6 +77,23 @@ public final class Progress {
   /// A share of the work, 0 to 1, is finished.
   public func update(share: Double, detail: String = "") {
     send(.at(share: share, detail: detail, done: nil, total: nil))
+  }
+
+  /// Says what is to be said of `left`.
+  private func tell(_ left: String?) {
+    if let left { context.note("\(title): \(left)") }
+  }
+
+  /// A share of the work, which grows as time passes, is finished: says once about how long the rest
+  /// takes, if that is long.
+  func update(timed share: Double, detail: String = "") {
+    update(share: share, detail: detail)
+    tell(forecast.left(after: share))
+  }
+
+  /// A layer is finished: says once about how long those of its kind and of others still take.
+  func finished(_ found: some Streams.LayerReport, of kinds: [String]) {
+    tell(forecast.left(after: found.layer, of: kinds, seconds: found.seconds))
   }
 
   /// Begins a part of the work. A part with a title of its own counts its share from 0.

@@ -5,15 +5,27 @@ import InputFiles
 package import ModelFiles
 import Runtime
 import StrictJSON
+import TensorTypes
 import Tokenization
 
 extension ModelFile {
-  /// The first `limit` tokens of the texts `files`, one after the other.
-  package func tokens(of files: [String], limit: Int) throws -> [Int] {
+  /// The first `limit` tokens of the texts `files`, one after the other; `note` is told when texts are
+  /// not reached, or are fewer tokens.
+  package func tokens(
+    of files: [String], limit: Int, note: (String) -> Void = { _ in }
+  ) throws -> [Int] {
     let tokenizer = try tokenizer.load()
-    var tokens: [Int] = []
-    for file in files where tokens.count < limit {
+    var tokens: [Int] = [], left = files[...]
+    while tokens.count < limit, let file = left.popFirst() {
       tokens += tokenizer.encode(bytes: try InputFile.readText(file))
+    }
+    if !left.isEmpty {
+      note(
+        "note: those before have all \(limit) --tokens: \(left.joined(separator: ", ")) not read")
+    } else if tokens.count < limit, limit < .max {
+      note(
+        "note: the texts have \(counted(tokens.count, "token")) of the \(limit) that --tokens asks for"
+      )
     }
     tokens = Array(tokens.prefix(limit))
     try description.requireRows(for: tokens, text: tokenizer.token(of:))

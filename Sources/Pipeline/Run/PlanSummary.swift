@@ -33,7 +33,7 @@ struct PlanSummary {
       ("files", .array(files.map { ["name": .string($0.name), "bytes": .int($0.bytes)] })),
       ("notes", .array(plan.notes.map { .string($0) })),
     ])
-    if let selection = plan.recipe["selection"] { json["selection"] = selection }
+    json[LayerSelectionRecord.key] = plan.recipe[LayerSelectionRecord.key]
     return json
   }
 
@@ -80,7 +80,7 @@ struct PlanSummary {
         plan.companions.map(\.name).joined(separator: ", "))
     }
     for note in plan.notes { table.add("note", note) }
-    if let ranking = plan.rankingText { return table.text + "\n\n" + ranking }
-    return table.text
+    let selection = LayerSelectionRecord(recorded: .object(plan.recipe))
+    return [table.text, selection?.text].compactMap(\.self).joined(separator: "\n\n")
   }
 }

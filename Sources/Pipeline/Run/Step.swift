@@ -1,5 +1,6 @@
 public import Conversion
 public import StepSettings
+import TensorTypes
 
 /// One thing the program does to a checkpoint, with its settings.
 ///
@@ -20,11 +21,15 @@ public protocol Step: Sendable {
 public protocol CheckpointStep: Step {
   /// Whether it learns from another model, in a recipe the source.
   var learns: Bool { get }
+  /// Whether what it makes is compared with what the pipeline started from, and not with what it was
+  /// given itself.
+  static var isComparedWithSource: Bool { get }
   /// Opens what is read and finds whatever can be found before anything is written.
   ///
   /// - Parameters:
   ///   - subject: the checkpoint to start from.
   ///   - teacher: the path of the model to learn from, where the step has a use for one; nil for none.
+  /// - Throws: `InputError.notWritten` when it takes the bytes of a checkpoint and this is planned only.
   func prepare(
     _ subject: Subject, teacher: String?, _ context: Context
   ) throws -> any PreparedStep
@@ -32,6 +37,9 @@ public protocol CheckpointStep: Step {
 
 /// A step that says something of a checkpoint and writes none.
 public protocol CheckStep: Step {
+  /// Whether it measures a model by itself: in a recipe the source is measured too, and one process
+  /// does it.
+  static var isMeasurement: Bool { get }
   /// Looks at the checkpoint `path`, beside what it is compared with.
   ///
   /// - Parameter source: the path of the checkpoint it was made from; nil where that is not known.
@@ -59,6 +67,26 @@ public protocol PreparedStep {
 
 extension CheckpointStep {
   public var learns: Bool { false }
+  public static var isComparedWithSource: Bool { false }
+
+  /// The same as `prepare` in a recipe, with the line of the settings when the model does not allow them.
+  func prepare(
+    inRecipe subject: Subject, teacher: String?, _ context: Context
+  ) throws -> any PreparedStep {
+    do {
+      return try prepare(subject, teacher: teacher, context)
+    } catch InputError.notWritten {
+      throw InputError.notWritten
+    } catch let error as any ReportableError {
+      let setting = (error as? ConversionError)?.setting
+      guard error.location == nil, let place = settings.place(of: setting) else { throw error }
+      throw RecipeError.step(error.what, advice: error.advice, place: place)
+    }
+  }
+}
+
+extension CheckStep {
+  public static var isMeasurement: Bool { false }
 }
 
 extension PreparedStep {

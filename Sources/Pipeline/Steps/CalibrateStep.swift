@@ -11,7 +11,7 @@ import StrictJSON
 
 /// `calibrate`: activations become spike counts.
 public struct CalibrateStep: CheckpointStep {
-  public static let name = "calibrate"
+  public static let name = StepRecord.Name.calibrate.rawValue
   public let settings: CalibrateSettings
 
   public init(_ settings: CalibrateSettings) { self.settings = settings }
@@ -135,12 +135,7 @@ private struct PreparedCalibration: PreparedStep {
   private func measure(_ calibration: SpikeCalibration) throws -> SpikeCalibration.Result {
     let progress = context.progress("calibrating")
     defer { progress.finish() }
-    var stage = ""
-    return try calibration.run { what, share in
-      if what != stage { progress.begin("calibrating: \(what)") }
-      stage = what
-      progress.update(share: share)
-    }
+    return try calibration.run { progress.update(timed: $1, detail: $0) }
   }
 
   private func write(

@@ -20,14 +20,17 @@ struct Carving: PreparedStep {
 
   /// Throws what the division would, before anything is written.
   init(
-    _ file: ModelFile, settings: UpcycleSettings, target: ModelDescription, copies: PreparedCopies
+    _ file: ModelFile, settings: UpcycleSettings, target: ModelDescription,
+    copies: PreparedCopies, _ context: Context
   ) throws {
     self.settings = settings
     self.file = file
     self.target = target
     self.copies = copies
-    tokens = try file.tokens(of: settings.text, limit: settings.tokens)
+    var note: String?
+    tokens = try file.tokens(of: settings.text, limit: settings.tokens) { note = $0 }
     _ = try carver(in: "")
+    note.map(context.note)
   }
 
   var fingerprint: StepFingerprint {
@@ -43,15 +46,14 @@ struct Carving: PreparedStep {
   ) throws -> (plan: CheckpointPlan, findings: [Report]) {
     let carver = try carver(in: workspace())
     let (routers, reports) = try context.layerByLayer(
-      "carving", line: \.line, finished: carver.finishedReports,
+      "carving", of: target, line: \.line, finished: carver.finishedReports,
       run: { show, report in try carver.run(progress: { show($0, "") }, report: report) })
-    let record: JSONValue = [
-      "tokens": .int(tokens.count), "layers": .array(reports.compactMap(\.json)),
-    ]
+    let record = CarvingRecord(tokens: tokens.count, layers: reports)
     var plan = try UpcyclePlan.make(
       from: copies.dense, settings: settings, fitted: routers.views,
-      partition: NeuronPartition(recorded: ["fit": record]))
-    plan.recipe["fit"] = record
+      partition: NeuronPartition(record.neurons))
+    plan.recipe["fit"] = .object(
+      try JSONObject(recording: record, order: CarvingRecord.order))
     return try copies.measured(plan, context)
   }
 
@@ -69,14 +71,5 @@ extension ExpertCarver.LayerReport {
     return "layer \(layer): \(least) to \(most) tokens per expert, error \(fixed(error, 4)) of the "
       + "feed-forward part, \(fixed(fixedError, 4)) with as many neurons that are the same for all "
       + "tokens, \(duration(seconds))"
-  }
-
-  /// The report as the manifest records it; nil for a dense layer.
-  var json: JSONValue? {
-    guard !neurons.isEmpty else { return nil }
-    return [
-      "layer": .int(layer), "tokens_per_expert": .ints(tokens), "error": .double(error),
-      "error_of_fixed_neurons": .double(fixedError), "neurons": .ints(neurons),
-    ]
   }
 }

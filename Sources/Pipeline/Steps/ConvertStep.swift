@@ -12,7 +12,8 @@ import Verification
 
 /// `convert`: a Transformer becomes a SpikingBrain checkpoint.
 public struct ConvertStep: CheckpointStep {
-  public static let name = "convert"
+  public static let name = StepRecord.Name.convert.rawValue
+  public static let isComparedWithSource = true
   public let settings: ConvertSettings
 
   public init(_ settings: ConvertSettings) { self.settings = settings }
@@ -36,7 +37,8 @@ public struct ConvertStep: CheckpointStep {
     }
     // Whatever else is wrong is found before the measurement, and before anything is written.
     return PreparedChoice(
-      source: source, settings: settings, choice: try LayerChoice(count, settings, of: source),
+      source: source, settings: settings,
+      choice: try LayerChoice(count, settings, of: source, context),
       context: context)
   }
 }
@@ -95,25 +97,26 @@ private struct PreparedChoice: PreparedStep {
       .appendingPathComponent("spikingbrain-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(at: directory) }
-    return try measured(in: { directory.path })
+    return try measured(in: { directory.path }).plan(source, settings)
   }
 
-  private func measured(in workspace: () throws -> String) throws -> CheckpointPlan {
-    let selection = try context.ranks.first {
+  private func measured(in workspace: () throws -> String) throws -> LayerSelectionRecord {
+    try context.ranks.first {
       let progress = context.progress("measuring layers")
       defer { progress.finish() }
+      progress.update(timed: 0)
       let scores = try choice.ranking(source, directory: workspace()).scores {
-        progress.update(share: $0)
+        progress.update(timed: $0)
       }
       return choice.selection(scores)
     }
-    return try selection.plan(source, settings)
   }
 
   func made(
     in workspace: () throws -> String, _ context: Context
   ) throws -> (plan: CheckpointPlan, findings: [Report]) {
-    let plan = try measured(in: workspace)
-    return (plan, plan.rankingText.map { [Report(json: JSONObject(), text: $0)] } ?? [])
+    let selection = try measured(in: workspace)
+    let plan = try selection.plan(source, settings)
+    return (plan, [Report(json: JSONObject(), text: selection.text)])
   }
 }

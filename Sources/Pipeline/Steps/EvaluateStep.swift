@@ -6,6 +6,7 @@ import Verification
 /// `evaluate`: perplexity of a text, alone or against a teacher, and what a model remembers of it.
 public struct EvaluateStep: CheckStep {
   public static let name = "evaluate"
+  public static let isMeasurement = true
   public let settings: EvaluateSettings
 
   public init(_ settings: EvaluateSettings) { self.settings = settings }

@@ -29,11 +29,13 @@ struct ExpertFitting: PreparedStep {
     self.file = file
     self.teacher = teacher
     self.copies = copies
-    tokens = try file.tokens(of: settings.text, limit: settings.tokens)
+    var note: String?
+    tokens = try file.tokens(of: settings.text, limit: settings.tokens) { note = $0 }
     let rehearsal = try fitter(plan, in: FileManager.default.temporaryDirectory.path)
     if let limit = context.limits.memory, rehearsal.refitBytes > limit.bytes {
       throw HealingError.refitMemory(needed: ByteSize(rehearsal.refitBytes), limit: limit)
     }
+    note.map(context.note)
   }
 
   var fingerprint: StepFingerprint {
@@ -49,7 +51,8 @@ struct ExpertFitting: PreparedStep {
   ) throws -> (plan: CheckpointPlan, findings: [Report]) {
     let fitter = try fitter(copies.plan, in: workspace())
     let (tensors, reports) = try context.layerByLayer(
-      "fitting experts", line: \.line, finished: fitter.finishedReports,
+      "fitting experts", of: copies.plan.description, line: \.line,
+      finished: fitter.finishedReports,
       run: { show, report in try fitter.run(progress: { show($0, "") }, report: report) })
     var record = ExpertFitRecord(
       tokens: tokens.count, layers: reports, before: nil, after: nil, kept: nil)

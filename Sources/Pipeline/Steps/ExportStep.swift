@@ -1,4 +1,5 @@
 import Architectures
+import Checkpoints
 import Conversion
 import Exports
 import Mixers
@@ -7,7 +8,7 @@ public import StepSettings
 
 /// `export`: a checkpoint in the form that a named loader accepts.
 public struct ExportStep: CheckpointStep {
-  public static let name = "export"
+  public static let name = StepRecord.Name.export.rawValue
   public let settings: ExportSettings
 
   public init(_ settings: ExportSettings) { self.settings = settings }
@@ -32,10 +33,8 @@ public struct ExportStep: CheckpointStep {
   /// What to say of a conversion with linear layers that was never healed; nil of others.
   private static func unhealed(_ file: ModelFile) throws -> String? {
     let isLinear = file.description.layers.contains { $0.mixer.form is GatedLinear }
-    let steps = Set(try History(of: file).steps.map(\.name))
-    guard isLinear, steps.contains(ConvertStep.name), !steps.contains(HealStep.name) else {
-      return nil
-    }
+    let steps = try Manifest.steps(in: file.path).map(\.name)
+    guard isLinear, steps.contains(.convert), !steps.contains(.heal) else { return nil }
     return "The checkpoint is a conversion that was not healed: it has no language yet."
   }
 }

@@ -13,7 +13,8 @@ import TensorTypes
 
 /// `heal`: refits the linear layers of a conversion against its source.
 public struct HealStep: CheckpointStep {
-  public static let name = "heal"
+  public static let name = StepRecord.Name.heal.rawValue
+  public static let isComparedWithSource = true
   public let settings: HealSettings
 
   public init(_ settings: HealSettings) { self.settings = settings }
@@ -36,6 +37,8 @@ private struct PreparedHealing: PreparedStep {
   private let model: DescribedModel
   private let tokens: [Int]
   private let context: Context
+  /// What it takes, where that decides whether it is begun.
+  private var estimate: Healer.Estimate?
 
   init(
     _ subject: Subject, teacher: ModelFile, _ settings: HealSettings, _ context: Context
@@ -59,7 +62,8 @@ private struct PreparedHealing: PreparedStep {
     guard Healer.heals(subject.description, settings) else {
       throw HealingError.nothingToHeal(path: path)
     }
-    tokens = try subject.file.tokens(of: settings.text, limit: settings.tokens)
+    var notes: [String] = []
+    tokens = try subject.file.tokens(of: settings.text, limit: settings.tokens) { notes.append($0) }
     model = DescribedModel(subject.description, weights: try subject.weights())
     // Nothing is touched before the inputs have been found to fit.
     let (stage, needed) = try rehearsal().memoryNeeded()
@@ -69,19 +73,26 @@ private struct PreparedHealing: PreparedStep {
     if case .file(let file) = subject, file.fingerprint == teacher.fingerprint {
       throw InputError.ownTeacher(path: path)
     }
-    try requireTime()
+    // A resumed run goes on with what was decided at its start.
+    if let limit = settings.timeLimit, !context.mode.resume {
+      let estimate = try rehearsal().estimate()
+      guard estimate.seconds <= 60 * limit else {
+        throw InputError.timeLimit(minutes: limit, needed: duration(estimate.seconds))
+      }
+      self.estimate = estimate
+    }
     // A model that was converted from other weights heals towards the wrong ones.
     if case .file(let file) = subject, let manifest = try Manifest(ifIn: file.path),
       manifest.steps.count == 1, manifest.source != .object(teacher.summary)
     {
-      context.note(
-        "note: by its manifest, \(file.path) was not made from \(teacher.path)")
+      notes.append("note: by its manifest, \(file.path) was not made from \(teacher.path)")
     }
     if subject.description.layers == teacher.description.layers {
-      context.note(
+      notes.append(
         "note: the teacher has the same layers as the checkpoint, so that there is little to learn "
           + "from it; --teacher is the source the checkpoint was converted from")
     }
+    notes.forEach(context.note)
   }
 
   var fingerprint: StepFingerprint {
@@ -101,7 +112,7 @@ private struct PreparedHealing: PreparedStep {
   }
 
   func prediction() throws -> Report? {
-    let estimate = try rehearsal().estimate()
+    let estimate = try estimate ?? rehearsal().estimate()
     return Report(
       json: ["predicted_seconds": .double(estimate.seconds), "steps": .int(estimate.steps)],
       text: estimate.text)
@@ -113,7 +124,7 @@ private struct PreparedHealing: PreparedStep {
     guard case .file(let file) = subject else { throw HealingError.nothingToHeal(path: "") }
     let healer = try healer(in: workspace())
     let started = Date()
-    let estimate = try healer.estimate()
+    let estimate = try healer.estimate(estimate)
     context.note(estimate.text)
     let (tensors, reports, distilled) = try heal(healer, estimate, context)
     let warnings = reports.worse.map { [$0] } ?? []
@@ -121,12 +132,11 @@ private struct PreparedHealing: PreparedStep {
       recording: HealRecord(tokens: tokens.count, layers: reports, distillation: distilled))
     let plan = try plan(
       file, replacing: tensors.views, notes: warnings,
-      recipe: JSONObject([
-        ("step", "heal"),
-        ("settings", .object(JSONObject(strings: settings.fields))),
+      recipe: JSONObject(
+        step: .heal, settings: settings.fields,
         // So that `verify` can still tell where the other tensors are from.
-        ("of", try Manifest(ifIn: file.path)?.recipe ?? .null),
-      ]).merging(record))
+        before: try Manifest(ifIn: file.path)?.recipe ?? .null
+      ).merging(record))
     let healed =
       settings.method == .none
       ? (tensors.views.isEmpty ? "nothing" : "end to end")
@@ -172,16 +182,6 @@ private struct PreparedHealing: PreparedStep {
     }
     if let distilled { context.note(distilled.line) }
     return (tensors, reports, distilled)
-  }
-
-  /// Throws when the healing takes longer than it may, by its prediction.
-  private func requireTime() throws {
-    // A resumed run goes on with what was decided at its start.
-    guard let limit = settings.timeLimit, !context.mode.resume else { return }
-    let estimate = try rehearsal().estimate()
-    if estimate.seconds > 60 * limit {
-      throw InputError.timeLimit(minutes: limit, needed: duration(estimate.seconds))
-    }
   }
 
   private func healer(in directory: String) throws -> Healer {

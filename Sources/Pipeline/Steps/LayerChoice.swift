@@ -1,4 +1,5 @@
 import Architectures
+import Checkpoints
 import Conversion
 import Foundations
 import Healing
@@ -18,13 +19,16 @@ struct LayerChoice {
   private let others: [Int]
 
   /// The choice of `count` layers; throws what the conversion of `source` would.
-  init(_ count: Int, _ settings: ConvertSettings, of source: ModelFile) throws {
+  init(
+    _ count: Int, _ settings: ConvertSettings, of source: ModelFile, _ context: Context
+  ) throws {
     let depth = source.description.layers.count
     self.settings = settings
     self.count = count
     let selection = settings.fullAttentionLayers ?? .list([])
     full = Set((try? selection.resolved(depth: depth).get()) ?? [])
-    tokens = try source.tokens(of: settings.text, limit: settings.tokens)
+    var note: String?
+    tokens = try source.tokens(of: settings.text, limit: settings.tokens) { note = $0 }
     others = (0..<depth).filter { [full] in !full.contains($0) }
     _ = try anyPlan(source)
     guard count <= others.count else {
@@ -32,6 +36,7 @@ struct LayerChoice {
     }
     // Checks the length of the text.
     _ = try ranking(source, directory: "")
+    note.map(context.note)
   }
 
   /// The plan with the first layers that could be chosen.
@@ -48,71 +53,88 @@ struct LayerChoice {
   }
 
   /// What follows from the scores.
-  func selection(_ scores: [LayerRanking.Score]) -> Selection {
+  func selection(_ scores: [LayerRanking.Score]) -> LayerSelectionRecord {
     let ranked = LayerRanking.ranked(scores)
-    let chosen = ranked.map(\.layer).filter { !full.contains($0) }.prefix(count)
-    let record = request.merging(
-      JSONObject([
-        ("layers", .string("\(LayerSelection.list(chosen.sorted()))")),
-        (
-          "ranking",
-          .array(
-            ranked.map { score in
-              let mixer =
-                full.contains(score.layer)
-                ? "full" : chosen.contains(score.layer) ? "window" : "gla"
-              return [
-                "layer": .int(score.layer), "kl": .double(score.divergence),
-                "error": .double(score.error), "becomes": .string(mixer),
-              ]
-            })
-        ),
-      ]))
-    return Selection(layers: chosen.sorted(), record: record)
+    let chosen = ranked.map(\.layer).filter { !full.contains($0) }.prefix(count).sorted()
+    return LayerSelectionRecord(
+      asked: "\(settings.attentionLayers)", tokens: tokens.count, context: settings.context,
+      digest: Digest.of(tokens), layers: "\(LayerSelection.list(chosen))",
+      ranking: ranked.map { score in
+        .init(
+          layer: score.layer, divergence: score.divergence, error: score.error,
+          becomes: full.contains(score.layer)
+            ? .full : chosen.contains(score.layer) ? .window : .gla)
+      })
+  }
+}
+
+/// Which layers `auto:N` chose, and by what, as manifests record it.
+struct LayerSelectionRecord: Codable {
+  /// What was asked for: `auto:4`.
+  var asked: String
+  /// What the layers are ranked by.
+  var score = "kl"
+  /// Tokens of the text, of a segment of it, and what tells the text from others.
+  var tokens: Int
+  var context: Int
+  var digest: String
+  /// The layers that keep window attention, as a setting spells them.
+  var layers: String
+  /// All layers, the most costly first.
+  var ranking: [Rank]
+
+  /// What one layer alone costs as a linear layer, and what it becomes.
+  struct Rank: Codable {
+    enum Mixer: String, Codable { case full, window, gla }
+
+    var layer: Int
+    /// Nats per token.
+    var divergence: Double
+    var error: Double
+    var becomes: Mixer
+
+    enum CodingKeys: String, CodingKey, CaseIterable {
+      case layer
+      case divergence = "kl"
+      case error, becomes
+    }
   }
 
-  /// What was asked for, as the manifest records it.
-  private var request: JSONObject {
-    JSONObject([
-      ("asked", .string("\(settings.attentionLayers)")),
-      ("score", "kl"),
-      ("tokens", .int(tokens.count)), ("context", .int(settings.context)),
-      ("tokens_sha256", .string(Digest.of(tokens))),
-    ])
+  enum CodingKeys: String, CodingKey, CaseIterable {
+    case asked, score, tokens, context
+    case digest = "tokens_sha256"
+    case layers, ranking
   }
 
-  /// The layers found, and how.
-  struct Selection: Codable {
-    /// Layers that keep window attention.
-    var layers: [Int]
-    /// The measurement as the manifest records it.
-    var record: JSONObject
+  static let key = "selection"
+}
 
-    /// The plan with these layers.
-    func plan(_ source: ModelFile, _ settings: ConvertSettings) throws -> CheckpointPlan {
-      var plan = try ConversionPlan.make(
-        from: source, settings: settings.with(attentionLayers: layers))
-      plan.recipe["selection"] = .object(record)
-      return plan
-    }
+extension LayerSelectionRecord {
+  /// The selection that a step recorded; nil when nothing was measured for it.
+  init?(recorded recipe: JSONValue) {
+    guard let record = recipe[Self.key]?.record(Self.self) else { return nil }
+    self = record
+  }
 
-    init(layers: [Int], record: JSONObject) {
-      self.layers = layers
-      self.record = record
-    }
+  /// The plan with these layers.
+  func plan(_ source: ModelFile, _ settings: ConvertSettings) throws -> CheckpointPlan {
+    let windows = ranking.filter { $0.becomes == .window }.map(\.layer)
+    var plan = try ConversionPlan.make(
+      from: source, settings: settings.with(attentionLayers: windows.sorted()))
+    let order = CodingKeys.allCases.map(\.rawValue) + Rank.CodingKeys.allCases.map(\.rawValue)
+    plan.recipe[Self.key] = .object(try JSONObject(recording: self, order: order))
+    return plan
+  }
 
-    init(from decoder: any Decoder) throws {
-      var values = try decoder.unkeyedContainer()
-      layers = try values.decode([Int].self)
-      let text = try values.decode(String.self)
-      record = try JSONParser.parse(Array(text.utf8)).object ?? JSONObject()
+  /// The measurement as lines for people.
+  var text: String {
+    var table = Table(rightAligned: [0, 1, 2])
+    table.add("layer", "KL", "error", "becomes")
+    for rank in ranking {
+      table.add(
+        "\(rank.layer)", fixed(rank.divergence, 5), fixed(rank.error, 3), rank.becomes.rawValue)
     }
-
-    func encode(to encoder: any Encoder) throws {
-      var values = encoder.unkeyedContainer()
-      try values.encode(layers)
-      try values.encode(JSONValue.object(record).compact)
-    }
+    return "KL: what each layer alone costs as a linear layer, nats per token\n\(table.text)"
   }
 }
 
@@ -123,22 +145,5 @@ extension ConvertSettings {
     settings.attentionLayers = .list(layers)
     settings.text = []
     return settings
-  }
-}
-
-extension CheckpointPlan {
-  /// The measurement that chose the layers, if there was one, as lines for people.
-  var rankingText: String? {
-    guard let selection = recipe["selection"]?.object,
-      let ranking = selection["ranking"]?.array
-    else { return nil }
-    var table = Table(rightAligned: [0, 1, 2])
-    table.add("layer", "KL", "error", "becomes")
-    for row in ranking {
-      table.add(
-        "\(row["layer"]?.int ?? 0)", fixed(row["kl"]?.double ?? 0, 5),
-        fixed(row["error"]?.double ?? 0, 3), row["becomes"]?.string ?? "")
-    }
-    return "KL: what each layer alone costs as a linear layer, nats per token\n\(table.text)"
   }
 }

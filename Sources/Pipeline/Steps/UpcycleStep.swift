@@ -11,7 +11,7 @@ import Verification
 
 /// `upcycle`: dense feed-forward parts become experts.
 public struct UpcycleStep: CheckpointStep {
-  public static let name = "upcycle"
+  public static let name = StepRecord.Name.upcycle.rawValue
   public let settings: UpcycleSettings
 
   public init(_ settings: UpcycleSettings) { self.settings = settings }
@@ -31,7 +31,8 @@ public struct UpcycleStep: CheckpointStep {
     // Nothing is fitted to weights that are not there yet.
     guard settings.readsText, case .file(let file) = subject else { return copies }
     guard settings.carve == nil else {
-      return try Carving(file, settings: settings, target: plan.description, copies: copies)
+      return try Carving(
+        file, settings: settings, target: plan.description, copies: copies, context)
     }
     return try ExpertFitting(
       file, teacher: teacher.map { try ModelFile.open($0) }, settings: settings, plan: plan,
@@ -72,43 +73,10 @@ struct PreparedCopies: PreparedStep {
     return (plan, [Report(json: ["measured": .object(measured.json)], text: measured.text)])
   }
 
-  /// What was measured on the probe text.
-  private struct Measured {
-    var distance: LogitDistance
-    var routerError: Double
-
-    var json: JSONObject {
-      var object = JSONObject([
-        ("probe_tokens", .int(distance.tokens)),
-        ("largest_relative_logit_error", .rounded(distance.relative)),
-        ("rms_relative_logit_error", .rounded(distance.rootMeanSquare)),
-        ("largest_by_router", .rounded(routerError)),
-      ])
-      if let load = distance.load {
-        object["tokens_per_expert"] = .ints([load.lowerBound, load.upperBound])
-      }
-      return object
-    }
-
-    var text: String {
-      var text =
-        "logits differ from the dense model's by at most \(scientific(distance.relative)) of "
-        + "the largest, \(scientific(distance.rootMeanSquare)) in root mean square "
-        + "(\(counted(distance.tokens, "token")))"
-      if routerError > 0 {
-        text += "; the router alone causes \(scientific(routerError))"
-      }
-      if let load = distance.load {
-        text += "\neach expert was sent \(load.lowerBound) to \(load.upperBound) of them"
-      }
-      return text
-    }
-  }
-
   /// Runs the planned model against the dense one, and against itself with even routers.
   private func measure(
     _ plan: CheckpointPlan, _ residency: Model.Residency
-  ) throws -> Measured {
+  ) throws -> DenseDistance {
     func model(_ plan: CheckpointPlan) throws -> Model {
       try Model(plan.description, weights: PlannedWeights(plan), residency: residency)
     }
@@ -128,6 +96,18 @@ struct PreparedCopies: PreparedStep {
       throw ConversionError.routerTooFar(
         router: "\(settings.router)", error: byRouter, tolerance: settings.tolerance)
     }
-    return Measured(distance: distance, routerError: byRouter)
+    return DenseDistance(distance, byRouter: byRouter)
+  }
+}
+
+extension DenseDistance {
+  /// For people.
+  fileprivate var text: String {
+    var text =
+      "logits differ from the dense model's by at most \(scientific(largest)) of the largest, "
+      + "\(scientific(rootMeanSquare)) in root mean square (\(counted(tokens, "token")))"
+    if byRouter > 0 { text += "; the router alone causes \(scientific(byRouter))" }
+    if let load { text += "\neach expert was sent \(load[0]) to \(load[1]) of them" }
+    return text
   }
 }

@@ -31,7 +31,7 @@ struct WeightRoundingPass {
     }
     let depth = plan.description.layers.count
     let (tensors, reports) = try context.layerByLayer(
-      "rounding weights", finished: quantizer.finishedReports
+      "rounding weights", of: plan.description, finished: quantizer.finishedReports
     ) { show, report in
       try quantizer.run(
         progress: { layer, share in

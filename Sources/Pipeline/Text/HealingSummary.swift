@@ -8,8 +8,10 @@ import Streams
 enum HealingSummary {
   /// One line per stage of each healing, the earliest first; empty when there was none.
   static func lines(of file: ModelFile) -> [String] {
-    ((try? History(of: file))?.steps(named: HealStep.name) ?? []).flatMap { step in
-      guard let found = step.record.record(HealRecord.self) else { return [String]() }
+    ((try? Manifest.steps(in: file.path)) ?? []).flatMap { step in
+      guard step.name == .heal, let found = step.json.record(HealRecord.self) else {
+        return [String]()
+      }
       return [firstStage(found.layers), found.distillation.map(secondStage)].compactMap(\.self)
     }
   }

@@ -27,7 +27,7 @@ public struct SpikeCalibration {
   /// The k that `auto` starts from, and whose spikes it keeps when no other goal is given.
   static let reportThreshold = 3.0
   /// How often the perplexity is measured for `--max-ppl-increase`.
-  private static let attempts = 5
+  static let attempts = 5
 
   /// A calibration on `samples`, of which there is at least one, by all `ranks`.
   public init(
@@ -78,8 +78,13 @@ public struct SpikeCalibration {
     }
   }
 
-  /// Measures and decides; `progress` is called with what is being done and its share done.
-  public func run(progress: (String, Double) -> Void = { _, _ in }) throws -> Result {
+  /// Measures and decides; `progress` is called with what is being done and the share of the whole, in
+  /// time, that is done.
+  public func run(progress report: (String, Double) -> Void = { _, _ in }) throws -> Result {
+    let stages = stages
+    func progress(_ stage: Stage, _ share: Double) {
+      report(stage.rawValue, stages.share(stage, share))
+    }
     let chosen: Choice
     switch settings.k {
     case .fixed(let k):
@@ -89,7 +94,7 @@ public struct SpikeCalibration {
     case .auto: chosen = try choose(progress)
     case .kept: chosen = Choice(sensitivities: [:], trials: nil) { _ in nil }
     }
-    var observed = try measure("measuring", progress) { site in
+    var observed = try measure(.measuring, progress) { site in
       let k = chosen.k(site)
       let trials = chosen.trials == nil ? k.map { [$0] } ?? [] : []
       return .init(k: k, trials: trials, every: every)
@@ -100,7 +105,7 @@ public struct SpikeCalibration {
       spiking: spiking,
       measurements: model.spikeGroups.map { ($0, observed[$0] ?? GroupMeasurement()) },
       sensitivities: chosen.sensitivities,
-      cost: try SpikingProbe(self).cost(of: spiking) { progress("measuring the cost", $0) },
+      cost: try SpikingProbe(self).cost(of: spiking) { progress(.cost, $0) },
       idleExperts: idle(observed))
   }
 
@@ -127,10 +132,10 @@ public struct SpikeCalibration {
 
   /// Reads all samples unspiked.
   func measure(
-    _ what: String, _ progress: (String, Double) -> Void,
+    _ stage: Stage, _ progress: (Stage, Double) -> Void,
     task: @escaping (SpikeGroupSite) -> CalibrationObserver.Task
   ) throws -> [SpikeGroupSite: GroupMeasurement] {
-    progress(what, 0)
+    progress(stage, 0)
     let observer = CalibrationObserver(model, task: task)
     let model = try Model(
       self.model, weights: weights, residency: residency, observer: observer)
@@ -141,7 +146,7 @@ public struct SpikeCalibration {
       }
       var state = DecodingState(for: self.model)
       _ = try model.extend(&state, with: sample)
-      progress(what, Double(index + 1) / Double(samples.count))
+      progress(stage, Double(index + 1) / Double(samples.count))
     }
     return try MeasurementSums(ranks: ranks, task: task)
       .merged(observer.measurements, at: self.model.spikeGroups)
@@ -157,25 +162,20 @@ public struct SpikeCalibration {
   }
 
   /// Measures what each group's spikes cost and gain, and distributes k.
-  func choose(_ progress: (String, Double) -> Void) throws -> Choice {
+  func choose(_ progress: (Stage, Double) -> Void) throws -> Choice {
     // Rounding to bfloat16 is far below what spiking does, and takes half of the time.
     let observed = try Execution.with(precision: .bfloat16) {
-      try measure("trying thresholds", progress) { site in
+      try measure(.trying, progress) { site in
         .init(
           k: nil, trials: isChosen(site.group) ? Self.trialThresholds : [], every: every)
       }
     }
-    var parts: [(layer: Int, group: SpikeGroup)] = []
-    for layer in model.layers.indices {
-      for group in groups(ofLayer: layer) where isChosen(group) {
-        parts.append((layer, group))
-      }
-    }
+    let parts = parts
     let probe = SpikingProbe(self)
     let costs = try Execution.with(precision: .bfloat16) {
       try probe.divergences(
         of: parts, k: { _ in Self.reportThreshold },
-        progress: { progress("measuring sensitivity", $0) })
+        progress: { progress(.sensitivity, $0) })
     }
     var sensitivities: [SpikeGroupSite: Double] = [:]
     var items: [SpikeAllocation.Item] = []
@@ -214,6 +214,13 @@ public struct SpikeCalibration {
     group != .rotatedQuery || settings.queryK == .auto
   }
 
+  /// What is tried alone: the groups of every layer whose k is measured.
+  var parts: [(layer: Int, group: SpikeGroup)] {
+    model.layers.indices.flatMap { layer in
+      groups(ofLayer: layer).filter(isChosen).map { (layer, $0) }
+    }
+  }
+
   /// The groups that layer `layer` has.
   private func groups(ofLayer layer: Int) -> [SpikeGroup] {
     let sites = model.spikeGroups.filter { $0.layer == layer }
@@ -235,7 +242,7 @@ public struct SpikeCalibration {
   }
 
   private func distribute(
-    _ allocation: SpikeAllocation, _ probe: SpikingProbe, _ progress: (String, Double) -> Void
+    _ allocation: SpikeAllocation, _ probe: SpikingProbe, _ progress: (Stage, Double) -> Void
   ) throws -> [SpikeGroupSite: Double] {
     if let sparsity = settings.targetSparsity {
       return allocation.least { $0.sparsity >= sparsity }
@@ -245,14 +252,14 @@ public struct SpikeCalibration {
       return allocation.least { $0.spikes <= budget }
     }
     // Predicted first; then the prediction is corrected by what is measured.
-    progress("checking the perplexity", 0)
+    progress(.checking, 0)
     let unspiked = try probe.perplexity(model.spiking)
     var limit = log(1 + percent / 100), best: [SpikeGroupSite: Double]?
     for attempt in 0..<Self.attempts {
       let chosen = allocation.sparsest { $0.cost <= limit }
       let spiked = try probe.perplexity(
         spiking { isChosen($0.group) ? chosen[$0] : settings.queryK.value })
-      progress("checking the perplexity", Double(attempt + 1) / Double(Self.attempts))
+      progress(.checking, Double(attempt + 1) / Double(Self.attempts))
       let increase = log(spiked / unspiked), wanted = log(1 + percent / 100)
       if increase <= wanted { best = chosen }
       // A little below, so that the next attempt is likely to hold.

@@ -66,7 +66,9 @@ struct SpikingProbe {
         })
     }
     var sums = [Double](repeating: 0, count: parts.count), rows = 0
-    for (index, sample) in samples.enumerated() {
+    let costs = costs(of: parts), wholeCost = costs.reduce(0, +) * Double(samples.count)
+    var done = 0.0
+    for sample in samples {
       var state = DecodingState(for: unspiked.description)
       var entering: [FloatMatrix] = []
       let final = try unspiked.extend(&state, with: sample) { _, _, hidden in
@@ -84,6 +86,7 @@ struct SpikingProbe {
         return (rows: rows, logits: try unspiked.logits(final, rows: rows))
       }
       for (number, part) in parts.enumerated() {
+        done += costs[number]
         guard let model = models[number] else { continue }
         let hidden = try model.resume(
           entering[part.layer].copy, at: part.layer, tokens: sample)
@@ -92,8 +95,7 @@ struct SpikingProbe {
             student: model.logits(hidden, rows: reference.rows), teacher: reference.logits
           ).reduce(0, +)
         }
-        progress(
-          (Double(index) + Double(number + 1) / Double(parts.count)) / Double(samples.count))
+        progress(done / wholeCost)
       }
     }
     try ranks.sum(&sums)

@@ -3,27 +3,26 @@ import Checkpoints
 import Conversion
 import Foundations
 import ModelFiles
-import StrictJSON
+
 
 /// Every neuron of a carved feed-forward part belongs to exactly one expert, as the manifest records
 /// it. That the experts hold those neurons is proven with `--source`.
 struct NeuronsCheck {
   let file: ModelFile
-  private let record: JSONValue
+  private let step: StepRecord
 
   /// The check of `file`; nil when its manifest records no carving.
   init?(file: ModelFile, manifest: Manifest) {
-    guard let step = manifest.steps.last(where: { $0.name == "upcycle" }),
-      step.record["settings"]?["carve"]?.string.flatMap(Int.init) != nil
+    guard let step = manifest.steps.last(where: { $0.name == .upcycle }),
+      step.setting("carve").flatMap(Int.init) != nil
     else { return nil }
-    self.file = file
-    record = step.record
+    (self.file, self.step) = (file, step)
   }
 
   func run() -> CheckResult {
     let name = "neurons", model = file.description
     do {
-      try NeuronPartition(recorded: record).check(against: model)
+      try NeuronPartition(recorded: step).check(against: model)
     } catch {
       return .failed(name, error.what)
     }

@@ -1,9 +1,8 @@
 import Architectures
-import Checkpoints
 import Foundations
 import ModelFiles
 import Runtime
-import StrictJSON
+
 
 /// An upcycled model computes what the dense one does, as far off as its manifest says.
 struct UpcycleCheck {
@@ -12,11 +11,11 @@ struct UpcycleCheck {
   let file: ModelFile
   let dense: Model
   let residency: Model.Residency
-  let manifest: Manifest?
+  /// What the manifest says.
+  let stated: DenseDistance?
 
   func run() throws -> CheckResult {
-    let stated =
-      manifest?.recipe["measured"]?["largest_relative_logit_error"]?.double ?? 0
+    let stated = stated?.largest ?? 0
     let tokens = ProbeText.tokens(for: file)
     let model = try Model(file.description, weights: file, residency: residency)
     let distance = try LogitDistance(of: model, from: dense, on: tokens)
