@@ -39,8 +39,6 @@ enum { row_major = 101, column_major = 102, plain = 111, transposed = 112, lower
 enum { not_unit = 131, left = 141 };
 
 static struct {
-  void (*sgemm)(int, int, int, int, int, int, float, const float *, int, const float *, int, float,
-                float *, int);
   void (*dtrsm)(int, int, int, int, int, int, int, double, const double *, int, double *, int);
   void (*dsymm)(int, int, int, int, int, double, const double *, int, const double *, int, double,
                 double *, int);
@@ -65,7 +63,6 @@ static void *symbol(void *library, const char *name) {
 static void load(void) {
   void *library = dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL);
   if (!library) give_up();
-  *(void **)&blas.sgemm = symbol(library, "cblas_sgemm");
   *(void **)&blas.dtrsm = symbol(library, "cblas_dtrsm");
   *(void **)&blas.dsymm = symbol(library, "cblas_dsymm");
   *(void **)&blas.dpotrf = symbol(library, "dpotrf_");
@@ -90,14 +87,6 @@ const char *ob_core_in_use(void) {
 const char *ob_config(void) {
   ready();
   return blas.get_config();
-}
-
-void ob_sgemm(int32_t transpose_a, int32_t transpose_b, int32_t m, int32_t n, int32_t k,
-              float alpha, const float *a, int32_t a_stride, const float *b, int32_t b_stride,
-              float beta, float *c, int32_t c_stride) {
-  ready();
-  blas.sgemm(row_major, transpose_a ? transposed : plain, transpose_b ? transposed : plain, m, n, k,
-             alpha, a, a_stride, b, b_stride, beta, c, c_stride);
 }
 
 void ob_dtrsm(int32_t transpose, int32_t m, int32_t n, const double *a, int32_t a_stride, double *b,

@@ -42,9 +42,9 @@ extension KernelTests {
       /// The kernel itself, also at sizes for which `multiply` prefers float32.
       func kernelProduct(adding: Bool) -> [Float] {
         var c = start(adding: adding)
-        BFloat16Product.multiply(
+        Product.multiply(
           form, a, stride: aStride, b, stride: bStride, m: m, n: n, k: k, adding: adding,
-          into: &c, stride: n + 1)
+          into: &c, stride: n + 1, rounding: true)
         return c
       }
 

@@ -11,6 +11,7 @@
 #include "isa.h"
 #include "linear.h"
 #include "planes.h"
+#include "pool.h"
 #include "rows.h"
 #include "spikes.h"
 #include "training.h"

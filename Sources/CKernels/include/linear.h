@@ -1,5 +1,4 @@
-// Products of stored weight rows with a few float32 activation vectors, and of two matrices whose
-// values are rounded to bfloat16.
+// Products of stored weight rows with a few float32 activation vectors, and of two matrices.
 #pragma once
 
 #include <stddef.h>
@@ -25,9 +24,7 @@ size_t ck_prepared_count(size_t columns);
 // Copies x in the order ck_dot_rows reads it for this type, padded with zeros.
 void ck_prepare(int32_t type, const float *x, float *prepared, size_t columns);
 
-enum { CK_BF16_SCRATCH = (576 + 32) * 576 * 2 };
-
-// A matrix read by ck_bf16_product, `stride` floats from row to row.
+// A matrix read by a product, `stride` floats from row to row.
 typedef struct {
   // Whether a row runs along the summed index k: A stored [m, k], B stored [n, k].
   int32_t depth_in_rows;
@@ -36,6 +33,8 @@ typedef struct {
 } ck_operand;
 
 // C [m, n] = A B, or C += A B; C: `c_stride` floats from row to row.
+//
+// An element's bits depend on k and its row and column, not on m and n.
 typedef struct {
   ck_operand a, b;
   size_t m, n, k;
@@ -44,8 +43,9 @@ typedef struct {
   ptrdiff_t c_stride;
 } ck_product;
 
-// The product with operands rounded to bfloat16 (nearest even), accumulated in float32.
-//
-// scratch: CK_BF16_SCRATCH bytes, aligned to 64. Only where CK_AVX512_BF16 is detected. An
-// element's bits depend on k and its row and column, not on m and n.
-void ck_bf16_product(ck_product p, void *scratch);
+// The product in float32.
+void ck_f32_product(ck_isa isa, ck_product p);
+
+// The product with operands rounded to bfloat16 (nearest even), accumulated in float32. Only where
+// CK_AVX512_BF16 is detected.
+void ck_bf16_product(ck_product p);

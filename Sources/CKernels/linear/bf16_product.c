@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "../support/compiler.h"
+#include "../support/scratch.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -22,7 +23,6 @@
 #define DEPTH 576
 #define BLOCK_ROWS 32
 #define B_WORDS (576 * DEPTH / 2)
-_Static_assert(CK_BF16_SCRATCH == 4 * B_WORDS + 2 * BLOCK_ROWS * DEPTH, "room for both");
 // Pairs that `k` values fill.
 #define PAIRS(k) (((k) + 1) / 2)
 
@@ -100,8 +100,9 @@ static size_t part(size_t count, size_t most, size_t unit) {
   return ((count + parts - 1) / parts + unit - 1) / unit * unit;
 }
 
-void ck_bf16_product(ck_product p, void *scratch) {
-  uint32_t *b_panels = scratch, *a_panels = b_panels + B_WORDS;
+void ck_bf16_product(ck_product p) {
+  uint32_t *b_panels = ck_scratch(4 * B_WORDS + 2 * BLOCK_ROWS * DEPTH),
+           *a_panels = b_panels + B_WORDS;
   if (p.m == 0 || p.n == 0 || p.k == 0) return;
   const size_t depth = part(p.k, DEPTH, PAIR_BLOCK);
   const size_t columns =
@@ -127,8 +128,8 @@ void ck_bf16_product(ck_product p, void *scratch) {
 
 CK_TARGET_END
 #else
-void ck_bf16_product(ck_product p, void *scratch) {
-  (void)p, (void)scratch;
+void ck_bf16_product(ck_product p) {
+  (void)p;
   __builtin_trap();
 }
 #endif

@@ -30,11 +30,6 @@ const char *ob_core_in_use(void);
 // Version and build options of the library; holds DYNAMIC_ARCH when there is more than one core.
 const char *ob_config(void);
 
-// C = alpha · op(A) op(B) + beta · C in float32, row-major; op transposes where asked to. From one
-// thread each, any number of threads at once.
-void ob_sgemm(int32_t transpose_a, int32_t transpose_b, int32_t m, int32_t n, int32_t k,
-              float alpha, const float *a, int32_t a_stride, const float *b, int32_t b_stride,
-              float beta, float *c, int32_t c_stride);
 // The three of Cholesky's solutions, in float64, column-major, lower triangle.
 //
 // B = op(A)⁻¹ B for triangular A [m, m], B [m, n].

@@ -1,6 +1,4 @@
 import CKernels
-import Dispatch
-import Synchronization
 
 /// Data parallelism over a fixed number of threads.
 ///
@@ -25,35 +23,37 @@ public enum Parallel {
   /// the caller's `Execution`.
   ///
   /// Indices are handed out one by one as threads become free, so pieces may differ in cost.
-  /// Handing work to another thread costs tens of microseconds: make the pieces large, or say with
-  /// `if` when they are not.
+  /// Handing work to another thread costs about a microsecond while it is awake, tens when it has to
+  /// be woken: make the pieces larger than that, or say with `if` when they are not. A call from
+  /// within a piece stays on its thread.
   public static func forEach(_ count: Int, if worthwhile: Bool = true, _ body: (Int) -> Void) {
     let workers = worthwhile ? min(threadCount, count) : 1
     guard workers > 1 else {
       for index in 0..<max(0, count) { body(index) }
       return
     }
-    let next = Atomic<Int>(0)
-    // Threads of the pool have no task, so no values of one either.
-    let execution = Execution.scoped
     withoutActuallyEscaping(body) { body in
-      let shared = SharedBody(call: body)
-      DispatchQueue.concurrentPerform(iterations: workers) { _ in
-        Execution.$scoped.withValue(execution) {
-          while true {
-            let index = next.wrappingAdd(1, ordering: .relaxed).oldValue
-            guard index < count else { return }
-            shared.call(index)
-          }
-        }
+      // Threads of the pool have no task, so no values of one either.
+      var pieces = Pieces(body: body, execution: Execution.scoped)
+      withUnsafeMutablePointer(to: &pieces) { pieces in
+        ck_run(
+          workers, count,
+          { context, index in
+            context?.assumingMemoryBound(to: Pieces.self).pointee.run(index)
+          }, pieces)
       }
     }
   }
 
-  /// Bodies write through unsafe pointers, which are not `Sendable`; that the pieces do not
-  /// overlap is the caller's duty, as it is for every kernel here.
-  private struct SharedBody: @unchecked Sendable {
-    var call: (Int) -> Void
+  /// What threads call. That pieces do not overlap is the caller's duty, as it is for every kernel.
+  private struct Pieces {
+    let body: (Int) -> Void
+    let execution: Execution?
+
+    func run(_ index: Int) {
+      guard let execution else { return body(index) }
+      Execution.$scoped.withValue(execution) { body(index) }
+    }
   }
 
   /// Cuts `0..<count` into one range per thread and calls `body` for each.

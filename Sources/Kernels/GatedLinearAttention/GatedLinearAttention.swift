@@ -137,7 +137,7 @@ public enum GatedLinearAttention {
   ) {
     let heads = segments * layout.kvHeads
     guard heads > 0 else { return }
-    let parallel = work * heads * layout.keyDimension * layout.valueDimension >= 1 << 22
+    let parallel = work * heads * layout.keyDimension * layout.valueDimension >= 1 << 19
     let wanted = parallel ? Parallel.threadCount * 2 : 1
     let panels = max(1, min((channels + 15) / 16, (wanted + heads - 1) / heads))
     let panel = ((channels + panels - 1) / panels + 15) / 16 * 16

@@ -60,7 +60,7 @@ struct GramBlock {
     to sums: UnsafeMutablePointer<Double>
   ) {
     withScratch(down.count * across.count) { tile in
-      BLAS.multiply(
+      Product.multiply(
         .transposedLeft, left + down.lowerBound, stride: leftStride, right + across.lowerBound,
         stride: rightStride, m: down.count, n: across.count, k: rows, adding: false, into: tile,
         stride: across.count)

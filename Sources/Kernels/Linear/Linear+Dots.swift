@@ -6,14 +6,13 @@ extension LinearCall {
   /// first-level cache.
   private static var decodedRows: Int { 4 }
 
-  /// Multiply-adds per thread below which waking one (30-50 µs here) costs more than it gives.
-  private static var productsWorthAThread: Int { 1 << 21 }
-  private static var decodedProductsWorthAThread: Int { 1 << 20 }
+  /// Multiply-adds per thread below which handing them over costs more than it gives.
+  private static var productsWorthAThread: Int { 1 << 17 }
+  private static var decodedProductsWorthAThread: Int { 1 << 16 }
 
   /// Few tokens: dot products of the weight rows as they are stored.
   ///
-  /// One pass over the weights, which is what costs; a second thread is worth waking only for
-  /// matrices of megabytes.
+  /// One pass over the weights, which is what costs.
   func runDots() {
     let prepared = ck_prepared_count(weight.columns)
     let type = weight.type

@@ -40,15 +40,9 @@ extension LinearCall {
 
   private func multiply(_ panel: UnsafePointer<Float>, _ rows: Range<Int>) {
     let columns = weight.columns, y = output + rows.lowerBound
-    if rounding {
-      BFloat16Product.multiply(
-        .transposedRight, input, stride: inputStride, panel, stride: columns, m: tokens,
-        n: rows.count, k: columns, adding: false, into: y, stride: outputStride)
-    } else {
-      BLAS.multiplyTransposed(
-        input, stride: inputStride, panel, stride: columns, m: tokens, n: rows.count, k: columns,
-        into: y, stride: outputStride)
-    }
+    Product.multiply(
+      .transposedRight, input, stride: inputStride, panel, stride: columns, m: tokens,
+      n: rows.count, k: columns, into: y, stride: outputStride, rounding: rounding)
     guard let bias else { return }
     let isa = Execution.isa
     for t in 0..<tokens {

@@ -48,7 +48,7 @@ public enum Linear {
       weight: weight, bias: bias, input: input, inputStride: inputStride ?? weight.columns,
       tokens: tokens, output: output, outputStride: outputStride ?? weight.rows,
       rounding: precision == .bfloat16
-        && BFloat16Product.pays(m: tokens, n: weight.rows, k: weight.columns))
+        && Product.roundingPays(m: tokens, n: weight.rows, k: weight.columns))
     if tokens <= fewTokens { call.runDots() } else { call.runPanels() }
   }
 

@@ -33,7 +33,7 @@ public enum MatrixProduct {
       form: form, a: a, aStride: max(1, aStride ?? (form == .transposedLeft ? m : k)), b: b,
       bStride: max(1, bStride ?? (form == .transposedRight ? k : n)), m: m, n: n, k: k,
       adding: adding, c: c, cStride: cStride ?? n,
-      rounding: precision == .bfloat16 && BFloat16Product.pays(m: m, n: n, k: k))
+      rounding: precision == .bfloat16 && Product.roundingPays(m: m, n: n, k: k))
     call.run(MatrixSplit(m: m, n: n, k: k, threads: Parallel.threadCount))
   }
 }
@@ -91,13 +91,9 @@ struct MatrixProductCall {
     let i = rows.lowerBound, j = columns.lowerBound, p = depth.lowerBound
     let left = form == .transposedLeft ? p * aStride + i : i * aStride + p
     let right = form == .transposedRight ? j * bStride + p : p * bStride + j
-    if rounding {
-      return BFloat16Product.multiply(
-        form, a + left, stride: aStride, b + right, stride: bStride, m: rows.count,
-        n: columns.count, k: depth.count, adding: adding, into: target, stride: stride)
-    }
-    BLAS.multiply(
+    Product.multiply(
       form, a + left, stride: aStride, b + right, stride: bStride, m: rows.count,
-      n: columns.count, k: depth.count, adding: adding, into: target, stride: stride)
+      n: columns.count, k: depth.count, adding: adding, into: target, stride: stride,
+      rounding: rounding)
   }
 }

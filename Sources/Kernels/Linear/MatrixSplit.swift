@@ -5,7 +5,7 @@ struct MatrixSplit: Equatable {
   var depth = 1
 
   /// Multiply-adds that are worth a thread of their own.
-  static let workPerThread = 1 << 21
+  static let workPerThread = 1 << 19
   /// Multiply-adds of a piece when there are more pieces than threads.
   static let workPerPiece = 1 << 24
   /// Pieces per thread of a large product: a thread that shares its CPU with another program then

@@ -59,7 +59,7 @@ public enum Int8Linear {
         weight: weight.codes, int8: weight, bias: bias, input: input, inputStride: inputStride,
         tokens: tokens, output: output, outputStride: outputStride,
         rounding: precision == .bfloat16
-          && BFloat16Product.pays(m: tokens, n: weight.rows, k: weight.columns)
+          && Product.roundingPays(m: tokens, n: weight.rows, k: weight.columns)
       ).runPanels()
       return
     }
@@ -104,7 +104,7 @@ public enum Int8Linear {
   }
 
   /// Multiply-adds per thread below which waking one costs more than it gives.
-  private static var productsWorthAThread: Int { 1 << 21 }
+  private static var productsWorthAThread: Int { 1 << 17 }
 
   /// Calls `body` for ranges of rows, on several threads when that pays.
   static func parallel(

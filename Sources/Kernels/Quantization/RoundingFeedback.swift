@@ -63,9 +63,9 @@ extension RoundingCall {
           for first in stride(from: 0, to: columns, by: Self.block) {
             let inputs = first..<min(columns, first + Self.block)
             if first > 0 {
-              BLAS.multiplyAdding(
-                errors, stride: columns, upper + first, stride: columns, m: rows,
-                n: inputs.count, k: first, into: wished + first, stride: columns)
+              Product.multiply(
+                .plain, errors, stride: columns, upper + first, stride: columns, m: rows,
+                n: inputs.count, k: first, adding: true, into: wished + first, stride: columns)
             }
             for row in 0..<rows {
               round(

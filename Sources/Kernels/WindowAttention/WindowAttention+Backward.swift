@@ -188,8 +188,9 @@ private struct AttentionHeadBackward {
         segment.setColumns(
           of: first..<first + count, from: positions, window: window, group: layout.groupSize,
           low: &low, high: &high)
-        BLAS.multiplyTransposed(
-          block.q, stride: dk, segment.keys + first * layout.keyWidth, stride: layout.keyWidth,
+        Product.multiply(
+          .transposedRight, block.q, stride: dk, segment.keys + first * layout.keyWidth,
+          stride: layout.keyWidth,
           m: rows, n: count, k: dk, into: block.p, stride: block.tile)
         body(Tile(segment: segment, first: first, count: count), low, high)
       }
@@ -204,22 +205,23 @@ private struct AttentionHeadBackward {
     let values = tile.segment.values + tile.first * layout.valueWidth
     // The first key's row in the text.
     let row = tile.segment.firstPosition + tile.first
-    BLAS.multiplyTransposed(
-      block.dO, stride: dv, values, stride: layout.valueWidth, m: rows, n: count, k: dv,
+    Product.multiply(
+      .transposedRight, block.dO, stride: dv, values, stride: layout.valueWidth, m: rows, n: count,
+      k: dv,
       into: block.dp, stride: block.tile)
     ck_softmax_backward_tile(
       Execution.isa, block.scores(tile, rows: rows), block.dp, low, high,
       ck_softmax_rows(maximum: block.maxima, factor: block.sums, mean: block.means))
-    BLAS.multiply(
+    Product.multiply(
       .transposedLeft, block.p, stride: block.tile, block.dO, stride: dv, m: count, n: dv, k: rows,
       adding: true, into: valueGradient + row * layout.valueWidth, stride: layout.valueWidth)
     // q is scaled already, so dk needs no factor.
-    BLAS.multiply(
+    Product.multiply(
       .transposedLeft, block.dp, stride: block.tile, block.q, stride: dk, m: count, n: dk, k: rows,
       adding: true, into: keyGradient + row * layout.keyWidth, stride: layout.keyWidth)
-    BLAS.multiplyAdding(
-      block.dp, stride: block.tile, keys, stride: layout.keyWidth, m: rows, n: dk, k: count,
-      into: block.dq, stride: dk)
+    Product.multiply(
+      .plain, block.dp, stride: block.tile, keys, stride: layout.keyWidth, m: rows, n: dk, k: count,
+      adding: true, into: block.dq, stride: dk)
   }
 
   private func store(_ range: Range<Int>, _ block: Block) {

@@ -74,8 +74,8 @@ extension WindowAttentionCall {
       segment.setColumns(
         of: tile..<tile + count, from: positions, window: window, group: group, low: &low,
         high: &high)
-      BLAS.multiplyTransposed(
-        state.q, stride: dk, segment.keys + tile * layout.keyWidth + kv * dk,
+      Product.multiply(
+        .transposedRight, state.q, stride: dk, segment.keys + tile * layout.keyWidth + kv * dk,
         stride: layout.keyWidth, m: state.rows, n: count, k: dk, into: state.scores,
         stride: Self.tileKeys)
       ck_softmax_tile(
@@ -85,10 +85,10 @@ extension WindowAttentionCall {
         low, high,
         ck_softmax_state(
           maximum: state.maxima, sum: state.sums, output: state.o, width: dv, output_stride: dv))
-      BLAS.multiplyAdding(
-        state.scores, stride: Self.tileKeys,
+      Product.multiply(
+        .plain, state.scores, stride: Self.tileKeys,
         segment.values + tile * layout.valueWidth + kv * dv, stride: layout.valueWidth,
-        m: state.rows, n: dv, k: count, into: state.o, stride: dv)
+        m: state.rows, n: dv, k: count, adding: true, into: state.o, stride: dv)
     }
   }
 }

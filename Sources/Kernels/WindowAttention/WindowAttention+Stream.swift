@@ -3,9 +3,8 @@ import CKernels
 extension WindowAttentionCall {
   /// One token after the other, reading each visible key and value once per group of heads.
   func stream() {
-    // Below about a megabyte of keys and values, waking another thread costs more than it gives.
     let keyCount = segments.reduce(0) { $0 + min($1.count, window) }
-    let parallel = tokens * keyCount * (layout.keyWidth + layout.valueWidth) > 1 << 18
+    let parallel = tokens * keyCount * (layout.keyWidth + layout.valueWidth) > 1 << 17
     Parallel.forEach(layout.kvHeads, if: parallel) { kv in
       for t in 0..<tokens { stream(token: t, kv: kv) }
     }

@@ -1,0 +1,152 @@
+// Products of float32 matrices. A tile of C stays in registers for a block of k.
+//
+// B is packed by blocks that fit the second-level cache, in panels of CK_COLUMNS columns, k by k.
+// Rows of A that run along k are read in place, a tile's rows stay in the first-level cache;
+// columns of A are packed just before they are used.
+
+#if CK_ISA == CK_AVX512
+#define CK_TILE_ROWS 12
+#define CK_TILE_VECTORS 2
+#elif CK_ISA == CK_AVX2 || defined(__aarch64__)
+#define CK_TILE_ROWS 6
+#define CK_TILE_VECTORS 1
+#else
+#define CK_TILE_ROWS 2
+#define CK_TILE_VECTORS 1
+#endif
+#define CK_COLUMNS (CK_LANES * CK_TILE_VECTORS)
+
+// R rows of A, `row` floats apart and `step` floats from k to k, times a packed panel of B.
+CK_INLINE void ck(tile)(const int R, const float *a, ptrdiff_t row, ptrdiff_t step, const float *b,
+                        size_t k, float *c, ptrdiff_t c_stride, size_t width, int32_t adding) {
+  vf sums[CK_TILE_ROWS][CK_TILE_VECTORS];
+  CK_EACH(i, R)
+    CK_EACH(v, CK_TILE_VECTORS) sums[i][v] = (vf){};
+  CK_EACH(i, R) __builtin_prefetch(c + i * c_stride, 1, 3);
+  for (size_t p = 0; p < k; p++) {
+    vf right[CK_TILE_VECTORS];
+    CK_EACH(v, CK_TILE_VECTORS) right[v] = ck(load)(b + v * CK_LANES);
+    CK_EACH(i, R) {
+      const float left = a[i * row];
+      CK_EACH(v, CK_TILE_VECTORS) sums[i][v] = sums[i][v] + left * right[v];
+    }
+    a += step;
+    b += CK_COLUMNS;
+  }
+  CK_EACH(i, R) {
+    CK_EACH(v, CK_TILE_VECTORS) {
+      float *out = c + i * c_stride + v * CK_LANES;
+      const size_t first = v * CK_LANES;
+      if (width >= first + CK_LANES) {
+        ck(store)(out, adding ? ck(load)(out) + sums[i][v] : sums[i][v]);
+      } else if (width > first) {
+        const size_t count = width - first;
+        ck(store_some)(out, count, adding ? ck(load_some)(out, count, 0) + sums[i][v] : sums[i][v]);
+      }
+    }
+  }
+}
+
+// Some rows of A, at most CK_TILE_ROWS.
+CK_INLINE void ck(rows)(size_t rows, const float *a, ptrdiff_t row, ptrdiff_t step, const float *b,
+                        size_t k, float *c, ptrdiff_t c_stride, size_t width, int32_t adding) {
+#define CK_PART(R)                                               \
+  if (rows >= (R)) {                                             \
+    ck(tile)(R, a, row, step, b, k, c, c_stride, width, adding); \
+    a += (R)*row, c += (R)*c_stride, rows -= (R);                \
+  }
+  CK_PART(CK_TILE_ROWS)
+#if CK_TILE_ROWS > 8
+  CK_PART(8)
+#endif
+#if CK_TILE_ROWS > 4
+  CK_PART(4)
+#endif
+#if CK_TILE_ROWS > 2
+  CK_PART(2)
+#endif
+  CK_PART(1)
+#undef CK_PART
+}
+
+// 16 rows of four values, transposed to a panel: four rows in each quarter of a vector.
+CK_INLINE void ck(transpose)(const float *x, ptrdiff_t stride, float *panel, size_t side) {
+  vf r[4];
+  CK_EACH(i, 4)
+    CK_EACH(q, 4) memcpy((float *)&r[i] + 4 * q, x + (i + 4 * q) * stride, 16);
+#define CK_QUARTERS(x, y, a, b, c, d)                                                        \
+  __builtin_shufflevector(x, y, a, b, c, d, a + 4, b + 4, c + 4, d + 4, a + 8, b + 8, c + 8, \
+                          d + 8, a + 12, b + 12, c + 12, d + 12)
+  vf a = CK_QUARTERS(r[0], r[1], 0, 16, 1, 17), b = CK_QUARTERS(r[0], r[1], 2, 18, 3, 19);
+  vf c = CK_QUARTERS(r[2], r[3], 0, 16, 1, 17), d = CK_QUARTERS(r[2], r[3], 2, 18, 3, 19);
+  ck(store)(panel, CK_QUARTERS(a, c, 0, 1, 16, 17));
+  ck(store)(panel + side, CK_QUARTERS(a, c, 2, 3, 18, 19));
+  ck(store)(panel + 2 * side, CK_QUARTERS(b, d, 0, 1, 16, 17));
+  ck(store)(panel + 3 * side, CK_QUARTERS(b, d, 2, 3, 18, 19));
+#undef CK_QUARTERS
+}
+
+// Panels of `side` rows (of A) or columns (of B) of an operand, k by k; past an edge zeros.
+CK_INLINE void ck(pack)(const size_t side, ck_operand x, size_t count, size_t k, float *panel) {
+  for (size_t first = 0; first < count; first += side, panel += side * k) {
+    const size_t some = count - first < side ? count - first : side;
+    if (!x.depth_in_rows) {
+      const float *row = x.values + first;
+      for (size_t p = 0; p < k; p++, row += x.stride) {
+        if (some == side) memcpy(panel + p * side, row, side * sizeof(float));
+        else {
+          memcpy(panel + p * side, row, some * sizeof(float));
+          memset(panel + p * side + some, 0, (side - some) * sizeof(float));
+        }
+      }
+      continue;
+    }
+    const float *rows = x.values + (ptrdiff_t)first * x.stride;
+    size_t r = 0;
+    for (; r + 16 <= some; r += 16) {
+      const float *these = rows + (ptrdiff_t)r * x.stride;
+      size_t p = 0;
+      for (; p + 4 <= k; p += 4) ck(transpose)(these + p, x.stride, panel + p * side + r, side);
+      for (; p < k; p++)
+        for (size_t i = 0; i < 16; i++)
+          panel[p * side + r + i] = these[(ptrdiff_t)i * x.stride + p];
+    }
+    for (; r < side; r++)
+      for (size_t p = 0; p < k; p++)
+        panel[p * side + r] = r < some ? rows[(ptrdiff_t)r * x.stride + p] : 0;
+  }
+}
+
+static void ck(f32_product)(ck_product p, float *scratch) {
+  const size_t depth = DEPTH, block = BLOCK_COLUMNS;
+  float *panels = scratch, *rows = panels + DEPTH * BLOCK_COLUMNS;
+  for (size_t j = 0; j < p.n; j += block) {
+    const size_t width = p.n - j < block ? p.n - j : block;
+    for (size_t first = 0; first < p.k; first += depth) {
+      const size_t deep = p.k - first < depth ? p.k - first : depth;
+      const int32_t adding = p.adding || first > 0;
+      ck_operand right = p.b;
+      right.values += right.depth_in_rows ? (ptrdiff_t)j * right.stride + (ptrdiff_t)first
+                                          : (ptrdiff_t)first * right.stride + (ptrdiff_t)j;
+      ck(pack)(CK_COLUMNS, right, width, deep, panels);
+      for (size_t i = 0; i < p.m; i += CK_TILE_ROWS) {
+        const size_t some = p.m - i < CK_TILE_ROWS ? p.m - i : CK_TILE_ROWS;
+        ck_operand left = p.a;
+        ptrdiff_t row = left.stride, step = 1;
+        left.values += left.depth_in_rows ? (ptrdiff_t)i * left.stride + (ptrdiff_t)first
+                                          : (ptrdiff_t)first * left.stride + (ptrdiff_t)i;
+        if (!left.depth_in_rows) {
+          ck(pack)(CK_TILE_ROWS, left, some, deep, rows);
+          left.values = rows, row = 1, step = CK_TILE_ROWS;
+        }
+        for (size_t l = 0; l < width; l += CK_COLUMNS)
+          ck(rows)(some, left.values, row, step, panels + l * deep, deep,
+                   p.c + (ptrdiff_t)i * p.c_stride + (ptrdiff_t)(j + l), p.c_stride, width - l,
+                   adding);
+      }
+    }
+  }
+}
+#undef CK_COLUMNS
+#undef CK_TILE_ROWS
+#undef CK_TILE_VECTORS
