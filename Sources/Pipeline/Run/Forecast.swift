@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 import TensorTypes
 
 /// About how long a piece of work still takes, told once by how long its first units took, and only

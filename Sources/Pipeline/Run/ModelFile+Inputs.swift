@@ -1,6 +1,7 @@
 import Architectures
 import Checkpoints
 import Conversion
+import Foundations
 import InputFiles
 package import ModelFiles
 import Runtime

@@ -1,4 +1,5 @@
 public import Conversion
+import Foundations
 public import StepSettings
 import TensorTypes
 

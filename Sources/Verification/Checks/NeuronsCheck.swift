@@ -4,7 +4,6 @@ import Conversion
 import Foundations
 import ModelFiles
 
-
 /// Every neuron of a carved feed-forward part belongs to exactly one expert, as the manifest records
 /// it. That the experts hold those neurons is proven with `--source`.
 struct NeuronsCheck {

@@ -3,7 +3,6 @@ import Foundations
 import ModelFiles
 import Runtime
 
-
 /// An upcycled model computes what the dense one does, as far off as its manifest says.
 struct UpcycleCheck {
   static let name = "upcycled = dense"
