@@ -1,6 +1,8 @@
 #define _GNU_SOURCE
 #include "isa.h"
 
+#include "linear.h"
+
 #include <sched.h>
 #include <unistd.h>
 
@@ -13,7 +15,8 @@ ck_isa ck_isa_detected(void) {
       !__builtin_cpu_supports("avx512vl") || !__builtin_cpu_supports("avx512dq"))
     return CK_AVX2;
   if (!__builtin_cpu_supports("avx512vnni")) return CK_AVX512;
-  return __builtin_cpu_supports("avx512bf16") ? CK_AVX512_BF16 : CK_AVX512_VNNI;
+  if (!__builtin_cpu_supports("avx512bf16")) return CK_AVX512_VNNI;
+  return ck_amx_available() ? CK_AMX : CK_AVX512_BF16;
 #else
   return CK_GENERIC;
 #endif

@@ -56,11 +56,14 @@ import Testing
     let known = Set(
       tests.joined(separator: "\n").split(separator: "\n")
         .map { $0.trimmingCharacters(in: .whitespaces) })
-    let blocks = blocks("swift").map { $0.split(separator: "\n") }.filter { $0.count > 3 }
+    // A subcommand is part of the program, of which no test is a part.
+    let blocks = blocks("swift").filter { !$0.contains("ArgumentParser") }
+      .map { $0.split(separator: "\n") }.filter { $0.count > 3 }
     #expect(blocks.count >= 4)
     for line in blocks.joined() {
       let line = line.trimmingCharacters(in: .whitespaces)
-      #expect(known.contains(line), "\(line)")
+      let isKnown = known.contains(line)
+      #expect(isKnown, "\(line)")
     }
   }
 }

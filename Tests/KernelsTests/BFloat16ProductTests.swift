@@ -40,11 +40,11 @@ extension KernelTests {
       }
 
       /// The kernel itself, also at sizes for which `multiply` prefers float32.
-      func kernelProduct(adding: Bool) -> [Float] {
+      func kernelProduct(_ kernel: ProductKernel, adding: Bool) -> [Float] {
         var c = start(adding: adding)
         Product.multiply(
           form, a, stride: aStride, b, stride: bStride, m: m, n: n, k: k, adding: adding,
-          into: &c, stride: n + 1, rounding: true)
+          into: &c, stride: n + 1, by: kernel)
         return c
       }
 
@@ -71,12 +71,17 @@ extension KernelTests {
       (9, 95, 1153), (40, 1201, 34), (17, 640, 609),
     ]
 
-    @Test(.enabled(if: InstructionSet.hasBFloat16Products), arguments: MatrixProduct.Form.allCases)
-    func kernelMatchesRoundedReference(form: MatrixProduct.Form) {
+    /// The kernels that round and run here, the model of AMX among them.
+    private static let kernels = ProductKernel.allCases.filter {
+      $0.rounds && ($0.isAvailable || $0 == .amxModel)
+    }
+
+    @Test(arguments: MatrixProduct.Form.allCases, kernels)
+    func kernelMatchesRoundedReference(form: MatrixProduct.Form, kernel: ProductKernel) {
       for (m, n, k) in Self.sizes {
         let product = Case(form, m, n, k)
         for adding in [false, true] {
-          let c = product.kernelProduct(adding: adding)
+          let c = product.kernelProduct(kernel, adding: adding)
           let expected = product.reference(adding: adding, .bfloat16)
           let scale = product.magnitudes(adding: adding)
           #expect(
@@ -88,7 +93,7 @@ extension KernelTests {
     }
 
     /// The parameter reaches the kernel, on any number of threads and in parts of k.
-    @Test(.enabled(if: InstructionSet.hasBFloat16Products), arguments: MatrixProduct.Form.allCases)
+    @Test(.enabled(if: ProductKernel.fastest.rounds), arguments: MatrixProduct.Form.allCases)
     func multiplyRoundsOperands(form: MatrixProduct.Form) {
       for (m, n, k) in [(130, 209, 257), (33, 65, 3001)] {
         let product = Case(form, m, n, k)
@@ -115,7 +120,7 @@ extension KernelTests {
     @Test func fallsBackToFloat32() {
       forEachInstructionSet { set in
         guard set < .avx512bf16 else { return }
-        #expect(!InstructionSet.hasBFloat16Products)
+        #expect(ProductKernel.fastest == .float32)
         for form in MatrixProduct.Form.allCases {
           let product = Case(form, 64, 70, 80)
           #expect(
@@ -132,8 +137,8 @@ extension KernelTests {
 
     /// Rounding is to nearest even and keeps NaN (whatever its payload), infinity and signs; a NaN
     /// or an infinity reaches its row or column of C and no other.
-    @Test(.enabled(if: InstructionSet.hasBFloat16Products), arguments: MatrixProduct.Form.allCases)
-    func specialValues(form: MatrixProduct.Form) {
+    @Test(arguments: MatrixProduct.Form.allCases, kernels)
+    func specialValues(form: MatrixProduct.Form, kernel: ProductKernel) {
       let tie: Float = 1 + 1 / 256, odd: Float = 1 + 3 / 256
       let specials: [Float] = [
         .infinity, -.infinity, .nan, Float(bitPattern: 0x7f80_0001), Float(bitPattern: 0xff80_ffff),
@@ -149,7 +154,7 @@ extension KernelTests {
         }
       }
       product.b = product.b.map { $0.isNaN ? $0 : 1 }
-      let c = product.kernelProduct(adding: false)
+      let c = product.kernelProduct(kernel, adding: false)
       for i in 0..<m {
         let value = i < specials.count ? specials[i] : 0
         let expected = FloatCast.float(bfloat16: FloatCast.bfloat16(value))
@@ -162,7 +167,7 @@ extension KernelTests {
       product = Case(form, 20, n, k)
       product.b[form == .transposedRight ? 41 * product.bStride + 36 : 36 * product.bStride + 41] =
         Float(bitPattern: 0xffff_0001)
-      let d = product.kernelProduct(adding: false)
+      let d = product.kernelProduct(kernel, adding: false)
       #expect(
         (0..<20).allSatisfy { i in (0..<n).allSatisfy { d[i * (n + 1) + $0].isNaN == ($0 == 41) } })
     }
@@ -182,7 +187,7 @@ extension KernelTests {
         MatrixProduct.reference(
           .transposedRight, x, aStride: columns + 3, values, m: tokens, n: rows, k: columns,
           adding: true, into: &expected,
-          precision: InstructionSet.hasBFloat16Products ? .bfloat16 : .float32)
+          precision: ProductKernel.fastest.rounds ? .bfloat16 : .float32)
         for weight in [weight, weight.rounded(to: .bfloat16)]
         where weight.rounding == nil || type == .bfloat16 {
           var y = poisoned(tokens * rows)

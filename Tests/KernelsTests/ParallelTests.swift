@@ -29,9 +29,10 @@ extension KernelTests {
       #expect(InstructionSet.available == InstructionSet.allCases.filter { $0 <= .detected })
       forEachInstructionSet { set in
         #expect(InstructionSet.current == set)
-        #expect(InstructionSet.hasBFloat16Products == (set == .avx512bf16))
+        #expect(ProductKernel.bfloat16.isAvailable == (set >= .avx512bf16))
+        #expect(ProductKernel.amx.isAvailable == (set == .amx))
       }
-      Execution.with(instructionSet: .avx512bf16) {
+      Execution.with(instructionSet: .amx) {
         #expect(InstructionSet.current == .detected)
       }
     }

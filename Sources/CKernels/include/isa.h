@@ -12,6 +12,7 @@
 #define CK_AVX512 2       // AVX-512 F, BW, VL, DQ
 #define CK_AVX512_VNNI 3  // dot products of bytes
 #define CK_AVX512_BF16 4  // dot products of bfloat16
+#define CK_AMX 5          // tiles of bfloat16
 typedef int32_t ck_isa;
 
 // The highest level this CPU has.

@@ -49,3 +49,9 @@ void ck_f32_product(ck_isa isa, ck_product p);
 // The product with operands rounded to bfloat16 (nearest even), accumulated in float32. Only where
 // CK_AVX512_BF16 is detected.
 void ck_bf16_product(ck_product p);
+
+// The same by AMX tiles, only where ck_amx_available() says so; and by a model of their
+// instructions, anywhere and slowly, for tests.
+int32_t ck_amx_available(void);
+void ck_amx_product(ck_product p);
+void ck_amx_model_product(ck_product p);

@@ -27,5 +27,9 @@ final class DirectoryLock: Sendable {
     else { throw .partialInUse(path: path) }
   }
 
-  deinit { close(descriptor) }
+  deinit {
+    // A child process that is just being started holds the descriptor too, until it runs its program.
+    flock(descriptor, LOCK_UN)
+    close(descriptor)
+  }
 }

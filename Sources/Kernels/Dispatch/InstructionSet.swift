@@ -15,6 +15,8 @@ public enum InstructionSet: Int32, Sendable, CaseIterable, Comparable {
   case avx512vnni = 3
   /// AVX-512 with dot products of bfloat16 numbers too (BF16).
   case avx512bf16 = 4
+  /// AMX tiles of bfloat16 numbers too.
+  case amx = 5
 
   /// The best set this CPU has.
   public static let detected = InstructionSet(rawValue: ck_isa_detected()) ?? .generic
@@ -24,9 +26,6 @@ public enum InstructionSet: Int32, Sendable, CaseIterable, Comparable {
 
   /// The sets this CPU can run, slowest first.
   public static var available: [InstructionSet] { allCases.filter { $0 <= detected } }
-
-  /// Whether bfloat16 dot products are used.
-  public static var hasBFloat16Products: Bool { current >= .avx512bf16 }
 
   public static func < (left: InstructionSet, right: InstructionSet) -> Bool {
     left.rawValue < right.rawValue

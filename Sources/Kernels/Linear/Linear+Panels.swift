@@ -9,7 +9,7 @@ extension LinearCall {
     let columns = weight.columns
     // About 2 MB of float32 per panel, but not so few rows that OpenBLAS's packing of the
     // activations, repeated for each panel, shows; it shows sooner when the product is faster.
-    let ideal = max(rounding ? 256 : 128, (1 << 19) / max(1, columns))
+    let ideal = max(kernel.rounds ? 256 : 128, (1 << 19) / max(1, columns))
     // Panels in equal numbers per thread, in multiples of 16 rows.
     let threads = Parallel.threadCount
     let count = ((weight.rows + ideal - 1) / ideal + threads - 1) / threads * threads
@@ -42,7 +42,7 @@ extension LinearCall {
     let columns = weight.columns, y = output + rows.lowerBound
     Product.multiply(
       .transposedRight, input, stride: inputStride, panel, stride: columns, m: tokens,
-      n: rows.count, k: columns, into: y, stride: outputStride, rounding: rounding)
+      n: rows.count, k: columns, into: y, stride: outputStride, by: kernel)
     guard let bias else { return }
     let isa = Execution.isa
     for t in 0..<tokens {

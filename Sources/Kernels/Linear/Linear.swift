@@ -47,8 +47,7 @@ public enum Linear {
     let call = LinearCall(
       weight: weight, bias: bias, input: input, inputStride: inputStride ?? weight.columns,
       tokens: tokens, output: output, outputStride: outputStride ?? weight.rows,
-      rounding: precision == .bfloat16
-        && Product.roundingPays(m: tokens, n: weight.rows, k: weight.columns))
+      kernel: .kernel(precision, m: tokens, n: weight.rows, k: weight.columns))
     if tokens <= fewTokens { call.runDots() } else { call.runPanels() }
   }
 
@@ -56,7 +55,7 @@ public enum Linear {
   /// for OpenBLAS (measured on Zen 4; the AVX-512 kernel reaches its speed at any size).
   static var fewTokens: Int {
     switch InstructionSet.current {
-    case .avx512, .avx512vnni, .avx512bf16: 64
+    case .avx512, .avx512vnni, .avx512bf16, .amx: 64
     case .avx2: 12
     case .generic: 3
     }
@@ -74,8 +73,8 @@ struct LinearCall {
   let tokens: Int
   let output: UnsafeMutablePointer<Float>
   let outputStride: Int
-  /// Whether weights and activations of many tokens are rounded to bfloat16.
-  let rounding: Bool
+  /// What multiplies many tokens.
+  let kernel: ProductKernel
 
   /// Some rows of the weight as float32.
   func decode(_ rows: Range<Int>, into output: UnsafeMutablePointer<Float>) {

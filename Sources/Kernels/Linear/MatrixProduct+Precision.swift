@@ -4,7 +4,7 @@ extension MatrixProduct {
     /// Nothing: float32 operands are multiplied as they are.
     case float32
     /// bfloat16, to nearest even, where the CPU multiplies it faster than float32
-    /// (`InstructionSet.hasBFloat16Products`) and the matrices are not tiny; else as `float32`.
+    /// (`ProductKernel.fastest`) and the matrices are not tiny; else as `float32`.
     ///
     /// Rounding changes an operand by at most 2^-8 of itself, so a product by at most about 2^-7,
     /// 2.3e-3 in the root mean square. The errors of different products are independent: sums of

@@ -33,7 +33,7 @@ public enum MatrixProduct {
       form: form, a: a, aStride: max(1, aStride ?? (form == .transposedLeft ? m : k)), b: b,
       bStride: max(1, bStride ?? (form == .transposedRight ? k : n)), m: m, n: n, k: k,
       adding: adding, c: c, cStride: cStride ?? n,
-      rounding: precision == .bfloat16 && Product.roundingPays(m: m, n: n, k: k))
+      kernel: .kernel(precision, m: m, n: n, k: k))
     call.run(MatrixSplit(m: m, n: n, k: k, threads: Parallel.threadCount))
   }
 }
@@ -49,8 +49,8 @@ struct MatrixProductCall {
   let adding: Bool
   let c: UnsafeMutablePointer<Float>
   let cStride: Int
-  /// Whether operands are rounded to bfloat16.
-  let rounding: Bool
+  /// What multiplies its pieces.
+  let kernel: ProductKernel
 
   func run(_ split: MatrixSplit) {
     if split.depth > 1 { return runDeep(split.depth) }
@@ -94,6 +94,6 @@ struct MatrixProductCall {
     Product.multiply(
       form, a + left, stride: aStride, b + right, stride: bStride, m: rows.count,
       n: columns.count, k: depth.count, adding: adding, into: target, stride: stride,
-      rounding: rounding)
+      by: kernel)
   }
 }

@@ -58,8 +58,7 @@ public enum Int8Linear {
       LinearCall(
         weight: weight.codes, int8: weight, bias: bias, input: input, inputStride: inputStride,
         tokens: tokens, output: output, outputStride: outputStride,
-        rounding: precision == .bfloat16
-          && Product.roundingPays(m: tokens, n: weight.rows, k: weight.columns)
+        kernel: .kernel(precision, m: tokens, n: weight.rows, k: weight.columns)
       ).runPanels()
       return
     }
@@ -97,7 +96,7 @@ public enum Int8Linear {
   /// Up to this many tokens, dot products beat decoding panels for OpenBLAS.
   static var fewTokens: Int {
     switch InstructionSet.current {
-    case .avx512, .avx512vnni, .avx512bf16: 32
+    case .avx512, .avx512vnni, .avx512bf16, .amx: 32
     case .avx2: 8
     case .generic: 3
     }

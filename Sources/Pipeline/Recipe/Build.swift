@@ -57,8 +57,7 @@ public struct Build {
     let isFinished =
       try context.mode.resume && !context.isDryRun
       && stages.isFinished(by: recipe.steps)
-    // A dry run goes through the plans itself.
-    if !context.isDryRun && !isFinished { try requirePlans() }
+    if !isFinished { try requirePlans() }
     if !context.isDryRun { context.send(.resumable) }
     for step in recipe.steps where passed {
       if let step = step as? any CheckpointStep {
