@@ -8,6 +8,8 @@
 // bfloat16 needs no widening instruction: of 32 values read as 16 words, `word << 16` are the even
 // ones and `word & 0xffff0000` the odd ones. Activations are put into that order beforehand.
 
+#include "../decode/blocks.h"
+
 // 32 stored values of a type as two vectors.
 CK_INLINE void ck(pair)(const int32_t type, const uint8_t *p, vf *a, vf *b) {
   if (type == CK_BF16) {
@@ -16,15 +18,10 @@ CK_INLINE void ck(pair)(const int32_t type, const uint8_t *p, vf *a, vf *b) {
     *a = (vf)(words << 16);
     *b = (vf)(words & 0xffff0000);
   } else if (type == CK_F16) {
-#if CK_ISA == CK_AVX512
-    *a = (vf)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p));
-    *b = (vf)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(p + 32)));
-#else
-    float wide[32];
-    ck_decode(CK_ISA, CK_F16, p, wide, 32);
-    memcpy(a, wide, sizeof *a);
-    memcpy(b, wide + 16, sizeof *b);
-#endif
+    vh halves[2];
+    memcpy(halves, p, sizeof halves);
+    *a = ck(widen_half)(halves[0]);
+    *b = ck(widen_half)(halves[1]);
   } else {
     memcpy(a, p, sizeof *a);
     memcpy(b, p + 64, sizeof *b);
@@ -58,23 +55,23 @@ CK_INLINE void ck(dot_step)(const int32_t type, const int T, const uint8_t *w, c
 // R rows and T tokens; w, x, bias and y point at the first of them.
 CK_INLINE void ck(dot_tile)(const int32_t type, const int R, const int T, ck_stored_rows w,
                             ck_rows x, const float *bias, ck_output y) {
-  const size_t size = type == CK_F32 ? 4 : 2;
+  const size_t step = type == CK_F32 ? 128 : 64;
   const uint8_t *rows = w.rows;
   vf sums[2][CK_ROWS][CK_TOKENS] = {};
   const uintptr_t ahead =
-      (uintptr_t)rows + (w.stride == (ptrdiff_t)(w.columns * size) ? R * w.stride : 0);
+      (uintptr_t)rows + (w.stride == (ptrdiff_t)(w.columns / 32 * step) ? R * w.stride : 0);
   size_t c = 0;
   for (; c + 32 <= w.columns; c += 32) {
     CK_EACH(r, R) {
-      for (size_t line = 0; line < size / 2; line++)
-        __builtin_prefetch((const void *)(ahead + R * c * size + (r * size / 2 + line) * 64), 0, 2);
-      ck(dot_step)(type, T, rows + r * w.stride + c * size, x.values + c, x.stride, r, sums);
+      for (size_t line = 0; line < (step + 63) / 64; line++)
+        __builtin_prefetch((const void *)(ahead + R * c / 32 * step + r * step + line * 64), 0, 2);
+      ck(dot_step)(type, T, rows + r * w.stride + c / 32 * step, x.values + c, x.stride, r, sums);
     }
   }
   if (c < w.columns) {
     CK_EACH(r, R) {
       uint8_t tail[32 * 4] = {0};
-      memcpy(tail, rows + r * w.stride + c * size, (w.columns - c) * size);
+      memcpy(tail, rows + r * w.stride + c / 32 * step, (w.columns - c) * (step / 32));
       ck(dot_step)(type, T, tail, x.values + c, x.stride, r, sums);
     }
   }
@@ -110,10 +107,53 @@ CK_INLINE void ck(dot_all)(const int32_t type, ck_stored_rows w, ck_rows x, cons
   }
 }
 
+// Rows of blocks of 32 codes: the factor of a block is multiplied once, with the sum over it, and
+// what is added to all of its values with the sum of its activations, which lie behind them.
+CK_INLINE void ck(dot_blocks)(const int32_t type, const int T, ck_stored_rows w, ck_rows x,
+                              const float *bias, ck_output y) {
+  const size_t blocks = w.columns / 32;
+  for (size_t r = 0; r < w.count; r++) {
+    const uint8_t *b = (const uint8_t *)w.rows + (ptrdiff_t)r * w.stride;
+    vf sums[CK_TOKENS] = {};
+    float added[CK_TOKENS] = {0};
+    for (size_t i = 0; i < blocks; i++, b += ck(block_bytes)(type)) {
+      vf low, high;
+      ck(block_codes)(type, b, &low, &high);
+      const float d = ck(half)(b);
+      const float m = ck(has_minimum)(type) ? ck(half)(b + 2) : -ck(offset)(type) * d;
+      CK_EACH(t, T) {
+        const float *token = x.values + t * x.stride;
+        const vf part = low * ck(load)(token + 32 * i) + high * ck(load)(token + 32 * i + 16);
+        sums[t] = sums[t] + d * part;
+        if (type != CK_Q8_0) added[t] += m * token[32 * blocks + i];
+      }
+    }
+    CK_EACH(t, T)
+      y.values[t * y.stride + r] = ck(sum)(sums[t]) + added[t] + (bias ? bias[r] : 0.0f);
+  }
+}
+
+CK_INLINE void ck(dot_all_blocks)(const int32_t type, ck_stored_rows w, ck_rows x,
+                                  const float *bias, ck_output y) {
+  for (size_t left = x.count; left > 0;) {
+    const size_t n = left >= CK_TOKENS ? CK_TOKENS : 1;
+    if (n == CK_TOKENS) ck(dot_blocks)(type, CK_TOKENS, w, x, bias, y);
+    else ck(dot_blocks)(type, 1, w, x, bias, y);
+    x.values += n * x.stride;
+    y.values += n * y.stride;
+    left -= n;
+  }
+}
+
 static void ck(dot_rows)(ck_stored_rows w, ck_rows x, const float *bias, ck_output y) {
   switch (w.type) {
     case CK_BF16: ck(dot_all)(CK_BF16, w, x, bias, y); break;
     case CK_F16: ck(dot_all)(CK_F16, w, x, bias, y); break;
+    case CK_Q8_0: ck(dot_all_blocks)(CK_Q8_0, w, x, bias, y); break;
+    case CK_Q4_0: ck(dot_all_blocks)(CK_Q4_0, w, x, bias, y); break;
+    case CK_Q4_1: ck(dot_all_blocks)(CK_Q4_1, w, x, bias, y); break;
+    case CK_Q5_0: ck(dot_all_blocks)(CK_Q5_0, w, x, bias, y); break;
+    case CK_Q5_1: ck(dot_all_blocks)(CK_Q5_1, w, x, bias, y); break;
     default: ck(dot_all)(CK_F32, w, x, bias, y);
   }
 }

@@ -17,24 +17,40 @@
 #define CK_TILE_VECTORS 1
 #endif
 #define CK_COLUMNS (CK_LANES * CK_TILE_VECTORS)
+// Steps of k per round: addresses then cost little beside the multiply-adds, which shows where a
+// core is shared.
+#define CK_UNROLLED 4
 
-// R rows of A, `row` floats apart and `step` floats from k to k, times a packed panel of B.
-CK_INLINE void ck(tile)(const int R, const float *a, ptrdiff_t row, ptrdiff_t step, const float *b,
-                        size_t k, float *c, ptrdiff_t c_stride, size_t width, int32_t adding) {
+// R rows of A times a packed panel of B. Rows of A lie `row` floats apart, or packed: one after the
+// other for every k.
+CK_INLINE void ck(tile)(const int R, const int packed, const float *a, ptrdiff_t row,
+                        const float *b, size_t k, float *c, ptrdiff_t c_stride, size_t width,
+                        int32_t adding) {
   vf sums[CK_TILE_ROWS][CK_TILE_VECTORS];
   CK_EACH(i, R)
     CK_EACH(v, CK_TILE_VECTORS) sums[i][v] = (vf){};
   CK_EACH(i, R) __builtin_prefetch(c + i * c_stride, 1, 3);
-  for (size_t p = 0; p < k; p++) {
-    vf right[CK_TILE_VECTORS];
-    CK_EACH(v, CK_TILE_VECTORS) right[v] = ck(load)(b + v * CK_LANES);
-    CK_EACH(i, R) {
-      const float left = a[i * row];
-      CK_EACH(v, CK_TILE_VECTORS) sums[i][v] = sums[i][v] + left * right[v];
-    }
-    a += step;
+#define CK_STEP(u)                                                                      \
+  {                                                                                     \
+    vf right[CK_TILE_VECTORS];                                                          \
+    CK_EACH(v, CK_TILE_VECTORS) right[v] = ck(load)(b + (u)*CK_COLUMNS + v * CK_LANES); \
+    CK_EACH(i, R) {                                                                     \
+      const float left = packed ? a[(u)*CK_TILE_ROWS + i] : a[i * row + (u)];           \
+      CK_EACH(v, CK_TILE_VECTORS) sums[i][v] = sums[i][v] + left * right[v];            \
+    }                                                                                   \
+  }
+  size_t p = 0;
+  for (; p + CK_UNROLLED <= k; p += CK_UNROLLED) {
+    CK_EACH(u, CK_UNROLLED) CK_STEP(u)
+    a += packed ? CK_UNROLLED * CK_TILE_ROWS : CK_UNROLLED;
+    b += CK_UNROLLED * CK_COLUMNS;
+  }
+  for (; p < k; p++) {
+    CK_STEP(0)
+    a += packed ? CK_TILE_ROWS : 1;
     b += CK_COLUMNS;
   }
+#undef CK_STEP
   CK_EACH(i, R) {
     CK_EACH(v, CK_TILE_VECTORS) {
       float *out = c + i * c_stride + v * CK_LANES;
@@ -50,12 +66,13 @@ CK_INLINE void ck(tile)(const int R, const float *a, ptrdiff_t row, ptrdiff_t st
 }
 
 // Some rows of A, at most CK_TILE_ROWS.
-CK_INLINE void ck(rows)(size_t rows, const float *a, ptrdiff_t row, ptrdiff_t step, const float *b,
-                        size_t k, float *c, ptrdiff_t c_stride, size_t width, int32_t adding) {
-#define CK_PART(R)                                               \
-  if (rows >= (R)) {                                             \
-    ck(tile)(R, a, row, step, b, k, c, c_stride, width, adding); \
-    a += (R)*row, c += (R)*c_stride, rows -= (R);                \
+CK_INLINE void ck(rows)(size_t rows, const int packed, const float *a, ptrdiff_t row,
+                        const float *b, size_t k, float *c, ptrdiff_t c_stride, size_t width,
+                        int32_t adding) {
+#define CK_PART(R)                                                 \
+  if (rows >= (R)) {                                               \
+    ck(tile)(R, packed, a, row, b, k, c, c_stride, width, adding); \
+    a += packed ? (R) : (R)*row, c += (R)*c_stride, rows -= (R);   \
   }
   CK_PART(CK_TILE_ROWS)
 #if CK_TILE_ROWS > 8
@@ -116,22 +133,26 @@ static void ck(f32_product)(ck_product p, float *scratch) {
       ck(pack)(CK_COLUMNS, right, width, deep, panels);
       for (size_t i = 0; i < p.m; i += CK_TILE_ROWS) {
         const size_t some = p.m - i < CK_TILE_ROWS ? p.m - i : CK_TILE_ROWS;
-        ck_operand left = p.a;
-        ptrdiff_t row = left.stride, step = 1;
-        left.values += left.depth_in_rows ? (ptrdiff_t)i * left.stride + (ptrdiff_t)first
-                                          : (ptrdiff_t)first * left.stride + (ptrdiff_t)i;
-        if (!left.depth_in_rows) {
-          ck(pack)(CK_TILE_ROWS, left, some, deep, rows);
-          left.values = rows, row = 1, step = CK_TILE_ROWS;
+        const float *left =
+            p.a.values + (p.a.depth_in_rows ? (ptrdiff_t)i * p.a.stride + (ptrdiff_t)first
+                                            : (ptrdiff_t)first * p.a.stride + (ptrdiff_t)i);
+        float *out = p.c + (ptrdiff_t)i * p.c_stride + (ptrdiff_t)j;
+        if (p.a.depth_in_rows) {
+          for (size_t l = 0; l < width; l += CK_COLUMNS)
+            ck(rows)(some, 0, left, p.a.stride, panels + l * deep, deep, out + l, p.c_stride,
+                     width - l, adding);
+        } else {
+          const ck_operand columns = {0, left, p.a.stride};
+          ck(pack)(CK_TILE_ROWS, columns, some, deep, rows);
+          for (size_t l = 0; l < width; l += CK_COLUMNS)
+            ck(rows)(some, 1, rows, 1, panels + l * deep, deep, out + l, p.c_stride, width - l,
+                     adding);
         }
-        for (size_t l = 0; l < width; l += CK_COLUMNS)
-          ck(rows)(some, left.values, row, step, panels + l * deep, deep,
-                   p.c + (ptrdiff_t)i * p.c_stride + (ptrdiff_t)(j + l), p.c_stride, width - l,
-                   adding);
       }
     }
   }
 }
 #undef CK_COLUMNS
+#undef CK_UNROLLED
 #undef CK_TILE_ROWS
 #undef CK_TILE_VECTORS

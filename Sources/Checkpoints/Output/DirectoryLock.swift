@@ -27,8 +27,13 @@ final class DirectoryLock: Sendable {
     else { throw .partialInUse(path: path) }
   }
 
-  deinit {
-    // A child process that is just being started holds the descriptor too, until it runs its program.
+  deinit { FileLock.release(descriptor) }
+}
+
+enum FileLock {
+  /// Ends a lock and closes the file it is on. Closing alone would not end it while a child process is
+  /// being started, which holds the file too until it runs its program.
+  static func release(_ descriptor: Int32) {
     flock(descriptor, LOCK_UN)
     close(descriptor)
   }

@@ -68,7 +68,7 @@ final class OutputJournal: Sendable {
     descriptor = try OutputJournal.openForAppending(path)
   }
 
-  deinit { close(descriptor) }
+  deinit { FileLock.release(descriptor) }
 
   /// What the journal of the directory says; nil when there is none.
   static func contents(in directory: String) throws(CheckpointError) -> Contents? {

@@ -32,7 +32,7 @@ struct PartJournals {
     for path in paths {
       let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
       guard descriptor >= 0 else { continue }
-      defer { close(descriptor) }
+      defer { FileLock.release(descriptor) }
       if flock(descriptor, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK {
         throw .partialInUse(path: directory)
       }

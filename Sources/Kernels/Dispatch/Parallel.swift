@@ -56,7 +56,11 @@ public enum Parallel {
     }
   }
 
-  /// Cuts `0..<count` into one range per thread and calls `body` for each.
+  /// Pieces per thread of what is large: a thread that lost its processor to another program then leaves
+  /// its share to the others.
+  private static let piecesPerThread = 4
+
+  /// Cuts `0..<count` into as many ranges for every thread and calls `body` for each.
   ///
   /// Ranges start at multiples of `granularity` and hold at least `minimum` elements, so that
   /// small counts stay on the caller's thread.
@@ -64,8 +68,10 @@ public enum Parallel {
     _ count: Int, granularity: Int = 1, minimum: Int = 1, _ body: (Range<Int>) -> Void
   ) {
     guard count > 0 else { return }
-    let pieces = max(1, min(threadCount, count / max(1, minimum)))
-    guard pieces > 1 else { return body(0..<count) }
+    let threads = threadCount, most = count / max(1, minimum)
+    let pieces =
+      most < threads ? most : min(Self.piecesPerThread, most / max(1, threads)) * threads
+    guard threads > 1, pieces > 1 else { return body(0..<count) }
     let units = (count + granularity - 1) / granularity
     forEach(pieces) { piece in
       let start = units * piece / pieces * granularity

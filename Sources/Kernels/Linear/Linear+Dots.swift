@@ -2,6 +2,11 @@ import CKernels
 import TensorTypes
 
 extension LinearCall {
+  /// Types whose rows the kernel reads as they are stored.
+  private static let readInPlace: Set<ScalarType> = [
+    .float32, .bfloat16, .float16, .q8_0, .q4_0, .q4_1, .q5_0, .q5_1,
+  ]
+
   /// Rows decoded at a time when the kernel cannot read the type itself: they stay in the
   /// first-level cache.
   private static var decodedRows: Int { 4 }
@@ -16,8 +21,7 @@ extension LinearCall {
   func runDots() {
     let prepared = ck_prepared_count(weight.columns)
     let type = weight.type
-    let direct =
-      (type == .float32 || type == .bfloat16 || type == .float16) && !weight.isAltered
+    let direct = Self.readInPlace.contains(type) && !weight.isAltered
     let code = direct ? type.kernelCode : Int32(CK_F32)
     withScratch(prepared * tokens) { x in
       for t in 0..<tokens {

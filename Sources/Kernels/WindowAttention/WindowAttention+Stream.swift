@@ -4,7 +4,7 @@ extension WindowAttentionCall {
   /// One token after the other, reading each visible key and value once per group of heads.
   func stream() {
     let keyCount = segments.reduce(0) { $0 + min($1.count, window) }
-    let parallel = tokens * keyCount * (layout.keyWidth + layout.valueWidth) > 1 << 17
+    let parallel = tokens * keyCount * (layout.keyWidth + layout.valueWidth) > 1 << 15
     Parallel.forEach(layout.kvHeads, if: parallel) { kv in
       for t in 0..<tokens { stream(token: t, kv: kv) }
     }

@@ -28,7 +28,9 @@ public struct BenchStep: CheckStep {
         rate: Double(settings.decode) / (try probe.decode(settings.decode, at: position))
       )
     }
-    return report(prefills, decodes, stateBytes: probe.stateBytes)
+    var report = report(prefills, decodes, stateBytes: probe.stateBytes)
+    if settings.kernels { addKernels(to: &report) }
+    return report
   }
 
   /// The lengths in a list.
@@ -64,9 +66,33 @@ public struct BenchStep: CheckStep {
       json: [
         "prefill": .array(prefill), "decode": .array(decode),
         "stateBytes": .int(stateBytes), "peakBytes": .int(peak),
+        "threads": .int(Parallel.threadCount),
+        "instructionSet": .string("\(InstructionSet.current)"),
         "blas": ["core": .string(BLAS.core), "library": .string(BLAS.library)],
       ],
       text: table.text + "\nstate \(ByteSize(stateBytes)), peak memory \(ByteSize(peak))"
-        + "\nOpenBLAS core \(BLAS.core)")
+        + "\n\(counted(Parallel.threadCount, "thread")), \(InstructionSet.current)")
+  }
+
+  /// What each kernel of products reaches on one thread, and which of them products that may round their
+  /// operands use.
+  private func addKernels(to report: inout Report) {
+    let fastest = ProductKernel.fastest
+    var table = Table(rightAligned: [2])
+    var kernels: [JSONValue] = []
+    for kernel in ProductKernel.allCases where kernel.isAvailable {
+      let rate = kernel.gigaflops
+      let use =
+        kernel == .float32
+        ? "float32 operands" + (fastest == kernel ? ", and those that may be rounded" : "")
+        : kernel == fastest ? "operands that may be rounded" : "not used"
+      table.add("product", kernel.rawValue, fixed(rate, 1), "GFLOP/s per thread", use)
+      kernels.append([
+        "name": .string(kernel.rawValue), "gigaflops": .double(rate),
+        "used": .bool(kernel == .float32 || kernel == fastest),
+      ])
+    }
+    report.json["kernels"] = .array(kernels)
+    report.text += "\n\n" + table.text
   }
 }

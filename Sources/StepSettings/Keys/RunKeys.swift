@@ -84,6 +84,9 @@ public struct BenchKeys: SettingKeys {
   /// Lengths of text at which is decoded, a list.
   public let at = Setting(
     "at", "0", "Text lengths at which decoding is measured.", valueName: "lengths")
+  /// Whether the matrix kernels are measured too.
+  public let kernels = Setting(
+    "kernels", false, "Also measure the matrix kernels that this processor can run.")
 
   /// The declarations.
   public static let keys = BenchKeys()
