@@ -9,9 +9,7 @@ extension FloatMatrix {
     let storage = MemoryStorage(count: count * type.blockBytes)
     guard FloatCast.canEncode(type), let start = storage.bytes.baseAddress else { return self }
     FloatCast.encode(values, count: count, as: type, into: start)
-    let bytes = UnsafeRawBufferPointer(rebasing: storage.bytes[..<(count * type.blockBytes)])
-    return FloatMatrix(
-      decoding: TensorView(bytes: bytes, type: type, shape: [rows, columns], storage: storage))
+    return FloatMatrix(decoding: storage.view(type, shape: [rows, columns]))
   }
 
   /// The values as a tensor.

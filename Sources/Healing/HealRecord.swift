@@ -50,33 +50,11 @@ public struct CarvingRecord: Sendable, Codable {
   /// Tokens of the text.
   public var tokens: Int
   /// What is known of every layer that was carved.
-  public var layers: [Layer]
-
-  /// A layer's report but for the time it took: the same carving has the same record.
-  public struct Layer: Sendable, Codable {
-    var layer: Int
-    var tokens: [Int]
-    var error: Double
-    var fixedError: Double
-    var neurons: [Int]
-
-    enum CodingKeys: String, CodingKey, CaseIterable {
-      case layer
-      case tokens = "tokens_per_expert"
-      case error
-      case fixedError = "error_of_fixed_neurons"
-      case neurons
-    }
-  }
+  public var layers: [ExpertCarver.LayerReport]
 
   /// What the carving found of all layers; those that stay dense are left out.
   public init(tokens: Int, layers: [ExpertCarver.LayerReport]) {
-    self.tokens = tokens
-    self.layers = layers.filter { !$0.neurons.isEmpty }.map {
-      Layer(
-        layer: $0.layer, tokens: $0.tokens, error: $0.error, fixedError: $0.fixedError,
-        neurons: $0.neurons)
-    }
+    (self.tokens, self.layers) = (tokens, layers.filter { !$0.neurons.isEmpty })
   }
 
   /// By layer, the neurons in the order of their owners.
@@ -86,7 +64,7 @@ public struct CarvingRecord: Sendable, Codable {
 
   /// The order of members.
   public static let order =
-    ["tokens", "layers"] + Layer.CodingKeys.allCases.map(\.rawValue)
+    ["tokens", "layers"] + ExpertCarver.LayerReport.CodingKeys.allCases.map(\.rawValue)
 }
 
 extension Healer.LayerReport {
@@ -139,6 +117,16 @@ extension Healer.DistillReport: Codable {
     try values.encode(after, forKey: .after)
     try values.encode(kept, forKey: .kept)
     try values.encode(seconds, forKey: .seconds)
+  }
+}
+
+extension ExpertCarver.LayerReport {
+  enum CodingKeys: String, CodingKey, CaseIterable {
+    case layer
+    case tokens = "tokens_per_expert"
+    case error
+    case fixedError = "error_of_fixed_neurons"
+    case neurons, seconds
   }
 }
 

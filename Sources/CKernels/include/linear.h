@@ -34,7 +34,7 @@ typedef struct {
 
 // C [m, n] = A B, or C += A B; C: `c_stride` floats from row to row.
 //
-// An element's bits depend on k and its row and column, not on m and n.
+// An element's bits depend on k and its row and column, not on m and n. k is at least 1.
 typedef struct {
   ck_operand a, b;
   size_t m, n, k;

@@ -6,10 +6,6 @@
 #include "../support/compiler.h"
 #include "../support/scratch.h"
 
-#define CK_PASTE_(name, suffix) name##_##suffix
-#define CK_PASTE(name, suffix) CK_PASTE_(name, suffix)
-#define ck(name) CK_PASTE(name, CK_SUFFIX)
-
 // What the instructions do, as Intel describes them: for every sum the products of even values of
 // k, then those of odd ones, pair by pair. Subnormal numbers count as zeros.
 static _Thread_local uint32_t registers[8][256];

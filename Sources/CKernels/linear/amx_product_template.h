@@ -112,9 +112,6 @@ static void ck(multiply_tiles)(const uint32_t *a, const uint32_t *b, size_t deep
 static void ck(amx_product)(ck_product p) {
   uint32_t *b_tiles = ck_scratch(sizeof(uint32_t) * (BLOCK_COLUMNS + BLOCK_ROWS) * DEPTH / 2);
   uint32_t *a_tiles = b_tiles + BLOCK_COLUMNS * DEPTH / 2;
-  if (p.k == 0 && !p.adding)
-    for (size_t i = 0; i < p.m; i++)
-      memset(p.c + (ptrdiff_t)i * p.c_stride, 0, p.n * sizeof(float));
   for (size_t j = 0; j < p.n; j += BLOCK_COLUMNS) {
     const size_t width = ck(at_most)(BLOCK_COLUMNS, p.n - j);
     for (size_t first = 0; first < p.k; first += DEPTH) {

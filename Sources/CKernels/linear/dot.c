@@ -23,7 +23,8 @@ void ck_prepare(int32_t type, const float *x, float *prepared, size_t columns) {
     size_t source = type != CK_BF16 ? c : c - lane + (lane < 16 ? 2 * lane : 2 * (lane - 16) + 1);
     prepared[c] = source < columns ? x[source] : 0.0f;
   }
-  for (size_t step = 0; step < padded / 32; step++) {
+  // Only codes that are offset, or have a minimum, ask for them.
+  for (size_t step = 0; type > CK_Q8_0 && step < padded / 32; step++) {
     float sum = 0;
     for (size_t c = 0; c < 32; c++) sum += prepared[32 * step + c];
     prepared[padded + step] = sum;

@@ -12,9 +12,6 @@
 #include "../support/variants.h"
 
 void ck_f32_product(ck_isa isa, ck_product p) {
-  if (p.k == 0 && !p.adding)
-    for (size_t i = 0; i < p.m; i++)
-      memset(p.c + (ptrdiff_t)i * p.c_stride, 0, p.n * sizeof(float));
   float *scratch = ck_scratch((DEPTH * BLOCK_COLUMNS + DEPTH * MOST_ROWS) * sizeof(float));
   CK_DISPATCH(f32_product, p, scratch);
 }

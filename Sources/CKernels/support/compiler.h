@@ -24,3 +24,8 @@
 #define CK_EACH(i, count) \
   CK_UNROLL               \
   for (int i = 0; i < (count); i++)
+
+// The name of a template's function in the variant CK_SUFFIX.
+#define CK_PASTE_(name, suffix) name##_##suffix
+#define CK_PASTE(name, suffix) CK_PASTE_(name, suffix)
+#define ck(name) CK_PASTE(name, CK_SUFFIX)

@@ -11,10 +11,6 @@
 #include "compiler.h"
 #include "isa.h"
 
-#define CK_PASTE_(name, suffix) name##_##suffix
-#define CK_PASTE(name, suffix) CK_PASTE_(name, suffix)
-#define ck(name) CK_PASTE(name, CK_SUFFIX)
-
 #if defined(__x86_64__)
 #include <immintrin.h>
 

@@ -27,10 +27,12 @@ extension JSONValue {
     switch self {
     case .array(let elements): return .array(elements.map { $0.recorded(order) })
     case .object(let object):
-      let first = order.filter { object[$0] != nil }
-      let keys = first + object.keys.filter { $0 != "seconds" && !first.contains($0) }
+      let keys = order + object.keys.filter { !order.contains($0) }
       return .object(
-        JSONObject(keys.compactMap { key in object[key].map { (key, $0.recorded(order)) } }))
+        JSONObject(
+          keys.filter { $0 != "seconds" }.compactMap { key in
+            object[key].map { (key, $0.recorded(order)) }
+          }))
     default: return self
     }
   }

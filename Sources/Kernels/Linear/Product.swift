@@ -15,6 +15,10 @@ enum Product {
     adding: Bool = false, into c: UnsafeMutablePointer<Float>, stride cStride: Int,
     by kernel: ProductKernel = .float32
   ) {
+    guard k > 0 else {
+      for row in 0..<m where !adding { (c + row * cStride).update(repeating: 0, count: n) }
+      return
+    }
     kernel.run(
       ck_product(
         a: ck_operand(depth_in_rows: form == .transposedLeft ? 0 : 1, values: a, stride: aStride),
