@@ -141,7 +141,7 @@ class SpikingBrainConfig(PretrainedConfig):
 
     def spikes(self, layer):
         """{name: k} of a layer's spiked activations, with `experts` and `shared_expert` in `moe` layers."""
-        return ((self.spiking or {}).get("layers") or [{}] * self.num_hidden_layers)[layer] or {}
+        return self.spiking["layers"][layer] or {} if self.spiking else {}
 
     @property
     def winners(self):
@@ -212,7 +212,7 @@ class SpikingBrainConfig(PretrainedConfig):
         refuse(coding not in ("bitwise", "ternary", "binary", "twos-complement"), f"spiking.coding: {coding!r}")
         refuse(cache not in ("float32", "int8"), f"spiking.kv_cache: {cache!r}")
         refuse(self.winners is not None and not 0 < self.winners <= 1, f"spiking.winners: {self.winners}")
-        refuse(len(self.spiking.get("layers") or self.mixer) != self.num_hidden_layers,
+        refuse(len(self.spiking.get("layers") or []) != self.num_hidden_layers,
                "spiking.layers has not an entry for every layer")
         for layer, (mixer, ffn) in enumerate(zip(self.mixer, self.ffn)):
             where, found = f"spiking.layers[{layer}]", dict(self.spikes(layer))

@@ -8,6 +8,7 @@ S keys, n sink tokens, N experts.
 Every token has a position, counted without padding, and a padding token the position PADDING: far from everything, so
 that no rule needs to know of it. Masks may have zeros anywhere.
 """
+import importlib
 import math
 
 import torch
@@ -162,6 +163,8 @@ def softmax_attention(q, k, v, q_positions, k_positions, window, sinks, layout, 
     length, total = q.shape[2], k.shape[2]
     if layout == "none" and length == 1:  # the cache holds nothing that is out of sight
         return attend(q, k, v, None, scale, cap)
+    if layout == "none" and length == total and not sinks and q.dtype != torch.float32 and usable("flash", q.device.type):
+        return flash_attention(q, k, v, window, scale, cap)
     if layout == "none" and length == total <= window and not sinks:
         return attend(q, k, v, "causal", scale, cap)
     outputs = []
@@ -176,6 +179,81 @@ def softmax_attention(q, k, v, q_positions, k_positions, window, sinks, layout, 
         visible = (age >= 0) & (age < window) | (their >= 0) & (their < sinks)
         outputs.append(attend(q[:, :, start:end], k[:, :, keys], v[:, :, keys], visible, scale, cap))
     return torch.cat(outputs, dim=2)
+
+
+# Kernels of other packages ------------------------------------------------------------------------------------------
+
+# Whether to look for them at all. They are used where they were found to compute the same as the code above, on this
+# device and by this test; version numbers are not looked at, because they did not tell layouts of tensors apart.
+USE_KERNELS = True
+KERNEL_TOLERANCE = 0.02  # of the largest value: room for bfloat16 and TF32, none for other axes
+
+
+def agree(ours, theirs, tensors):
+    """Whether two functions of these tensors have the same outputs (a tuple) and the same gradients."""
+    results = []
+    with torch.inference_mode(False), torch.enable_grad():
+        for function in (ours, theirs):
+            inputs = [x.detach().clone().requires_grad_() for x in tensors]
+            outputs = function(*inputs)
+            gradients = torch.autograd.grad(sum(x.float().square().sum() for x in outputs), inputs)
+            results.append([x.detach().float() for x in (*outputs, *gradients)])
+    return all(a.shape == b.shape and (a - b).abs().max() <= KERNEL_TOLERANCE * a.abs().max() for a, b in zip(*results))
+
+
+def fla_linear_attention(q, k, v, decay, state):
+    """`linear_attention` by flash-linear-attention: [B, T, heads, d], and a state for every query head."""
+    groups = q.shape[3]
+    k, v, decay = (x.transpose(1, 2).repeat_interleave(groups, dim=2) for x in (k, v, decay))
+    output, last = KERNELS["fla"](
+        q.transpose(1, 2).flatten(2, 3), k, v, decay, scale=1.0,
+        initial_state=state.repeat_interleave(groups, dim=1), output_final_state=True)
+    return output.unflatten(2, (-1, groups)).transpose(1, 2), last[:, ::groups]
+
+
+def flash_attention(q, k, v, window, scale, cap):
+    """Softmax attention over a window by flash-attention, without padding; arguments as `attend` has them."""
+    softcap = {} if cap is None else {"softcap": cap}
+    output = KERNELS["flash"](
+        *(x.transpose(1, 2) for x in (q, k, v)), softmax_scale=scale, causal=True,
+        window_size=(window - 1 if window < k.shape[2] else -1, 0), **softcap)
+    return output.transpose(1, 2)
+
+
+@torch.compiler.assume_constant_result
+def usable(name, device):
+    """Whether a kernel, "fla" or "flash", was found to compute what this file does, on a device of this type."""
+    if USE_KERNELS and (name, device) not in TESTED:
+        module, function, test = SOURCES[name]
+        try:  # an import statement would make transformers demand the package
+            KERNELS[name] = getattr(importlib.import_module(module), function)
+            TESTED[name, device] = test(device)
+        except Exception:  # not installed, not for this device, other arguments: all of it means no
+            TESTED[name, device] = False
+    return USE_KERNELS and TESTED[name, device]
+
+
+def test_fla(device):
+    """2 texts of 70 tokens, 2 heads with 2 queries each, 16 channels, some of which forget at once."""
+    random = torch.Generator().manual_seed(0)
+    q = torch.randn(2, 2, 70, 2, 16, generator=random)
+    k, v, decay = torch.randn(3, 2, 2, 70, 16, generator=random)
+    decay = -decay.abs() * torch.where(torch.rand(16, generator=random) < 0.2, 50.0, 0.2)
+    state = torch.randn(2, 2, 16, 16, generator=random)
+    return agree(linear_attention, fla_linear_attention, [x.to(device) for x in (q, k, v, decay, state)])
+
+
+def test_flash(device):
+    """2 texts of 40 tokens, 4 heads on 2, 32 channels, 7 tokens per window, bfloat16."""
+    random = torch.Generator().manual_seed(0)
+    q, k, v = (torch.randn(2, heads, 40, 32, generator=random).to(device, torch.bfloat16) for heads in (4, 2, 2))
+    age = torch.arange(40, device=device)[:, None] - torch.arange(40, device=device)
+    visible = ((age >= 0) & (age < 7))[None, None]
+    return agree(lambda *x: (attend(*x, visible, 0.3, None),), lambda *x: (flash_attention(*x, 7, 0.3, None),), (q, k, v))
+
+
+SOURCES = {"fla": ("fla.ops.gla", "chunk_gla", test_fla), "flash": ("flash_attn", "flash_attn_func", test_flash)}
+KERNELS, TESTED = {}, {}  # functions by name; results of their tests by name and type of device
 
 
 # Spikes and codes ---------------------------------------------------------------------------------------------------
@@ -312,17 +390,19 @@ class Attention(nn.Module):
 
     def linear(self, q, k, v, decay, positions, past, kept):
         """[B, T, heads, d], in float32; arguments as `project` makes them, decay [B, T, K, d]."""
-        q, k, v, decay = (x.float() for x in (q, k, v, decay))
         real = (positions >= 0)[:, :, None, None]
-        k, decay = torch.where(real, k, 0), torch.where(real, decay, 0)
+        k, decay = torch.where(real, k, 0), torch.where(real, decay.float(), 0)
         state = past.get("state")
         if state is None:
-            state = k.new_zeros(k.shape[0], self.kv_heads, self.dim, self.dim)
+            state = decay.new_zeros(k.shape[0], self.kv_heads, self.dim, self.dim)
         q = (q * self.dim ** -0.5).unflatten(2, (self.kv_heads, -1)).transpose(1, 2)
         k, v, decay = (x.transpose(1, 2) for x in (k, v, decay))
         with torch.autocast(q.device.type, enabled=False):
-            output, kept["state"] = linear_attention(q, k, v, decay, state)
-        return output.transpose(1, 2).flatten(2, 3)
+            if q.shape[2] > 1 and usable("fla", q.device.type):
+                output, kept["state"] = fla_linear_attention(q, k, v, decay, state)
+            else:
+                output, kept["state"] = linear_attention(q.float(), k.float(), v.float(), decay, state)
+        return output.float().transpose(1, 2).flatten(2, 3)
 
     def softmax(self, q, k, v, positions, rotary, layout, past, kept):
         """[B, T, heads, d]; arguments as `project` makes them."""
@@ -515,8 +595,12 @@ class SpikingBrainPreTrainedModel(PreTrainedModel):
     base_model_prefix = "model"
     supports_gradient_checkpointing = True
     _no_split_modules = ["SpikingBrainLayer"]
-    _keep_in_fp32_modules_strict = ["weight_scale"]
     _supports_sdpa = True
+
+    def __init__(self, config):
+        super().__init__(config)
+        if config.quantization:
+            self._keep_in_fp32_modules_strict = ["weight_scale"]
 
     def _init_weights(self, module):
         if isinstance(module, (nn.Linear, nn.Embedding)) and module.weight.is_floating_point():

@@ -1,0 +1,628 @@
+"""formats/spikingbrain/transformers, our code for transformers, against the program; exit 1 on a difference.
+
+    python check_transformers.py PROGRAM WORK [--only GROUPS] [--fla DIR]
+
+Groups: options (a random checkpoint for every option of both layouts: logits in one pass, through the cache in pieces,
+and with padding, in the tests' types), attention (linear attention against the recurrence, in float64, for any decay),
+tiny (demo/tiny-qwen2 converted, healed, spiked, in INT8, with experts, branches and sinks: logits beyond the window, 64
+greedy tokens, save and load), training (gradients, checkpointing, LoRA where peft is installed, 50 steps of Trainer),
+kernels (the test of other packages' kernels; --fla names a directory with flash-linear-attention in it), loading
+(device maps, torch.compile, bfloat16), refusals.
+"""
+import argparse
+import json
+import math
+import os
+import shutil
+import subprocess
+import sys
+import types
+from pathlib import Path
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TQDM_DISABLE", "1")
+
+import torch  # noqa: E402
+import transformers  # noqa: E402
+from safetensors.torch import load_file, save_file  # noqa: E402
+from transformers import AutoModelForCausalLM  # noqa: E402
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from spikingbrain_reference import SpikingBrain  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[3]
+CODE = ROOT / "formats/spikingbrain/transformers"
+DEMO = ROOT / "demo"
+LIMIT = 1e-4
+DTYPE = "dtype" if int(transformers.__version__.split(".")[0]) >= 5 else "torch_dtype"
+GROUPS = ["options", "attention", "tiny", "training", "kernels", "loading", "refusals"]
+
+parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+parser.add_argument("program")
+parser.add_argument("work", type=Path)
+parser.add_argument("--only", nargs="*", default=GROUPS, choices=GROUPS)
+parser.add_argument("--fla", help="a directory with flash-linear-attention")
+options = parser.parse_args()
+work, failed = options.work, []
+transformers.logging.set_verbosity_error()
+transformers.logging.disable_progress_bar()
+torch.set_num_threads(1)
+
+
+def check(name, ok, value=""):
+    print("ok  " if ok else "FAIL", name, value, flush=True)
+    if not ok:
+        failed.append(name)
+
+
+def near(name, value, limit=LIMIT):
+    check(name, value <= limit, f"{value:.1e}")
+
+
+def run(*arguments):
+    done = subprocess.run([options.program, *map(str, arguments)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def add_code(directory):
+    """What an export does: the two files beside the checkpoint, and config.json says what is in them."""
+    path = directory / "config.json"
+    config = json.loads(path.read_text())
+    prefix = "GLAswa" if config["model_type"] == "gla_swa" else "SpikingBrain"
+    config["auto_map"] = {
+        "AutoConfig": f"configuration_spikingbrain.{prefix}Config",
+        "AutoModelForCausalLM": f"modeling_spikingbrain.{prefix}ForCausalLM",
+    }
+    path.write_text(json.dumps(config, indent=2))
+    for file in CODE.glob("*.py"):
+        shutil.copy(file, directory)
+    return directory
+
+
+def load(directory, dtype=torch.float32, **arguments):
+    return AutoModelForCausalLM.from_pretrained(
+        str(directory), trust_remote_code=True, **{DTYPE: dtype}, **arguments).eval()
+
+
+def code_of(model):
+    """The module that a loaded model's class comes from."""
+    return sys.modules[type(model).__module__]
+
+
+def tokens_of(count, vocabulary):
+    return [(7919 * n + 104729 * n * n + 17) % vocabulary for n in range(1, count + 1)]
+
+
+def program_logits(directory, tokens):
+    run("logits", directory, "--tokens", ",".join(map(str, tokens)), "--output", work / "l.safetensors", "--force", "--quiet")
+    return load_file(str(work / "l.safetensors"))["logits"]
+
+
+def difference(a, b):
+    return ((a - b).abs().max() / b.abs().max()).item()
+
+
+def token_errors(found, expected):
+    """The largest difference at each token, relative to the largest logit of all."""
+    return ((found - expected).abs().amax(-1) / expected.abs().max())
+
+
+@torch.no_grad()
+def three_ways(name, directory, count=30):
+    """One pass, pieces through the cache, and batches padded on the left and on the right, against the program.
+
+    Where the model rounds activations, a count now and then falls on the other side and is heard from then on, also
+    between the program's own prefill and decoding: there the median over the tokens has to be within the limit.
+    """
+    model = load(directory)
+    tokens = tokens_of(count, model.config.vocab_size)
+    expected = program_logits(directory, tokens)
+    errors = [token_errors(model(torch.tensor([tokens])).logits[0], expected)]
+
+    cache, rows, place = None, [], 0
+    for size in [3, 1, count // 2] + [1] * count:
+        piece = tokens[place:place + size]
+        if piece:
+            output = model(torch.tensor([piece]), past_key_values=cache, use_cache=True)
+            cache, place = output.past_key_values, place + size
+            rows.append(output.logits[0])
+    errors.append(token_errors(torch.cat(rows), expected))
+
+    short = tokens[:count - 5]
+    ids = torch.tensor([[3] * 5 + short, tokens, short + [3] * 5])
+    mask = torch.ones_like(ids)
+    mask[0, :5] = mask[2, -5:] = 0
+    prompt, cache, rows = count - 4, None, []
+    for start, end in [(0, prompt)] + [(t, t + 1) for t in range(prompt, count)]:
+        output = model(ids[:, start:end], attention_mask=mask[:, :end], past_key_values=cache, use_cache=True)
+        cache = output.past_key_values
+        rows.append(output.logits)
+    for padded in (torch.cat(rows, dim=1), model(ids, attention_mask=mask).logits):
+        errors += [token_errors(*pair) for pair in (
+            (padded[0, 5:], expected[:-5]), (padded[1], expected), (padded[2, :-5], expected[:-5]))]
+    worst, middle = max(e.max().item() for e in errors), max(e.median().item() for e in errors)
+    rounds = bool(model.config.spiking)
+    check(f"{name}: one pass, pieces, padded pieces, padded", worst <= LIMIT or rounds and middle <= LIMIT and worst < 0.1,
+          f"{worst:.1e}" + (f", median {middle:.1e}" if rounds else ""))
+    return model
+
+
+# Random checkpoints -------------------------------------------------------------------------------------------------
+
+def synthesize(name, config=None):
+    directory = work / name
+    if config:
+        (work / f"{name}.json").write_text(json.dumps(config))
+    path = work / f"{name}.json" if config else ROOT / f"Tests/Fixtures/configs/{name}.json"
+    shutil.rmtree(directory, ignore_errors=True)
+    run("synthesize", path, directory, "--seed", 1, "--dtype", "float32", "--quiet")
+    return directory
+
+
+def edited(directory, changes, tensors=None):
+    """Changes config.json and, by a function of {name: tensor}, the tensors of a directory."""
+    config = json.loads((directory / "config.json").read_text())
+    (directory / "config.json").write_text(json.dumps(config | changes))
+    if tensors:
+        file = str(directory / "model.safetensors")
+        save_file(tensors(load_file(file)), file, metadata={"format": "pt"})
+    (directory / "manifest.json").unlink(missing_ok=True)
+    return directory
+
+
+def random_codes(group):
+    """Projections as random INT8 codes with scales that keep their size."""
+    def change(tensors):
+        random, result = torch.Generator().manual_seed(5), {}
+        for name, tensor in tensors.items():
+            parts = name.split(".")
+            if len(parts) > 2 and parts[-1] == "weight" and parts[-2] in (
+                    "q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"):
+                rows, columns = tensor.shape
+                groups = 1 if group == "channel" else -(-columns // group)
+                result[name] = torch.randint(-127, 128, tensor.shape, dtype=torch.int8, generator=random)
+                scale = tensor.std() / 73 * (0.5 + torch.rand(rows, groups, generator=random))
+                result[name + "_scale"] = scale.float()
+            else:
+                result[name] = tensor
+        return result
+    return change
+
+
+def merged_gates(tensors):
+    """Decay gates as one matrix."""
+    result = {name: tensor for name, tensor in tensors.items() if "gk_proj" not in name}
+    for name, low in tensors.items():
+        if name.endswith("gk_proj.0.weight"):
+            stem = name.removesuffix("0.weight")
+            result[stem + "weight"] = tensors[stem + "1.weight"] @ low
+            result[stem + "bias"] = tensors[stem + "1.bias"].clone()
+    return result
+
+
+def spiking(config, **more):
+    """Settings with a k for everything, each of its own."""
+    layers = []
+    for n, (mixer, ffn) in enumerate(zip(config["mixer"], config["ffn"])):
+        names = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+        layer = {name: 2.5 + 0.25 * i + 0.1 * n for i, name in enumerate(names)}
+        layer["gk_proj" if mixer == "gla" else "rotated_query"] = 3.5
+        layer["v_proj"] = None if n == 1 else 4.0
+        if ffn == "moe":
+            layer["experts"] = [None, {"gate_proj": 2.0}, {}] + [None] * (config["num_experts"] - 3)
+            layer["shared_expert"] = {"down_proj": 5.0, "up_proj": None}
+        layers.append(layer)
+    return {"layers": layers, **more}
+
+
+def check_options():
+    base, moe, branches = (json.loads((ROOT / f"Tests/Fixtures/configs/{name}.json").read_text())
+                           for name in ("spikingbrain", "experts", "intra-layer"))
+    for name in ("gla_swa", "spikingbrain", "experts", "carved", "intra-layer"):
+        three_ways(name, add_code(synthesize(name)))
+    two = {**base, "layout_version": 2, "rope_scaling": None}
+    own = {"rope_theta": 5000.0, "rope_scaling": {"rope_type": "linear", "factor": 2.0}}
+    linear, factors = {"rope_type": "linear", "factor": 2.5}, {"rope_type": "factors", "factors": [1 + i / 3 for i in range(12)]}
+    for name, config in {
+            "tied": base | {"tie_word_embeddings": True, "qkv_bias": False, "o_proj_bias": False, "mlp_bias": False},
+            "window-only": base | {"mixer": ["window"] * 4, "window_rule": "report", "sliding_window": 1},
+            "linear-scaling": base | {"rope_scaling": linear}, "factors": base | {"rope_scaling": factors},
+            "norms-post": two | {"norm_placement": "post", "qk_norm": "whole"},
+            "norms-both": two | {"norm_placement": "both", "norm_add_one": True, "hidden_act": "gelu"},
+            "multipliers": two | {"hidden_act": "gelu_pytorch_tanh", "embedding_multiplier": 1.7, "residual_multiplier": 0.6,
+                                  "logits_multiplier": 0.3, "attention_multiplier": 0.11},
+            "soft-caps": two | {"attn_logit_softcapping": 3.0, "final_logit_softcapping": 2.0},
+            "rotary-part": two | {"rotary_dim": 16}, "rotary-layers": two | {"layer_rotary": [None, own, "none", None]},
+            "branches-decoder": branches | {"layout_version": 2, "attn_logit_softcapping": 3.0, "rotary_dim": 8,
+                                            "norm_placement": "both", "embedding_multiplier": 2.0},
+    }.items():
+        three_ways(name, add_code(synthesize(name, config)))
+
+    def variant(name, config, changes, tensors=None):
+        three_ways(name, add_code(edited(synthesize(name, config), changes, tensors)))
+
+    variant("merged-gates", base, {"merged_gates": True}, merged_gates)
+    variant("merged-gates-7b", json.loads((ROOT / "Tests/Fixtures/configs/gla_swa.json").read_text()),
+            {"merged_gates": True}, merged_gates)
+    for group in (32, "channel"):
+        variant(f"int8-{group}", moe, {"quantization": {"weights": "int8", "group_size": group}}, random_codes(group))
+    variant("int8-cache", branches, {"spiking": {"kv_cache": "int8", "layers": [{}] * 4}})
+    variant("spikes", base, {"spiking": spiking(base)})
+    variant("spikes-experts", moe, {"spiking": spiking(moe)})
+    variant("spikes-branches", branches, {"spiking": spiking(branches, kv_cache="int8")})
+    variant("winners", moe, {"spiking": {"winners": 0.3, "layers": [{}] * 4}})
+    variant("everything", moe, {
+        "spiking": spiking(moe, winners=0.5, kv_cache="int8", coding="ternary"),
+        "quantization": {"weights": "int8", "group_size": 32}}, random_codes(32))
+    equal = torch.zeros(5, 64)
+    variant("equal-scores", moe, {}, lambda tensors: {
+        name: equal.clone() if name.endswith("mlp.gate.weight") else tensor for name, tensor in tensors.items()})
+
+
+# Linear attention ---------------------------------------------------------------------------------------------------
+
+def check_attention():
+    code = code_of(load(add_code(synthesize("gla_swa"))))
+    random = torch.Generator().manual_seed(1)
+    shape = types.SimpleNamespace(heads=6, kv_heads=3, dim=16)
+    for length, strength in ((1, 1.0), (5, 1.0), (64, 1.0), (130, 0.01), (200, 100.0), (150, math.inf)):
+        q = torch.randn(1, 3, length, 2, 16, generator=random, dtype=torch.float64)
+        k, v, decay = torch.randn(3, 1, 3, length, 16, generator=random, dtype=torch.float64)
+        state = torch.randn(1, 3, 16, 16, generator=random, dtype=torch.float64)
+        decay = -decay.abs() * (strength if math.isfinite(strength) else 1)
+        if not math.isfinite(strength):
+            decay[..., ::3] = -math.inf
+        inputs = [x.clone().requires_grad_() for x in (q, k, v, decay, state)]
+        expected, last = SpikingBrain.recurrence(
+            shape, inputs[0].transpose(2, 3).flatten(1, 2)[0], *(x[0] for x in inputs[1:3]), inputs[3][0].exp(), inputs[4][0])
+        expected = (expected * 4).transpose(0, 1).view(3, 2, length, 16).transpose(1, 2)
+        (expected.square().sum() + last.square().sum()).backward()
+        gradients = [x.grad for x in inputs]
+        mine = [x.detach().requires_grad_() for x in inputs]
+        output, final = code.linear_attention(*mine)
+        (output.square().sum() + final.square().sum()).backward()
+        values = [difference(output[0], expected), difference(final[0], last)]
+        values += [difference(x.grad, g) for x, g in zip(mine, gradients)]
+        near(f"linear attention, {length} tokens, decays of {strength}: values and gradients", max(values), 1e-10)
+        with torch.no_grad():
+            narrow = code.linear_attention(*(x.float() for x in (q, k, v, decay, state)))[0]
+        near("  in float32", difference(narrow[0].double(), expected.detach()), 2e-6)
+    code.PIECE, piece = 128, code.PIECE
+    with torch.no_grad():
+        q, k, v, decay = (torch.cat([x.detach()] * 3, dim=2) for x in (q, k, v, -decay.clamp(min=-1).abs()))
+        pieces = code.linear_attention(q, k, v, decay, state)
+        code.PIECE = piece
+        whole = code.linear_attention(q, k, v, decay, state)
+    near("linear attention in pieces", max(difference(a, b) for a, b in zip(pieces, whole)), 1e-10)
+
+
+# The demo's model ---------------------------------------------------------------------------------------------------
+
+def tiny(name, *commands):
+    """demo/tiny-qwen2 through commands; SOURCE and OUT stand for what a command reads and writes."""
+    source, out = DEMO / "tiny-qwen2", work / name
+    for i, command in enumerate(commands):
+        out = work / (name if i == len(commands) - 1 else f"{name}.{i}")
+        if not out.exists():
+            run(*(str(source if a == "SOURCE" else out if a == "OUT" else a) for a in command), "--quiet")
+        source = out
+    return out
+
+
+CONVERT = ("convert", "SOURCE", "OUT", "--window", 16)
+TEXT = DEMO / "war-and-peace-begin.txt"
+CALIBRATE = ("calibrate", "SOURCE", "OUT", "--text", TEXT, "--samples", 2, "--context", 64)
+HEAL = ("heal", "SOURCE", "--teacher", DEMO / "tiny-qwen2", "--output", "OUT", "--text", TEXT, "--tokens", 32768, "--steps", 40)
+
+
+def check_tiny():
+    for name, commands in {
+            "healed": [CONVERT, HEAL],
+            "full": [(*CONVERT, "--full-attention-layers", "3,7"), HEAL],
+            "branches": [(*CONVERT, "--layout", "intra-layer", "--sinks", 4)],
+            "experts": [CONVERT, HEAL, ("upcycle", "SOURCE", "OUT", "--experts", 4, "--dense-layers", "0")],
+            "carved": [CONVERT, HEAL, ("upcycle", "SOURCE", "OUT", "--experts", 4, "--top-k", 2, "--carve", 128, "--text", TEXT,
+                                       "--tokens", 8192)],
+            "int8": [CONVERT, HEAL, (*CALIBRATE, "--k", "none", "--query-k", "none", "--weights", "int8", "--rounding", "nearest")],
+            "spiked": [CONVERT, HEAL, (*CALIBRATE, "--query-k", 3, "--kv", "int8")],
+            "winners": [CONVERT, HEAL, (*CALIBRATE, "--winners", 0.5, "--weights", "int8", "--rounding", "nearest")],
+    }.items():
+        directory = add_code(tiny("tiny-" + name, *commands))
+        model = three_ways(f"tiny {name}", directory, 90)
+        prompt = "It is a truth universally acknowledged, that"
+        told = json.loads(run("generate", directory, "--prompt", prompt, "--max-tokens", 64, "--json", "--quiet"))
+        ids = torch.tensor([told["prompt_tokens"]])
+        kept = dict(do_sample=False, max_new_tokens=64, pad_token_id=0, eos_token_id=None)
+        found = model.generate(ids, attention_mask=torch.ones_like(ids), **kept)[0, ids.shape[1]:].tolist()
+        expected = told["tokens"]
+        same = next((i for i, (a, b) in enumerate(zip(found, expected)) if a != b), len(expected))
+        check(f"tiny {name}: greedy tokens", found[:len(expected)] == expected, f"{same} of {len(expected)} equal")
+        batch = torch.tensor([[0] * 7 + told["prompt_tokens"], [0] * 7 + told["prompt_tokens"]])
+        batch[1, :7] = ids[0, :7]
+        mask = torch.ones_like(batch)
+        mask[0, :7] = 0
+        padded = model.generate(batch, attention_mask=mask, **kept)[0, batch.shape[1]:].tolist()
+        check(f"tiny {name}: greedy tokens, padded on the left", padded == found)
+        saved = work / f"tiny-{name}-saved"
+        model.save_pretrained(saved)
+        tokens = tokens_of(40, 2048)
+        with torch.no_grad():
+            logits = model(torch.tensor([tokens])).logits[0]
+            again = load(saved)(torch.tensor([tokens])).logits[0]
+        check(f"tiny {name}: saved and loaded", torch.equal(logits, again))
+        near(f"tiny {name}: saved, in the program", difference(program_logits(saved, tokens), logits))
+        run("verify", saved, "--level", "values", "--quiet")
+    beams = load(work / "tiny-healed").generate(ids, attention_mask=torch.ones_like(ids), num_beams=3, **kept)
+    uncached = load(work / "tiny-healed").generate(
+        ids, attention_mask=torch.ones_like(ids), num_beams=3, use_cache=False, **kept)
+    check("beam search, with and without the cache", torch.equal(beams, uncached))
+
+
+# Training -----------------------------------------------------------------------------------------------------------
+
+def gradients_of(model, ids, mask):
+    model.zero_grad()
+    labels = ids.masked_fill(mask == 0, -100)
+    loss = model(ids, attention_mask=mask, labels=labels).loss
+    loss.backward()
+    return loss.item(), {name: p.grad for name, p in model.named_parameters() if p.requires_grad}
+
+
+def check_training():
+    for name in ("spikingbrain", "intra-layer", "experts"):
+        directory = add_code(synthesize(name))
+        if name == "experts":
+            config = json.loads((directory / "config.json").read_text())
+            edited(directory, {"spiking": spiking(config, winners=0.5, kv_cache="int8")})
+        model = load(directory).train()
+        ids = torch.tensor([tokens_of(40, 320), [1] * 6 + tokens_of(34, 320)])
+        mask = torch.ones_like(ids)
+        mask[1, :6] = 0
+        loss, plain = gradients_of(model, ids, mask)
+        still = [n for n, g in plain.items() if g is None or not g.isfinite().all() or not g.any()]
+        check(f"{name}: every parameter has a gradient", not still, still)
+        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        again, checkpointed = gradients_of(model, ids, mask)
+        near(f"{name}: gradients with checkpointing", max(difference(checkpointed[n], g) for n, g in plain.items()), 1e-6)
+    check_differences()
+    check_lora()
+    check_trainer()
+
+
+def check_differences():
+    """Gradients of the whole model against differences, in float64."""
+    model = load(add_code(synthesize("intra-layer")), torch.float64).train()
+    ids = torch.tensor([tokens_of(20, 320)])
+    _, gradients = gradients_of(model, ids, torch.ones_like(ids))
+    worst, random = 0.0, torch.Generator().manual_seed(2)
+    for name, parameter in model.named_parameters():
+        direction = torch.randn(parameter.shape, generator=random, dtype=torch.float64)
+        losses = []
+        with torch.no_grad():
+            for step in (1e-5, -2e-5, 1e-5):
+                parameter += step * direction
+                losses.append(model(ids, labels=ids).loss.item())
+        slope = (losses[0] - losses[1]) / 2e-5
+        expected = (gradients[name] * direction).sum().item()
+        worst = max(worst, abs(slope - expected) / max(abs(expected), 1e-2))
+    near("gradients against differences", worst, 1e-3)
+
+
+def check_lora():
+    try:
+        from peft import LoraConfig, get_peft_model
+    except ImportError:
+        print("     LoRA: peft is not installed")
+        return
+    for name in ("healed", "spiked"):
+        commands = [CONVERT, HEAL] + ([(*CALIBRATE, "--query-k", 3, "--kv", "int8")] if name == "spiked" else [])
+        model = load(add_code(tiny("tiny-" + name, *commands)))
+        ids = torch.tensor([tokens_of(40, 2048)])
+        before = model(ids).logits
+        adapted = get_peft_model(model, LoraConfig(
+            r=4, target_modules=["q_proj", "k_proj", "v_proj", "o_proj"], task_type="CAUSAL_LM"))
+        check(f"LoRA on {name} starts as the model", torch.equal(adapted(ids).logits, before))
+        optimizer = torch.optim.AdamW([p for p in adapted.parameters() if p.requires_grad], 1e-2)
+        losses = []
+        for _ in range(8):
+            loss = adapted(input_ids=ids, labels=ids).loss
+            losses.append(loss.item())
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        check(f"LoRA on {name} learns", losses[-1] < 0.8 * losses[0], f"{losses[0]:.2f} -> {losses[-1]:.2f}")
+        with torch.no_grad():
+            logits = adapted.eval()(ids).logits
+            merged = adapted.merge_and_unload()(ids).logits
+        near(f"LoRA on {name} merged", difference(merged, logits), 1e-4 if name == "healed" else 0.1)
+
+
+def check_trainer():
+    from transformers import AutoTokenizer, Trainer, TrainingArguments
+
+    directory = add_code(tiny("tiny-healed", CONVERT, HEAL))
+    text = (DEMO / "war-and-peace-begin.txt").read_text(encoding="utf-8")[:120_000]
+    ids = AutoTokenizer.from_pretrained(str(directory))(text)["input_ids"]
+    rows = [{"input_ids": ids[i:i + 128], "labels": ids[i:i + 128]} for i in range(0, len(ids) - 128, 128)]
+    model = load(directory).train()
+    arguments = TrainingArguments(
+        output_dir=str(work / "trainer"), max_steps=50, per_device_train_batch_size=4, learning_rate=1e-3, logging_steps=10,
+        report_to=[], save_strategy="no", use_cpu=True, gradient_checkpointing=True, disable_tqdm=True,
+        gradient_checkpointing_kwargs={"use_reentrant": False})
+    trainer = Trainer(model=model, args=arguments, train_dataset=rows)
+    held_out = torch.tensor([row["input_ids"] for row in rows[-8:]])
+
+    def loss():
+        with torch.no_grad():
+            return model.eval()(held_out, labels=held_out).loss.item()
+
+    before = loss()
+    trainer.train()
+    after = loss()
+    check("50 steps of Trainer", after < before - 0.05, f"{before:.3f} -> {after:.3f}")
+    trainer.save_model(str(work / "trained"))
+    tokens = tokens_of(40, 2048)
+    with torch.no_grad():
+        logits = model(torch.tensor([tokens])).logits[0]
+    near("trained, saved, in the program", difference(program_logits(work / "trained", tokens), logits))
+
+
+# Kernels of other packages ------------------------------------------------------------------------------------------
+
+def naive_chunk_gla(q, k, v, g, scale=None, initial_state=None, output_final_state=False):
+    """The operator of flash-linear-attention in its layout [B, T, heads, d], written from its documentation."""
+    state, outputs = initial_state, []
+    for t in range(q.shape[1]):
+        state = g[:, t].exp().unsqueeze(-1) * state + k[:, t].unsqueeze(-1) * v[:, t].unsqueeze(-2)
+        outputs.append((q[:, t].unsqueeze(-2) * scale @ state).squeeze(-2))
+    return torch.stack(outputs, dim=1), state
+
+
+def swapped_chunk_gla(q, k, v, g, **others):
+    """As older versions had it: [B, heads, T, d]."""
+    output, state = naive_chunk_gla(*(x.transpose(1, 2) for x in (q, k, v, g)), **others)
+    return output.transpose(1, 2), state
+
+
+def naive_flash(q, k, v, softmax_scale, causal, window_size):
+    q, k, v = (x.transpose(1, 2).float() for x in (q, k, v))
+    k, v = (x.repeat_interleave(q.shape[1] // k.shape[1], dim=1) for x in (k, v))
+    age = torch.arange(q.shape[2])[:, None] - torch.arange(k.shape[2])
+    visible = (age >= 0) & (age <= (window_size[0] if window_size[0] >= 0 else q.shape[2]))
+    scores = (q @ k.transpose(2, 3) * softmax_scale).masked_fill(~visible, float("-inf"))
+    return (scores.softmax(-1) @ v).transpose(1, 2).to(torch.bfloat16)
+
+
+def check_kernels():
+    model = load(add_code(synthesize("gla_swa")))
+    code, ids = code_of(model), torch.tensor([tokens_of(100, 320)])
+
+    def tested(name, module, function, operator):
+        """The result of the test with an operator in its place in a package."""
+        parts = module.split(".")
+        kept = {part: sys.modules.pop(part, None) for part in (".".join(parts[:i]) for i in range(1, len(parts) + 1))}
+        try:
+            for part in kept:
+                sys.modules[part] = types.ModuleType(part)
+            setattr(sys.modules[module], function, operator)
+            code.TESTED.clear()
+            return code.usable(name, "cpu")
+        finally:
+            for part, old in kept.items():
+                sys.modules.pop(part, None) if old is None else sys.modules.update({part: old})
+
+    code.TESTED.clear()
+    if not options.fla:
+        check("without flash-linear-attention: plain PyTorch", not code.usable("fla", "cpu"))
+    check("without flash-attention: plain PyTorch", not code.usable("flash", "cpu"))
+    with torch.no_grad():
+        plain = model(ids, use_cache=True)
+        code.USE_KERNELS = False
+        near("USE_KERNELS = False", difference(model(ids).logits, plain.logits))
+        code.USE_KERNELS = True
+        check("flash-linear-attention with swapped axes is refused", not tested("fla", "fla.ops.gla", "chunk_gla", swapped_chunk_gla))
+        check("flash-linear-attention as documented is used", tested("fla", "fla.ops.gla", "chunk_gla", naive_chunk_gla))
+        other = model(ids, use_cache=True)
+        near("  and gives the same logits", difference(other.logits, plain.logits), 1e-5)
+        steps = [model(ids[:, :3], past_key_values=o.past_key_values).logits for o in (plain, other)]
+        near("  and the same state", difference(*steps), 1e-5)
+    code.TESTED.clear()
+    check("flash-attention with a window of one token more is refused", not tested(
+        "flash", "flash_attn", "flash_attn_func",
+        lambda *x, window_size, **others: naive_flash(*x, window_size=(window_size[0] + 1, 0), **others)))
+    check("flash-attention as documented is used", tested("flash", "flash_attn", "flash_attn_func", naive_flash))
+    code.TESTED.clear()
+    if options.fla:
+        sys.path.insert(0, options.fla)
+        check("flash-linear-attention itself on a CPU is refused, without an error", not code.usable("fla", "cpu"))
+        import fla.ops.gla
+        from fla.ops.gla.naive import naive_recurrent_gla
+
+        def its_naive(q, k, v, g, scale=None, initial_state=None, output_final_state=False):
+            return naive_recurrent_gla(q * scale * q.shape[-1] ** 0.5, k, v, g, initial_state, output_final_state)
+
+        for name, operator in (("own", its_naive), ("swapped", swapped_chunk_gla)):
+            fla.ops.gla.chunk_gla = operator
+            code.TESTED.clear()
+            check(f"flash-linear-attention with its naive operator: {name} axes",
+                  code.usable("fla", "cpu") == (name == "own"))
+        code.TESTED.clear()
+
+
+# Loading ------------------------------------------------------------------------------------------------------------
+
+def check_loading():
+    for name in ("spikingbrain", "intra-layer", "experts"):
+        directory = add_code(synthesize(name))
+        ids = torch.tensor([tokens_of(30, 320)])
+        model = load(directory)
+        with torch.no_grad():
+            plain = model(ids).logits
+            devices = {part: "cpu" for part in ("model.embeddings", "model.norm", "lm_head", "model.layers.0", "model.layers.1")}
+            devices |= {"model.layers.2": "disk", "model.layers.3": "disk"}
+            if name == "intra-layer":
+                devices["model.sink_tokens"] = "cpu"
+            parted = load(directory, device_map=devices, offload_folder=str(work / "offload"))
+            near(f"{name}: half of it on disk", difference(parted(ids).logits, plain), 1e-6)
+            near(f"{name}: device_map auto", difference(load(directory, device_map="auto")(ids).logits, plain), 1e-6)
+            half = load(directory, torch.bfloat16)(ids).logits.float()
+            near(f"{name}: bfloat16", difference(half, plain), 0.1)
+            compiled = torch.compile(model, fullgraph=name != "experts")
+            near(f"{name}: compiled{'' if name == 'experts' else ', one graph'}", difference(compiled(ids).logits, plain), 1e-5)
+    moe = json.loads((ROOT / "Tests/Fixtures/configs/experts.json").read_text())
+    directory = add_code(edited(synthesize("int8", moe), {"quantization": {"weights": "int8", "group_size": 32}}, random_codes(32)))
+    half = load(directory, torch.bfloat16)
+    types_ = {name.rsplit(".", 1)[-1]: p.dtype for name, p in half.named_parameters() if "q_proj" in name}
+    check("int8 in bfloat16: codes and scales keep their types",
+          types_ == {"weight": torch.int8, "weight_scale": torch.float32, "bias": torch.bfloat16}, types_)
+    half.save_pretrained(work / "int8-saved")
+    tokens = tokens_of(20, 320)
+    with torch.no_grad():
+        near("int8 in bfloat16, saved, in the program",
+             difference(half(torch.tensor([tokens])).logits[0].float(), program_logits(work / "int8-saved", tokens)), 0.1)
+
+
+# Refusals -----------------------------------------------------------------------------------------------------------
+
+def check_refusals():
+    def refused(name, word, action):
+        try:
+            action()
+        except ValueError as error:
+            check(f"refused: {name}", word in str(error), str(error)[:100])
+        else:
+            check(f"refused: {name}", False)
+
+    config = json.loads((ROOT / "Tests/Fixtures/configs/spikingbrain.json").read_text())
+    directory = add_code(synthesize("refusals", config))
+    loaded = type(load(directory).config)
+    for word, changes in {
+            "attention_gate": {"attention_gate": True}, "layout_version": {"layout_version": 3}, "mixer": {"mixer": ["rwkv"] * 4},
+            "yarn": {"rope_scaling": {"rope_type": "yarn", "factor": 2.0}}, "hidden_act": {"hidden_act": "relu"},
+            "norm_topk_prob": {"norm_topk_prob": True}, "zero_point": {"quantization": {
+                "weights": "int8", "group_size": 32, "zero_point": 1}}, "int2": {"quantization": {"weights": "int2"}},
+            "qq_proj": {"spiking": {"layers": [{"qq_proj": 3}] + [{}] * 3}}, "leak": {"spiking": {"leak": 1, "layers": [{}] * 4}},
+            "gk_proj": {"spiking": {"layers": [{}, {"gk_proj": 3.0}, {}, {}]}}, "num_experts": {"ffn": ["moe"] * 4},
+            "routing_weights": {"routing_weights": "sigmoid"}, "rotary_dim": {"rotary_dim": 7},
+            "partial": {"layer_rotary": [{"partial": 1}] + [None] * 3}}.items():
+        refused(word, word, lambda changes=changes: loaded(**config | changes))
+    model = load(directory)
+    ids = torch.tensor([[1, 2, 3]])
+    refused("a mask of another length", "attention_mask", lambda: model(ids, attention_mask=torch.ones(1, 5)))
+    refused("weights of attention", "output_attentions", lambda: model(ids, output_attentions=True))
+    refused("another cache", "DynamicCache", lambda: model(ids, past_key_values=transformers.DynamicCache()))
+    kept = load_file(str(directory / "model.safetensors"))
+    for word, change in {"missing": {"model.layers.0.attn.g_norm.weight": None}, "unexpected": {"model.extra": torch.zeros(1)}}.items():
+        tensors = {name: x for name, x in {**kept, **change}.items() if x is not None}
+        save_file(tensors, str(directory / "model.safetensors"), metadata={"format": "pt"})
+        refused(f"{word} tensors", next(iter(change)), lambda: load(directory))
+
+
+shutil.rmtree(work, ignore_errors=True)
+work.mkdir(parents=True)
+for group in options.only:
+    globals()[f"check_{group}"]()
+print(f"{len(failed)} failed" if failed else "all as it should be")
+sys.exit(bool(failed))
