@@ -291,7 +291,7 @@ def check_attention():
         near("  in float32", difference(narrow[0].double(), expected.detach()), 2e-6)
     code.PIECE, piece = 128, code.PIECE
     with torch.no_grad():
-        q, k, v, decay = (torch.cat([x.detach()] * 3, dim=2) for x in (q, k, v, -decay.clamp(min=-1).abs()))
+        q, k, v, decay = (torch.cat([x.detach()] * 3, dim=2) for x in (q, k, v, 0.01 * decay.clamp(min=-1)))
         pieces = code.linear_attention(q, k, v, decay, state)
         code.PIECE = piece
         whole = code.linear_attention(q, k, v, decay, state)
@@ -569,8 +569,8 @@ def check_loading():
             near(f"{name}: device_map auto", difference(load(directory, device_map="auto")(ids).logits, plain), 1e-6)
             half = load(directory, torch.bfloat16)(ids).logits.float()
             near(f"{name}: bfloat16", difference(half, plain), 0.1)
-            compiled = torch.compile(model, fullgraph=name != "experts")
-            near(f"{name}: compiled{'' if name == 'experts' else ', one graph'}", difference(compiled(ids).logits, plain), 1e-5)
+            compiled = torch.compile(model, fullgraph=True)
+            near(f"{name}: compiled, one graph", difference(compiled(ids).logits, plain), 1e-5)
     moe = json.loads((ROOT / "Tests/Fixtures/configs/experts.json").read_text())
     directory = add_code(edited(synthesize("int8", moe), {"quantization": {"weights": "int8", "group_size": 32}}, random_codes(32)))
     half = load(directory, torch.bfloat16)
