@@ -405,9 +405,10 @@ def check_differences():
                 parameter += step * direction
                 losses.append(model(ids, labels=ids).loss.item())
         slope = (losses[0] - losses[1]) / 2e-5
-        expected = (gradients[name] * direction).sum().item()
+        gradient = gradients[name]  # none: an expert that no token passes through
+        expected = 0.0 if gradient is None else (gradient * direction).sum().item()
         worst = max(worst, abs(slope - expected) / max(abs(expected), 1e-2))
-    near("gradients against differences", worst, 1e-3)
+    near("gradients against differences", worst, 1e-4)
 
 
 def check_lora():
@@ -444,7 +445,7 @@ def check_trainer():
 
     directory = add_code(tiny("tiny-healed", CONVERT, HEAL))
     text = (DEMO / "war-and-peace-begin.txt").read_text(encoding="utf-8")[:120_000]
-    ids = AutoTokenizer.from_pretrained(str(directory))(text)["input_ids"]
+    ids = AutoTokenizer.from_pretrained(str(directory), trust_remote_code=True)(text)["input_ids"]
     rows = [{"input_ids": ids[i:i + 128], "labels": ids[i:i + 128]} for i in range(0, len(ids) - 128, 128)]
     model = load(directory).train()
     arguments = TrainingArguments(

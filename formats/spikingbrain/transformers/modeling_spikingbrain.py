@@ -32,6 +32,11 @@ ACTIVATIONS = {
 }
 
 
+def wide(x):
+    """x in float32, or in float64 as it is: the type that norms, decays and states are computed in."""
+    return x if x.dtype == torch.float64 else x.float()
+
+
 # Linear attention ---------------------------------------------------------------------------------------------------
 
 def halves(x, size):
@@ -64,7 +69,7 @@ def states_between(state, decays, updates):
 def linear_attention(q, k, v, decay, state):
     """S_t = diag(exp decay_t) S_{t-1} + k_tᵀ v_t and o_t = q_t S_t, for any decay <= 0, -inf included.
 
-    q [B, K, T, R, d]; k, v, decay [B, K, T, d]; state [B, K, d, d]; all float32. Returns o as q, and the last state.
+    q [B, K, T, R, d]; k, v, decay [B, K, T, d]; state [B, K, d, d]; all float32 or float64. Returns o as q, and the last state.
 
     Within a chunk, runs of tokens are joined to runs of twice the length: the second one reads what the first one holds
     through the decay from there to the place where they meet, and from that place on. So only sums of decays are
@@ -144,7 +149,7 @@ def attend(q, k, v, visible, scale, cap):
             q, k, v, attn_mask=None if causal else visible, is_causal=causal, scale=scale, enable_gqa=grouped)
     if grouped:
         k, v = (x.repeat_interleave(q.shape[1] // x.shape[1], dim=1) for x in (k, v))
-    scores = cap * torch.tanh((q @ k.transpose(2, 3)).float() * (scale / cap))
+    scores = cap * torch.tanh(wide(q @ k.transpose(2, 3)) * (scale / cap))
     if isinstance(visible, str):
         visible = torch.ones(scores.shape[-2:], dtype=torch.bool, device=q.device).tril()
     if visible is not None:
@@ -272,8 +277,8 @@ def spike(x, k, winners=None):
     if k is None:
         return x
     with torch.no_grad():
-        wide = torch.float32 if x.device.type == "mps" else torch.float64
-        mean = (x.abs().sum(-1, keepdim=True, dtype=wide) / (winners or x.shape[-1])).float()
+        exact = torch.float32 if x.device.type == "mps" else torch.float64
+        mean = (x.abs().sum(-1, keepdim=True, dtype=exact) / (winners or x.shape[-1])).float()
         threshold = (mean / k).clamp(1e-5, 1e4)
         rounded = ((x.float() / threshold).round() * threshold).to(x.dtype)
     return straight_through(rounded, x)
@@ -311,10 +316,9 @@ class RMSNorm(nn.Module):
         self.eps, self.add_one = eps, add_one
 
     def forward(self, x):
-        wide = x.float()
-        wide = wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + self.eps)
-        weight = self.weight.float() + 1 if self.add_one else self.weight.float()
-        return (wide * weight).to(x.dtype)
+        normed = wide(x) * torch.rsqrt(wide(x).square().mean(-1, keepdim=True) + self.eps)
+        weight = wide(self.weight) + 1 if self.add_one else wide(self.weight)
+        return (normed * weight).to(x.dtype)
 
 
 class Projection(nn.Linear):
@@ -389,9 +393,9 @@ class Attention(nn.Module):
         return q, k, v
 
     def linear(self, q, k, v, decay, positions, past, kept):
-        """[B, T, heads, d], in float32; arguments as `project` makes them, decay [B, T, K, d]."""
+        """[B, T, heads, d], wide; arguments as `project` makes them, decay [B, T, K, d]."""
         real = (positions >= 0)[:, :, None, None]
-        k, decay = torch.where(real, k, 0), torch.where(real, decay.float(), 0)
+        k, decay = torch.where(real, k, 0), torch.where(real, wide(decay), 0)
         state = past.get("state")
         if state is None:
             state = decay.new_zeros(k.shape[0], self.kv_heads, self.dim, self.dim)
@@ -401,8 +405,8 @@ class Attention(nn.Module):
             if q.shape[2] > 1 and usable("fla", q.device.type):
                 output, kept["state"] = fla_linear_attention(q, k, v, decay, state)
             else:
-                output, kept["state"] = linear_attention(q.float(), k.float(), v.float(), decay, state)
-        return output.float().transpose(1, 2).flatten(2, 3)
+                output, kept["state"] = linear_attention(wide(q), wide(k), wide(v), decay, state)
+        return wide(output).transpose(1, 2).flatten(2, 3)
 
     def softmax(self, q, k, v, positions, rotary, layout, past, kept):
         """[B, T, heads, d]; arguments as `project` makes them."""
@@ -451,13 +455,13 @@ class Attention(nn.Module):
         """x, out [B, T, H]; past: what the layer has kept of earlier tokens; kept: gets what it keeps now."""
         q, k, v = self.project(x)
         if self.kind == "gla":
-            decay = F.logsigmoid(self.split(self.gk_proj(spike(x, self.k.get("gk_proj")))).float()) / GATE_NORMALIZER
+            decay = F.logsigmoid(wide(self.split(self.gk_proj(spike(x, self.k.get("gk_proj")))))) / GATE_NORMALIZER
             heads = self.g_norm(self.linear(q.relu(), k.relu(), v, decay, positions, past, kept))
         else:
             heads = self.softmax(q, k, v, positions, rotary[self.rotary], layout, past, kept)
             if self.kind.startswith("parallel"):
                 # The gate is the key's: S forgets 1 - sigmoid(k) = sigmoid(-k) of itself and takes in sigmoid(k) v.
-                decay = F.logsigmoid(-k.float())
+                decay = F.logsigmoid(-wide(k))
                 linear = self.linear(q.sigmoid(), k.sigmoid(), v, decay, positions, past, kept)
                 heads = self.branch_scale[0] * self.la_norm(linear) + self.branch_scale[1] * self.sa_norm(heads)
         heads = heads.to(x.dtype).flatten(2)
@@ -507,7 +511,7 @@ class Mixture(nn.Module):
     def forward(self, x, offsets):
         """x, out [B, T, H]; offsets [B, T]: token id + position."""
         shape, x, offsets = x.shape, x.flatten(0, 1), offsets.flatten()
-        scores = self.gate(x).float()
+        scores = wide(self.gate(x))
         chosen = self.route(scores, offsets)
         weights = scores.softmax(-1).gather(-1, chosen) if self.weighted else torch.ones_like(chosen, dtype=scores.dtype)
         output = torch.zeros_like(x) if self.shared_expert is None else self.shared_expert(x)
@@ -770,7 +774,7 @@ class SpikingBrainForCausalLM(SpikingBrainPreTrainedModel, GenerationMixin):
         loss = None
         if labels is not None:
             loss = F.cross_entropy(
-                logits[:, :-1].float().flatten(0, 1), labels[:, 1:].flatten().to(logits.device), ignore_index=-100)
+                wide(logits[:, :-1]).flatten(0, 1), labels[:, 1:].flatten().to(logits.device), ignore_index=-100)
         result = CausalLMOutputWithPast(
             loss=loss, logits=logits, past_key_values=outputs.past_key_values, hidden_states=outputs.hidden_states)
         return result if return_dict is not False else result.to_tuple()
