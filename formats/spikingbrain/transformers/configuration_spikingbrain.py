@@ -40,6 +40,7 @@ class SpikingBrainConfig(PretrainedConfig):
 
     model_type = "spikingbrain"
     keys_to_ignore_at_inference = ["past_key_values"]
+    w8aspike = False
     rope_scaling = None  # hides the property of transformers 5, which would rewrite the key
 
     # Keys that are written only where they have another value than this one.
@@ -228,16 +229,21 @@ class SpikingBrainConfig(PretrainedConfig):
 
 
 class GLAswaConfig(SpikingBrainConfig):
-    """The `gla_swa` layout of SpikingBrain-7B: gated linear and window layers, everything else fixed."""
+    """The `gla_swa` layout of SpikingBrain-7B: gated linear and window layers, everything else fixed.
+
+    With `dynamic_sfr`, the k of its projections, it is the W8ASpike variant. Files of it that lack the key take it as
+    an argument of `from_pretrained`.
+    """
 
     model_type = "gla_swa"
-    OPTIONAL = {"window_rule": "report", "merged_gates": False}
+    OPTIONAL = {"window_rule": "report", "merged_gates": False, "dynamic_sfr": None}
+    GROUP, QUERY_K = 128, 3.0  # of the W8ASpike variant: inputs that share a scale, k of rotated queries
 
     layout_version, norm_topk_prob, initializer_range = 1, False, 0.02
     qk_norm, qkv_bias, o_proj_bias, mlp_bias, gate_low_rank_dim = False, True, False, False, 16
     num_experts, num_experts_per_tok, num_shared_experts, routing_weights = None, 1, 0, "softmax"
     moe_intermediate_size = shared_expert_intermediate_size = None
-    num_sink_tokens, branch_norm_eps, quantization, spiking = 0, None, None, None
+    num_sink_tokens, branch_norm_eps, quantization = 0, None, None
     norm_placement, norm_add_one, rotary_dim, layer_rotary = "pre", False, None, None
     embedding_multiplier = residual_multiplier = logits_multiplier = 1.0
     attention_multiplier = attn_logit_softcapping = final_logit_softcapping = None
@@ -272,6 +278,8 @@ class GLAswaConfig(SpikingBrainConfig):
         refuse(tie_word_embeddings, "gla_swa has no tied embeddings")
         refuse(not set(self.attn_layers) <= set(range(num_hidden_layers)), f"attn_layers: {self.attn_layers}")
         refuse(hidden_act not in ("swish", "silu"), f"hidden_act: {hidden_act!r} is not swish")
+        refuse(self.w8aspike and (hidden_size % self.GROUP or intermediate_size % self.GROUP),
+               f"dynamic_sfr: {hidden_size} and {intermediate_size} inputs are not multiples of {self.GROUP}")
         self._finish(rest, bos_token_id, eos_token_id, pad_token_id, tie_word_embeddings)
 
     @property
@@ -285,3 +293,16 @@ class GLAswaConfig(SpikingBrainConfig):
     @property
     def ffn(self):
         return ["dense"] * self.num_hidden_layers
+
+    @property
+    def w8aspike(self):
+        return self.dynamic_sfr is not None
+
+    @property
+    def spiking(self):
+        """What the W8ASpike variant spikes, in the words of the other layout: everything but the input of down_proj."""
+        if not self.w8aspike:
+            return None
+        k = dict.fromkeys(("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj"), self.dynamic_sfr)
+        own = {"gla": {"gk_proj": self.dynamic_sfr}, "window": {"rotated_query": self.QUERY_K}}
+        return {"kv_cache": "int8", "layers": [k | own[mixer] for mixer in self.mixer]}

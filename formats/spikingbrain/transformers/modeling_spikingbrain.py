@@ -321,25 +321,42 @@ class RMSNorm(nn.Module):
         return (normed * weight).to(x.dtype)
 
 
-class Projection(nn.Linear):
-    """x Wᵀ + b. W is in floating point, or, as `quantization` says, codes times a scale for every group of inputs."""
+class Scales(nn.Module):
+    """The scales beside a weight of the W8ASpike variant, under their stored name."""
 
-    def __init__(self, inputs, outputs, bias, quantization=None):
+    def __init__(self, *shape):
+        super().__init__()
+        self.scales = nn.Parameter(torch.ones(shape), requires_grad=False)
+
+
+class Projection(nn.Linear):
+    """x Wᵀ + b. W is stored in one of the ways that `dense_weight` knows."""
+
+    def __init__(self, config, inputs, outputs, bias, rounds=True):
         super().__init__(inputs, outputs, bias=bias)
-        self.group = None
-        if quantization:
-            size = quantization["group_size"]
-            self.group = inputs if size == "channel" else size
+        self.stored, self.group = "floats", None
+        if config.quantization:
+            self.stored, group = config.quantization["weights"], config.quantization["group_size"]
+            self.group = inputs if group == "channel" else group
             codes = torch.zeros(outputs, inputs, dtype=torch.int8)
             self.weight = nn.Parameter(codes, requires_grad=False)
             self.weight_scale = nn.Parameter(torch.ones(outputs, -(-inputs // self.group)), requires_grad=False)
+        elif config.w8aspike:
+            self.stored, self.group = "multiples" if rounds else "floats", 128
+            self.weight_quantizer = Scales(outputs, inputs // self.group, 1)
 
     def dense_weight(self, dtype):
-        """W [out, in]. Other codes than INT8 would be read here, and only here."""
-        if self.group is None:
+        """W [out, in]: floats; INT8 codes times a scale for every group of inputs; or floats that are rounded to
+        multiples of their group's scale. Other codes would be read here, and only here."""
+        if self.stored == "floats":
             return self.weight
-        scales = self.weight_scale.float().repeat_interleave(self.group, dim=1)[:, :self.in_features]
-        return (self.weight * scales).to(dtype)
+        if self.stored == "int8":
+            scales = self.weight_scale.float().repeat_interleave(self.group, dim=1)[:, :self.in_features]
+            return (self.weight * scales).to(dtype)
+        scales = self.weight_quantizer.scales.float()
+        with torch.no_grad():
+            rounded = (self.weight.float().view(*scales.shape[:2], -1) / scales).round() * scales
+        return straight_through(rounded.view_as(self.weight).to(self.weight.dtype), self.weight)
 
     def forward(self, x):
         return F.linear(x, self.dense_weight(x.dtype), self.bias)
@@ -357,13 +374,10 @@ class Attention(nn.Module):
         self.sinks, self.scale, self.cap = config.num_sink_tokens, config.softmax_scale, config.attn_logit_softcapping
         self.k, self.int8_cache = config.spikes(layer), config.int8_cache
 
-        def projection(inputs, outputs, bias):
-            return Projection(inputs, outputs, bias, config.quantization)
-
-        self.q_proj = projection(hidden, heads * dim, config.qkv_bias)
-        self.k_proj = projection(hidden, kv_heads * dim, config.qkv_bias)
-        self.v_proj = projection(hidden, kv_heads * dim, config.qkv_bias)
-        self.o_proj = projection(heads * dim, hidden, config.o_proj_bias)
+        self.q_proj = Projection(config, hidden, heads * dim, config.qkv_bias)
+        self.k_proj = Projection(config, hidden, kv_heads * dim, config.qkv_bias)
+        self.v_proj = Projection(config, hidden, kv_heads * dim, config.qkv_bias)
+        self.o_proj = Projection(config, heads * dim, hidden, config.o_proj_bias)
         self.qk_norm = config.qk_norm
         if config.qk_norm:
             widths = (heads * dim, kv_heads * dim) if config.qk_norm == "whole" else (dim, dim)
@@ -371,8 +385,12 @@ class Attention(nn.Module):
                 RMSNorm(width, eps=config.norm_eps, add_one=config.norm_add_one) for width in widths)
         if kind == "gla":
             rank = config.gate_low_rank_dim
-            self.gk_proj = nn.Linear(hidden, kv_heads * dim) if config.merged_gates else nn.Sequential(
-                nn.Linear(hidden, rank, bias=False), nn.Linear(rank, kv_heads * dim))
+            if config.w8aspike:
+                self.gk_proj = Projection(config, hidden, kv_heads * dim, True)
+            elif config.merged_gates:
+                self.gk_proj = nn.Linear(hidden, kv_heads * dim)
+            else:
+                self.gk_proj = nn.Sequential(nn.Linear(hidden, rank, bias=False), nn.Linear(rank, kv_heads * dim))
             self.g_norm = RMSNorm(dim, eps=config.norm_eps)
         if kind.startswith("parallel"):
             self.la_norm, self.sa_norm = (RMSNorm(heads, dim, eps=config.branch_eps) for _ in range(2))
@@ -403,9 +421,11 @@ class Attention(nn.Module):
         k, v, decay = (x.transpose(1, 2) for x in (k, v, decay))
         with torch.autocast(q.device.type, enabled=False):
             if q.shape[2] > 1 and usable("fla", q.device.type):
-                output, kept["state"] = fla_linear_attention(q, k, v, decay, state)
+                output, state = fla_linear_attention(q, k, v, decay, state)
             else:
-                output, kept["state"] = linear_attention(wide(q), wide(k), wide(v), decay, state)
+                output, state = linear_attention(wide(q), wide(k), wide(v), decay, state)
+        if kept is not None:
+            kept["state"] = state
         return wide(output).transpose(1, 2).flatten(2, 3)
 
     def softmax(self, q, k, v, positions, rotary, layout, past, kept):
@@ -442,6 +462,8 @@ class Attention(nn.Module):
         else:
             k, v = stored[1:]
         k_positions = stored[0]
+        if kept is None:
+            return k, v, k_positions
         most = self.sinks + self.window - 1
         if k_positions.shape[1] > most:
             age = torch.where((k_positions >= 0) & (k_positions < self.sinks), UNLIMITED, k_positions)
@@ -452,7 +474,7 @@ class Attention(nn.Module):
         return k, v, k_positions
 
     def forward(self, x, positions, rotary, layout, past, kept):
-        """x, out [B, T, H]; past: what the layer has kept of earlier tokens; kept: gets what it keeps now."""
+        """x, out [B, T, H]; past: what the layer has kept of earlier tokens; kept: gets what it keeps now, or None."""
         q, k, v = self.project(x)
         if self.kind == "gla":
             decay = F.logsigmoid(wide(self.split(self.gk_proj(spike(x, self.k.get("gk_proj")))))) / GATE_NORMALIZER
@@ -474,9 +496,9 @@ class FeedForward(nn.Module):
     def __init__(self, config, size, k):
         super().__init__()
         self.k, self.act = k or {}, ACTIVATIONS[config.hidden_act]
-        self.gate_proj, self.up_proj, self.down_proj = (
-            Projection(*widths, config.mlp_bias, config.quantization)
-            for widths in ((config.hidden_size, size), (config.hidden_size, size), (size, config.hidden_size)))
+        self.gate_proj, self.up_proj = (
+            Projection(config, config.hidden_size, size, config.mlp_bias) for _ in range(2))
+        self.down_proj = Projection(config, size, config.hidden_size, config.mlp_bias, rounds=False)
         self.winners = None if config.winners is None else max(1, round(config.winners * size))
 
     def forward(self, x):
@@ -559,14 +581,15 @@ class SpikingBrainCache:
     """What the layers keep of earlier tokens: a matrix per head, the last keys and values. Of constant size, unless
     there are full layers.
 
-    `layers`: {layer: {"state": [B, K, d, d], "keys": [positions [B, S], keys, values]}}. What is forgotten cannot be
-    brought back, so a cache cannot be cut to fewer tokens.
+    `layers`: {layer: {"state": [B, K, d, d], "keys": [positions [B, S], keys, values]}}; `columns`: tokens so far,
+    padding included; `lengths` [B]: without; `layout`: see `softmax_attention`. What is forgotten cannot be brought
+    back, so a cache cannot be cut to fewer tokens.
     """
 
-    is_compileable = False
+    is_compileable = is_croppable = False
 
     def __init__(self):
-        self.layers, self.columns, self.lengths, self.padded = {}, 0, None, False
+        self.layers, self.columns, self.lengths, self.layout = {}, 0, None, "none"
 
     def get_seq_length(self, layer_idx=0):
         """Columns seen so far, padding included and sinks not."""
@@ -605,6 +628,8 @@ class SpikingBrainPreTrainedModel(PreTrainedModel):
         super().__init__(config)
         if config.quantization:
             self._keep_in_fp32_modules_strict = ["weight_scale"]
+        if config.w8aspike:
+            self._keep_in_fp32_modules_strict = ["scales"]
 
     def _init_weights(self, module):
         if isinstance(module, (nn.Linear, nn.Embedding)) and module.weight.is_floating_point():
@@ -671,7 +696,7 @@ class SpikingBrainModel(SpikingBrainPreTrainedModel):
         if past_key_values is not None and not isinstance(past_key_values, SpikingBrainCache):
             raise ValueError(f"past_key_values is a {type(past_key_values).__name__}, not a SpikingBrainCache")
         training = self.gradient_checkpointing and self.training
-        use_cache = (config.use_cache if use_cache is None else use_cache) and not training
+        use_cache = (config.use_cache and not self.training if use_cache is None else use_cache) and not training
         cache = past_key_values if past_key_values is not None else SpikingBrainCache()
 
         h = (self.embeddings(input_ids) if inputs_embeds is None else inputs_embeds) * config.embedding_multiplier
@@ -689,13 +714,12 @@ class SpikingBrainModel(SpikingBrainPreTrainedModel):
         hidden_states, kept = [], {}
         for n, layer in enumerate(self.layers):
             hidden_states.append(h[:, sinks:] if output_hidden_states else None)
-            arguments = (h, positions, offsets, rotary, layout, cache.layers.get(n, {}), kept.setdefault(n, {}))
+            keeps = kept.setdefault(n, {}) if use_cache else None
+            arguments = (h, positions, offsets, rotary, layout, cache.layers.get(n, {}), keeps)
             h = self._gradient_checkpointing_func(layer.__call__, *arguments) if training else layer(*arguments)
-            if not use_cache:
-                kept[n] = None
         if use_cache:
             cache.columns += h.shape[1] - sinks
-            cache.layers, cache.lengths, cache.padded = kept, lengths, layout != "none"
+            cache.layers, cache.lengths, cache.layout = kept, lengths, layout
         h = self.norm(h[:, sinks:])
         result = BaseModelOutputWithPast(
             last_hidden_state=h, past_key_values=cache if use_cache else None,
@@ -718,7 +742,7 @@ class SpikingBrainModel(SpikingBrainPreTrainedModel):
             elif not cache.columns and (mask[:, :-1] <= mask[:, 1:]).all():
                 layout = "contiguous"
         if mask is None:
-            layout = "contiguous" if cache.padded else "none"
+            layout = cache.layout
             mask = torch.ones(batch, length, dtype=torch.bool, device=h.device)
         seen = torch.zeros(batch, dtype=torch.long, device=h.device) if cache.lengths is None else cache.lengths
         counts = seen[:, None] + mask.cumsum(1)
