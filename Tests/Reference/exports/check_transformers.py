@@ -99,8 +99,9 @@ def tokens_of(count, vocabulary, text=0):
 
 
 def program_logits(directory, tokens):
-    run("logits", directory, "--tokens", ",".join(map(str, tokens)), "--output", work / "l.safetensors", "--force", "--quiet")
-    return load_file(str(work / "l.safetensors"))["logits"]
+    output = work / "l.safetensors"
+    run("logits", directory, "--tokens", ",".join(map(str, tokens)), "--output", output, "--force", "--quiet")
+    return load_file(str(output))["logits"]
 
 
 def difference(a, b):
@@ -129,16 +130,17 @@ def compare(model, directory, tokens):
             rows.append(output.logits[0])
     errors.append(token_errors(torch.cat(rows), expected))
 
-    short = tokens[:count - 5]
-    for ids, spans in (
-            (torch.tensor([[3] * 5 + short, tokens]), [slice(5, None), slice(None)]),
-            (torch.tensor([tokens, short + [3] * 5]), [slice(None), slice(None, -5)]),
-            (torch.tensor([short[:4] + [3] * 3 + short[4:] + [3] * 2, tokens]), [[*range(4), *range(7, count - 2)], slice(None)])):
+    short, whole, pad = tokens[:count - 5], slice(None), [3] * 5
+    pieces = [(0, 6), (6, count - 8), *((t, t + 1) for t in range(count - 8, count - 3)), (count - 3, count)]
+    for rows, spans in (  # padding on the left, on the right, and within
+            ([pad + short, tokens], [slice(5, None), whole]), ([tokens, short + pad], [whole, slice(None, -5)]),
+            ([short[:4] + pad[:3] + short[4:] + pad[3:], tokens], [[*range(4), *range(7, count - 2)], whole])):
+        ids = torch.tensor(rows)
         mask = torch.zeros_like(ids)
         for row, span in enumerate(spans):
             mask[row, span] = 1
         cache, rows = None, []
-        for start, end in [(0, 6), (6, count - 8)] + [(t, t + 1) for t in range(count - 8, count - 3)] + [(count - 3, count)]:
+        for start, end in pieces:
             output = model(ids[:, start:end], attention_mask=mask[:, :end], past_key_values=cache, use_cache=True)
             cache = output.past_key_values
             rows.append(output.logits)
@@ -243,15 +245,16 @@ def check_options():
         three_ways(name, add_code(synthesize(name)))
     two = {**base, "layout_version": 2, "rope_scaling": None}
     own = {"rope_theta": 5000.0, "rope_scaling": {"rope_type": "linear", "factor": 2.0}}
-    linear, factors = {"rope_type": "linear", "factor": 2.5}, {"rope_type": "factors", "factors": [1 + i / 3 for i in range(12)]}
+    linear = {"rope_type": "linear", "factor": 2.5}
+    factors = {"rope_type": "factors", "factors": [1 + i / 3 for i in range(12)]}
     for name, config in {
             "tied": base | {"tie_word_embeddings": True, "qkv_bias": False, "o_proj_bias": False, "mlp_bias": False},
             "window-only": base | {"mixer": ["window"] * 4, "window_rule": "report", "sliding_window": 1},
             "linear-scaling": base | {"rope_scaling": linear}, "factors": base | {"rope_scaling": factors},
             "norms-post": two | {"norm_placement": "post", "qk_norm": "whole"},
             "norms-both": two | {"norm_placement": "both", "norm_add_one": True, "hidden_act": "gelu"},
-            "multipliers": two | {"hidden_act": "gelu_pytorch_tanh", "embedding_multiplier": 1.7, "residual_multiplier": 0.6,
-                                  "logits_multiplier": 0.3, "attention_multiplier": 0.11},
+            "multipliers": two | {"hidden_act": "gelu_pytorch_tanh", "embedding_multiplier": 1.7,
+                                  "residual_multiplier": 0.6, "logits_multiplier": 0.3, "attention_multiplier": 0.11},
             "soft-caps": two | {"attn_logit_softcapping": 3.0, "final_logit_softcapping": 2.0},
             "rotary-part": two | {"rotary_dim": 16}, "rotary-layers": two | {"layer_rotary": [None, own, "none", None]},
             "branches-decoder": branches | {"layout_version": 2, "attn_logit_softcapping": 3.0, "rotary_dim": 8,
@@ -297,8 +300,8 @@ def check_attention():
         if not math.isfinite(strength):
             decay[..., ::3] = -math.inf
         inputs = [x.clone().requires_grad_() for x in (q, k, v, decay, state)]
-        expected, last = SpikingBrain.recurrence(
-            shape, inputs[0].transpose(2, 3).flatten(1, 2)[0], *(x[0] for x in inputs[1:3]), inputs[3][0].exp(), inputs[4][0])
+        queries, (keys, values, decays, first) = inputs[0].transpose(2, 3).flatten(1, 2)[0], (x[0] for x in inputs[1:])
+        expected, last = SpikingBrain.recurrence(shape, queries, keys, values, decays.exp(), first)
         expected = (expected * 4).transpose(0, 1).view(3, 2, length, 16).transpose(1, 2)
         (expected.square().sum() + last.square().sum()).backward()
         gradients = [x.grad for x in inputs]
@@ -322,21 +325,26 @@ def check_attention():
 
 # The demo's model ---------------------------------------------------------------------------------------------------
 
-def tiny(name, *commands):
-    """demo/tiny-qwen2 through commands; SOURCE and OUT stand for what a command reads and writes. Made once."""
-    source = DEMO / "tiny-qwen2"
-    for i, command in enumerate(commands):
-        out = work / (name if i == len(commands) - 1 else f"{name}.{i}")
-        if not out.exists():
-            run(*(str(source if a == "SOURCE" else out if a == "OUT" else a) for a in command), "--quiet")
-        source = out
-    return out
+MADE = {}  # directories, by the commands that made them
+
+
+def tiny(name):
+    """demo/tiny-qwen2 through the commands of a name, each run once; SOURCE and OUT stand for its directories."""
+    source, commands = DEMO / "tiny-qwen2", tuple(TINY[name])
+    for i in range(1, len(commands) + 1):
+        if commands[:i] not in MADE:
+            MADE[commands[:i]] = out = work / f"tiny-{len(MADE)}"
+            run(*(str({"SOURCE": source, "OUT": out}.get(a, a)) for a in commands[i - 1]), "--quiet")
+        source = MADE[commands[:i]]
+    return add_code(source)
 
 
 CONVERT = ("convert", "SOURCE", "OUT", "--window", 16)
 TEXT = DEMO / "war-and-peace-begin.txt"
 CALIBRATE = ("calibrate", "SOURCE", "OUT", "--text", TEXT, "--samples", 2, "--context", 64)
-HEAL = ("heal", "SOURCE", "--teacher", DEMO / "tiny-qwen2", "--output", "OUT", "--text", TEXT, "--tokens", 32768, "--steps", 40)
+HEAL = ("heal", "SOURCE", "--teacher", DEMO / "tiny-qwen2", "--output", "OUT", "--text", TEXT, "--tokens", 32768,
+        "--steps", 40)
+INT8 = ("--weights", "int8", "--rounding", "nearest")
 
 
 TINY = {
@@ -346,15 +354,15 @@ TINY = {
     "experts": [CONVERT, HEAL, ("upcycle", "SOURCE", "OUT", "--experts", 4, "--dense-layers", "0")],
     "carved": [CONVERT, HEAL, ("upcycle", "SOURCE", "OUT", "--experts", 4, "--top-k", 2, "--carve", 128, "--text", TEXT,
                                "--tokens", 8192)],
-    "int8": [CONVERT, HEAL, (*CALIBRATE, "--k", "none", "--query-k", "none", "--weights", "int8", "--rounding", "nearest")],
+    "int8": [CONVERT, HEAL, (*CALIBRATE, "--k", "none", "--query-k", "none", *INT8)],
     "spiked": [CONVERT, HEAL, (*CALIBRATE, "--query-k", 3, "--kv", "int8")],
-    "winners": [CONVERT, HEAL, (*CALIBRATE, "--winners", 0.5, "--weights", "int8", "--rounding", "nearest")],
+    "winners": [CONVERT, HEAL, (*CALIBRATE, "--winners", 0.5, *INT8)],
 }
 
 
 def check_tiny():
-    for name, commands in TINY.items():
-        directory = add_code(tiny("tiny-" + name, *commands))
+    for name in TINY:
+        directory = tiny(name)
         model = three_ways(f"tiny {name}", directory, 90)
         prompt = "It is a truth universally acknowledged, that"
         told = json.loads(run("generate", directory, "--prompt", prompt, "--max-tokens", 64, "--json", "--quiet"))
@@ -379,9 +387,11 @@ def check_tiny():
         check(f"tiny {name}: saved and loaded", torch.equal(logits, again))
         near(f"tiny {name}: saved, in the program", difference(program_logits(saved, tokens), logits))
         run("verify", saved, "--level", "values", "--quiet")
-    beams = load(work / "tiny-healed").generate(ids, attention_mask=torch.ones_like(ids), num_beams=3, **kept)
-    uncached = load(work / "tiny-healed").generate(
-        ids, attention_mask=torch.ones_like(ids), num_beams=3, use_cache=False, **kept)
+    model = load(tiny("healed"))
+    kept["attention_mask"] = torch.ones_like(ids)
+    embedded = model.generate(inputs_embeds=model.get_input_embeddings()(ids), **kept)
+    check("generating from embeddings", torch.equal(embedded, model.generate(ids, **kept)[:, ids.shape[1]:]))
+    beams, uncached = (model.generate(ids, num_beams=3, use_cache=cached, **kept) for cached in (True, False))
     check("beam search, with and without the cache", torch.equal(beams, uncached))
 
 
@@ -410,7 +420,8 @@ def check_training():
         check(f"{name}: every parameter has a gradient", not still, still)
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
         again, checkpointed = gradients_of(model, ids, mask)
-        near(f"{name}: gradients with checkpointing", max(difference(checkpointed[n], g) for n, g in plain.items()), 1e-6)
+        worst = max(difference(checkpointed[n], g) for n, g in plain.items())
+        near(f"{name}: gradients with checkpointing", worst, 1e-6)
     check_differences()
     check_lora()
     check_trainer()
@@ -443,7 +454,7 @@ def check_lora():
         print("     LoRA: peft is not installed")
         return
     for name in ("healed", "spiked", "int8"):
-        model = load(add_code(tiny("tiny-" + name, *TINY[name])))
+        model = load(tiny(name))
         ids = torch.tensor([tokens_of(40, 2048)])
         before = model(ids).logits
         adapted = get_peft_model(model, LoraConfig(
@@ -469,15 +480,15 @@ def check_lora():
 def check_trainer():
     from transformers import AutoTokenizer, Trainer, TrainingArguments
 
-    directory = add_code(tiny("tiny-healed", *TINY["healed"]))
+    directory = tiny("healed")
     text = (DEMO / "war-and-peace-begin.txt").read_text(encoding="utf-8")[:120_000]
     ids = AutoTokenizer.from_pretrained(str(directory))(text)["input_ids"]
     rows = [{"input_ids": ids[i:i + 128], "labels": ids[i:i + 128]} for i in range(0, len(ids) - 128, 128)]
     model = load(directory).train()
     arguments = TrainingArguments(
-        output_dir=str(work / "trainer"), max_steps=50, per_device_train_batch_size=4, learning_rate=1e-3, logging_steps=10,
-        report_to=[], save_strategy="no", use_cpu=True, gradient_checkpointing=True, disable_tqdm=True,
-        gradient_checkpointing_kwargs={"use_reentrant": False})
+        output_dir=str(work / "trainer"), max_steps=50, per_device_train_batch_size=4, learning_rate=1e-3,
+        report_to=[], logging_strategy="no", save_strategy="no", use_cpu=True, disable_tqdm=True,
+        gradient_checkpointing=True, gradient_checkpointing_kwargs={"use_reentrant": False})
     trainer = Trainer(model=model, args=arguments, train_dataset=rows)
     held_out = torch.tensor([row["input_ids"] for row in rows[-8:]])
 
@@ -549,8 +560,9 @@ def check_kernels():
         code.USE_KERNELS = False
         near("USE_KERNELS = False", difference(model(ids).logits, plain.logits))
         code.USE_KERNELS = True
-        check("flash-linear-attention with swapped axes is refused", not tested("fla", "fla.ops.gla", "chunk_gla", swapped_chunk_gla))
-        check("flash-linear-attention as documented is used", tested("fla", "fla.ops.gla", "chunk_gla", naive_chunk_gla))
+        place = ("fla", "fla.ops.gla", "chunk_gla")
+        check("flash-linear-attention with swapped axes is refused", not tested(*place, swapped_chunk_gla))
+        check("flash-linear-attention as documented is used", tested(*place, naive_chunk_gla))
         other = model(ids, use_cache=True)
         near("  and gives the same logits", difference(other.logits, plain.logits), 1e-5)
         steps = [model(ids[:, :3], past_key_values=o.past_key_values).logits for o in (plain, other)]
@@ -587,19 +599,25 @@ def check_loading():
         model = load(directory)
         with torch.no_grad():
             plain = model(ids).logits
-            devices = {part: "cpu" for part in ("model.embeddings", "model.norm", "lm_head", "model.layers.0", "model.layers.1")}
-            devices |= {"model.layers.2": "disk", "model.layers.3": "disk"}
+            devices = dict.fromkeys(["model.embeddings", "model.norm", "lm_head"], "cpu")
+            devices |= {f"model.layers.{n}": "cpu" if n < 2 else "disk" for n in range(4)}
             if name == "intra-layer":
                 devices["model.sink_tokens"] = "cpu"
             parted = load(directory, device_map=devices, offload_folder=str(work / "offload"))
             near(f"{name}: half of it on disk", difference(parted(ids).logits, plain), 1e-6)
+            cache = parted(ids[:, :20], use_cache=True).past_key_values
+            rest = parted(ids[:, 20:], past_key_values=cache, use_cache=True).logits
+            near(f"{name}: half of it on disk, through the cache", difference(rest, plain[:, 20:]), 1e-5)
             near(f"{name}: device_map auto", difference(load(directory, device_map="auto")(ids).logits, plain), 1e-6)
+            with torch.autocast("cpu", torch.bfloat16):
+                near(f"{name}: autocast", difference(model(ids).logits.float(), plain), 0.1)
             half = load(directory, torch.bfloat16)(ids).logits.float()
             near(f"{name}: bfloat16", difference(half, plain), 0.1)
             compiled = torch.compile(model, fullgraph=True)
             near(f"{name}: compiled, one graph", difference(compiled(ids).logits, plain), 1e-5)
     moe = json.loads((ROOT / "Tests/Fixtures/configs/experts.json").read_text())
-    directory = add_code(edited(synthesize("int8", moe), {"quantization": {"weights": "int8", "group_size": 32}}, random_codes(32)))
+    quantization = {"weights": "int8", "group_size": 32}
+    directory = add_code(edited(synthesize("int8", moe), {"quantization": quantization}, random_codes(32)))
     half = load(directory, torch.bfloat16)
     types_ = {name.rsplit(".", 1)[-1]: p.dtype for name, p in half.named_parameters() if "q_proj" in name}
     check("int8 in bfloat16: codes and scales keep their types",
@@ -607,8 +625,9 @@ def check_loading():
     half.save_pretrained(work / "int8-saved")
     tokens = tokens_of(20, 320)
     with torch.no_grad():
-        near("int8 in bfloat16, saved, in the program",
-             difference(half(torch.tensor([tokens])).logits[0].float(), program_logits(work / "int8-saved", tokens)), 0.1)
+        logits = half(torch.tensor([tokens])).logits[0].float()
+    expected = program_logits(work / "int8-saved", tokens)
+    near("int8 in bfloat16, saved, in the program", difference(logits, expected), 0.1)
 
 
 # Refusals -----------------------------------------------------------------------------------------------------------
@@ -626,11 +645,13 @@ def check_refusals():
     directory = add_code(synthesize("refusals", config))
     loaded = type(load(directory).config)
     for word, changes in {
-            "attention_gate": {"attention_gate": True}, "layout_version": {"layout_version": 3}, "mixer": {"mixer": ["rwkv"] * 4},
+            "attention_gate": {"attention_gate": True}, "layout_version": {"layout_version": 3},
+            "mixer": {"mixer": ["rwkv"] * 4},
             "yarn": {"rope_scaling": {"rope_type": "yarn", "factor": 2.0}}, "hidden_act": {"hidden_act": "relu"},
             "norm_topk_prob": {"norm_topk_prob": True}, "zero_point": {"quantization": {
                 "weights": "int8", "group_size": 32, "zero_point": 1}}, "int2": {"quantization": {"weights": "int2"}},
-            "qq_proj": {"spiking": {"layers": [{"qq_proj": 3}] + [{}] * 3}}, "leak": {"spiking": {"leak": 1, "layers": [{}] * 4}},
+            "qq_proj": {"spiking": {"layers": [{"qq_proj": 3}] + [{}] * 3}},
+            "leak": {"spiking": {"leak": 1, "layers": [{}] * 4}},
             "gk_proj": {"spiking": {"layers": [{}, {"gk_proj": 3.0}, {}, {}]}}, "num_experts": {"ffn": ["moe"] * 4},
             "routing_weights": {"routing_weights": "sigmoid"}, "rotary_dim": {"rotary_dim": 7},
             "partial": {"layer_rotary": [{"partial": 1}] + [None] * 3}}.items():
@@ -641,7 +662,8 @@ def check_refusals():
     refused("weights of attention", "output_attentions", lambda: model(ids, output_attentions=True))
     refused("another cache", "DynamicCache", lambda: model(ids, past_key_values=transformers.DynamicCache()))
     kept = load_file(str(directory / "model.safetensors"))
-    for word, change in {"missing": {"model.layers.0.attn.g_norm.weight": None}, "unexpected": {"model.extra": torch.zeros(1)}}.items():
+    changes = {"missing": {"model.layers.0.attn.g_norm.weight": None}, "unexpected": {"model.extra": torch.zeros(1)}}
+    for word, change in changes.items():
         tensors = {name: x for name, x in {**kept, **change}.items() if x is not None}
         save_file(tensors, str(directory / "model.safetensors"), metadata={"format": "pt"})
         refused(f"{word} tensors", next(iter(change)), lambda: load(directory))

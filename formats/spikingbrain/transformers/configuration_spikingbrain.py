@@ -19,8 +19,9 @@ SCALING_KEYS = {
 
 # Keys of config.json that change nothing the model computes, or that `transformers` itself acts on.
 HARMLESS = {
-    "attn_implementation", "attn_mode", "conv_size", "fuse_cross_entropy", "fuse_norm", "fuse_swiglu", "dtype", "torch_dtype",
-    "quantization_config", "auto_map", "gradient_checkpointing", "name_or_path", "experts_implementation",
+    "attn_implementation", "attn_mode", "auto_map", "conv_size", "dtype", "experts_implementation",
+    "fuse_cross_entropy", "fuse_norm", "fuse_swiglu", "gradient_checkpointing", "name_or_path", "quantization_config",
+    "torch_dtype",
 }
 
 

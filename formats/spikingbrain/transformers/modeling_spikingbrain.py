@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """SpikingBrain models in plain PyTorch (2.5 or newer): the function of the `spikingbrain` and `gla_swa` layouts.
 
-The parameters have the names of the stored tensors, so that `save_pretrained` writes the layout again. Shapes in this
-file: B texts, T tokens, H hidden size, heads = K · R with K key/value heads of R query heads each, d channels per head,
-S keys, n sink tokens, N experts.
+The parameters have the names of the stored tensors, so that `save_pretrained` writes the layout again. Shapes in
+this file: B texts, T tokens, H hidden size, heads = K · R with K key/value heads of R query heads each, d channels per
+head, S keys, n sink tokens, N experts.
 
 Every token has a position, counted without padding, and a padding token the position PADDING: far from everything, so
 that no rule needs to know of it. Masks may have zeros anywhere.
@@ -40,7 +40,7 @@ def wide(x):
 # Linear attention ---------------------------------------------------------------------------------------------------
 
 def halves(x, size):
-    """[B, K, T, ...] as runs of 2 · size tokens: the first and the second halves, each [B, K, T / 2 / size, size, ...]."""
+    """[B, K, T, ...] as runs of 2 · size tokens: first and second halves, each [B, K, T / 2 / size, size, ...]."""
     return x.unflatten(2, (-1, 2, size)).unbind(3)
 
 
@@ -69,7 +69,8 @@ def states_between(state, decays, updates):
 def linear_attention(q, k, v, decay, state):
     """S_t = diag(exp decay_t) S_{t-1} + k_tᵀ v_t and o_t = q_t S_t, for any decay <= 0, -inf included.
 
-    q [B, K, T, R, d]; k, v, decay [B, K, T, d]; state [B, K, d, d]; all float32 or float64. Returns o as q, and the last state.
+    q [B, K, T, R, d]; k, v, decay [B, K, T, d]; state [B, K, d, d]; all float32 or float64.
+    Returns o as q, and the last state.
 
     Within a chunk, runs of tokens are joined to runs of twice the length: the second one reads what the first one holds
     through the decay from there to the place where they meet, and from that place on. So only sums of decays are
@@ -101,7 +102,7 @@ def linear_attention(q, k, v, decay, state):
         since, until = joined(since1, since2 + total1), joined(until1 + total2, until2)
         size *= 2
 
-    keys, values = ((x.unflatten(2, (-1, chunk))) for x in (k * until.exp(), v))
+    keys, values = (x.unflatten(2, (-1, chunk)) for x in (k * until.exp(), v))
     updates = keys.transpose(3, 4) @ values
     decays = since[:, :, chunk - 1::chunk].exp().unsqueeze(-1)
     states = states_between(state, decays, updates)
@@ -161,28 +162,33 @@ def softmax_attention(q, k, v, q_positions, k_positions, window, sinks, layout, 
     """Queries see the sinks, and the last `window` keys up to their own.
 
     q [B, heads, T, d] at q_positions [B, T]; k, v [B, K, S, d] at k_positions [B, S], the last T of them the queries'
-    own; sinks, if any, come first. `layout` says what is known of padding: "none" of it, or the tokens of every text
+    own; sinks, if any, come first. `layout` says what is known of padding: there is "none", or the tokens of every text
     are "contiguous", or None. Queries are taken in blocks, so that masks and, where tokens are contiguous, work grow
     with the window and not with the text.
     """
     length, total = q.shape[2], k.shape[2]
     if layout == "none" and length == 1:  # the cache holds nothing that is out of sight
         return attend(q, k, v, None, scale, cap)
-    if layout == "none" and length == total and not sinks and q.dtype != torch.float32 and usable("flash", q.device.type):
-        return flash_attention(q, k, v, window, scale, cap)
-    if layout == "none" and length == total <= window and not sinks:
-        return attend(q, k, v, "causal", scale, cap)
+    if layout == "none" and length == total and not sinks:
+        if cap is None and q.dtype in (torch.float16, torch.bfloat16) and usable("flash", q.device.type):
+            return flash_attention(q, k, v, window, scale)
+        if length <= window:
+            return attend(q, k, v, "causal", scale, cap)
     outputs = []
     for start in range(0, length, QUERY_BLOCK):
-        end = min(start + QUERY_BLOCK, length)
-        keys = torch.arange(total, device=k.device)
+        end, first, last = min(start + QUERY_BLOCK, length), sinks, total
         if layout is not None:
             first = max(sinks, total - length + start - window + 1)
-            keys = torch.cat((keys[:sinks], keys[first:max(first, total - length + end)]))
-        their = k_positions[:, None, None, keys]
-        age = q_positions[:, None, start:end, None] - their
-        visible = (age >= 0) & (age < window) | (their >= 0) & (their < sinks)
-        outputs.append(attend(q[:, :, start:end], k[:, :, keys], v[:, :, keys], visible, scale, cap))
+            last = max(first, total - length + end)
+
+        def seen(x, dim):
+            text = x.narrow(dim, first, last - first)
+            return torch.cat((x.narrow(dim, 0, sinks), text), dim) if sinks else text
+
+        places = seen(k_positions, 1)[:, None, None]
+        age = q_positions[:, None, start:end, None] - places
+        visible = (age >= 0) & (age < window) | (places >= 0) & (places < sinks)
+        outputs.append(attend(q[:, :, start:end], seen(k, 2), seen(v, 2), visible, scale, cap))
     return torch.cat(outputs, dim=2)
 
 
@@ -216,12 +222,11 @@ def fla_linear_attention(q, k, v, decay, state):
     return output.unflatten(2, (-1, groups)).transpose(1, 2), last[:, ::groups]
 
 
-def flash_attention(q, k, v, window, scale, cap):
+def flash_attention(q, k, v, window, scale):
     """Softmax attention over a window by flash-attention, without padding; arguments as `attend` has them."""
-    softcap = {} if cap is None else {"softcap": cap}
     output = KERNELS["flash"](
         *(x.transpose(1, 2) for x in (q, k, v)), softmax_scale=scale, causal=True,
-        window_size=(window - 1 if window < k.shape[2] else -1, 0), **softcap)
+        window_size=(window - 1 if window < k.shape[2] else -1, 0))
     return output.transpose(1, 2)
 
 
@@ -238,7 +243,7 @@ def usable(name, device):
     return USE_KERNELS and TESTED[name, device]
 
 
-def test_fla(device):
+def fla_agrees(device):
     """2 texts of 70 tokens, 2 heads with 2 queries each, 16 channels, some of which forget at once."""
     random = torch.Generator().manual_seed(0)
     q = torch.randn(2, 2, 70, 2, 16, generator=random)
@@ -248,16 +253,16 @@ def test_fla(device):
     return agree(linear_attention, fla_linear_attention, [x.to(device) for x in (q, k, v, decay, state)])
 
 
-def test_flash(device):
+def flash_agrees(device):
     """2 texts of 40 tokens, 4 heads on 2, 32 channels, 7 tokens per window, bfloat16."""
     random = torch.Generator().manual_seed(0)
     q, k, v = (torch.randn(2, heads, 40, 32, generator=random).to(device, torch.bfloat16) for heads in (4, 2, 2))
     age = torch.arange(40, device=device)[:, None] - torch.arange(40, device=device)
     visible = ((age >= 0) & (age < 7))[None, None]
-    return agree(lambda *x: (attend(*x, visible, 0.3, None),), lambda *x: (flash_attention(*x, 7, 0.3, None),), (q, k, v))
+    return agree(lambda *x: (attend(*x, visible, 0.3, None),), lambda *x: (flash_attention(*x, 7, 0.3),), (q, k, v))
 
 
-SOURCES = {"fla": ("fla.ops.gla", "chunk_gla", test_fla), "flash": ("flash_attn", "flash_attn_func", test_flash)}
+SOURCES = {"fla": ("fla.ops.gla", "chunk_gla", fla_agrees), "flash": ("flash_attn", "flash_attn_func", flash_agrees)}
 KERNELS, TESTED = {}, {}  # functions by name; results of their tests by name and type of device
 
 
@@ -290,19 +295,19 @@ def keep_winners(x, count):
     return torch.where(torch.zeros_like(x, dtype=torch.bool).scatter(-1, order, True), x, 0)
 
 
-class Int8Codes:
-    """Keys or values [..., d] as codes and a factor per head, its largest magnitude / 127 to 17 significant bits."""
+def int8_codes(x):
+    """Keys or values [..., d] as INT8 codes and float32 factors [..., 1]: the largest magnitude of a head / 127, to 17
+    significant bits, so that the products are exact and are coded as themselves."""
+    with torch.no_grad():
+        factor = x.float().abs().amax(-1, keepdim=True) / 127
+        factor = ((factor.contiguous().view(torch.int32) + 0x40) & ~0x7F).view(torch.float32)
+        factor = torch.where(factor >= torch.finfo(torch.float32).tiny, factor, 0)  # subnormals have not as many
+        return torch.where(factor > 0, (x.float() / factor).round(), 0).to(torch.int8), factor
 
-    def __init__(self, x):
-        with torch.no_grad():
-            factor = x.float().abs().amax(-1, keepdim=True) / 127
-            factor = ((factor.contiguous().view(torch.int32) + 0x40) & ~0x7F).view(torch.float32)
-            self.factor = torch.where(factor >= torch.finfo(torch.float32).tiny, factor, 0)
-            self.codes = torch.where(self.factor > 0, (x.float() / self.factor).round(), 0).to(torch.int8)
 
-    @staticmethod
-    def decode(codes, factor, dtype):
-        return (codes * factor).to(dtype)
+def decoded(dtype, x, factor=None):
+    """What `int8_codes` stand for; without a factor x is no code."""
+    return x if factor is None else (x * factor).to(dtype)
 
 
 # Parts of a layer ---------------------------------------------------------------------------------------------------
@@ -369,7 +374,7 @@ class Attention(nn.Module):
         super().__init__()
         kind, hidden, dim = config.mixer[layer], config.hidden_size, config.head_dim
         heads, kv_heads = config.num_attention_heads, config.num_key_value_heads
-        self.layer, self.kind, self.dim, self.kv_heads, self.rotary = layer, kind, dim, kv_heads, rotary
+        self.kind, self.dim, self.kv_heads, self.rotary = kind, dim, kv_heads, rotary
         self.window = config.window if kind in ("window", "parallel") else UNLIMITED
         self.sinks, self.scale, self.cap = config.num_sink_tokens, config.softmax_scale, config.attn_logit_softcapping
         self.k, self.int8_cache = config.spikes(layer), config.int8_cache
@@ -410,11 +415,11 @@ class Attention(nn.Module):
             q, k = self.q_norm(q), self.k_norm(k)
         return q, k, v
 
-    def linear(self, q, k, v, decay, positions, past, kept):
+    def linear(self, q, k, v, decay, positions, memory):
         """[B, T, heads, d], wide; arguments as `project` makes them, decay [B, T, K, d]."""
         real = (positions >= 0)[:, :, None, None]
         k, decay = torch.where(real, k, 0), torch.where(real, wide(decay), 0)
-        state = past.get("state")
+        state = memory.past.get("state")
         if state is None:
             state = decay.new_zeros(k.shape[0], self.kv_heads, self.dim, self.dim)
         q = (q * self.dim ** -0.5).unflatten(2, (self.kv_heads, -1)).transpose(1, 2)
@@ -424,67 +429,57 @@ class Attention(nn.Module):
                 output, state = fla_linear_attention(q, k, v, decay, state)
             else:
                 output, state = linear_attention(wide(q), wide(k), wide(v), decay, state)
-        if kept is not None:
-            kept["state"] = state
+        if memory.kept is not None:
+            memory.kept["state"] = state
         return wide(output).transpose(1, 2).flatten(2, 3)
 
-    def softmax(self, q, k, v, positions, rotary, layout, past, kept):
+    def softmax(self, q, k, v, positions, rotary, layout, memory):
         """[B, T, heads, d]; arguments as `project` makes them."""
         q, k, v = (x.transpose(1, 2) for x in (q, k, v))
         if rotary is not None:
             q, k = rotate(q, *rotary), rotate(k, *rotary)
         q = spike(q, self.k.get("rotated_query"))
-        k, v, k_positions = self.remember(k, v, positions, past, kept)
+        k, v, k_positions = self.remember(k, v, positions, memory)
         output = softmax_attention(
             q, k, v, positions, k_positions, self.window, self.sinks, layout, self.scale, self.cap)
         return output.transpose(1, 2)
 
-    def remember(self, k, v, positions, past, kept):
-        """Keys, values [B, K, S, d] and positions [B, S] of the past and of now; `kept` gets what later tokens see.
+    def remember(self, k, v, positions, memory):
+        """Keys, values [B, K, S, d] and positions [B, S] of earlier tokens and of these; keeps what later ones see.
 
-        These are the sinks and the last window - 1 tokens: found by their positions, as padding may lie between.
+        That is the sinks and the last window - 1 tokens: found by their positions, as padding may lie between.
         """
-        stored = [positions]
-        for x in (k, v):
-            if self.int8_cache:
-                codes = Int8Codes(x)
-                stored += [codes.codes, codes.factor]
-            else:
-                stored.append(x)
-        if "keys" in past:
-            stored = [torch.cat((old, new), dim=1 if old.dim() == 2 else 2) for old, new in zip(past["keys"], stored)]
-        now = (k, v)
+        coded = [int8_codes(x) if self.int8_cache else (x,) for x in (k, v)]
         if self.int8_cache:
-            k, v = (Int8Codes.decode(*stored[i:i + 2], now[0].dtype) for i in (1, 3))
-            length = positions.shape[1]
-            k, v = (torch.cat((x[:, :, :-length], straight_through(x[:, :, -length:], new)), dim=2)
-                    for x, new in zip((k, v), now))
-        else:
-            k, v = stored[1:]
-        k_positions = stored[0]
-        if kept is None:
-            return k, v, k_positions
-        most = self.sinks + self.window - 1
-        if k_positions.shape[1] > most:
-            age = torch.where((k_positions >= 0) & (k_positions < self.sinks), UNLIMITED, k_positions)
-            order = age.argsort(dim=1, stable=True)[:, k_positions.shape[1] - most:]
-            stored = [x.gather(1, order) if x.dim() == 2 else
-                      x.gather(2, order[:, None, :, None].expand(-1, x.shape[1], -1, x.shape[3])) for x in stored]
-        kept["keys"] = stored
-        return k, v, k_positions
+            k, v = (straight_through(decoded(x.dtype, *codes), x) for x, codes in zip((k, v), coded))
+        if "positions" in memory.past:
+            past = [memory.past["keys"], memory.past["values"]]
+            k, v = (torch.cat((decoded(x.dtype, *codes), x), dim=2) for x, codes in zip((k, v), past))
+            coded = [[torch.cat(pair, dim=2) for pair in zip(*both)] for both in zip(past, coded)]
+            positions = torch.cat((memory.past["positions"], positions), dim=1)
+        if memory.kept is not None:
+            last, surplus = positions, positions.shape[1] - (self.sinks + self.window - 1)
+            if surplus > 0:
+                rank = torch.where((positions >= 0) & (positions < self.sinks), UNLIMITED, positions)
+                order = rank.argsort(dim=1, stable=True)[:, surplus:]
+                last = positions.gather(1, order)
+                order = order[:, None, :, None]
+                coded = [[x.gather(2, order.expand(-1, x.shape[1], -1, x.shape[3])) for x in codes] for codes in coded]
+            memory.kept |= {"positions": last, "keys": coded[0], "values": coded[1]}
+        return k, v, positions
 
-    def forward(self, x, positions, rotary, layout, past, kept):
-        """x, out [B, T, H]; past: what the layer has kept of earlier tokens; kept: gets what it keeps now, or None."""
+    def forward(self, x, positions, rotary, layout, memory):
+        """x, out [B, T, H]; see `SpikingBrainModel.forward` and `softmax_attention` for the others."""
         q, k, v = self.project(x)
         if self.kind == "gla":
             decay = F.logsigmoid(wide(self.split(self.gk_proj(spike(x, self.k.get("gk_proj")))))) / GATE_NORMALIZER
-            heads = self.g_norm(self.linear(q.relu(), k.relu(), v, decay, positions, past, kept))
+            heads = self.g_norm(self.linear(q.relu(), k.relu(), v, decay, positions, memory))
         else:
-            heads = self.softmax(q, k, v, positions, rotary[self.rotary], layout, past, kept)
+            heads = self.softmax(q, k, v, positions, rotary[self.rotary], layout, memory)
             if self.kind.startswith("parallel"):
                 # The gate is the key's: S forgets 1 - sigmoid(k) = sigmoid(-k) of itself and takes in sigmoid(k) v.
                 decay = F.logsigmoid(-wide(k))
-                linear = self.linear(q.sigmoid(), k.sigmoid(), v, decay, positions, past, kept)
+                linear = self.linear(q.sigmoid(), k.sigmoid(), v, decay, positions, memory)
                 heads = self.branch_scale[0] * self.la_norm(linear) + self.branch_scale[1] * self.sa_norm(heads)
         heads = heads.to(x.dtype).flatten(2)
         return self.o_proj(spike(heads, self.k.get("o_proj")))
@@ -535,7 +530,7 @@ class Mixture(nn.Module):
         shape, x, offsets = x.shape, x.flatten(0, 1), offsets.flatten()
         scores = wide(self.gate(x))
         chosen = self.route(scores, offsets)
-        weights = scores.softmax(-1).gather(-1, chosen) if self.weighted else torch.ones_like(chosen, dtype=scores.dtype)
+        weights = scores.softmax(-1).gather(-1, chosen) if self.weighted else chosen.new_ones(chosen.shape)
         output = torch.zeros_like(x) if self.shared_expert is None else self.shared_expert(x)
         for e, expert in enumerate(self.experts):
             token, place = (chosen == e).nonzero(as_tuple=True)
@@ -567,10 +562,10 @@ class SpikingBrainLayer(nn.Module):
         out = out if norm is None else norm(out)
         return h + out * self.multiplier
 
-    def forward(self, h, positions, offsets, rotary, layout, past, kept):
+    def forward(self, h, positions, offsets, rotary, layout, memory):
         """h, out [B, T, H]; see `SpikingBrainModel.forward` for the others."""
         x = h if self.attn_norm is None else self.attn_norm(h)
-        h = self.add(h, self.attn(x, positions, rotary, layout, past, kept), self.attn_post_norm)
+        h = self.add(h, self.attn(x, positions, rotary, layout, memory), self.attn_post_norm)
         x = h if self.mlp_norm is None else self.mlp_norm(h)
         return self.add(h, self.mlp(x, offsets) if self.sparse else self.mlp(x), self.mlp_post_norm)
 
@@ -581,15 +576,15 @@ class SpikingBrainCache:
     """What the layers keep of earlier tokens: a matrix per head, the last keys and values. Of constant size, unless
     there are full layers.
 
-    `layers`: {layer: {"state": [B, K, d, d], "keys": [positions [B, S], keys, values]}}; `columns`: tokens so far,
-    padding included; `lengths` [B]: without; `layout`: see `softmax_attention`. What is forgotten cannot be brought
-    back, so a cache cannot be cut to fewer tokens.
+    `layers`: per layer {"state": [B, K, d, d]}, {"positions": [B, S], "keys", "values": [B, K, S, d], or codes and
+    factors} or both; `columns`: tokens so far, padding included; `lengths` [B]: without; `layout`: see
+    `softmax_attention`. What is forgotten cannot be brought back: a cache cannot be cut to fewer tokens.
     """
 
     is_compileable = is_croppable = False
 
     def __init__(self):
-        self.layers, self.columns, self.lengths, self.layout = {}, 0, None, "none"
+        self.layers, self.columns, self.lengths, self.layout = [], 0, None, "none"
 
     def get_seq_length(self, layer_idx=0):
         """Columns seen so far, padding included and sinks not."""
@@ -601,9 +596,9 @@ class SpikingBrainCache:
     def reorder_cache(self, beam_idx):
         """Row i becomes row beam_idx[i]."""
         def pick(x):
-            return [pick(part) for part in x] if isinstance(x, list) else x.index_select(0, beam_idx.to(x.device))
+            return x.index_select(0, beam_idx.to(x.device)) if torch.is_tensor(x) else [pick(part) for part in x]
 
-        self.layers = {layer: {name: pick(x) for name, x in memory.items()} for layer, memory in self.layers.items()}
+        self.layers = [{name: pick(x) for name, x in memory.items()} for memory in self.layers]
         self.lengths = pick(self.lengths)
 
     batch_select_indices = reorder_cache
@@ -615,12 +610,28 @@ class SpikingBrainCache:
         raise ValueError("A SpikingBrain cache cannot go back: linear attention does not keep its earlier states.")
 
 
+class LayerMemory:
+    """What a layer reads of earlier tokens, and what it keeps for later ones (None: nothing).
+
+    An object of its own, because device maps copy dictionaries on their way into a layer.
+    """
+
+    def __init__(self, past, keeps):
+        self.past, self.kept = past, {} if keeps else None
+
+
+def returned(result, return_dict, config):
+    """The result as an object, or as a tuple where that is wanted."""
+    return result if (config.return_dict if return_dict is None else return_dict) else result.to_tuple()
+
+
 class SpikingBrainPreTrainedModel(PreTrainedModel):
     """What both classes of models have in common."""
 
     config_class = SpikingBrainConfig
     base_model_prefix = "model"
     supports_gradient_checkpointing = True
+    _is_stateful = True  # caches that cannot go back
     _no_split_modules = ["SpikingBrainLayer"]
     _supports_sdpa = True
 
@@ -636,13 +647,6 @@ class SpikingBrainPreTrainedModel(PreTrainedModel):
             nn.init.normal_(module.weight, std=self.config.initializer_range)
             if getattr(module, "bias", None) is not None:
                 nn.init.zeros_(module.bias)
-        elif isinstance(module, RMSNorm):
-            nn.init.constant_(module.weight, 0 if module.add_one else 1)
-        elif isinstance(module, Attention) and hasattr(module, "branch_scale"):
-            with torch.no_grad():
-                module.branch_scale.copy_(torch.tensor([0.0, 1.0]))
-        elif isinstance(module, SpikingBrainModel) and module.sink_tokens is not None:
-            nn.init.normal_(module.sink_tokens, std=self.config.initializer_range)
 
     @classmethod
     def from_pretrained(cls, *args, output_loading_info=False, **kwargs):
@@ -662,7 +666,8 @@ class SpikingBrainModel(SpikingBrainPreTrainedModel):
         self.embeddings = nn.Embedding(config.vocab_size, config.hidden_size)
         self.sink_tokens = None
         if config.num_sink_tokens:
-            self.sink_tokens = nn.Parameter(torch.zeros(config.num_sink_tokens, config.hidden_size))
+            self.sink_tokens = nn.Parameter(
+                config.initializer_range * torch.randn(config.num_sink_tokens, config.hidden_size))
         settings = [config.rotary(layer) for layer in range(config.num_hidden_layers)]
         self.rotary = [setting for i, setting in enumerate(settings) if setting not in settings[:i]]
         self.layers = nn.ModuleList(
@@ -689,14 +694,16 @@ class SpikingBrainModel(SpikingBrainPreTrainedModel):
         config = self.config
         if (input_ids is None) == (inputs_embeds is None):
             raise ValueError("one of input_ids and inputs_embeds is needed, and only one")
-        if output_attentions:
+        if output_attentions or output_attentions is None and config.output_attentions:
             raise ValueError("output_attentions: linear attention has no weights to show")
         if inputs_embeds is not None and "moe" in config.ffn:
             raise ValueError("inputs_embeds: experts of equal scores are chosen by token ids")
         if past_key_values is not None and not isinstance(past_key_values, SpikingBrainCache):
             raise ValueError(f"past_key_values is a {type(past_key_values).__name__}, not a SpikingBrainCache")
-        training = self.gradient_checkpointing and self.training
-        use_cache = (config.use_cache and not self.training if use_cache is None else use_cache) and not training
+        if output_hidden_states is None:
+            output_hidden_states = config.output_hidden_states
+        checkpointing = self.gradient_checkpointing and self.training
+        use_cache = (config.use_cache and not self.training if use_cache is None else use_cache) and not checkpointing
         cache = past_key_values if past_key_values is not None else SpikingBrainCache()
 
         h = (self.embeddings(input_ids) if inputs_embeds is None else inputs_embeds) * config.embedding_multiplier
@@ -711,23 +718,23 @@ class SpikingBrainModel(SpikingBrainPreTrainedModel):
         offsets = ids + positions.clamp(min=0)
         rotary = [self.angles(setting, positions, h) for setting in self.rotary]
 
-        hidden_states, kept = [], {}
+        memories = [LayerMemory(past, use_cache) for past in cache.layers or [{}] * len(self.layers)]
+        hidden_states = []
         for n, layer in enumerate(self.layers):
             hidden_states.append(h[:, sinks:] if output_hidden_states else None)
-            keeps = kept.setdefault(n, {}) if use_cache else None
-            arguments = (h, positions, offsets, rotary, layout, cache.layers.get(n, {}), keeps)
-            h = self._gradient_checkpointing_func(layer.__call__, *arguments) if training else layer(*arguments)
+            arguments = (h, positions, offsets, rotary, layout, memories[n])
+            h = self._gradient_checkpointing_func(layer.__call__, *arguments) if checkpointing else layer(*arguments)
         if use_cache:
-            cache.columns += h.shape[1] - sinks
-            cache.layers, cache.lengths, cache.layout = kept, lengths, layout
+            cache.layers = [memory.kept for memory in memories]
+            cache.columns, cache.lengths, cache.layout = cache.columns + h.shape[1] - sinks, lengths, layout
         h = self.norm(h[:, sinks:])
         result = BaseModelOutputWithPast(
             last_hidden_state=h, past_key_values=cache if use_cache else None,
             hidden_states=(*hidden_states, h) if output_hidden_states else None)
-        return result if return_dict is not False else result.to_tuple()
+        return returned(result, return_dict, self.config)
 
     def place(self, h, mask, cache):
-        """Positions of new tokens [B, T], tokens of every text so far [B], and what `softmax_attention` may take for granted about padding."""
+        """Positions of new tokens [B, T], tokens of every text so far [B], and what is known of padding: a `layout`."""
         batch, length = h.shape[:2]
         if mask is not None and mask.dim() != 2:
             raise ValueError(f"attention_mask has {mask.dim()} dimensions, not 2")
@@ -790,7 +797,7 @@ class SpikingBrainForCausalLM(SpikingBrainPreTrainedModel, GenerationMixin):
         the mean cross entropy in nats. logits_to_keep: of how many last tokens logits are wanted, 0 for all."""
         outputs = self.model(
             input_ids, attention_mask, past_key_values, inputs_embeds, use_cache, output_attentions,
-            output_hidden_states)
+            output_hidden_states, return_dict=True)
         h = outputs.last_hidden_state
         logits = self.lm_head(h[:, -logits_to_keep:] if logits_to_keep else h) * self.config.logits_multiplier
         if self.config.final_logit_softcapping is not None:
@@ -801,7 +808,7 @@ class SpikingBrainForCausalLM(SpikingBrainPreTrainedModel, GenerationMixin):
                 wide(logits[:, :-1]).flatten(0, 1), labels[:, 1:].flatten().to(logits.device), ignore_index=-100)
         result = CausalLMOutputWithPast(
             loss=loss, logits=logits, past_key_values=outputs.past_key_values, hidden_states=outputs.hidden_states)
-        return result if return_dict is not False else result.to_tuple()
+        return returned(result, return_dict, self.config)
 
     # Generation: the cache is made by the first call of `forward`, not by `transformers`.
 
@@ -814,10 +821,13 @@ class SpikingBrainForCausalLM(SpikingBrainPreTrainedModel, GenerationMixin):
             logits_to_keep=1, **others):
         """The tokens that the cache has not seen. `others` are positions and the like, which follow from the mask."""
         seen = 0 if past_key_values is None else past_key_values.get_seq_length()
-        inputs = {"input_ids": input_ids[:, seen:], "attention_mask": attention_mask}
         if inputs_embeds is not None and not seen:
-            inputs = {"inputs_embeds": inputs_embeds, "attention_mask": attention_mask}
-        return {**inputs, "past_key_values": past_key_values, "use_cache": use_cache, "logits_to_keep": logits_to_keep}
+            inputs = {"inputs_embeds": inputs_embeds}
+        else:  # after inputs_embeds, input_ids hold generated tokens only; the mask is for all
+            new = (input_ids if attention_mask is None else attention_mask).shape[1] - seen
+            inputs = {"input_ids": input_ids[:, -new:]}
+        return inputs | {"attention_mask": attention_mask, "past_key_values": past_key_values,
+                         "use_cache": use_cache, "logits_to_keep": logits_to_keep}
 
 
 class GLAswaForCausalLM(SpikingBrainForCausalLM):
