@@ -78,7 +78,8 @@ def add_code(directory):
     path.write_text(json.dumps(config, indent=2))
     if (directory / "tokenizer.json").exists() and not (directory / "tokenizer_config.json").exists():
         # AutoTokenizer would ask config.json's model_type otherwise, which it does not know.
-        (directory / "tokenizer_config.json").write_text('{"tokenizer_class": "PreTrainedTokenizerFast"}')
+        (directory / "tokenizer_config.json").write_text(json.dumps({
+            "tokenizer_class": "PreTrainedTokenizerFast", "model_input_names": ["input_ids", "attention_mask"]}))
     for file in CODE.glob("*.py"):
         shutil.copy(file, directory)
     return directory
@@ -360,6 +361,14 @@ TINY = {
 }
 
 
+@torch.inference_mode()
+def cache_size(model, count):
+    """Numbers in the cache after so many tokens."""
+    cache = model(torch.tensor([tokens_of(count, 2048)]), use_cache=True).past_key_values
+    kept = [x for memory in cache.layers for x in memory.values()]
+    return sum(x.numel() for entry in kept for x in ([entry] if torch.is_tensor(entry) else entry))
+
+
 def check_tiny():
     for name in TINY:
         directory = tiny(name)
@@ -388,9 +397,27 @@ def check_tiny():
         near(f"tiny {name}: saved, in the program", difference(program_logits(saved, tokens), logits))
         run("verify", saved, "--level", "values", "--quiet")
     model = load(tiny("healed"))
+    sizes = [cache_size(model, count) for count in (16, 100, 1100)]
+    check("the cache is of constant size", len(set(sizes)) == 1, f"{sizes} numbers after 16, 100 and 1100 tokens")
+    tokenizer = transformers.AutoTokenizer.from_pretrained(str(tiny("healed")), trust_remote_code=True)
+    told = model.generate(**tokenizer(prompt, return_tensors="pt"), **kept, return_dict_in_generate=True,
+                          output_hidden_states=True)
+    shown = (len(told.hidden_states), len(told.hidden_states[-1]))
+    check("generating from AutoTokenizer's output, hidden states shown", shown == (64, 9), shown)
     kept["attention_mask"] = torch.ones_like(ids)
     embedded = model.generate(inputs_embeds=model.get_input_embeddings()(ids), **kept)
     check("generating from embeddings", torch.equal(embedded, model.generate(ids, **kept)[:, ids.shape[1]:]))
+    cache = code_of(model).SpikingBrainCache()
+    model.generate(ids, **kept | {"max_new_tokens": 5}, past_key_values=cache)
+    told = model.generate(ids, **kept)
+    kept["attention_mask"] = torch.ones_like(told[:, :-30])
+    check("generating on from a cache", torch.equal(model.generate(told[:, :-30], **kept | {
+        "max_new_tokens": 30}, past_key_values=cache), told))
+    kept["attention_mask"] = torch.ones_like(ids)
+    if "prefill_chunk_size" in dir(transformers.GenerationConfig()):
+        cache = code_of(model).SpikingBrainCache()
+        check("a prompt in pieces", torch.equal(
+            model.generate(ids, **kept, past_key_values=cache, prefill_chunk_size=4), told))
     beams, uncached = (model.generate(ids, num_beams=3, use_cache=cached, **kept) for cached in (True, False))
     check("beam search, with and without the cache", torch.equal(beams, uncached))
 
@@ -482,7 +509,7 @@ def check_trainer():
 
     directory = tiny("healed")
     text = (DEMO / "war-and-peace-begin.txt").read_text(encoding="utf-8")[:120_000]
-    ids = AutoTokenizer.from_pretrained(str(directory))(text)["input_ids"]
+    ids = AutoTokenizer.from_pretrained(str(directory), trust_remote_code=True)(text)["input_ids"]
     rows = [{"input_ids": ids[i:i + 128], "labels": ids[i:i + 128]} for i in range(0, len(ids) - 128, 128)]
     model = load(directory).train()
     arguments = TrainingArguments(
@@ -571,7 +598,11 @@ def check_kernels():
     check("flash-attention with a window of one token more is refused", not tested(
         "flash", "flash_attn", "flash_attn_func",
         lambda *x, window_size, **others: naive_flash(*x, window_size=(window_size[0] + 1, 0), **others)))
-    check("flash-attention as documented is used", tested("flash", "flash_attn", "flash_attn_func", naive_flash))
+    half = load(work / "gla_swa", torch.bfloat16)
+    with torch.inference_mode():
+        plain = half(ids).logits
+        check("flash-attention as documented is used", tested("flash", "flash_attn", "flash_attn_func", naive_flash))
+        near("  and gives the same logits in bfloat16", difference(half(ids).logits.float(), plain.float()), 0.05)
     code.TESTED.clear()
     if options.fla:
         sys.path.insert(0, options.fla)

@@ -818,16 +818,21 @@ class SpikingBrainForCausalLM(SpikingBrainPreTrainedModel, GenerationMixin):
 
     def prepare_inputs_for_generation(
             self, input_ids, past_key_values=None, attention_mask=None, inputs_embeds=None, use_cache=True,
-            logits_to_keep=1, **others):
-        """The tokens that the cache has not seen. `others` are positions and the like, which follow from the mask."""
+            logits_to_keep=1, cache_position=None, next_sequence_length=None, is_first_iteration=None, **others):
+        """The tokens that the cache has not seen: version 5 says how many if not all of them, version 4 always has a
+        mask, which is for all tokens. (input_ids are not: after inputs_embeds they are the generated ones.) What else
+        versions count is not needed; others are handed on to `forward`."""
+        others = {name: value for name, value in others.items() if value is not None}
         seen = 0 if past_key_values is None else past_key_values.get_seq_length()
+        new = next_sequence_length
+        if new is None and attention_mask is not None:
+            new = attention_mask.shape[1] - seen
         if inputs_embeds is not None and not seen:
             inputs = {"inputs_embeds": inputs_embeds}
-        else:  # after inputs_embeds, input_ids hold generated tokens only; the mask is for all
-            new = (input_ids if attention_mask is None else attention_mask).shape[1] - seen
-            inputs = {"input_ids": input_ids[:, -new:]}
-        return inputs | {"attention_mask": attention_mask, "past_key_values": past_key_values,
-                         "use_cache": use_cache, "logits_to_keep": logits_to_keep}
+        else:
+            inputs = {"input_ids": input_ids if new is None else input_ids[:, -new:]}
+        return inputs | others | {"attention_mask": attention_mask, "past_key_values": past_key_values,
+                                  "use_cache": use_cache, "logits_to_keep": logits_to_keep}
 
 
 class GLAswaForCausalLM(SpikingBrainForCausalLM):
