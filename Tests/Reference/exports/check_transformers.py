@@ -414,7 +414,7 @@ def check_tiny():
     check("generating on from a cache", torch.equal(model.generate(told[:, :-30], **kept | {
         "max_new_tokens": 30}, past_key_values=cache), told))
     kept["attention_mask"] = torch.ones_like(ids)
-    if "prefill_chunk_size" in dir(transformers.GenerationConfig()):
+    if DTYPE == "dtype":  # version 4 hands over positions that it counts itself: refused
         cache = code_of(model).SpikingBrainCache()
         check("a prompt in pieces", torch.equal(
             model.generate(ids, **kept, past_key_values=cache, prefill_chunk_size=4), told))
@@ -677,7 +677,7 @@ def check_refusals():
     loaded = type(load(directory).config)
     for word, changes in {
             "attention_gate": {"attention_gate": True}, "layout_version": {"layout_version": 3},
-            "mixer": {"mixer": ["rwkv"] * 4},
+            "mixer": {"mixer": ["rwkv"] * 4}, "ffn": {"ffn": ()}, "sliding_window": {"sliding_window": None},
             "yarn": {"rope_scaling": {"rope_type": "yarn", "factor": 2.0}}, "hidden_act": {"hidden_act": "relu"},
             "norm_topk_prob": {"norm_topk_prob": True}, "zero_point": {"quantization": {
                 "weights": "int8", "group_size": 32, "zero_point": 1}}, "int2": {"quantization": {"weights": "int2"}},

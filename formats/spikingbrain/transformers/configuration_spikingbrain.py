@@ -37,72 +37,49 @@ def refuse_others(found, known, where):
 
 
 class SpikingBrainConfig(PretrainedConfig):
-    """The `spikingbrain` layout. Arguments are the keys of config.json, defaults those of the layout's document."""
+    """The `spikingbrain` layout. Arguments are the keys of config.json; without any, it is a model of no layers."""
 
     model_type = "spikingbrain"
     keys_to_ignore_at_inference = ["past_key_values"]
     w8aspike = False
     rope_scaling = None  # hides the property of transformers 5, which would rewrite the key
 
-    # Keys that are written only where they have another value than this one.
+    # Keys and their defaults; what `transformers` sets too; keys that are written only where they are not the default.
+    KEYS = {
+        "vocab_size": 32000, "hidden_size": 256, "intermediate_size": 768, "num_hidden_layers": 0,
+        "num_attention_heads": 4, "num_key_value_heads": None, "head_dim": None, "mixer": (), "ffn": (),
+        "layout_version": 1, "norm_eps": 1e-6, "rope_theta": 10000.0, "rope_scaling": None, "hidden_act": "swish",
+        "max_position_embeddings": 131072, "qk_norm": False, "qkv_bias": True, "o_proj_bias": False, "mlp_bias": False,
+        "gate_low_rank_dim": 16, "norm_topk_prob": False, "use_short_conv": False, "elementwise_affine": True,
+        "attention_dropout": 0.0, "initializer_range": 0.02, "use_cache": True,
+    }
+    SHARED = {"bos_token_id": None, "eos_token_id": None, "pad_token_id": None, "tie_word_embeddings": False}
     OPTIONAL = {
-        "window_rule": "report", "merged_gates": False, "num_experts": None, "num_experts_per_tok": 1,
-        "num_shared_experts": 0, "moe_intermediate_size": None, "shared_expert_intermediate_size": None,
-        "routing_weights": "softmax", "num_sink_tokens": 0, "branch_norm_eps": None, "quantization": None,
-        "spiking": None, "norm_placement": "pre", "norm_add_one": False, "rotary_dim": None, "layer_rotary": None,
-        "embedding_multiplier": 1.0, "residual_multiplier": 1.0, "logits_multiplier": 1.0,
-        "attention_multiplier": None, "attn_logit_softcapping": None, "final_logit_softcapping": None,
+        "sliding_window": None, "window_rule": "report", "merged_gates": False, "num_experts": None,
+        "num_experts_per_tok": 1, "num_shared_experts": 0, "moe_intermediate_size": None,
+        "shared_expert_intermediate_size": None, "routing_weights": "softmax", "num_sink_tokens": 0,
+        "branch_norm_eps": None, "quantization": None, "spiking": None, "norm_placement": "pre", "norm_add_one": False,
+        "rotary_dim": None, "layer_rotary": None, "embedding_multiplier": 1.0, "residual_multiplier": 1.0,
+        "logits_multiplier": 1.0, "attention_multiplier": None, "attn_logit_softcapping": None,
+        "final_logit_softcapping": None,
     }
 
-    def __init__(
-        self, vocab_size=32000, hidden_size=256, intermediate_size=768, num_hidden_layers=2, num_attention_heads=4,
-        num_key_value_heads=None, head_dim=None, mixer=None, ffn=None, layout_version=1, sliding_window=4096,
-        norm_eps=1e-6, rope_theta=10000.0, rope_scaling=None, hidden_act="swish", max_position_embeddings=131072,
-        qk_norm=False, qkv_bias=True, o_proj_bias=False, mlp_bias=False, gate_low_rank_dim=16, norm_topk_prob=False,
-        use_short_conv=False, elementwise_affine=True, attention_dropout=0.0, initializer_range=0.02, use_cache=True,
-        bos_token_id=None, eos_token_id=None, pad_token_id=None, tie_word_embeddings=False, **rest):
-        self.vocab_size = vocab_size
-        self.hidden_size = hidden_size
-        self.intermediate_size = intermediate_size
-        self.num_hidden_layers = num_hidden_layers
-        self.num_attention_heads = num_attention_heads
-        self.num_key_value_heads = num_key_value_heads or num_attention_heads
-        self.head_dim = head_dim or hidden_size // num_attention_heads
-        self.mixer = mixer or ["window" if n % 2 else "gla" for n in range(num_hidden_layers)]
-        self.ffn = ffn or ["dense"] * num_hidden_layers
-        self.layout_version = layout_version
-        self.sliding_window = sliding_window
-        self.norm_eps = norm_eps
-        self.rope_theta = rope_theta
-        self.rope_scaling = rope_scaling
-        self.hidden_act = hidden_act
-        self.max_position_embeddings = max_position_embeddings
-        self.qk_norm = qk_norm
-        self.qkv_bias = qkv_bias
-        self.o_proj_bias = o_proj_bias
-        self.mlp_bias = mlp_bias
-        self.gate_low_rank_dim = gate_low_rank_dim
-        self.norm_topk_prob = norm_topk_prob
-        self.use_short_conv = use_short_conv
-        self.elementwise_affine = elementwise_affine
-        self.attention_dropout = attention_dropout
-        self.initializer_range = initializer_range
-        self.use_cache = use_cache
-        for key, default in self.OPTIONAL.items():
-            setattr(self, key, rest.pop(key, default))
-        self._finish(rest, bos_token_id, eos_token_id, pad_token_id, tie_word_embeddings)
-
-    def _finish(self, rest, bos_token_id, eos_token_id, pad_token_id, tie_word_embeddings):
-        """What both layouts do in the end: refuse what is unknown or impossible, and hand the rest on."""
+    def __init__(self, **keys):
+        own = self.KEYS | self.SHARED | self.OPTIONAL
+        rest = {key: value for key, value in keys.items() if key not in own}
         known = HARMLESS | set(PretrainedConfig().to_dict()) | set(GenerationConfig().to_dict())
         refuse_others([key for key in rest if not key.startswith("_")], known, f"config.json of {self.model_type}")
+        super().__init__(**{key: keys.get(key, default) for key, default in self.SHARED.items()}, **rest)
+        for key, default in own.items():
+            setattr(self, key, keys.get(key, default))
+        self.num_key_value_heads = self.num_key_value_heads or self.num_attention_heads
+        self._complete()
         self._check()
-        super().__init__(
-            bos_token_id=bos_token_id, eos_token_id=eos_token_id, pad_token_id=pad_token_id,
-            tie_word_embeddings=tie_word_embeddings, **rest)
-        # Versions of transformers differ in which of these they keep themselves.
-        self.bos_token_id, self.eos_token_id, self.pad_token_id = bos_token_id, eos_token_id, pad_token_id
-        self.tie_word_embeddings = tie_word_embeddings
+
+    def _complete(self):
+        """Defaults that follow from other keys."""
+        self.head_dim = self.head_dim or self.hidden_size // self.num_attention_heads
+        self.mixer, self.ffn = list(self.mixer), list(self.ffn)
 
     def to_dict(self):
         """config.json: without keys that have the value their absence means."""
@@ -174,6 +151,7 @@ class SpikingBrainConfig(PretrainedConfig):
                 ("elementwise_affine", [self.elementwise_affine], (True,)),
                 ("attention_dropout", [self.attention_dropout], (0,))):
             refuse(any(value not in known for value in found), f"{key}: {found} is not among {known}")
+        refuse(not self.sliding_window and {"window", "parallel"} & set(self.mixer), "sliding_window is missing")
         refuse(self.num_attention_heads % self.num_key_value_heads, "num_key_value_heads does not divide the heads")
         if "moe" in self.ffn:
             refuse(not self.num_experts, "num_experts is missing")
@@ -237,9 +215,16 @@ class GLAswaConfig(SpikingBrainConfig):
     """
 
     model_type = "gla_swa"
-    OPTIONAL = {"window_rule": "report", "merged_gates": False, "dynamic_sfr": None}
+    KEYS = {
+        "vocab_size": 32000, "hidden_size": 256, "intermediate_size": 768, "num_hidden_layers": 0,
+        "num_attention_heads": 4, "num_key_value_heads": None, "attn_layers": None, "norm_eps": 1e-6,
+        "rope_theta": 10000.0, "hidden_act": "swish", "max_position_embeddings": 131072, "use_short_conv": False,
+        "elementwise_affine": True, "attention_dropout": 0.0, "use_cache": True,
+    }
+    OPTIONAL = {"sliding_window": None, "window_rule": "report", "merged_gates": False, "dynamic_sfr": None}
     GROUP, QUERY_K = 128, 3.0  # of the W8ASpike variant: inputs that share a scale, k of rotated queries
 
+    # The other keys of the other layout, as they are here.
     layout_version, norm_topk_prob, initializer_range = 1, False, 0.02
     qk_norm, qkv_bias, o_proj_bias, mlp_bias, gate_low_rank_dim = False, True, False, False, 16
     num_experts, num_experts_per_tok, num_shared_experts, routing_weights = None, 1, 0, "softmax"
@@ -249,39 +234,17 @@ class GLAswaConfig(SpikingBrainConfig):
     embedding_multiplier = residual_multiplier = logits_multiplier = 1.0
     attention_multiplier = attn_logit_softcapping = final_logit_softcapping = None
 
-    def __init__(
-        self, vocab_size=32000, hidden_size=256, intermediate_size=768, num_hidden_layers=2, num_attention_heads=4,
-        num_key_value_heads=None, attn_layers=None, sliding_window=4096, norm_eps=1e-6, rope_theta=10000.0,
-        attn_mode="chunk", use_short_conv=False, conv_size=4, hidden_act="swish", max_position_embeddings=131072,
-        elementwise_affine=True, attention_dropout=0.0, use_cache=True, fuse_cross_entropy=True, bos_token_id=None,
-        eos_token_id=None, pad_token_id=None, tie_word_embeddings=False, **rest):
-        self.vocab_size = vocab_size
-        self.hidden_size = hidden_size
-        self.intermediate_size = intermediate_size
-        self.num_hidden_layers = num_hidden_layers
-        self.num_attention_heads = num_attention_heads
-        self.num_key_value_heads = num_key_value_heads or num_attention_heads
-        self.attn_layers = list(range(1, num_hidden_layers, 2)) if attn_layers is None else attn_layers
-        self.sliding_window = sliding_window
-        self.norm_eps = norm_eps
-        self.rope_theta = rope_theta
-        self.attn_mode = attn_mode
-        self.use_short_conv = use_short_conv
-        self.conv_size = conv_size
-        self.hidden_act = hidden_act
-        self.max_position_embeddings = max_position_embeddings
-        self.elementwise_affine = elementwise_affine
-        self.attention_dropout = attention_dropout
-        self.use_cache = use_cache
-        self.fuse_cross_entropy = fuse_cross_entropy
-        for key, default in self.OPTIONAL.items():
-            setattr(self, key, rest.pop(key, default))
-        refuse(tie_word_embeddings, "gla_swa has no tied embeddings")
-        refuse(not set(self.attn_layers) <= set(range(num_hidden_layers)), f"attn_layers: {self.attn_layers}")
-        refuse(hidden_act not in ("swish", "silu"), f"hidden_act: {hidden_act!r} is not swish")
-        refuse(self.w8aspike and (hidden_size % self.GROUP or intermediate_size % self.GROUP),
-               f"dynamic_sfr: {hidden_size} and {intermediate_size} inputs are not multiples of {self.GROUP}")
-        self._finish(rest, bos_token_id, eos_token_id, pad_token_id, tie_word_embeddings)
+    def __init__(self, **keys):  # transformers 5 makes one for classes that have none of their own
+        super().__init__(**keys)
+
+    def _complete(self):
+        if self.attn_layers is None:
+            self.attn_layers = list(range(1, self.num_hidden_layers, 2))
+        refuse(not set(self.attn_layers) <= set(range(self.num_hidden_layers)), f"attn_layers: {self.attn_layers}")
+        refuse(self.tie_word_embeddings, "gla_swa has no tied embeddings")
+        refuse(self.hidden_act not in ("swish", "silu"), f"hidden_act: {self.hidden_act!r} is not swish")
+        refuse(self.w8aspike and (self.hidden_size % self.GROUP or self.intermediate_size % self.GROUP),
+               f"dynamic_sfr: {self.hidden_size} and {self.intermediate_size} inputs are no multiples of {self.GROUP}")
 
     @property
     def head_dim(self):

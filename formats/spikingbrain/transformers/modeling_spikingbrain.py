@@ -14,7 +14,7 @@ import math
 import torch
 import torch.nn.functional as F
 from torch import nn
-from transformers import GenerationMixin, PreTrainedModel
+from transformers import Cache, GenerationMixin, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutputWithPast, CausalLMOutputWithPast
 
 from .configuration_spikingbrain import GLAswaConfig, SpikingBrainConfig
@@ -547,8 +547,8 @@ class SpikingBrainLayer(nn.Module):
         super().__init__()
 
         def norm(wanted):
-            wide = RMSNorm(config.hidden_size, eps=config.norm_eps, add_one=config.norm_add_one)
-            return wide if wanted else None
+            own = RMSNorm(config.hidden_size, eps=config.norm_eps, add_one=config.norm_add_one)
+            return own if wanted else None
 
         before, after = config.norm_placement != "post", config.norm_placement != "pre"
         self.attn_norm, self.attn_post_norm = norm(before), norm(after)
@@ -572,7 +572,7 @@ class SpikingBrainLayer(nn.Module):
 
 # Models -------------------------------------------------------------------------------------------------------------
 
-class SpikingBrainCache:
+class SpikingBrainCache(Cache):
     """What the layers keep of earlier tokens: a matrix per head, the last keys and values. Of constant size, unless
     there are full layers.
 
@@ -583,7 +583,7 @@ class SpikingBrainCache:
 
     is_compileable = is_croppable = False
 
-    def __init__(self):
+    def __init__(self):  # not the base class's, which would make layers of its own
         self.layers, self.columns, self.lengths, self.layout = [], 0, None, "none"
 
     def get_seq_length(self, layer_idx=0):
@@ -606,7 +606,10 @@ class SpikingBrainCache:
     def batch_repeat_interleave(self, repeats):
         self.reorder_cache(torch.arange(len(self.lengths), device=self.lengths.device).repeat_interleave(repeats))
 
-    def crop(self, max_length):
+    def reset(self):
+        self.__init__()
+
+    def crop(self, tokens):
         raise ValueError("A SpikingBrain cache cannot go back: linear attention does not keep its earlier states.")
 
 
@@ -632,6 +635,7 @@ class SpikingBrainPreTrainedModel(PreTrainedModel):
     base_model_prefix = "model"
     supports_gradient_checkpointing = True
     _is_stateful = True  # caches that cannot go back
+    _supports_cache_class = True
     _no_split_modules = ["SpikingBrainLayer"]
     _supports_sdpa = True
 
@@ -839,3 +843,9 @@ class GLAswaForCausalLM(SpikingBrainForCausalLM):
     """The `gla_swa` layout."""
 
     config_class = GLAswaConfig
+
+
+# So that save_pretrained copies these files along, in every version.
+for model_class in (SpikingBrainForCausalLM, GLAswaForCausalLM):
+    model_class.register_for_auto_class("AutoModelForCausalLM")
+    model_class.config_class.register_for_auto_class()
