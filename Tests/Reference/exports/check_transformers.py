@@ -527,6 +527,7 @@ def check_trainer():
     trainer.train()
     after = loss()
     check("50 steps of Trainer", after < before - 0.05, f"{before:.3f} -> {after:.3f}")
+    near("  its own evaluation", abs(trainer.evaluate(rows[-8:])["eval_loss"] / after - 1), 1e-3)
     trainer.save_model(str(work / "trained"))
     tokens = tokens_of(40, 2048)
     with torch.no_grad():
@@ -646,6 +647,11 @@ def check_loading():
             near(f"{name}: bfloat16", difference(half, plain), 0.1)
             compiled = torch.compile(model, fullgraph=True)
             near(f"{name}: compiled, one graph", difference(compiled(ids).logits, plain), 1e-5)
+        model.train()
+        loss, gradients = gradients_of(model, ids, torch.ones_like(ids))
+        loss_compiled, other = gradients_of(torch.compile(model), ids, torch.ones_like(ids))
+        worst = max(difference(other[f"_orig_mod.{n}"], g) for n, g in gradients.items() if g is not None and g.any())
+        near(f"{name}: gradients compiled, with a mask", worst, 1e-4)
     moe = json.loads((ROOT / "Tests/Fixtures/configs/experts.json").read_text())
     quantization = {"weights": "int8", "group_size": 32}
     directory = add_code(edited(synthesize("int8", moe), {"quantization": quantization}, random_codes(32)))

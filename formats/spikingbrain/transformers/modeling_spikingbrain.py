@@ -8,6 +8,7 @@ head, S keys, n sink tokens, N experts.
 Every token has a position, counted without padding, and a padding token the position PADDING: far from everything, so
 that no rule needs to know of it. Masks may have zeros anywhere.
 """
+import functools
 import importlib
 import math
 
@@ -28,7 +29,7 @@ QUERY_BLOCK = 1024  # queries of softmax attention that get a mask together
 
 ACTIVATIONS = {
     "swish": F.silu, "silu": F.silu, "gelu": F.gelu,
-    "gelu_pytorch_tanh": lambda x: F.gelu(x, approximate="tanh"),
+    "gelu_pytorch_tanh": functools.partial(F.gelu, approximate="tanh"),
 }
 
 
