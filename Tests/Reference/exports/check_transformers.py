@@ -608,8 +608,12 @@ def check_kernels():
     if options.fla:
         sys.path.insert(0, options.fla)
         check("flash-linear-attention itself on a CPU is refused, without an error", not code.usable("fla", "cpu"))
-        import fla.ops.gla
-        from fla.ops.gla.naive import naive_recurrent_gla
+        try:
+            import fla.ops.gla
+            from fla.ops.gla.naive import naive_recurrent_gla
+        except ImportError as error:
+            print("     flash-linear-attention cannot be imported here:", error)
+            return
 
         def its_naive(q, k, v, g, scale=None, initial_state=None, output_final_state=False):
             return naive_recurrent_gla(q * scale * q.shape[-1] ** 0.5, k, v, g, initial_state, output_final_state)
@@ -647,10 +651,12 @@ def check_loading():
             near(f"{name}: bfloat16", difference(half, plain), 0.1)
             compiled = torch.compile(model, fullgraph=True)
             near(f"{name}: compiled, one graph", difference(compiled(ids).logits, plain), 1e-5)
+        if name != "spikingbrain":  # compiling takes minutes
+            continue
         model.train()
-        loss, gradients = gradients_of(model, ids, torch.ones_like(ids))
-        loss_compiled, other = gradients_of(torch.compile(model), ids, torch.ones_like(ids))
-        worst = max(difference(other[f"_orig_mod.{n}"], g) for n, g in gradients.items() if g is not None and g.any())
+        _, gradients = gradients_of(model, ids, torch.ones_like(ids))
+        _, other = gradients_of(torch.compile(model), ids, torch.ones_like(ids))
+        worst = max(difference(other[f"_orig_mod.{n}"], g) for n, g in gradients.items())
         near(f"{name}: gradients compiled, with a mask", worst, 1e-4)
     moe = json.loads((ROOT / "Tests/Fixtures/configs/experts.json").read_text())
     quantization = {"weights": "int8", "group_size": 32}
