@@ -64,7 +64,8 @@ public struct ReportStep: Sendable {
     }
     return [
       subject.modelPart, subject.provenancePart, try subject.rasterPart(), subject.countPart,
-      subject.layerPart, try subject.perplexityPart { show($0, 0.3) }, subject.energyPart,
+      subject.layerPart, try subject.textPart { show($0, 0.1) },
+      try subject.perplexityPart { show($0, 0.3) }, subject.energyPart,
       try subject.costPart(timed: !settings.noTiming), subject.healingPart,
       try subject.expertPart(),
       try subject.representationPart(layer: settings.sdr) { show("comparing codes", $0) },

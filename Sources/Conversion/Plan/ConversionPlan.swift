@@ -28,14 +28,14 @@ public enum ConversionPlan {
     ).tensors()
     var configuration = layout.configuration(of: target)
     configuration["torch_dtype"] = .string(tensors.first?.type.rawValue ?? "float32")
-    let tokenizerNotes = try source.tokenizerNotes()
+    let companionNotes = try source.tokenizerNotes() + source.noticeNotes()
     return CheckpointPlan(
       description: target, configuration: configuration, tensors: tensors,
       companions: try source.companionFiles(), shardSize: settings.shardSize,
       recipe: JSONObject(step: .convert, settings: settings.fields),
       source: source.summary,
       notes: source.notes + notes(source.description, target, obstacles)
-        + intraLayerNotes(target, settings) + sizeNotes(source, tensors) + tokenizerNotes)
+        + intraLayerNotes(target, settings) + sizeNotes(source, tensors) + companionNotes)
   }
 
   /// The model that `source` becomes.
@@ -91,8 +91,8 @@ public enum ConversionPlan {
     let linear = target.layers.count { $0.mixer.form is GatedLinear }
     if linear > 0 {
       notes.append(
-        "Linear layers (\(linear)) are copies that have not been healed: they start as sound "
-          + "short-memory layers, but the model has lost its language until it is trained.")
+        "Linear layers (\(linear)) start as copies, sound short-memory layers: until they are healed, the "
+          + "model has lost its language.")
     }
     let narrowed = zip(source.layers, target.layers).contains { before, after in
       guard let window = after.mixer.window else { return false }

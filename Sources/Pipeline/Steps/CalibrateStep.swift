@@ -81,21 +81,37 @@ private struct PreparedCalibration: PreparedStep {
     return try settings.weights.map { try plan.quantised($0.granularity) } ?? plan
   }
 
-  func prediction() -> Report? {
+  func prediction() throws -> Report? {
     let fields = settings.fields.filter { $0.value != "none" }
-    return Report(
+    let shown = Report(
       json: ["settings": .object(JSONObject(strings: settings.fields))],
       text: "settings: " + fields.map { "\($0.key) \($0.value)" }.joined(separator: ", "))
+    guard case .file(let file) = subject, !samples.isEmpty else { return shown }
+    return Report([shown, try predicted(calibration(of: file), file).report])
+  }
+
+  private func calibration(of file: ModelFile) -> SpikeCalibration {
+    SpikeCalibration(
+      of: file.description, weights: file,
+      residency: context.limits.residency(forWeights: file.byteCount), settings: settings,
+      samples: samples, ranks: context.ranks)
+  }
+
+  /// What thresholds and costs take; nothing where k is kept and not spiked.
+  private func predicted(
+    _ calibration: SpikeCalibration, _ file: ModelFile
+  ) throws -> PredictedTime {
+    try PredictedTime(
+      work: settings.k == .kept ? 0 : calibration.stages.work, of: file, on: samples[0], context,
+      besides: settings.weights == nil ? nil : "the rounding of weights")
   }
 
   func made(
     in workspace: () throws -> String, _ context: Context
   ) throws -> (plan: CheckpointPlan, findings: [Report]) {
     guard case .file(let file) = subject else { return (try planned(), []) }
-    let calibration = SpikeCalibration(
-      of: file.description, weights: file,
-      residency: context.limits.residency(forWeights: file.byteCount), settings: settings,
-      samples: samples, ranks: context.ranks)
+    let calibration = calibration(of: file)
+    try context.predict { try predicted(calibration, file) }
     var (plan, findings) = try spiked(calibration, in: workspace)
     if let weights = settings.weights {
       let rounded = try WeightRoundingPass(settings: weights, context: context)
@@ -135,7 +151,7 @@ private struct PreparedCalibration: PreparedStep {
   private func measure(_ calibration: SpikeCalibration) throws -> SpikeCalibration.Result {
     let progress = context.progress("calibrating")
     defer { progress.finish() }
-    return try calibration.run { progress.update(timed: $1, detail: $0) }
+    return try calibration.run { progress.update(share: $1, detail: $0) }
   }
 
   private func write(

@@ -102,12 +102,13 @@ private struct PreparedChoice: PreparedStep {
 
   private func measured(in workspace: () throws -> String) throws -> LayerSelectionRecord {
     try context.ranks.first {
+      let ranking = try choice.ranking(source, directory: workspace())
+      try context.predict {
+        try PredictedTime(work: ranking.work, of: source, on: choice.tokens, context)
+      }
       let progress = context.progress("measuring layers")
       defer { progress.finish() }
-      progress.update(timed: 0)
-      let scores = try choice.ranking(source, directory: workspace()).scores {
-        progress.update(timed: $0)
-      }
+      let scores = try ranking.scores { progress.update(share: $0) }
       return choice.selection(scores)
     }
   }

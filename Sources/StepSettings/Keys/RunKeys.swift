@@ -43,7 +43,8 @@ public struct LogitsKeys: SettingKeys {
 public struct GenerateKeys: SettingKeys {
   /// The text that is continued.
   public let prompt = Setting(
-    "prompt", "", "The text to continue.", valueName: "text", isRequired: true, shownDefault: "")
+    "prompt", "", "The text to continue, or to go on with after --state.", valueName: "text",
+    shownDefault: "")
   /// Most tokens that are generated.
   public let maxTokens = Setting(
     "max-tokens", 64, in: 0...Int.max, "Most tokens to generate.", expected: "0 or more")
@@ -61,9 +62,9 @@ public struct GenerateKeys: SettingKeys {
   public let seed = Setting.seed("Seed of the sampler.")
   /// Whether the prompt is a user's message.
   public let chat = Setting(
-    "chat", false, "Treat the prompt as a user's message in the checkpoint's chat format.")
+    "chat", false, "Treat the prompt as a user's message, after --state the next one, in the checkpoint's chat format.")
   /// A state to continue from; nil for none.
-  public let state = Setting<String?>.file("state", "Continue from a saved state.")
+  public let state = Setting<String?>.file("state", "Continue from a saved state; then --prompt may be left out.")
   /// Where the state is saved; nil for nowhere.
   public let saveState = Setting<String?>.file(
     "save-state", "Save the state after the last token.")
@@ -131,6 +132,9 @@ public enum SyntheticType: String, Sendable, CaseIterable, SettingValue {
 public struct ReportKeys: SettingKeys {
   /// Texts to run the model on; empty for none.
   public let text = Setting.texts("Texts to run the model on.")
+  /// The model to compare predictions with; nil for none.
+  public let teacher = Setting<String?>.file(
+    "teacher", "The source, to compare predictions of the text with.")
   /// The layer whose neurons are compared with spikes as distributed representations; nil for none.
   public let sdr = Setting<Int?>(
     "sdr", none: "none",
@@ -151,6 +155,7 @@ public struct ReportKeys: SettingKeys {
   public static let keys = ReportKeys()
 
   public static let rules: [SettingRule<ReportKeys>] = [
-    SettingRule(\.sdr, "together with --text") { $0.sdr == nil || !$0.text.isEmpty }
+    SettingRule(\.sdr, "together with --text") { $0.sdr == nil || !$0.text.isEmpty },
+    SettingRule(\.teacher, "together with --text") { $0.teacher == nil || !$0.text.isEmpty },
   ]
 }
