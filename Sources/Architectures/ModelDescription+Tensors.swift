@@ -81,9 +81,9 @@ extension ModelDescription {
     }
   }
 
-  /// The number of parameters; scales of INT8 weights are part of these.
+  /// The number of parameters; scales of quantised weights are part of these.
   public var parameterCount: Int {
-    requirements.reduce(0) { $0 + ($1.isParameter ? $1.shape.elementCount ?? 0 : 0) }
+    requirements.reduce(0) { $0 + ($1.isParameter ? $1.count : 0) }
   }
 
   /// Takes the decay gates of linear layers as merged where `exists` finds a merged one: the form
@@ -113,7 +113,7 @@ extension ModelDescription {
   public var parameterParts: [(name: String, count: Int)] {
     let parameters = requirements.filter(\.isParameter)
     let counted = parameters.reduce(into: [String: Int]()) { parts, requirement in
-      parts[requirement.part, default: 0] += requirement.shape.elementCount ?? 0
+      parts[requirement.part, default: 0] += requirement.count
     }
     return Requirement.parts.compactMap { name in counted[name].map { (name, $0) } }
   }
@@ -142,6 +142,12 @@ extension ModelDescription {
 extension ModelDescription.Requirement {
   /// Whether it counts among the parameters.
   var isParameter: Bool { address.parameter != .scale }
+
+  /// How many numbers it holds, two in a byte with codes of 4 bits.
+  public var count: Int {
+    let per = WeightCodes.allCases.first { $0.type == type }?.perElement ?? 1
+    return per * (shape.elementCount ?? 0)
+  }
 
   static let parts = [
     "feed-forward", "embeddings", "attention", "routers", "sinks", "norms", "biases",

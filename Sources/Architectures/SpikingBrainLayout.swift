@@ -10,9 +10,9 @@ public enum SpikingBrainLayout: ConvertedLayout {
 
   public static let holdsMergedGates = true
 
-  /// The newest version of the layout, written for models that need one of its keys; all others are
-  /// written as version 1, which programs of that time read.
-  public static let version = 2
+  /// The newest version of the layout. Models are written as the earliest that holds them, which programs
+  /// of that time read: 3 for codes of 4 bits, 2 for decoders that are not like Llama.
+  public static let version = 3
 
   public static func describe(
     _ config: Configuration
@@ -51,8 +51,13 @@ public enum SpikingBrainLayout: ConvertedLayout {
       try config.count("num_sink_tokens", in: 0...Configuration.mostSinks, default: 0)
     model.branchNormEpsilon = try config.positive(
       "branch_norm_eps", default: model.normEpsilon)
-    model.int8Weights = try config.nested("quantization").map {
-      (nested) throws(ConfigurationError) in try nested.int8Weights()
+    model.quantization = try config.nested("quantization").map {
+      (nested) throws(ConfigurationError) in try nested.quantization()
+    }
+    if let quantization = model.quantization, let reason = model.obstacle(to: quantization) {
+      throw .unsupported(
+        key: "quantization.weights", value: quantization.codes.rawValue, reason: reason,
+        file: config.file)
     }
     model.spiking = try config.nested("spiking").map { (nested) throws(ConfigurationError) in
       try SpikingSettings(nested, of: model)
@@ -65,7 +70,10 @@ public enum SpikingBrainLayout: ConvertedLayout {
     var config = JSONObject([
       ("architectures", ["SpikingBrainForCausalLM"]),
       ("model_type", .string(modelType)),
-      ("layout_version", .int(features.members.isEmpty ? 1 : version)),
+      (
+        "layout_version",
+        .int(model.quantization?.codes == .int4 ? 3 : features.members.isEmpty ? 1 : 2)
+      ),
     ])
     for (key, value) in SpikingBrainNames.commonConfiguration(of: model).members {
       config[key] = value
@@ -97,7 +105,7 @@ public enum SpikingBrainLayout: ConvertedLayout {
       config["branch_norm_eps"] = .double(model.branchNormEpsilon)
     }
     for (key, value) in features.members { config[key] = value }
-    config["quantization"] = model.int8Weights?.configuration
+    config["quantization"] = model.quantization?.configuration
     if let spiking = model.spiking { config["spiking"] = spiking.configuration }
     return config
   }

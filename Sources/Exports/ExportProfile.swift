@@ -62,7 +62,7 @@ public enum ExportProfiles {
   /// Every profile, in the order of the help text.
   public static let all: [any ExportProfile.Type] = [
     HuggingFaceProfile.self, VLLMProfile.self, W8ASpikeProfile.self, W8A8Profile.self,
-    W8A16Profile.self, SpikingBrainProfile.self, MegatronTorchProfile.self,
+    W8A16Profile.self, W4A16Profile.self, SpikingBrainProfile.self, MegatronTorchProfile.self,
     MegatronDistProfile.self, GGUFProfile.self,
   ]
 

@@ -21,7 +21,7 @@ struct HuggingFaceForm {
   /// computes the same; anything else is refused for `profile`.
   init(_ file: ModelFile, profile: String) throws {
     var plain = file.description.unspiked
-    plain.int8Weights = nil
+    plain.quantization = nil
     let isOwnLayout = file.architecture == SpikingBrainLayout.self
     let obstacles = GLASwa.obstacles(to: plain)
     if !isOwnLayout, file.hasConfiguration, file.architecture.isSource || obstacles.isEmpty {
@@ -56,7 +56,7 @@ struct HuggingFaceForm {
   /// refused for `profile` otherwise.
   init(floating file: ModelFile, profile: String) throws {
     var obstacles: [String] = []
-    if file.description.int8Weights != nil {
+    if file.description.quantization != nil {
       obstacles.append("INT8 weights (w8aspike, w8a8 and w8a16-g128 can)")
     }
     if file.description.spiking != nil {

@@ -52,13 +52,13 @@ package struct LayerWeights {
       let bias =
         bias ? try source.vector(TensorAddress(role, .bias, layer: layer, expert: expert)) : nil
       let input = spiking(.init(role), expert: expert)
-      guard let granularity = model.scales(of: address) else {
+      guard let quantization = model.quantization(of: address) else {
         return LinearMap(
           weight: weight, bias: bias, dropsPages: dropsPages, input: input, origin: origin)
       }
       let scales = try source.vector(TensorAddress(role, .scale, layer: layer, expert: expert))
       return LinearMap(
-        int8: Int8Weight(codes: weight, scales: scales, granularity: granularity), bias: bias,
+        quantized: QuantizedWeight(codes: weight, scales: scales, quantization), bias: bias,
         dropsPages: dropsPages, input: input, origin: origin)
     }
     func swiGLU(_ expert: TensorAddress.Expert? = nil) throws -> SwiGLUWeights {

@@ -200,7 +200,7 @@ struct CalibrateCommandTests {
     #expect(config["quantization"]?["group_size"] == 64)
     for (line, words) in [
       ("k: 0", ["k", "0"]), ("winners: 0", ["winners", "0"]), ("winers: 0.5", ["winners"]),
-      ("weights: int4", ["weights", "int4"]), ("group-size: 64", ["only with weights int8"]),
+      ("weights: int3", ["weights", "int3"]), ("group-size: 64", ["only with weights int8"]),
       ("rounding: search", ["only with weights int8"]), ("k: none", ["k", "none"]),
       ("compression: gzip", ["compression", "deflate or zstd"]),
     ] {

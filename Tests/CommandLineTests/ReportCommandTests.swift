@@ -102,7 +102,7 @@ struct ReportCommandTests {
     try Program.run(
       "calibrate", directory("c"), directory("again"), "--text", directory("t.txt"), "--samples",
       "1"
-    ).refused(naming: "INT8 already")
+    ).refused(naming: "integers already")
     #expect(directory.names.sorted() == ["c", "other", "t.txt"])
   }
 

@@ -63,7 +63,7 @@ public enum UpcyclePlan {
     guard source.layers.allSatisfy({ $0.feedForward == .dense }) else {
       throw ConversionError.hasExperts
     }
-    guard source.int8Weights == nil else { throw ConversionError.hasInt8Weights }
+    guard source.quantization == nil else { throw ConversionError.hasQuantizedWeights }
     let dense: [Int]
     if let selection = settings.denseLayers {
       if case .list(let layers) = selection, let outside = layers.first(where: { $0 >= depth }) {

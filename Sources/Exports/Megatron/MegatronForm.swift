@@ -18,7 +18,7 @@ struct MegatronForm {
   /// The model in `file`, shared as `settings` say; what Megatron cannot hold is refused for `profile`.
   init(_ file: ModelFile, settings: ExportSettings, profile: String) throws {
     var obstacles: [String] = []
-    if file.description.int8Weights != nil {
+    if file.description.quantization != nil {
       obstacles.append("INT8 weights (w8aspike, w8a8 and w8a16-g128 can)")
     }
     if file.description.spiking != nil { obstacles.append("spiking thresholds (w8aspike can)") }

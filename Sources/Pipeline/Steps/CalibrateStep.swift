@@ -8,6 +8,7 @@ import ModelFiles
 import Spiking
 public import StepSettings
 import StrictJSON
+import TensorTypes
 
 /// `calibrate`: activations become spike counts.
 public struct CalibrateStep: CheckpointStep {
@@ -41,8 +42,8 @@ private struct PreparedCalibration: PreparedStep {
     self.context = context
     source = try subject.dense()
     // Thresholds are measured against products of floating-point weights.
-    if settings.weights != nil || settings.k != .kept, source.description.int8Weights != nil {
-      throw ConversionError.hasInt8Weights
+    if settings.weights != nil || settings.k != .kept, source.description.quantization != nil {
+      throw ConversionError.hasQuantizedWeights
     }
     // What a dry run shows of a model that is not there yet needs no text.
     if case .planned = subject, context.isDryRun {
@@ -78,7 +79,7 @@ private struct PreparedCalibration: PreparedStep {
       case .fixed(let k): settings.spiking(of: source.description, k: k)
       }
     let plan = try SpikingPlan.make(from: source, spiking: spiking, settings: settings)
-    return try settings.weights.map { try plan.quantised($0.granularity) } ?? plan
+    return try settings.weights.map { try plan.quantised($0.quantization) } ?? plan
   }
 
   func prediction() throws -> Report? {
@@ -118,7 +119,9 @@ private struct PreparedCalibration: PreparedStep {
         .run(plan, samples: samples, in: workspace())
       plan = rounded.plan
       findings.append(
-        Report(json: ["int8": .object(rounded.summary.json)], text: rounded.summary.text))
+        Report(
+          json: [weights.quantization.codes.rawValue: .object(try rounded.record.json)],
+          text: rounded.record.text))
     }
     return (plan, findings)
   }

@@ -30,10 +30,12 @@ struct ValuesCheck {
         return failed(tensor, wrong)
       }
     }
-    for tensor in reader.tensors where RowDecoder.supports(tensor.type) || tensor.type == .int8 {
+    for tensor in reader.tensors {
+      let codes = WeightCodes.allCases.first { $0.type == tensor.type }
+      guard codes != nil || RowDecoder.supports(tensor.type) else { continue }
       let view = try reader.view(tensor.name)
-      elements += view.rows * view.columns
-      if tensor.type == .int8 {
+      elements += view.rows * view.columns * (codes?.perElement ?? 1)
+      if codes != nil {
         if let wrong = wrongCodes(in: view) { return failed(tensor, wrong) }
         continue
       }
@@ -70,12 +72,12 @@ struct ValuesCheck {
     }
   }
 
-  /// What is wrong with INT8 codes, if anything is.
+  /// What is wrong with codes, if anything is.
   private func wrongCodes(in view: TensorView) -> String? {
     defer { view.discard() }
     if isZero(view) { return "holds nothing but zeros" }
-    // Other programs use -128.
-    guard file.form == .own, let place = view.bytes.firstIndex(of: 0x80) else { return nil }
+    // With 4 bits every code is one. Other programs use -128.
+    guard view.type == .int8, file.form == .own, let place = view.bytes.firstIndex(of: 0x80) else { return nil }
     return "holds -128 at [\(place / view.columns), \(place % view.columns)]; codes end at -127"
   }
 }
