@@ -1,4 +1,5 @@
 import Architectures
+import Foundations
 import ModelFiles
 import StepSettings
 import StrictJSON
@@ -20,7 +21,7 @@ struct CountStep: CheckStep {
 
   init(_ settings: Settings<CountKeys>) { self.settings = settings }
 
-  func run(_ path: String, source: String?, _ context: Context) throws -> Report {
+  func check(_ path: String, source: String?, _ context: Context) throws -> Report {
     let count = try context.open(path).description.parameterCount / settings.unit
     return Report(json: ["count": .int(count)], text: "\(count) units of parameters")
   }
@@ -43,6 +44,23 @@ struct AddingAStepTests {
     #expect(report.passed)
     let count = report.json["steps"]?.array?.last?["count"]?.int ?? 0
     #expect((1500...2500).contains(count))
+  }
+
+  @Test func `is run by a subcommand or the library: settings and limits are checked first`() throws
+  {
+    var settings = Settings<CountKeys>()
+    try settings.set("unit", to: ["0"], at: .commandLine)
+    let error = #expect(throws: SettingError.self) {
+      try CountStep(settings).run(Repository.tinyQwen2, source: nil, Context())
+    }
+    #expect(error?.what == "--unit is 0, expected 1 to 1000000000")
+    var context = Context()
+    context.limits.memory = ByteSize(1)
+    #expect(throws: LimitError.self) {
+      try CountStep(Settings()).run(Repository.tinyQwen2, source: nil, context)
+    }
+    let report = try CountStep(Settings()).run(Repository.tinyQwen2, source: nil, Context())
+    #expect(report.json["count"]?.int ?? 0 > 0)
   }
 
   @Test func `its settings are checked, with their place and the nearest key`() {

@@ -18,8 +18,7 @@ extension CheckpointStep {
   public func run(
     _ path: String, teacher: String? = nil, to out: String, _ context: Context
   ) throws -> Report {
-    try settings.validate()
-    try context.limits.apply()
+    try begin(context)
     let prepared = try prepare(.file(context.open(path)), teacher: teacher, context)
     return try context.run(prepared, to: out).report
   }

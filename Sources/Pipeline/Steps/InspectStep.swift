@@ -17,8 +17,7 @@ public struct InspectStep: CheckStep {
 
   public init(_ settings: Settings<InspectKeys>) { self.settings = settings }
 
-  public func run(_ path: String, source: String?, _ context: Context) throws -> Report {
-    try settings.validate()
+  public func check(_ path: String, source: String?, _ context: Context) throws -> Report {
     if Archive.isArchive(path) { return Self.report(of: try Archive(path: path)) }
     let inspection = Inspection(try ModelFile.open(path))
     var parts = [
