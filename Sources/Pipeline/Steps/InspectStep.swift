@@ -74,8 +74,24 @@ public struct InspectStep: CheckStep {
 /// What `inspect` says of a checkpoint.
 package struct Inspection {
   let file: ModelFile
+  /// Whether `convert` takes it with its usual settings, and what it becomes or why not.
+  private let conversion: (isPossible: Bool, text: String)
+  /// Its healings, a line each.
+  private let healings: [String]
+  /// What is to be known of how it was read.
+  private let notes: [String]
 
-  package init(_ file: ModelFile) { self.file = file }
+  package init(_ file: ModelFile) {
+    self.file = file
+    conversion = Self.conversion(of: file)
+    do throws(CheckpointError) {
+      healings = try HealingSummary.lines(of: file)
+      notes = file.notes
+    } catch {
+      healings = []
+      notes = file.notes + ["how it was made is not known: \(error)"]
+    }
+  }
 
   private var model: ModelDescription { file.description }
 
@@ -89,20 +105,19 @@ package struct Inspection {
     }.joined(separator: ", ")
   }
 
-  /// What the converter can do with the checkpoint, in words.
-  private var convertible: String {
-    guard file.architecture.isSource else {
-      return "no: already converted"
-    }
-    guard file.problems.isEmpty else { return "no: its structure is not sound (see below)" }
+  /// Plans the conversion: only the plan finds all that is in its way.
+  private static func conversion(of file: ModelFile) -> (isPossible: Bool, text: String) {
+    guard file.architecture.isSource else { return (false, "already converted") }
+    guard file.problems.isEmpty else { return (false, "its structure is not sound (see below)") }
     do {
       let plan = try ConversionPlan.make(from: file, settings: ConvertSettings())
-      return plan.description.modelType == GLASwa.modelType
-        ? "yes, to the public SpikingBrain-7B layout (gla_swa)"
-        : "yes, to the spikingbrain layout; the public one cannot hold "
-          + GLASwa.obstacles(to: plan.description).joined(separator: ", ")
+      guard plan.description.modelType != GLASwa.modelType else {
+        return (true, "to the public SpikingBrain-7B layout (gla_swa)")
+      }
+      let obstacles = GLASwa.obstacles(to: plan.description).joined(separator: ", ")
+      return (true, "to the spikingbrain layout; the public one cannot hold \(obstacles)")
     } catch {
-      return "no: \(error)"
+      return (false, "\(error)")
     }
   }
 
@@ -144,8 +159,8 @@ package struct Inspection {
   func text(tensors: Bool) -> String {
     var table = Table()
     for (name, value) in facts { table.add(name, value) }
-    for line in HealingSummary.lines(of: file) { table.add("healed", line) }
-    table.add("convertible", convertible)
+    for line in healings { table.add("healed", line) }
+    table.add("convertible", (conversion.isPossible ? "yes, " : "no: ") + conversion.text)
     var lines = table.lines
     if !file.ignored.isEmpty {
       lines.append(
@@ -153,7 +168,7 @@ package struct Inspection {
           + file.ignored.prefix(3).map(\.printable).joined(separator: ", ")
       )
     }
-    for note in file.notes { lines.append("note: \(note)".printable) }
+    for note in notes { lines.append("note: \(note)".printable) }
     for problem in file.problems {
       lines.append("problem: \(problem.text(hangingOn: file.keys(of: problem)))".printable)
     }
@@ -206,8 +221,8 @@ package struct Inspection {
       ("layers", .array(model.layers.map { .string($0.mixer.text) })),
       ("feed_forward", .array(model.layers.map { .string($0.feedForward.text) })),
       ("sink_tokens", .int(model.sinkCount)),
-      ("convertible", .bool(file.architecture.isSource && file.problems.isEmpty)),
-      ("notes", .array(file.notes.map { .string($0) })),
+      ("convertible", .bool(conversion.isPossible)),
+      ("notes", .array(notes.map { .string($0) })),
       (
         "problems",
         .array(file.problems.map { .string($0.text(hangingOn: file.keys(of: $0))) })
