@@ -1,6 +1,6 @@
 import Architectures
 import Checkpoints
-import Mixers
+package import Mixers
 public import ModelFiles
 public import StepSettings
 import StrictJSON
@@ -9,6 +9,9 @@ import TensorTypes
 /// The mapping of a Transformer to SpikingBrain weights: the inter-layer layout (SpikingBrain-7B), and
 /// the intra-layer one (SpikingBrain-76B), in which every layer has both kinds of attention.
 public enum ConversionPlan {
+  /// What layers become that keep no softmax attention.
+  package static let linear = Mixer.gatedLinear(.lowRank(GatedLinear.usualRank))
+
   /// The plan of converting `source` as `settings` ask.
   public static func make(
     from source: ModelFile, settings: ConvertSettings
@@ -69,10 +72,7 @@ public enum ConversionPlan {
     target.biases.queryKeyValue = true
     target.layers = source.layers.enumerated().map { layer, described in
       described.with(
-        full.contains(layer)
-          ? .full
-          : windowed.contains(layer)
-            ? .window(window) : .gatedLinear(.lowRank(GatedLinear.usualRank)))
+        full.contains(layer) ? .full : windowed.contains(layer) ? .window(window) : linear)
     }
     target.modelType =
       GLASwa.obstacles(to: target).isEmpty ? GLASwa.modelType : SpikingBrainLayout.modelType
@@ -88,7 +88,7 @@ public enum ConversionPlan {
         "Written in the spikingbrain layout, which the public SpikingBrain-7B code cannot load; "
           + "the public layout cannot hold: \(obstacles.joined(separator: ", ")).")
     }
-    let linear = target.layers.count { $0.mixer.form is GatedLinear }
+    let linear = target.layers.count { $0.mixer.isOnlyLinear }
     if linear > 0 {
       notes.append(
         "Linear layers (\(linear)) start as copies, sound short-memory layers: until they are healed, the "

@@ -42,10 +42,10 @@ struct MegatronForm {
   /// What the loader needs that Megatron does not have, and what was added.
   var notes: [String] {
     var notes: [String] = []
-    let mixers = description.layers.map(\.mixer)
-    var ours: [String] = []
-    if mixers.contains(where: { $0.form is GatedLinear }) { ours.append("gated linear attention") }
-    if mixers.contains(where: { $0.isParallel }) { ours.append("parallel branches") }
+    var ours = description.layers.map(\.mixer).filter(\.isLinear).reduce(into: [String]()) {
+      let layers = "\($1.kind) layers"
+      if !$0.contains(layers) { $0.append(layers) }
+    }
     if description.sinkCount > 0 { ours.append("sinks") }
     if !ours.isEmpty {
       notes.append(

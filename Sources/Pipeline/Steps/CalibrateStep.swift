@@ -109,7 +109,7 @@ private struct PreparedCalibration: PreparedStep {
   func made(
     in workspace: () throws -> String, _ context: Context
   ) throws -> (plan: CheckpointPlan, findings: [Report]) {
-    guard case .file(let file) = subject else { return (try planned(), []) }
+    guard case .file(let file) = subject else { throw InputError.notWritten }
     let calibration = calibration(of: file)
     try context.predict { try predicted(calibration, file) }
     var (plan, findings) = try spiked(calibration, in: workspace)

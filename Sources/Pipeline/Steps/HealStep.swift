@@ -121,7 +121,7 @@ private struct PreparedHealing: PreparedStep {
   func made(
     in workspace: () throws -> String, _ context: Context
   ) throws -> (plan: CheckpointPlan, findings: [Report]) {
-    guard case .file(let file) = subject else { throw HealingError.nothingToHeal(path: "") }
+    guard case .file(let file) = subject else { throw InputError.notWritten }
     let healer = try healer(in: workspace())
     let started = Date()
     let estimate = try healer.estimate(estimate)

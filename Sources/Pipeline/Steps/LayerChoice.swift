@@ -3,6 +3,7 @@ import Checkpoints
 import Conversion
 import Foundations
 import Healing
+import Mixers
 import ModelFiles
 import StepSettings
 import StrictJSON
@@ -63,7 +64,8 @@ struct LayerChoice {
         .init(
           layer: score.layer, divergence: score.divergence, error: score.error,
           becomes: full.contains(score.layer)
-            ? .full : chosen.contains(score.layer) ? .window : .gla)
+            ? Mixer.full.kind
+            : chosen.contains(score.layer) ? settings.windowed.kind : ConversionPlan.linear.kind)
       })
   }
 }
@@ -85,13 +87,12 @@ struct LayerSelectionRecord: Codable {
 
   /// What one layer alone costs as a linear layer, and what it becomes.
   struct Rank: Codable {
-    enum Mixer: String, Codable { case full, window, gla }
-
     var layer: Int
     /// Nats per token.
     var divergence: Double
     var error: Double
-    var becomes: Mixer
+    /// The kind of its mixer.
+    var becomes: String
 
     enum CodingKeys: String, CodingKey, CaseIterable {
       case layer
@@ -118,7 +119,7 @@ extension LayerSelectionRecord {
 
   /// The plan with these layers.
   func plan(_ source: ModelFile, _ settings: ConvertSettings) throws -> CheckpointPlan {
-    let windows = ranking.filter { $0.becomes == .window }.map(\.layer)
+    let windows = ranking.filter { $0.becomes == settings.windowed.kind }.map(\.layer)
     var plan = try ConversionPlan.make(
       from: source, settings: settings.with(attentionLayers: windows.sorted()))
     let order = CodingKeys.allCases.map(\.rawValue) + Rank.CodingKeys.allCases.map(\.rawValue)
@@ -132,13 +133,18 @@ extension LayerSelectionRecord {
     table.add("layer", "KL", "error", "becomes")
     for rank in ranking {
       table.add(
-        "\(rank.layer)", fixed(rank.divergence, 5), fixed(rank.error, 3), rank.becomes.rawValue)
+        "\(rank.layer)", fixed(rank.divergence, 5), fixed(rank.error, 3), rank.becomes)
     }
     return "KL: what each layer alone costs as a linear layer, nats per token\n\(table.text)"
   }
 }
 
 extension ConvertSettings {
+  /// What layers become that keep window attention.
+  fileprivate var windowed: Mixer {
+    .window(Mixer.Window(size: self.window, rule: self.windowRule))
+  }
+
   /// The same with these window layers instead of a measurement.
   func with(attentionLayers layers: [Int]) -> ConvertSettings {
     var settings = self
