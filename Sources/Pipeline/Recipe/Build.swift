@@ -37,7 +37,7 @@ public struct Build {
       throw RecipeError.missingPath("output", place: SettingPlace(file: file))
     }
     var recipe = recipe
-    recipe.steps = recipe.steps.map { $0.resolvingTexts(recipe.path) }
+    recipe.steps = recipe.steps.map { $0.resolvingPaths(recipe.path) }
     self.recipe = recipe
     self.source = source
     self.output = output

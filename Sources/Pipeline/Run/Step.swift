@@ -116,12 +116,16 @@ extension Step {
   }
 
   /// The step with the paths among its settings changed by `change`.
-  func resolvingTexts(_ change: (String) -> String) -> Self {
+  func resolvingPaths(_ change: (String) -> String) -> Self {
     var settings = settings
-    settings.change("text") { $0.map(change) }
+    for setting in Keys.all where setting.paths != nil {
+      settings.change(setting.name) { $0.map(change) }
+    }
     return Self(settings)
   }
 
   /// The paths of its texts.
-  var texts: [String] { settings.texts("text") }
+  var texts: [String] {
+    Keys.all.filter { $0.paths == .text }.flatMap { settings.texts($0.name) }
+  }
 }

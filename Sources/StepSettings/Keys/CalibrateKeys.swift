@@ -83,7 +83,6 @@ public struct CalibrateKeys: SettingKeys {
     },
     onlyWithInt8(\.int8.groupSize), onlyWithInt8(\.int8.rounding),
     onlyWithInt8(\.int8.compareRoundings),
-    SettingRule(\.text, "at least one file") { !$0.text.isEmpty },
   ]
 
   private static func onlyWithInt8<Value>(
