@@ -76,21 +76,23 @@ package struct Inspection {
   let file: ModelFile
   /// Whether `convert` takes it with its usual settings, and what it becomes or why not.
   private let conversion: (isPossible: Bool, text: String)
-  /// Its healings, a line each.
+  /// Its healings, a line each, and what spiking was found to cost.
   private let healings: [String]
+  private let spiking: SpikingRecord?
   /// What is to be known of how it was read.
   private let notes: [String]
 
   package init(_ file: ModelFile) {
     self.file = file
     conversion = Self.conversion(of: file)
+    var healings: [String] = [], spiking: SpikingRecord?, notes = file.notes
     do throws(CheckpointError) {
       healings = try HealingSummary.lines(of: file)
-      notes = file.notes
+      spiking = try SpikingRecord(of: file)
     } catch {
-      healings = []
-      notes = file.notes + ["how it was made is not known: \(error)"]
+      notes.append("how it was made is not known: \(error)")
     }
+    (self.healings, self.spiking, self.notes) = (healings, spiking, notes)
   }
 
   private var model: ModelDescription { file.description }
@@ -153,6 +155,7 @@ package struct Inspection {
       ("extras", extras),
     ]
     if let spiking = model.spiking { facts.append(("spiking", spiking.text)) }
+    if let spiking { facts.append(("spiking measured", spiking.text)) }
     return facts
   }
 
