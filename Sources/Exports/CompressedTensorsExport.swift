@@ -38,8 +38,8 @@ struct CompressedTensorsExport {
       notes: form.notes + notes)
   }
 
-  /// The modules of the linear maps that only mixers have, which stay as they are: `gk_proj` of
-  /// `gk_proj.0.weight`.
+  /// The modules of the linear maps that only mixers have, which stay as they are: the first parts of
+  /// their tensors' names.
   private static func ownMaps(of model: ModelDescription) -> [String] {
     model.layers.indices.flatMap { model.mixerTensors(ofLayer: $0) }.filter(\.isMap)
       .compactMap { $0.name?.split(separator: ".").first }

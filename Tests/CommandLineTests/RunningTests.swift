@@ -159,6 +159,14 @@ struct RunningTests {
     #expect(text.contains("no: the weights are in INT8 already"))
   }
 
+  @Test func `inspect says that it cannot read how a checkpoint was made`() throws {
+    try directory.write("c/manifest.json", "{")
+    let text = try Program.run("inspect", converted).succeeded().text
+    #expect(text.contains("note: how it was made is not known"))
+    let facts = try Program.run("inspect", converted, "--json").json()
+    #expect(facts["notes"]?.array?.count == 1)
+  }
+
   @Test func `bench reports what it measured`() throws {
     let report = try Program.run(
       "bench", converted, "--prefill", "8,16", "--decode", "2", "--at", "0,20", "--json"

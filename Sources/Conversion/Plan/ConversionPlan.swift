@@ -46,22 +46,13 @@ public enum ConversionPlan {
     _ source: ModelDescription, settings: ConvertSettings
   ) throws -> ModelDescription {
     let depth = source.layers.count
-    func layers(_ selection: LayerSelection, _ option: String) throws -> [Int] {
-      switch selection.resolved(depth: depth) {
-      case .success(let layers): return layers
-      case .failure(.outOfRange(let layer, _)):
-        throw ConversionError.layerOutOfRange(option: option, layer: layer, depth: depth)
-      case .failure(.notMeasured(let count)):
-        throw ConversionError.notMeasured(option: option, count: count)
-      }
-    }
-    let isIntra = settings.layout == .intraLayer
-    let full = Set(
-      try settings.fullAttentionLayers.map { try layers($0, "--full-attention-layers") }
-        ?? (isIntra ? reportFullLayers(depth: depth) : []))
+    let full = try fullLayers(depth: depth, settings)
     let window = Mixer.Window(size: settings.window, rule: settings.windowRule)
-    if isIntra { return try intraLayer(source, full: full, window: window, settings) }
-    var windowed = Set(try layers(settings.attentionLayers, "--attention-layers"))
+    if settings.layout == .intraLayer {
+      return try intraLayer(source, full: full, window: window, settings)
+    }
+    var windowed = Set(
+      try settings.attentionLayers.layers(depth: depth, option: "--attention-layers"))
     if settings.attentionLayers == .odd {
       windowed.subtract(full)
     } else if let twice = windowed.intersection(full).min() {
@@ -77,6 +68,16 @@ public enum ConversionPlan {
     target.modelType =
       GLASwa.obstacles(to: target).isEmpty ? GLASwa.modelType : SpikingBrainLayout.modelType
     return target
+  }
+
+  /// The layers of a model `depth` layers deep that keep full attention.
+  package static func fullLayers(
+    depth: Int, _ settings: ConvertSettings
+  ) throws(ConversionError) -> Set<Int> {
+    guard let selection = settings.fullAttentionLayers else {
+      return Set(settings.layout == .intraLayer ? reportFullLayers(depth: depth) : [])
+    }
+    return Set(try selection.layers(depth: depth, option: "--full-attention-layers"))
   }
 
   private static func notes(
@@ -176,6 +177,20 @@ public enum ConversionPlan {
           + "the model starts far from the source.")
     }
     return notes
+  }
+}
+
+extension LayerSelection {
+  /// The selected layers of a model `depth` layers deep, ascending.
+  ///
+  /// - Throws: `layerOutOfRange` and `notMeasured`, which name `option`.
+  func layers(depth: Int, option: String) throws(ConversionError) -> [Int] {
+    switch resolved(depth: depth) {
+    case .success(let layers): return layers
+    case .failure(.outOfRange(let layer, _)):
+      throw .layerOutOfRange(option: option, layer: layer, depth: depth)
+    case .failure(.notMeasured(let count)): throw .notMeasured(option: option, count: count)
+    }
   }
 }
 

@@ -17,11 +17,7 @@ struct MegatronForm {
 
   /// The model in `file`, shared as `settings` say; what Megatron cannot hold is refused for `profile`.
   init(_ file: ModelFile, settings: ExportSettings, profile: String) throws {
-    var obstacles: [String] = []
-    if file.description.int8Weights != nil {
-      obstacles.append("INT8 weights (w8aspike, w8a8 and w8a16-g128 can)")
-    }
-    if file.description.spiking != nil { obstacles.append("spiking thresholds (w8aspike can)") }
+    var obstacles = file.description.roundedParts
     // Megatron's arguments and layers say nothing of these.
     obstacles += file.description.differences(from: file.description.plainDecoder)
     if file.architecture.names.hasPieces {

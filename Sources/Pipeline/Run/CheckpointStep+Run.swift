@@ -61,6 +61,18 @@ extension Context {
     }
   }
 
+  /// `plan` with what `measure` finds of it, which the first process does: it writes the manifest that
+  /// holds it.
+  func measured(
+    _ plan: CheckpointPlan, by measure: () throws -> Report
+  ) throws -> (plan: CheckpointPlan, findings: [Report]) {
+    let found = try ranks.together { ranks.isFirst ? try measure() : nil }
+    guard let found else { return (plan, []) }
+    var plan = plan
+    plan.measurements = found.json
+    return (plan, [Report(json: ["measured": .object(found.json)], text: found.text)])
+  }
+
   func executor(_ plan: CheckpointPlan) throws -> CheckpointExecutor {
     try CheckpointExecutor(plan, tool: Self.tool, ranks: ranks)
   }

@@ -26,10 +26,9 @@ struct LayerChoice {
     let depth = source.description.layers.count
     self.settings = settings
     self.count = count
-    let selection = settings.fullAttentionLayers ?? .list([])
-    full = Set((try? selection.resolved(depth: depth).get()) ?? [])
-    var note: String?
-    tokens = try source.tokens(of: settings.text, limit: settings.tokens) { note = $0 }
+    full = try ConversionPlan.fullLayers(depth: depth, settings)
+    let text = try source.textTokens(of: settings.text, limit: settings.tokens)
+    tokens = text.tokens
     others = (0..<depth).filter { [full] in !full.contains($0) }
     _ = try anyPlan(source)
     guard count <= others.count else {
@@ -37,7 +36,7 @@ struct LayerChoice {
     }
     // Checks the length of the text.
     _ = try ranking(source, directory: "")
-    note.map(context.note)
+    text.notes.forEach(context.note)
   }
 
   /// The plan with the first layers that could be chosen.
