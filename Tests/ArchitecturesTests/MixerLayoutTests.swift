@@ -51,7 +51,6 @@ struct MixerLayoutTests {
       let projection = try #require(SpikingSettings.Projection(tensor), "\(key)")
       #expect(sites.contains(projection))
     }
-    #expect(sites.contains(.decayGate) == (kind == "gla"))
   }
 
   /// A mixer with a tensor that no table of names has.
