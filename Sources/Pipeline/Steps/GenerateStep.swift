@@ -23,6 +23,10 @@ public struct GenerateStep: Step {
     _ path: String, _ context: Context, emit: (String) -> Bool
   ) throws -> Report {
     try begin(context)
+    if settings.prompt.isEmpty, settings.state == nil {
+      throw InputError.option(
+        "--prompt", value: "empty", expected: "a text, or a --state to go on with")
+    }
     let runnable = try RunnableModel(path, context)
     let saved = settings.saveState.map {
       FloatTensorFile(
@@ -65,12 +69,9 @@ public struct GenerateStep: Step {
     _ tokenizer: Tokenizer, _ runnable: RunnableModel, after state: DecodingState?
   ) throws -> [Int] {
     if settings.prompt.isEmpty {
-      guard let state, !state.last.isEmpty else {
-        throw InputError.option(
-          "--prompt", value: "empty",
-          expected: state == nil ? "a text" : "a text after a state that an earlier version saved")
-      }
-      return []
+      if let state, !state.last.isEmpty { return [] }
+      throw InputError.option(
+        "--prompt", value: "empty", expected: "a text after a state that an earlier version saved")
     }
     guard settings.chat else {
       // A continued text has its BOS already.
