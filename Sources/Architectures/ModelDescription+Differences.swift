@@ -75,7 +75,7 @@ extension ModelDescription {
     Field("sinkCount", { $0.sinkCount }, { _ in "sink tokens" }),
     Field("tiesEmbeddings", { $0.tiesEmbeddings }, { _ in "tied embeddings" }),
     Field("spiking", { $0.spiking }, { _ in "spiking thresholds" }),
-    Field("int8Weights", { $0.int8Weights }, { _ in "INT8 weights" }),
+    Field("quantization", { $0.quantization }, { _ in "INT8 weights" }),
     Field(
       "normPlacement", { $0.normPlacement },
       { $0.normPlacement == .before ? "norms in front of each part" : "norms behind each part" }),

@@ -18,7 +18,7 @@ extension ModelDescription {
       "query and key norm \(hasQueryKeyNorm)", "tied embeddings \(tiesEmbeddings)",
       "rotary \(rotary.key)", "sinks \(sinkCount)",
     ]
-    switch int8Weights {
+    switch quantization {
     case nil: break
     case .channel: lines.append("int8 per channel")
     case .group(let size): lines.append("int8 per group of \(size)")

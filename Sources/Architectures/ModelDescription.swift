@@ -50,7 +50,7 @@ public struct ModelDescription: Sendable, Equatable {
   /// Epsilon of the norms that merge parallel branches.
   public var branchNormEpsilon = 1e-6
   /// How the projections' INT8 codes are scaled; nil when weights are floating-point numbers.
-  public var int8Weights: ScaleGranularity?
+  public var quantization: ScaleGranularity?
   /// Which activations become spike counts before they are used; nil when none do.
   public var spiking: SpikingSettings?
 

@@ -51,8 +51,8 @@ public enum SpikingBrainLayout: ConvertedLayout {
       try config.count("num_sink_tokens", in: 0...Configuration.mostSinks, default: 0)
     model.branchNormEpsilon = try config.positive(
       "branch_norm_eps", default: model.normEpsilon)
-    model.int8Weights = try config.nested("quantization").map {
-      (nested) throws(ConfigurationError) in try nested.int8Weights()
+    model.quantization = try config.nested("quantization").map {
+      (nested) throws(ConfigurationError) in try nested.quantization()
     }
     model.spiking = try config.nested("spiking").map { (nested) throws(ConfigurationError) in
       try SpikingSettings(nested, of: model)
@@ -97,7 +97,7 @@ public enum SpikingBrainLayout: ConvertedLayout {
       config["branch_norm_eps"] = .double(model.branchNormEpsilon)
     }
     for (key, value) in features.members { config[key] = value }
-    config["quantization"] = model.int8Weights?.configuration
+    config["quantization"] = model.quantization?.configuration
     if let spiking = model.spiking { config["spiking"] = spiking.configuration }
     return config
   }

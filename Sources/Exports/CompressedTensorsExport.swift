@@ -25,12 +25,12 @@ struct CompressedTensorsExport {
     configuration[CompressedTensors.key] = scheme.configuration(
       ignoring: ["lm_head"] + Self.ownMaps(of: form.description).map { "re:.*\($0).*" })
     var description = form.description
-    description.int8Weights = scheme.granularity
+    description.quantization = scheme.granularity
     return ExportContents(
       description: description, configuration: configuration,
       tensors: try form.description.requirements.flatMap { requirement in
         let name = try form.name(of: requirement.address)
-        guard ModelDescription.int8Roles.contains(requirement.address.role),
+        guard ModelDescription.quantizedRoles.contains(requirement.address.role),
           requirement.address.parameter == .weight
         else { return [try file.copy(requirement.address, named: name, dtype: settings.dtype)] }
         return try projection(requirement, named: name, form)
@@ -57,7 +57,7 @@ struct CompressedTensorsExport {
     scale.parameter = .scale
     guard
       let weight = QuantizedRows(
-        try file.int8Origin(requirement.address), granularity: scheme.granularity,
+        try file.codeOrigin(requirement.address), granularity: scheme.granularity,
         scaleType: try scaleType, name: name)
     else { throw file.granularityError(profile: profile, needed: scheme.granularity.text) }
     func tensor(
@@ -109,7 +109,7 @@ struct CompressedTensorsExport {
     if let type = try? scaleType, type != .float32 {
       notes.append("Scales are rounded to \(type.rawValue); codes are not changed by that.")
     }
-    if file.description.int8Weights == nil {
+    if file.description.quantization == nil {
       notes.append(
         "The weights were in floating point: they are rounded to the nearest code by largest "
           + "magnitude / 127 per \(scheme.granularity.text); `calibrate --weights int8"

@@ -44,7 +44,7 @@ public enum GGUFProfile: ExportProfile {
     }
     guard
       let weight = QuantizedRows(
-        try file.int8Origin(address), granularity: .group(block), scaleType: .float16, name: name)
+        try file.codeOrigin(address), granularity: .group(block), scaleType: .float16, name: name)
     else { throw file.granularityError(profile: self.name, needed: "groups of 32 or more") }
     return .init(
       address, name: name, shape: shape, type: .q8_0, transform: BlockTransform(weight: weight))
@@ -55,7 +55,7 @@ public enum GGUFProfile: ExportProfile {
       "The architecture is \"\(SpikingBrainGGUF.architecture)\": GGUF tools list and read the files; "
         + "llama.cpp refuses to run them."
     ]
-    if model.int8Weights != nil {
+    if model.quantization != nil {
       notes.append(
         "INT8 weights are Q8_0 blocks of 32: the same codes, scales rounded to float16 and repeated."
       )

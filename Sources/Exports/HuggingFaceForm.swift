@@ -21,7 +21,7 @@ struct HuggingFaceForm {
   /// computes the same; anything else is refused for `profile`.
   init(_ file: ModelFile, profile: String) throws {
     var plain = file.description.unspiked
-    plain.int8Weights = nil
+    plain.quantization = nil
     let isOwnLayout = file.architecture == SpikingBrainLayout.self
     let obstacles = GLASwa.obstacles(to: plain)
     if !isOwnLayout, file.hasConfiguration, file.architecture.isSource || obstacles.isEmpty {
@@ -87,7 +87,7 @@ extension ModelDescription {
   /// What a form of floating-point weights without spikes cannot hold, and which profiles can.
   var roundedParts: [String] {
     var parts: [String] = []
-    if int8Weights != nil {
+    if quantization != nil {
       parts.append(
         "INT8 weights (\(W8ASpikeProfile.name), \(W8A8Profile.name) and \(W8A16Profile.name) can)")
     }

@@ -161,11 +161,11 @@ struct QuantizedRows: Sendable {
     count: Int
   ) -> Float {
     guard let values = values.baseAddress, let codes = codes.baseAddress else { return 1 }
-    let scale = Int8Rounding.round(
+    let scale = CodeRounding.round(
       values + first, count: count, choice: .nearest, into: codes + first)
     let stored = scaleType.rounded(scale)
     if stored != scale, stored > 0, stored.isFinite {
-      Int8Rounding.round(values + first, count: count, scale: stored, into: codes + first)
+      CodeRounding.round(values + first, count: count, scale: stored, into: codes + first)
     }
     return scale
   }

@@ -36,7 +36,7 @@ struct W8ASpikeTensors {
     guard shape.columns % size == 0 else {
       throw ExportError.inputs(tensor: name, count: shape.columns, groupSize: size)
     }
-    let origin = try file.int8Origin(address)
+    let origin = try file.codeOrigin(address)
     guard let weight = QuantizedRows(origin, granularity: .group(size), name: name) else {
       throw file.granularityError(profile: W8ASpikeProfile.name, needed: "group 128")
     }
@@ -59,7 +59,7 @@ struct W8ASpikeTensors {
 
 extension ModelFile {
   /// The codes of the projection at `address`, or its weights, which are still to be rounded.
-  func int8Origin(_ address: TensorAddress) throws -> QuantizedRows.Origin {
+  func codeOrigin(_ address: TensorAddress) throws -> QuantizedRows.Origin {
     if let granularity = description.scales(of: address) {
       var scale = address
       scale.parameter = .scale
@@ -88,6 +88,6 @@ extension ModelFile {
   /// Scales that are not those a profile needs.
   func granularityError(profile: String, needed: String) -> ExportError {
     .granularity(
-      profile: profile, found: description.int8Weights?.text ?? "none", needed: needed, path: path)
+      profile: profile, found: description.quantization?.text ?? "none", needed: needed, path: path)
   }
 }

@@ -56,7 +56,7 @@ extension ReportSubject {
 
   /// What weights in INT8 take with their scales, and would take in bfloat16; nil without any.
   private var int8Bytes: (bytes: Int, asBFloat16: Int)? {
-    guard model.int8Weights != nil else { return nil }
+    guard model.quantization != nil else { return nil }
     var bytes = 0, weights = 0
     for (address, tensor) in file.tensors where model.scales(of: address) != nil {
       switch address.parameter {

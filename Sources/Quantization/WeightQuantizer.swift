@@ -56,10 +56,10 @@ public struct WeightQuantizer {
     model: ModelDescription, weights: any WeightSource, samples: [[Int]],
     settings: QuantizationSettings, directory: String
   ) throws {
-    guard model.int8Weights == nil else { throw QuantizationError.alreadyQuantised }
+    guard model.quantization == nil else { throw QuantizationError.alreadyQuantised }
     self.model = model
     var quantised = model
-    quantised.int8Weights = settings.granularity
+    quantised.quantization = settings.granularity
     self.quantised = quantised
     self.weights = weights
     self.settings = settings

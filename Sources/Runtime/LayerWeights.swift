@@ -59,7 +59,7 @@ package struct LayerWeights {
       }
       let scales = try source.vector(TensorAddress(role, .scale, layer: layer, expert: expert))
       return LinearMap(
-        int8: Int8Weight(codes: weight, scales: scales, granularity: granularity), bias: bias,
+        int8: QuantizedWeight(codes: weight, scales: scales, granularity: granularity), bias: bias,
         dropsPages: dropsPages, input: input, origin: origin)
     }
     func swiGLU(_ expert: TensorAddress.Expert? = nil) throws -> SwiGLUWeights {

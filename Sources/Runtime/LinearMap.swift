@@ -8,7 +8,7 @@ package struct LinearMap: Projection {
   package let weight: TensorView
   package let bias: [Float]?
   /// The weight with its scales when it is in INT8.
-  package let int8: Int8Weight?
+  package let int8: QuantizedWeight?
   /// Whether the mapped pages of the weight are dropped after each use, a block of rows at a time.
   let dropsPages: Bool
   /// What happens to the input first; nil for nothing.
@@ -30,7 +30,7 @@ package struct LinearMap: Projection {
 
   /// A map with a weight in INT8.
   package init(
-    int8 weight: Int8Weight, bias: [Float]?, dropsPages: Bool = false, input: SpikingInput? = nil,
+    int8 weight: QuantizedWeight, bias: [Float]?, dropsPages: Bool = false, input: SpikingInput? = nil,
     origin: TensorOrigin? = nil
   ) {
     self.origin = origin
@@ -96,7 +96,7 @@ package struct LinearMap: Projection {
   package func multiply(_ input: FloatMatrix, into output: FloatMatrix) {
     forEachBlock { rows in
       if let int8 {
-        Int8Linear.apply(int8, rows: rows, bias: bias, input: input, into: output)
+        QuantizedLinear.apply(int8, rows: rows, bias: bias, input: input, into: output)
       } else {
         Linear.apply(weight: weight, rows: rows, bias: bias, input: input, into: output)
       }
@@ -107,7 +107,7 @@ package struct LinearMap: Projection {
   func multiply(_ spikes: SpikeMatrix, into output: FloatMatrix) {
     guard let int8 else { preconditionFailure("counts need a weight in INT8") }
     forEachBlock { rows in
-      Int8Linear.apply(int8, rows: rows, bias: bias, input: spikes, into: output)
+      QuantizedLinear.apply(int8, rows: rows, bias: bias, input: spikes, into: output)
     }
   }
 

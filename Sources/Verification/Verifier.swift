@@ -256,7 +256,7 @@ public struct Verifier {
     if isExported, let result = try ExportCheck(exported: file, source: source).run() {
       return result
     }
-    if file.description.int8Weights != nil {
+    if file.description.quantization != nil {
       return .skipped(name, "INT8 weights differ from the source on purpose")
     }
     if step?.name == .heal {

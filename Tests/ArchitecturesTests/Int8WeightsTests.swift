@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 /// `quantization` in a configuration, and the tensors that follow from it.
-struct Int8WeightsTests {
+struct QuantizationTests {
   private func described(
     _ quantization: JSONValue?, of name: String = "spikingbrain"
   ) throws -> ModelDescription {
@@ -16,7 +16,7 @@ struct Int8WeightsTests {
 
   @Test func `codes and scales of projections, nothing else`() throws {
     let model = try described(["weights": "int8", "group_size": 32])
-    #expect(model.int8Weights == .group(32))
+    #expect(model.quantization == .group(32))
     let plain = try described(nil)
     var found: [String: (Shape, ScalarType?)] = [:]
     for requirement in model.requirements {
@@ -54,11 +54,11 @@ struct Int8WeightsTests {
   @Test(arguments: [ScaleGranularity.group(32), .group(128), .group(1024), .channel])
   func `the configuration round-trips`(granularity: ScaleGranularity) throws {
     var model = try described(nil)
-    model.int8Weights = granularity
+    model.quantization = granularity
     let text = JSONValue.object(SpikingBrainLayout.configuration(of: model)).pretty
     let object = try #require(try JSONParser.parse(Array(text.utf8)).object)
     let again = try SpikingBrainLayout.describe(Configuration(object, file: "config.json"))
-    #expect(again.int8Weights == granularity)
+    #expect(again.quantization == granularity)
     #expect(!GLASwa.obstacles(to: model).isEmpty)
   }
 

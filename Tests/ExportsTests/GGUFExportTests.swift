@@ -189,7 +189,7 @@ struct GGUFExportTests {
     try TinyModel.export(directory("q"), to: directory("w"), profile: "w8a8")
     try TinyModel.export(directory("w"), to: directory("z"), profile: "gguf")
     let back = try ModelFile.open(directory("z"))
-    #expect(back.description.int8Weights == .channel && back.problems.isEmpty)
+    #expect(back.description.quantization == .channel && back.problems.isEmpty)
   }
 
   @Test func `metadata that disagrees or is damaged is refused`() throws {

@@ -30,7 +30,7 @@ struct RoundTripTests {
   ) throws -> [TensorAddress: (codes: [Int32], scales: [Float])] {
     var found: [TensorAddress: (codes: [Int32], scales: [Float])] = [:]
     for requirement in file.description.requirements
-    where ModelDescription.int8Roles.contains(requirement.address.role)
+    where ModelDescription.quantizedRoles.contains(requirement.address.role)
       && requirement.address.parameter == .weight
     {
       let address = requirement.address, columns = requirement.shape.columns

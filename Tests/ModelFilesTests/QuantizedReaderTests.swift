@@ -91,7 +91,7 @@ struct QuantizedReaderTests {
     let path = Self.format("compressed-tensors") + "/valid/\(name)"
     let file = try ModelFile.open(path)
     try file.requireSound()
-    #expect(file.description.int8Weights == granularity)
+    #expect(file.description.quantization == granularity)
     // `decompressed.safetensors` holds what the library makes of the same files.
     let expected = try SafetensorsFile(path: path + ".decompressed.safetensors")
     #expect(expected.tensors.count == 14)

@@ -139,7 +139,7 @@ import Tokenization
     try TinyModel.write(plan, to: directory("out"))
     let written = try ModelFile.open(directory("out"))
     try written.requireSound()
-    #expect(written.description.int8Weights == .channel)
+    #expect(written.description.quantization == .channel)
     let all = try logits(
       quantizer.quantised, Overlay(tensors: tensors, below: file), pieces[1])
     #expect(try logits(written.description, written, pieces[1]) == all)
@@ -151,7 +151,7 @@ import Tokenization
     #expect(throws: QuantizationError.alreadyQuantised) {
       try self.quantizer(written, in: "twice", samples: pieces)
     }
-    #expect(throws: ConversionError.hasInt8Weights) {
+    #expect(throws: ConversionError.hasQuantizedWeights) {
       try UpcyclePlan.make(from: DenseModel(written), settings: UpcycleSettings())
     }
   }

@@ -8,16 +8,16 @@ import Testing
 @testable import Runtime
 
 /// Maps with INT8 weights against the same maps with decoded weights.
-@Suite struct Int8LinearMapTests {
+@Suite struct QuantizedLinearMapTests {
   private let rows = 70, columns = 300
-  private let weight: Int8Weight
+  private let weight: QuantizedWeight
   private let decoded: TensorView
   private let bias: [Float]
 
   init() {
     var random = SplitMix64(seed: 4)
     let values = (0..<rows * columns).map { _ in random.symmetric(0.1) }
-    weight = Int8Weight(
+    weight = QuantizedWeight(
       rounding: MemoryStorage.view(values, shape: [rows, columns]), granularity: .group(128),
       method: .search(importance: nil))
     var floats = [Float](repeating: .nan, count: rows * columns)

@@ -16,10 +16,10 @@ extension TinyModel {
       from: DenseModel(file), recipe: JSONObject(), shardSize: ByteSize(1 << 30))
     var tensors: [TensorAddress: TensorView] = [:]
     for requirement in file.description.requirements
-    where ModelDescription.int8Roles.contains(requirement.address.role)
+    where ModelDescription.quantizedRoles.contains(requirement.address.role)
       && requirement.address.parameter == .weight
     {
-      let weight = Int8Weight(
+      let weight = QuantizedWeight(
         rounding: try file.view(requirement.address), granularity: granularity,
         method: .search(importance: nil))
       var scale = requirement.address

@@ -21,7 +21,7 @@ public enum ConversionPlan {
         path: source.path, modelType: source.architecture.modelType)
     }
     try source.requireSound()
-    guard source.description.int8Weights == nil else { throw ConversionError.hasInt8Weights }
+    guard source.description.quantization == nil else { throw ConversionError.hasQuantizedWeights }
     let target = try converted(source.description, settings: settings)
     let obstacles = GLASwa.obstacles(to: target)
     let layout: any ConvertedLayout.Type =

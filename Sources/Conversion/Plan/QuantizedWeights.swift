@@ -31,7 +31,7 @@ extension CheckpointPlan {
   ) throws -> CheckpointPlan {
     var plan = self
     plan.description.modelType = SpikingBrainLayout.modelType
-    plan.description.int8Weights = granularity
+    plan.description.quantization = granularity
     let planned = self.tensors.byAddress
     plan.tensors = try plan.description.requirements.map { requirement in
       guard let name = SpikingBrainLayout.names.name(of: requirement.address) else {

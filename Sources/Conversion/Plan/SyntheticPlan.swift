@@ -17,7 +17,7 @@ public enum SyntheticPlan {
     let architecture = try Architectures.of(config)
     let model = try architecture.describe(config)
     let notes = try config.restNotes()
-    guard model.int8Weights == nil else {
+    guard model.quantization == nil else {
       throw ConfigurationError.unsupported(
         key: "quantization", value: "int8", reason: "random weights are floating-point numbers",
         file: config.file)

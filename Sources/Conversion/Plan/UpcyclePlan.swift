@@ -63,7 +63,7 @@ public enum UpcyclePlan {
     guard source.layers.allSatisfy({ $0.feedForward == .dense }) else {
       throw ConversionError.hasExperts
     }
-    guard source.int8Weights == nil else { throw ConversionError.hasInt8Weights }
+    guard source.quantization == nil else { throw ConversionError.hasQuantizedWeights }
     let dense =
       try settings.denseLayers?.layers(depth: depth, option: "--dense-layers")
       ?? UpcycleKeys.denseLayersOfPaper.filter { $0 < depth }

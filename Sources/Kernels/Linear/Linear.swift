@@ -66,7 +66,7 @@ public enum Linear {
 struct LinearCall {
   let weight: TensorView
   /// The same with its scales, when it is in INT8.
-  var int8: Int8Weight?
+  var int8: QuantizedWeight?
   let bias: UnsafePointer<Float>?
   let input: UnsafePointer<Float>
   let inputStride: Int

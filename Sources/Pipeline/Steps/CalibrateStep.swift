@@ -41,8 +41,8 @@ private struct PreparedCalibration: PreparedStep {
     self.context = context
     source = try subject.dense()
     // Thresholds are measured against products of floating-point weights.
-    if settings.weights != nil || settings.k != .kept, source.description.int8Weights != nil {
-      throw ConversionError.hasInt8Weights
+    if settings.weights != nil || settings.k != .kept, source.description.quantization != nil {
+      throw ConversionError.hasQuantizedWeights
     }
     // What a dry run shows of a model that is not there yet needs no text.
     if case .planned = subject, context.isDryRun {

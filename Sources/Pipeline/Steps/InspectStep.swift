@@ -198,7 +198,7 @@ package struct Inspection {
     if model.biases.feedForward { extras.append("MLP biases") }
     if model.hasQueryKeyNorm { extras.append("q/k norms") }
     extras += model.differences(from: model.plainDecoder)
-    if let scales = model.int8Weights { extras.append("INT8 weights, \(scales.text)") }
+    if let scales = model.quantization { extras.append("INT8 weights, \(scales.text)") }
     if file.form == .w8aspike { extras.append("weights rounded to INT8 scales when they are used") }
     if case .compressed(let scheme) = file.form, scheme.roundsActivations {
       extras.append("activations in INT8 where it is served, not here")

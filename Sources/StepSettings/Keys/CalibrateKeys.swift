@@ -51,7 +51,7 @@ public struct CalibrateKeys: SettingKeys {
     expected: "none or more than 0, at most 1", valueName: "share"
   ) { $0 > 0 && $0 <= 1 }
   /// How weights are rounded to INT8.
-  public let int8 = Int8Keys()
+  public let int8 = QuantizationKeys()
   /// How calibration.h5 is compressed.
   public let compression = Setting(
     "compression", HDF5Compression.deflate,

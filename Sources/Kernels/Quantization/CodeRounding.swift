@@ -3,7 +3,7 @@ import CKernels
 /// Symmetric INT8 codes for runs of weights that share a scale.
 ///
 /// Codes stay within ±127: -128 has no counterpart.
-public enum Int8Rounding {
+public enum CodeRounding {
   /// How the scale of a run is found.
   public enum ScaleChoice: Sendable {
     /// The largest magnitude / 127.
@@ -108,7 +108,7 @@ public enum Int8Rounding {
   }
 }
 
-extension Int8Rounding {
+extension CodeRounding {
   /// The specification of `round` by a given scale.
   public static func reference(
     _ weights: UnsafePointer<Float>, count: Int, scale: Float,

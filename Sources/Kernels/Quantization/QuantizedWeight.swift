@@ -2,7 +2,7 @@ import CKernels
 public import TensorTypes
 
 /// A weight W [out, in] in INT8: W[r][c] = codes[r][c] · scales[r][group of c].
-public struct Int8Weight: Sendable {
+public struct QuantizedWeight: Sendable {
   /// The codes [out, in], type `int8`, in stored order.
   public let codes: TensorView
   /// The scales [out, scales per row].
@@ -31,9 +31,9 @@ public struct Int8Weight: Sendable {
   public var groups: Int { (columns + groupSize - 1) / groupSize }
 
   /// Some rows as a weight of their own.
-  public func slice(rows range: Range<Int>) -> Int8Weight {
+  public func slice(rows range: Range<Int>) -> QuantizedWeight {
     if range == 0..<rows { return self }
-    return Int8Weight(
+    return QuantizedWeight(
       codes: codes.slice(rows: range),
       scales: Array(scales[range.lowerBound * groups..<range.upperBound * groups]),
       groupSize: groupSize)

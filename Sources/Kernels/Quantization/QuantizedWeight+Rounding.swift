@@ -1,6 +1,6 @@
 public import TensorTypes
 
-extension Int8Weight {
+extension QuantizedWeight {
   /// How weights are rounded to codes.
   public enum Method {
     /// Scales of the largest magnitude / 127, each weight to its nearest code.
@@ -69,11 +69,11 @@ struct RoundingCall {
   }
 
   /// Each weight to its nearest code.
-  func round(_ choice: Int8Rounding.ScaleChoice, importance: UnsafePointer<Float>?) {
+  func round(_ choice: CodeRounding.ScaleChoice, importance: UnsafePointer<Float>?) {
     for row in 0..<rows {
       for group in 0..<groups {
         let inputs = range(of: group), first = row * columns + inputs.lowerBound
-        scales[row * groups + group] = Int8Rounding.round(
+        scales[row * groups + group] = CodeRounding.round(
           weights + first, count: inputs.count,
           importance: importance.map { $0 + inputs.lowerBound }, choice: choice,
           into: codes + first)

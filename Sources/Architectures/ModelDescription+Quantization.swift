@@ -4,13 +4,13 @@ public import TensorTypes
 extension ModelDescription {
   /// The projections that INT8 models keep in INT8. Decay gates, routers, embeddings and the head
   /// stay in floating point.
-  public static let int8Roles: Set<TensorAddress.Role> = [
+  public static let quantizedRoles: Set<TensorAddress.Role> = [
     .query, .key, .value, .output, .ffnGate, .ffnUp, .ffnDown,
   ]
 
   /// How the codes of the weight at `address` are scaled; nil when it is in floating point.
   public func scales(of address: TensorAddress) -> ScaleGranularity? {
-    ModelDescription.int8Roles.contains(address.role) ? int8Weights : nil
+    ModelDescription.quantizedRoles.contains(address.role) ? quantization : nil
   }
 
   /// A matrix, and its scales when it is in INT8.
@@ -34,7 +34,7 @@ extension Configuration {
   private static let keys = ["weights", "group_size"]
 
   /// How INT8 weights are scaled.
-  func int8Weights() throws(ConfigurationError) -> ScaleGranularity {
+  func quantization() throws(ConfigurationError) -> ScaleGranularity {
     if let unknown = object.keys.first(where: { !Self.keys.contains($0) }) {
       throw .unsupported(
         key: "quantization", value: unknown,

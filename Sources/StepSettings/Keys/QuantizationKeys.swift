@@ -1,7 +1,7 @@
 public import TensorTypes
 
 /// The settings of weights in INT8.
-public struct Int8Keys: SettingKeys {
+public struct QuantizationKeys: SettingKeys {
   /// What the projections' weights become.
   public let weights = Setting(
     "weights", WeightForm.kept, "What the projections' weights become: int8 or none.")
@@ -18,7 +18,7 @@ public struct Int8Keys: SettingKeys {
     "Measure the errors of all ways of rounding, and print them as a table.", isRecorded: false)
 
   /// The declarations.
-  public static let keys = Int8Keys()
+  public static let keys = QuantizationKeys()
 }
 
 /// Forms of stored weights.
