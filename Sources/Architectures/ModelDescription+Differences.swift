@@ -69,8 +69,7 @@ extension ModelDescription {
     Field("layers") { mixers($0, $1) },
     Field("layers") { experts($0, $1) },
     Field("branchNormEpsilon") { model, other in
-      // Only parallel branches have it.
-      let isUsed = model.layers.contains { $0.mixer.isParallel }
+      let isUsed = model.layers.contains { $0.mixer.form.usesBranchNormEpsilon }
       return isUsed && model.branchNormEpsilon != other.branchNormEpsilon
         ? ["branch norms with epsilon \(model.branchNormEpsilon)"] : []
     },

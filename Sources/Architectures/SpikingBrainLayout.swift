@@ -42,7 +42,7 @@ public enum SpikingBrainLayout: ConvertedLayout {
       }
     }
     // Only some mixers read them.
-    for key in ["gate_low_rank_dim", "sliding_window", "window_rule"] { _ = config.value(key) }
+    for key in Mixer.sizeKeys + ["sliding_window", "window_rule"] { _ = config.value(key) }
     let feedForwards = try config.feedForwards(size: model.feedForwardSize)
     let mixers = try (config.strings("mixer") ?? []).map(config.mixer)
     model.layers = zip(mixers, feedForwards).map { LayerDescription(mixer: $0, feedForward: $1) }
@@ -101,7 +101,7 @@ public enum SpikingBrainLayout: ConvertedLayout {
       }
     }
     if model.sinkCount > 0 { config["num_sink_tokens"] = .int(model.sinkCount) }
-    if model.layers.contains(where: { $0.mixer.isParallel }) {
+    if model.layers.contains(where: { $0.mixer.form.usesBranchNormEpsilon }) {
       config["branch_norm_eps"] = .double(model.branchNormEpsilon)
     }
     for (key, value) in features.members { config[key] = value }

@@ -22,9 +22,8 @@ struct CompressedTensorsExport {
         path: file.path)
     }
     var configuration = form.configuration
-    let hasGates = form.description.layers.contains { $0.mixer.form is GatedLinear }
     configuration[CompressedTensors.key] = scheme.configuration(
-      ignoring: ["lm_head"] + (hasGates ? ["re:.*gk_proj.*"] : []))
+      ignoring: ["lm_head"] + Self.ownMaps(of: form.description).map { "re:.*\($0).*" })
     var description = form.description
     description.quantization = scheme.quantization
     return ExportContents(
@@ -37,6 +36,14 @@ struct CompressedTensorsExport {
         return try projection(requirement, named: name, form)
       },
       notes: form.notes + notes)
+  }
+
+  /// The modules of the linear maps that only mixers have, which stay as they are: the first parts of
+  /// their tensors' names.
+  private static func ownMaps(of model: ModelDescription) -> [String] {
+    model.layers.indices.flatMap { model.mixerTensors(ofLayer: $0) }.filter(\.isMap)
+      .compactMap { $0.name?.split(separator: ".").first }
+      .reduce(into: [String]()) { if !$0.contains(String($1)) { $0.append(String($1)) } }
   }
 
   private func projection(

@@ -161,7 +161,8 @@ extension ReportSubject {
         return (ks.isEmpty ? [.nan] : ks).map { .init(Double(layer), $0) }
       }
       return Series(
-        group.title, points, mark: record.groups.contains { $0.site.expert != nil } ? .dots : group.mark,
+        group.title, points,
+        mark: record.groups.contains { $0.site.expert != nil } ? .dots : group.mark,
         color: index)
     }
     let chart = Chart(

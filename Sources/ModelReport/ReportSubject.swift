@@ -25,7 +25,6 @@ struct ReportSubject {
   private let source: RunnableModel?
 
   init(_ path: String, _ settings: Settings<ReportKeys>, _ run: Context) throws {
-    try run.limits.apply()
     file = try run.open(path)
     try file.requireSound()
     steps = try Manifest.steps(in: file.path)

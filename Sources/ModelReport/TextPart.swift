@@ -25,7 +25,10 @@ extension ReportSubject {
     if let source, let kl = own.kl, let top1 = own.top1 {
       let ratio = own.perplexity / source.perplexity
       facts += [
-        ("the source's", "\(fixed(source.perplexity, 3)); this one is \(fixed(ratio, 3)) times that"),
+        (
+          "the source's",
+          "\(fixed(source.perplexity, 3)); this one is \(fixed(ratio, 3)) times that"
+        ),
         ("KL from the source", "\(fixed(kl, 4)) nats per token"),
         ("same most likely token", "\(fixed(100 * top1, 1))%"),
       ]

@@ -45,7 +45,8 @@ package struct LayerWeights {
       try source.norm(TensorAddress(role, layer: layer), of: model)
     }
     func linear(
-      _ role: TensorAddress.Role, bias: Bool, expert: TensorAddress.Expert? = nil
+      _ role: TensorAddress.Role, bias: Bool, expert: TensorAddress.Expert? = nil,
+      as projection: SpikingSettings.Projection? = nil
     ) throws -> LinearMap {
       let address = TensorAddress(role, layer: layer, expert: expert)
       let weight = try source.view(address), origin = TensorOrigin(address, in: source)
@@ -86,9 +87,13 @@ package struct LayerWeights {
     if form.hasCache, let spiking = spiking(.rotatedQuery) {
       rotatedQuery = { spiking($0, heads: model.heads) }
     }
+    let own = form.tensors(in: model.mixing)
     let tensors = OwnTensors(
-      layer: layer, source: source, map: { try linear($0, bias: $1, expert: nil) },
-      rotatedQuery: rotatedQuery)
+      layer: layer, source: source,
+      map: { role, bias in
+        let tensor = own.first { $0.role == role && $0.parameter == .weight }
+        return try linear(role, bias: bias, as: tensor.flatMap { SpikingSettings.Projection($0) })
+      }, rotatedQuery: rotatedQuery)
     mixer = try form.layer(in: model.mixing, from: tensors)
     mixerMaps = tensors.maps
     guard let experts = model.layers[layer].feedForward.experts else {

@@ -49,9 +49,12 @@ public struct Settings<Keys: SettingKeys>: Sendable {
     places[name] = place
   }
 
-  /// Throws when a value is out of range, or does not go with another one.
+  /// Throws when a value is out of range or missing, or does not go with another one.
   public func validate() throws(SettingError) {
     try validateRanges()
+    for setting in Keys.all where setting.isRequired && texts(setting.name).isEmpty {
+      throw wrong(setting.name, setting.expected)
+    }
     for rule in Keys.rules where !rule.holds(self) { throw wrong(rule.name, rule.expected(self)) }
   }
 

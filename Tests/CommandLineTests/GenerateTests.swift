@@ -105,7 +105,8 @@ struct GenerateTests {
       {% if add_generation_prompt %}<assistant>{% endif %}
       """)
     func prompt(_ text: String, _ options: String...) throws -> [JSONValue]? {
-      try generate(directory("chat"), ["--prompt", text, "--chat"] + options)["prompt_tokens"]?.array
+      try generate(directory("chat"), ["--prompt", text, "--chat"] + options)["prompt_tokens"]?
+        .array
     }
     func ids(_ text: String) throws -> [JSONValue]? {
       let found = try Program.run("tokenize", directory("chat"), "--no-special-tokens", input: text)

@@ -64,16 +64,9 @@ public enum UpcyclePlan {
       throw ConversionError.hasExperts
     }
     guard source.quantization == nil else { throw ConversionError.hasQuantizedWeights }
-    let dense: [Int]
-    if let selection = settings.denseLayers {
-      if case .list(let layers) = selection, let outside = layers.first(where: { $0 >= depth }) {
-        throw ConversionError.layerOutOfRange(
-          option: "--dense-layers", layer: outside, depth: depth)
-      }
-      dense = (try? selection.resolved(depth: depth).get()) ?? []
-    } else {
-      dense = UpcycleKeys.denseLayersOfPaper.filter { $0 < depth }
-    }
+    let dense =
+      try settings.denseLayers?.layers(depth: depth, option: "--dense-layers")
+      ?? UpcycleKeys.denseLayersOfPaper.filter { $0 < depth }
     guard dense.count < depth else { throw ConversionError.nothingToUpcycle(depth: depth) }
     let experts = try experts(of: source, settings)
     var target = source

@@ -15,8 +15,7 @@ public struct BenchStep: CheckStep {
   /// The longest text that is measured.
   private static let longest = 1 << 24
 
-  public func run(_ path: String, source: String?, _ context: Context) throws -> Report {
-    try settings.validate()
+  public func check(_ path: String, source: String?, _ context: Context) throws -> Report {
     let lengths = try lengths(settings.prefill, option: "--prefill", from: 1)
     let positions = try self.lengths(settings.at, option: "--at", from: 0)
     let model = try RunnableModel(path, context).model

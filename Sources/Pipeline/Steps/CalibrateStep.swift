@@ -110,7 +110,7 @@ private struct PreparedCalibration: PreparedStep {
   func made(
     in workspace: () throws -> String, _ context: Context
   ) throws -> (plan: CheckpointPlan, findings: [Report]) {
-    guard case .file(let file) = subject else { return (try planned(), []) }
+    guard case .file(let file) = subject else { throw InputError.notWritten }
     let calibration = calibration(of: file)
     try context.predict { try predicted(calibration, file) }
     var (plan, findings) = try spiked(calibration, in: workspace)
@@ -134,21 +134,24 @@ private struct PreparedCalibration: PreparedStep {
       try SpikingPlan.make(
         from: source, spiking: spiking, settings: settings,
         record: JSONObject([
-          ("tokens", .int(calibration.tokens)), ("measured", .object(measured)),
+          ("tokens", .int(calibration.tokens)), (SpikingRecord.key, .object(measured)),
         ]))
     }
     guard settings.k == .kept else {
       let result = try measure(calibration)
       let path = try workspace() + "/" + CalibrationFile.name
       if context.ranks.isFirst { try write(result, calibration, to: path) }
-      var plan = try plan(result.spiking, result.json)
+      let measured = try SpikingRecord(result).json()
+      var plan = try plan(result.spiking, measured)
       plan.companions.append(.init(name: CalibrationFile.name, content: .copy(of: path)))
-      return (plan, [Report(json: result.json, text: result.text)])
+      return (plan, [Report(json: measured, text: result.text)])
     }
     let spiking = settings.spiking(keepingThatOf: source.description)
-    let cost = try spiking.map(calibration.cost)
-    let plan = try plan(spiking, cost?.json ?? JSONObject())
-    return (plan, cost.map { [Report(json: $0.json, text: $0.text)] } ?? [])
+    guard let cost = try spiking.map(calibration.cost) else {
+      return (try plan(spiking, JSONObject()), [])
+    }
+    let measured = try SpikingRecord(cost).json()
+    return (try plan(spiking, measured), [Report(json: measured, text: cost.text)])
   }
 
   private func measure(_ calibration: SpikeCalibration) throws -> SpikeCalibration.Result {

@@ -10,11 +10,10 @@ import StrictJSON
 import Tokenization
 
 /// `generate`: runs a model, source or converted.
-public struct GenerateStep: Sendable {
-  /// What it was told.
+public struct GenerateStep: Step {
+  public static let name = "generate"
   public let settings: Settings<GenerateKeys>
 
-  /// A generation by these settings.
   public init(_ settings: Settings<GenerateKeys>) { self.settings = settings }
 
   /// Continues the prompt with the checkpoint `path`.
@@ -23,7 +22,7 @@ public struct GenerateStep: Sendable {
   public func run(
     _ path: String, _ context: Context, emit: (String) -> Bool
   ) throws -> Report {
-    try settings.validate()
+    try begin(context)
     if settings.prompt.isEmpty, settings.state == nil {
       throw InputError.option(
         "--prompt", value: "empty", expected: "a text, or a --state to go on with")

@@ -6,8 +6,7 @@ public struct ExportKeys: SettingKeys {
   /// The name of the profile: which loader the result is for.
   public let profile = Setting(
     "profile", "", "Which loader the result is for.", expected: "the name of a profile",
-    isRequired: true, shownDefault: ""
-  ) { !$0.isEmpty }
+    isRequired: true, shownDefault: "")
   /// The element type of what is not quantised.
   public let dtype = Setting(
     "dtype", OutputType.keep, "Element type of what is not quantised.")

@@ -6,7 +6,8 @@ public struct InspectKeys: SettingKeys {
   public let tensors = Setting("tensors", false, "List every tensor.")
   /// A text on which the experts' load is counted; nil for none.
   public let text = Setting<String?>.file(
-    "text", "Run the model on this text and show how its tokens spread over the experts.")
+    "text", "Run the model on this text and show how its tokens spread over the experts.",
+    of: .text)
   /// Tokens of the text that are used.
   public let count = Setting(
     "tokens", 4096, in: 2...1 << 40, "Tokens of the text to use.", expected: "at least 2")
@@ -33,7 +34,8 @@ public struct LogitsKeys: SettingKeys {
   /// The file that is written.
   public let output = Setting(
     "output", "", "The safetensors file to write.", valueName: "file", isRequired: true,
-    shownDefault: "")
+    shownDefault: ""
+  ).paths(of: .file)
 
   /// The declarations.
   public static let keys = LogitsKeys()
@@ -62,9 +64,12 @@ public struct GenerateKeys: SettingKeys {
   public let seed = Setting.seed("Seed of the sampler.")
   /// Whether the prompt is a user's message.
   public let chat = Setting(
-    "chat", false, "Treat the prompt as a user's message, after --state the next one, in the checkpoint's chat format.")
+    "chat", false,
+    "Treat the prompt as a user's message, after --state the next one, in the checkpoint's chat format."
+  )
   /// A state to continue from; nil for none.
-  public let state = Setting<String?>.file("state", "Continue from a saved state; then --prompt may be left out.")
+  public let state = Setting<String?>.file(
+    "state", "Continue from a saved state; then --prompt may be left out.")
   /// Where the state is saved; nil for nowhere.
   public let saveState = Setting<String?>.file(
     "save-state", "Save the state after the last token.")

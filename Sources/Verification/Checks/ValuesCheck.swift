@@ -7,9 +7,8 @@ import TensorTypes
 
 /// Every stored weight is a finite number, every scale more than 0, no INT8 code below -127.
 ///
-/// A matrix of zeros is what a download that was only allocated leaves; those that may be zero on
-/// purpose are the second gate matrix of a conversion, its product with the first, and the router of an
-/// upcycled model.
+/// A matrix of zeros is what a download that was only allocated leaves, unless it is one that starts at
+/// zero.
 struct ValuesCheck {
   let file: ModelFile
 
@@ -22,8 +21,9 @@ struct ValuesCheck {
     let scales = Set(
       file.tensors.filter { $0.key.parameter == .scale }.map(\.value.name))
     let startsAtZero = Set(
-      file.tensors.filter { [.gateHigh, .gateMerged, .router].contains($0.key.role) }.map(
-        \.value.name))
+      file.description.requirements.filter(\.startsAtZero).compactMap {
+        file.tensors[$0.address]?.name
+      })
     for tensor in file.stored.tensors where tensor.name.hasSuffix(W8ASpike.scaleSuffix) {
       guard file.form == .w8aspike else { break }
       if let wrong = wrongScale(in: try file.stored.view(tensor.name)) {
