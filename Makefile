@@ -72,6 +72,7 @@ spiking-study: build
 # Long checks against PyTorch and transformers; needs Python and network, see Tests/Reference.
 check-all: build
 	Tests/Reference/run
+	Tests/Emulated/run
 
 # Runs of several processes against runs of one.
 check-mpi: build-mpi

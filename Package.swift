@@ -118,7 +118,7 @@ let modules: [Module] = [
       "Mixers", "Architectures", "Tokenization", "ChatTemplates", "Archives", "ModelFiles",
       "StepSettings",
       "Conversion", "Runtime", "Kernels", "Streams", "Healing", "Spiking", "Quantization",
-      "Exports", "Verification",
+      "Exports", "Verification", "Reporting",
       .product(name: "Yams", package: "Yams"),
     ], usesModels: true),
   // The public face: what the library product exports.

@@ -52,7 +52,7 @@ package struct LayerWeights {
       let weight = try source.view(address), origin = TensorOrigin(address, in: source)
       let bias =
         bias ? try source.vector(TensorAddress(role, .bias, layer: layer, expert: expert)) : nil
-      let input = spiking(.init(role), expert: expert)
+      let input = spiking(projection ?? .init(role), expert: expert)
       guard let quantization = model.quantization(of: address) else {
         return LinearMap(
           weight: weight, bias: bias, dropsPages: dropsPages, input: input, origin: origin)

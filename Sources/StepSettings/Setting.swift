@@ -108,6 +108,16 @@ extension Setting {
 }
 
 extension Setting<[String]> {
+  /// Texts of any kind, each given by an option of its own; empty by default.
+  public static func list(
+    _ name: String, _ help: String, expected: String, valueName: String
+  ) -> Setting {
+    Setting(
+      name: name, help: help, expected: expected, valueName: valueName, shownDefault: nil,
+      isRecorded: false, isRequired: false, fallback: { _ in [] }, parse: { $0 }, spell: { $0 },
+      isAllowed: { _ in true })
+  }
+
   /// Paths of texts; they decide the result by what is in them, which manifests record as digests.
   public static func texts(_ help: String, isRequired: Bool = false) -> Setting {
     Setting(

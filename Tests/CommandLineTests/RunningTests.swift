@@ -156,7 +156,7 @@ struct RunningTests {
     #expect(facts["problems"] == [])
     #expect(facts["convertible"] == false)
     let text = try Program.run("inspect", directory("int8")).succeeded().text
-    #expect(text.contains("no: the weights are in INT8 already"))
+    #expect(text.contains("no: the weights are integers already"))
   }
 
   @Test func `inspect says that it cannot read how a checkpoint was made`() throws {

@@ -84,7 +84,6 @@ public struct CalibrateKeys: SettingKeys {
     },
     onlyWithCodes(\.rounding.groupSize), onlyWithCodes(\.rounding.rounding),
     onlyWithCodes(\.rounding.compareRoundings),
-    SettingRule(\.text, "at least one file") { !$0.text.isEmpty },
   ]
 
   private static func onlyWithCodes<Value>(

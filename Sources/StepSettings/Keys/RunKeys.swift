@@ -90,6 +90,20 @@ public struct BenchKeys: SettingKeys {
   /// Lengths of text at which is decoded, a list.
   public let at = Setting(
     "at", "0", "Text lengths at which decoding is measured.", valueName: "lengths")
+  /// What is measured beside it: checkpoints, or commands of other programs.
+  public let against = Setting.list(
+    "against",
+    """
+    Also measure this, in turn: another checkpoint, or the command of a program that answers as \
+    Tests/Benchmarks/llama.py does.
+    """, expected: "a checkpoint or a command", valueName: "what")
+  /// How often each is measured when there are several.
+  public let rounds = Setting(
+    "rounds", 3, in: 1...1000, "How often each takes its turn with --against.",
+    expected: "1 to 1000")
+  /// Where the figures are drawn; nil for nowhere.
+  public let plot = Setting<String?>.file(
+    "plot", "Also draw times by length, as SVG files in this directory.")
   /// Whether the matrix kernels are measured too.
   public let kernels = Setting(
     "kernels", false, "Also measure the matrix kernels that this processor can run.")
