@@ -23,6 +23,8 @@ public enum SpikingBrainLayout: ConvertedLayout {
         reason: "written by a newer spikingbrain; this one reads up to \(Self.version)",
         file: config.file)
     }
+    // Names the code that an export brings, which computes what this program does.
+    _ = config.value(GLASwa.autoMapKey)
     var model = try config.transformer(
       modelType: modelType,
       defaults: .init(

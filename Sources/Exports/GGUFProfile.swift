@@ -15,7 +15,7 @@ public enum GGUFProfile: ExportProfile {
     of file: ModelFile, settings: ExportSettings
   ) throws -> ExportContents {
     let model = try GGUFForm(file)
-    return ExportContents(
+    var contents = ExportContents(
       description: model.description, configuration: model.configuration,
       tensors: try model.description.stored(under: model.architecture.names).compactMap { stored in
         stored.pieces.count > 1
@@ -23,6 +23,8 @@ public enum GGUFProfile: ExportProfile {
           : try tensor(stored.pieces[0], of: file, as: model, dtype: settings.dtype)
       },
       notes: notes(model.description), format: GGUFFiles.self)
+    contents.hasCard = false
+    return contents
   }
 
   /// How `requirement` is written; nil for scales, which are part of their weights' blocks.

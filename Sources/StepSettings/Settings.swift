@@ -52,10 +52,11 @@ public struct Settings<Keys: SettingKeys>: Sendable {
   /// Throws when a value is out of range or missing, or does not go with another one.
   public func validate() throws(SettingError) {
     try validateRanges()
+    for rule in Keys.rules where !rule.holds(self) { throw wrong(rule.name, rule.expected(self)) }
+    // What was given wrong comes before what was not given.
     for setting in Keys.all where setting.isRequired && texts(setting.name).isEmpty {
       throw wrong(setting.name, setting.expected)
     }
-    for rule in Keys.rules where !rule.holds(self) { throw wrong(rule.name, rule.expected(self)) }
   }
 
   private func validateRanges() throws(SettingError) {
