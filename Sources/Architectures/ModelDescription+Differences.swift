@@ -76,7 +76,9 @@ extension ModelDescription {
     Field("sinkCount", { $0.sinkCount }, { _ in "sink tokens" }),
     Field("tiesEmbeddings", { $0.tiesEmbeddings }, { _ in "tied embeddings" }),
     Field("spiking", { $0.spiking }, { _ in "spiking thresholds" }),
-    Field("quantization", { $0.quantization }, { "\($0.quantization?.codes.text ?? "floating-point") weights" }),
+    Field(
+      "quantization", { $0.quantization },
+      { "\($0.quantization?.codes.text ?? "floating-point") weights" }),
     Field(
       "normPlacement", { $0.normPlacement },
       { $0.normPlacement == .before ? "norms in front of each part" : "norms behind each part" }),

@@ -25,7 +25,8 @@ extension ModelDescription {
       Requirement(
         address: address, shape: [shape.rows, shape.columns / codes.perElement], type: codes.type),
       Requirement(
-        address: scale, shape: [shape.rows, quantization.granularity.scales(columns: shape.columns)],
+        address: scale,
+        shape: [shape.rows, quantization.granularity.scales(columns: shape.columns)],
         type: .float32),
     ]
   }

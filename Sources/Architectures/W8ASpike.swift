@@ -15,7 +15,9 @@ public enum W8ASpike {
   public static let defaultThreshold = 3.0
 
   /// The projections that have scales: all of them, the merged decay gate included.
-  public static let roles: Set<TensorAddress.Role> = ModelDescription.quantizedRoles.union([.gateMerged])
+  public static let roles: Set<TensorAddress.Role> = ModelDescription.quantizedRoles.union([
+    .gateMerged
+  ])
 
   /// Whether the weight of `role` is rounded to its scales: the fused kernel of down_proj takes it as
   /// it is.

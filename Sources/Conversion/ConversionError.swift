@@ -65,7 +65,8 @@ public enum ConversionError: ReportableError, Equatable {
     case .tokenOutOfRange(let option, let token, let vocabulary):
       "token \(token) is out of range: the vocabulary has tokens 0 to \(vocabulary - 1) (\(option))"
     case .hasExperts: "the checkpoint has experts already; upcycle takes dense ones"
-    case .hasQuantizedWeights: "the weights are integers already; give the checkpoint they were made from"
+    case .hasQuantizedWeights:
+      "the weights are integers already; give the checkpoint they were made from"
     case .nothingToUpcycle(let depth):
       "all \(depth) layers stay dense (--dense-layers): there is nothing to upcycle"
     case .indivisible(let size, let shared, let experts):

@@ -63,7 +63,8 @@ public enum ExportError: ReportableError, Equatable {
       "`calibrate --weights \(needed.codes.rawValue) --group-size \(needed.granularity.groupSize)`, "
         + "or export the checkpoint before it was calibrated"
     case .thresholds: "`calibrate` with one --k"
-    case .scale(_, _, .q8_0), .scale(_, _, .q4_0): "scales of this format have 16 bits; export it by another profile"
+    case .scale(_, _, .q8_0), .scale(_, _, .q4_0):
+      "scales of this format have 16 bits; export it by another profile"
     case .scale: "use --dtype bfloat16 or float32"
     case .mixedTypes: "choose one with --dtype"
     default: nil

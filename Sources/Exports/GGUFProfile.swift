@@ -37,7 +37,8 @@ public enum GGUFProfile: ExportProfile {
     guard let name = model.architecture.names.name(of: address) else {
       throw ConversionError.noName("\(address)")
     }
-    guard let quantization = model.description.quantization(of: address), address.parameter == .weight
+    guard let quantization = model.description.quantization(of: address),
+      address.parameter == .weight
     else { return try file.copy(address, named: name, dtype: dtype) }
     let codes = quantization.codes, type = codes.blocks, block = type.blockElements
     let columns = shape.columns * codes.perElement

@@ -27,7 +27,8 @@ struct ModelCard {
     if !steps.isEmpty { parts.append(made(steps)) }
     let differences = steps.flatMap(\.notes) + notes
     if !differences.isEmpty {
-      parts.append("## What to know\n\n" + differences.map { "- \(Self.line($0))" }.joined(separator: "\n"))
+      parts.append(
+        "## What to know\n\n" + differences.map { "- \(Self.line($0))" }.joined(separator: "\n"))
     }
     let figures = steps.flatMap(Self.figures)
     if !figures.isEmpty {
@@ -49,8 +50,10 @@ struct ModelCard {
   }
 
   private func introduction(_ steps: [StepRecord]) -> String {
-    let kinds = Dictionary(grouping: model.layers) { $0.mixer.text }.map { ($0.value.count, $0.key) }
-      .sorted { ($1.0, $0.1) < ($0.0, $1.1) }
+    let kinds = Dictionary(grouping: model.layers) { $0.mixer.text }.map {
+      ($0.value.count, $0.key)
+    }
+    .sorted { ($1.0, $0.1) < ($0.0, $1.1) }
     let layers = kinds.map { "\($0.0) x \($0.1)" }.joined(separator: ", ")
     let experts = model.layers.count { $0.feedForward.experts != nil }
     var facts = [

@@ -46,9 +46,9 @@ enum ModelCodeFiles {
       ? """
 
 
-        `trust_remote_code` lets the two Python files of this directory run; they need torch and transformers 4.5x or \
-        5, on any device, and use flash-linear-attention where a version is installed that passes their test.
-        """ : ""
+      `trust_remote_code` lets the two Python files of this directory run; they need torch and transformers 4.5x or \
+      5, on any device, and use flash-linear-attention where a version is installed that passes their test.
+      """ : ""
     return """
       ```python
       from transformers import AutoModelForCausalLM, AutoTokenizer

@@ -37,7 +37,8 @@ struct W8ASpikeTensors {
       throw ExportError.inputs(tensor: name, count: shape.columns, groupSize: size)
     }
     let origin = try file.codeOrigin(address)
-    guard let weight = QuantizedRows(origin, WeightQuantization(.int8, .group(size)), name: name) else {
+    guard let weight = QuantizedRows(origin, WeightQuantization(.int8, .group(size)), name: name)
+    else {
       throw file.granularityError(
         profile: W8ASpikeProfile.name, needed: WeightQuantization(.int8, .group(128)))
     }

@@ -295,14 +295,17 @@ private struct PackedWeight {
       if dimensions != [Int64(shape.rows), Int64(columns)] {
         problems.append(
           .content(
-            name: shapeName, reason: "says \(dimensions), the configuration calls for \(Shape([shape.rows, columns]))",
+            name: shapeName,
+            reason:
+              "says \(dimensions), the configuration calls for \(Shape([shape.rows, columns]))",
             file: stored.file))
       }
     }
     if let words, shape.columns % 4 != 0 {
       problems.append(
         .content(
-          name: packedName, reason: "holds rows of \(columns), no multiple of \(4 * codes.perElement)",
+          name: packedName,
+          reason: "holds rows of \(columns), no multiple of \(4 * codes.perElement)",
           file: words.file))
     }
     guard problems.isEmpty, var words else { return }

@@ -78,7 +78,9 @@ final class MomentsObserver: SpikingObserver, @unchecked Sendable {
   }
 
   func observe(_ input: FloatMatrix, at site: SpikingSite, readBy map: LinearMap?) {
-    guard site.projection.quantizedRole != nil, origin(of: site) == site, input.rows > 0 else { return }
+    guard site.projection.quantizedRole != nil, origin(of: site) == site, input.rows > 0 else {
+      return
+    }
     if moments[site] == nil { moments[site] = InputMoments(size: input.columns, full: full) }
     let winners = model.spiking?.winners(before: site.projection, of: input.columns)
     moments[site]?.add(

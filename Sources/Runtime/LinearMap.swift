@@ -30,7 +30,8 @@ package struct LinearMap: Projection {
 
   /// A map with a weight of integers.
   package init(
-    quantized weight: QuantizedWeight, bias: [Float]?, dropsPages: Bool = false, input: SpikingInput? = nil,
+    quantized weight: QuantizedWeight, bias: [Float]?, dropsPages: Bool = false,
+    input: SpikingInput? = nil,
     origin: TensorOrigin? = nil
   ) {
     self.origin = origin

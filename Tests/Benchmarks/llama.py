@@ -32,7 +32,7 @@ class Model:
         return [(i * 37 + 5) % self.llama.n_vocab() for i in range(count)]
 
     def name(self):
-        return f"llama.cpp (llama-cpp-python {__version__}), {self.threads} threads"
+        return f"llama.cpp ({__version__}), {self.threads} threads"
 
     def next(self, *tokens):
         self.read(list(tokens))

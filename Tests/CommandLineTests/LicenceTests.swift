@@ -24,7 +24,8 @@ struct LicenceTests {
     #expect(names.filter { $0.hasPrefix("LICENSE") || $0.hasPrefix("NOTICE") } == Set(carried))
     // A card of the source is not one of what is made of it.
     if names.contains("README.md") {
-      #expect(try Files.text(directory("\(name)/README.md")).contains("in LICENSE, LICENSE.md, NOTICE"))
+      #expect(
+        try Files.text(directory("\(name)/README.md")).contains("in LICENSE, LICENSE.md, NOTICE"))
     }
     #expect(try Files.text(directory("\(name)/LICENSE.md")) == "terms of LICENSE.md")
     let manifest = try JSONParser.parse(Files.bytes(directory("\(name)/manifest.json")))

@@ -35,7 +35,8 @@ struct QuantisedCommandTests {
     #expect(directory.names == ["q"])
     for profile in ["gguf", "w8a16-g128"] + (codes == "int4" ? ["w4a16-g128"] : []) {
       try Program.run(
-        "export", directory("q"), directory(profile), "--profile", profile, "--dtype", "bfloat16", "--quiet"
+        "export", directory("q"), directory(profile), "--profile", profile, "--dtype", "bfloat16",
+        "--quiet"
       ).succeeded()
       try Program.run("verify", directory(profile), "--source", directory("q")).succeeded()
     }

@@ -89,7 +89,8 @@ static void products(void) {
   const ck_output output = {y, ROWS};
   for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
     const int32_t type = types[i];
-    for (size_t t = 0; t < TOKENS; t++) ck_prepare(type, x + t * COLUMNS, p + t * prepared, COLUMNS);
+    for (size_t t = 0; t < TOKENS; t++)
+      ck_prepare(type, x + t * COLUMNS, p + t * prepared, COLUMNS);
     const size_t stride = COLUMNS / elements(type) * sizes[type];
     const ck_stored_rows w = {type, blocks(type, ROWS * COLUMNS), (ptrdiff_t)stride, ROWS, COLUMNS};
     ck_dot_rows(isa, w, rows, bias, output);
@@ -128,8 +129,8 @@ static void products(void) {
   for (int depth = 0; depth < 2; depth++)
     for (int adding = 0; adding < 2; adding++) {
       float *a = floats(37 * 300), *b = floats(300 * 53), *c = floats(37 * 53);
-      const ck_product product = {
-          {1, a, 300}, {depth, b, depth ? 300 : 53}, 37, 53, 300, adding, c, 53};
+      const ck_product product = {{1, a, 300}, {depth, b, depth ? 300 : 53}, 37, 53, 300, adding, c,
+                                  53};
       ck_f32_product(isa, product);
       result("f32-product", c, 37 * 53);
       ck_amx_model_product(product);
@@ -185,8 +186,8 @@ static void mixing(void) {
   float *q = floats(T * GROUP * D), *k = floats(T * D), *v = floats(T * D), *g = floats(T * D);
   for (size_t i = 0; i < T * D; i++) g[i] = -fabsf(g[i]);
   float *state = floats(D * D), *o = floats(T * GROUP * D), *scratch = floats(CK_GLA_CHUNK * D);
-  ck_gla_recurrent(isa, (ck_gla_run){T, GROUP, D, D, 0.14f, 0, q, GROUP * D, k, D, v, D, g, D, state,
-                                     D, o, GROUP * D, D, scratch});
+  ck_gla_recurrent(isa, (ck_gla_run){T, GROUP, D, D, 0.14f, 0, q, GROUP * D, k, D,
+                                     v, D,     g, D, state, D, o, GROUP * D, D, scratch});
   result("gla", o, T * GROUP * D);
   result("gla-state", state, D * D);
   float maximum[GROUP] = {-INFINITY, -INFINITY, -INFINITY}, sum[GROUP] = {0};

@@ -196,7 +196,8 @@ struct GGUFExportTests {
     try TinyModel.export(directory("q"), to: directory("w"), profile: "w8a8")
     try TinyModel.export(directory("w"), to: directory("z"), profile: "gguf")
     let back = try ModelFile.open(directory("z"))
-    #expect(back.description.quantization == WeightQuantization(.int8, .channel) && back.problems.isEmpty)
+    #expect(
+      back.description.quantization == WeightQuantization(.int8, .channel) && back.problems.isEmpty)
   }
 
   @Test func `metadata that disagrees or is damaged is refused`() throws {

@@ -57,7 +57,8 @@ struct RoundTripTests {
             ? Int32((number(weight, index) / spread[index]).rounded(.toNearestOrEven))
             : weight.type == .int8
               ? Int32(Int8(bitPattern: weight.bytes[index]))
-              : Int32(index % 2 == 0 ? weight.bytes[index / 2] & 15 : weight.bytes[index / 2] >> 4) - 8
+              : Int32(index % 2 == 0 ? weight.bytes[index / 2] & 15 : weight.bytes[index / 2] >> 4)
+                - 8
         }, spread
       )
     }

@@ -36,7 +36,8 @@ extension KernelTests {
       }
 
       typealias Product = (
-        QuantizedWeight, UnsafePointer<Float>?, UnsafePointer<Int32>, Int?, UnsafePointer<Float>, Int,
+        QuantizedWeight, UnsafePointer<Float>?, UnsafePointer<Int32>, Int?, UnsafePointer<Float>,
+        Int,
         UnsafeMutablePointer<Float>, Int?
       ) -> Void
 
@@ -239,7 +240,8 @@ extension KernelTests {
     @Test func digitsSumToCounts() {
       let counts: [Int32] = [
         0, 1, -1, 127, 128, -128, -129, 255, 32_639, 32_640, -32_896, -32_897, 8_355_711,
-        8_355_712, -8_421_504, -8_421_505, QuantizedLinear.largestCount, -QuantizedLinear.largestCount,
+        8_355_712, -8_421_504, -8_421_505, QuantizedLinear.largestCount,
+        -QuantizedLinear.largestCount,
       ]
       for count in counts {
         let digits = CountDigits(

@@ -79,7 +79,9 @@ extension KernelTests {
       for (rows, columns) in Self.sizes {
         let weight = randomInt4(rows: rows, columns: columns, granularity, seed: 13)
         for tokens in [1, 4, 19] {
-          let counts = (0..<tokens * columns).map { _ in Int32.random(in: -300...300, using: &random) }
+          let counts = (0..<tokens * columns).map { _ in
+            Int32.random(in: -300...300, using: &random)
+          }
           let thresholds = random.normals(tokens).map { abs($0) + 0.1 }
           var expected = poisoned(tokens * rows)
           QuantizedLinear.referenceCounts(

@@ -70,7 +70,8 @@ extension KernelTests {
       #expect(differences <= rows * columns / 500)
 
       func error(_ method: QuantizedWeight.Method) -> Double {
-        let rounded = QuantizedWeight(rounding: weight, WeightQuantization(.int8, granularity), method: method)
+        let rounded = QuantizedWeight(
+          rounding: weight, WeightQuantization(.int8, granularity), method: method)
         var result = poisoned(rows * columns)
         rounded.decode(rows: 0..<rows, into: &result)
         return gram.power(of: zip(values, result).map { $0 - $1 }, rows: rows)

@@ -2,8 +2,8 @@ import Architectures
 import Checkpoints
 import Foundation
 import Foundations
-import Mixers
 import Kernels
+import Mixers
 import ModelFiles
 import TensorTypes
 import TestSupport
@@ -100,7 +100,8 @@ struct QuantizedReaderTests {
     // `decompressed.safetensors` holds what the library makes of the same files.
     let expected = try SafetensorsFile(path: path + ".decompressed.safetensors")
     #expect(expected.tensors.count == 14)
-    for requirement in file.description.requirements where requirement.type == quantization.codes.type {
+    for requirement in file.description.requirements
+    where requirement.type == quantization.codes.type {
       var address = requirement.address
       let codes = try file.view(address)
       address.parameter = .scale

@@ -18,7 +18,8 @@ import Testing
     var random = SplitMix64(seed: 4)
     let values = (0..<rows * columns).map { _ in random.symmetric(0.1) }
     weight = QuantizedWeight(
-      rounding: MemoryStorage.view(values, shape: [rows, columns]), WeightQuantization(.int8, .group(128)),
+      rounding: MemoryStorage.view(values, shape: [rows, columns]),
+      WeightQuantization(.int8, .group(128)),
       method: .search(importance: nil))
     var floats = [Float](repeating: .nan, count: rows * columns)
     weight.decode(rows: 0..<rows, into: &floats)
@@ -61,7 +62,8 @@ import Testing
     let spikes = try #require(
       SpikingInput(at: SpikingSite(layer: 0, .query), of: model, observer: nil))
     let input = input(tokens: tokens)
-    guard case .counts(let counts) = spikes(input, for: LinearMap(quantized: weight, bias: nil)) else {
+    guard case .counts(let counts) = spikes(input, for: LinearMap(quantized: weight, bias: nil))
+    else {
       Issue.record("a weight in INT8 reads counts")
       return
     }

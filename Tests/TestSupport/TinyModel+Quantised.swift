@@ -29,6 +29,7 @@ extension TinyModel {
       tensors[scale] = MemoryStorage.view(weight.scales, shape: [weight.rows, weight.groups])
     }
     try write(
-      plan.quantised(tensors, as: WeightQuantization(codes, granularity)), to: output, inputs: [source])
+      plan.quantised(tensors, as: WeightQuantization(codes, granularity)), to: output,
+      inputs: [source])
   }
 }

@@ -1,7 +1,7 @@
-// Dot products of 4-bit weight rows with float32 activations: R rows and T tokens at a time, a group
-// summed before it is scaled. Of 32 columns, the lower halves of 16 bytes are the even ones and the
-// upper halves the odd ones; activations are put into that order beforehand, with the sum of each 32
-// behind them, by which the 8 that is added to every code is taken off again.
+// Dot products of 4-bit weight rows with float32 activations: R rows and T tokens at a time, a
+// group summed before it is scaled. Of 32 columns, the lower halves of 16 bytes are the even ones
+// and the upper halves the odd ones; activations are put into that order beforehand, with the sum
+// of each 32 behind them, by which the 8 that is added to every code is taken off again.
 
 #if CK_ISA == CK_AVX512
 #define CK_ROWS 4

@@ -182,14 +182,12 @@ CK_INLINE void ck(dot_6_K)(const int T, ck_stored_rows w, ck_rows x, const float
             const float scale = d * (float)scales[8 * part + 2 * quarter + i];
             const size_t place = 256 * k + (size_t)(128 * part + 32 * quarter + 16 * i);
             CK_EACH(t, T)
-              sums[t] =
-                  sums[t] + scale * (codes[quarter] *
-                                     ck(load)(x.values + (size_t)t * x.stride + place));
+              sums[t] = sums[t] + scale * (codes[quarter] *
+                                           ck(load)(x.values + (size_t)t * x.stride + place));
           }
         }
     }
-    CK_EACH(t, T)
-      y.values[(size_t)t * y.stride + r] = ck(sum)(sums[t]) + (bias ? bias[r] : 0.0f);
+    CK_EACH(t, T) y.values[(size_t)t * y.stride + r] = ck(sum)(sums[t]) + (bias ? bias[r] : 0.0f);
   }
 }
 

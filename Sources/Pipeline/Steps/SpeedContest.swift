@@ -105,8 +105,9 @@ struct SpeedContest {
         "prefill": json(prefills), "decode": json(decodes),
       ],
       text: text(prefills + decodes)
-        + "\nmedians (least to most) of \(counted(rounds, "round")), taken in turn; "
-        + "\(counted(Parallel.threadCount, "thread")), \(InstructionSet.current)")
+        + "\ntokens/s: medians (least to most) of \(counted(rounds, "round")), taken in turn; how many "
+        + "times as fast we are\n\(counted(Parallel.threadCount, "thread")), \(InstructionSet.current)"
+    )
   }
 
   private func text(_ rows: [Row]) -> String {
@@ -116,8 +117,8 @@ struct SpeedContest {
         let rates = row.rates(index)
         table.add(
           index == 0 ? row.what : "", subject.name, fixed(median(rates), 1),
-          "(\(fixed(rates.min() ?? 0, 1)) to \(fixed(rates.max() ?? 0, 1))) tokens/s",
-          index == 0 ? "" : "ratio \(fixed(row.ratio(index), 2))")
+          "(\(fixed(rates.min() ?? 0, 1)) to \(fixed(rates.max() ?? 0, 1)))",
+          index == 0 ? "" : "\(fixed(row.ratio(index), 2)) x")
       }
     }
     return table.text

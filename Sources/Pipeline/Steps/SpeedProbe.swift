@@ -89,5 +89,5 @@ enum BenchError: ReportableError {
     case .checkFailed(let detail): "no figures, because the check failed: \(detail)"
     }
   }
-  var exitCode: Int32 { 1 }
+  var exitCode: Int32 { if case .checkFailed = self { 1 } else { 2 } }
 }

@@ -138,7 +138,8 @@ struct WeightRoundingRecord: Codable {
       "\(weights.uppercased()) weights: \(ByteSize(bytes)), \(fixed(ofBFloat16, 3)) "
       + "of their bfloat16 bytes\n" + table.text
     if !idleExperts.isEmpty {
-      text += "\nsent no token, rounded by their layer's inputs: "
+      text +=
+        "\nsent no token, rounded by their layer's inputs: "
         + idleExperts.joined(separator: ", ")
     }
     return text

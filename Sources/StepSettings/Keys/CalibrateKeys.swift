@@ -1,6 +1,6 @@
-import TensorTypes
 public import Architectures
 public import Foundations
+import TensorTypes
 
 /// What `calibrate` may be told.
 public typealias CalibrateSettings = Settings<CalibrateKeys>

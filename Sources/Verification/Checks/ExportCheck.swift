@@ -130,7 +130,8 @@ private struct CodedWeight {
     let spread = (0..<columns).map { floats[$0 / size] }
     switch weight.type {
     case .int8: return (weight.row(row).map { Int32(Int8(bitPattern: $0)) }, spread)
-    case .uint8: return (weight.row(row).flatMap { [Int32($0 & 15) - 8, Int32($0 >> 4) - 8] }, spread)
+    case .uint8:
+      return (weight.row(row).flatMap { [Int32($0 & 15) - 8, Int32($0 >> 4) - 8] }, spread)
     default: return (zip(weight.floats(ofRow: row), spread).map(Self.code), spread)
     }
   }

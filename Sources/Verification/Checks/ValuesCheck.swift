@@ -77,7 +77,9 @@ struct ValuesCheck {
     defer { view.discard() }
     if isZero(view) { return "holds nothing but zeros" }
     // With 4 bits every code is one. Other programs use -128.
-    guard view.type == .int8, file.form == .own, let place = view.bytes.firstIndex(of: 0x80) else { return nil }
+    guard view.type == .int8, file.form == .own, let place = view.bytes.firstIndex(of: 0x80) else {
+      return nil
+    }
     return "holds -128 at [\(place / view.columns), \(place % view.columns)]; codes end at -127"
   }
 }

@@ -36,7 +36,8 @@ func benchmarkInt8Vectors() {
     let weights =
       [first]
       + (1..<copies).map { _ in
-        QuantizedWeight(codes: copy(first.codes), scales: first.scales, WeightQuantization(.int8, .group(128)))
+        QuantizedWeight(
+          codes: copy(first.codes), scales: first.scales, WeightQuantization(.int8, .group(128)))
       }
     var values = Values()
     let x = values.next(columns), counts = spikeCounts(columns, silent: 0.18)
@@ -61,7 +62,8 @@ func benchmarkInt8Vectors() {
     }
     QuantizedLinear.referenceCounts(
       first, counts: counts, thresholds: [0.5], tokens: 1, output: &expected)
-    QuantizedLinear.applyCounts(first, counts: counts, thresholds: [0.5], tokens: 1, output: &output)
+    QuantizedLinear.applyCounts(
+      first, counts: counts, thresholds: [0.5], tokens: 1, output: &output)
     report(
       "\(name) spike counts", work: Double(bytes) * 1e-9, unit: "GB/s",
       error: relativeError(output, expected), tolerance: 1e-5
