@@ -102,7 +102,7 @@ let modules: [Module] = [
     imports: [
       "Foundations", "TensorTypes", "StrictJSON", "Checkpoints", "Mixers", "Architectures",
       "ModelFiles",
-      "StepSettings", "Conversion", "Kernels",
+      "StepSettings", "Conversion", "Kernels", "CModelCode",
     ], usesModels: true),
   Module(
     name: "Verification",
@@ -118,7 +118,7 @@ let modules: [Module] = [
       "Mixers", "Architectures", "Tokenization", "ChatTemplates", "Archives", "ModelFiles",
       "StepSettings",
       "Conversion", "Runtime", "Kernels", "Streams", "Healing", "Spiking", "Quantization",
-      "Exports", "Verification",
+      "Exports", "Verification", "Reporting",
       .product(name: "Yams", package: "Yams"),
     ], usesModels: true),
   // The public face: what the library product exports.
@@ -170,6 +170,8 @@ let package = Package(
       .target(name: "COpenBLAS", linkerSettings: [.linkedLibrary("dl")]),
       // Linux calls that Swift's Glibc module does not export.
       .target(name: "CFileSystem"),
+      // Modelling code for transformers, embedded.
+      .target(name: "CModelCode"),
       // Few functions of MPI, which do nothing without the trait.
       .target(
         name: "CMPIShim", dependencies: [.target(name: "CMPI", condition: .when(traits: ["MPI"]))],

@@ -72,7 +72,7 @@ public enum Architectures {
       else { continue }
       var described = try? architecture.describe(Configuration(object, file: "config.json"))
       described?.modelType = model.modelType
-      // Only parallel branches have it, and no source has these.
+      // No source has a mixer that uses it.
       described?.branchNormEpsilon = model.branchNormEpsilon
       if described == model { return (architecture, object) }
     }

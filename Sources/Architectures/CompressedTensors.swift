@@ -11,8 +11,8 @@ public struct CompressedTensors: Sendable, Equatable {
 
   /// How codes lie in files.
   public var format: Format
-  /// How codes are scaled.
-  public var granularity: ScaleGranularity
+  /// What codes they are, and how they are scaled.
+  public var quantization: WeightQuantization
   /// Whether activations are rounded to INT8 as well, token by token.
   public var roundsActivations: Bool
 
@@ -20,14 +20,14 @@ public struct CompressedTensors: Sendable, Equatable {
   public enum Format: String, Sendable, CaseIterable {
     /// One int8 per code.
     case integers = "int-quantized"
-    /// Four codes + 128 in an int32, the first in its lowest byte.
+    /// Four codes + 128, or eight codes + 8, in an int32, the first in its lowest bits.
     case packed = "pack-quantized"
   }
 
   /// A way of storing projections.
-  public init(format: Format, granularity: ScaleGranularity, roundsActivations: Bool) {
+  public init(format: Format, _ quantization: WeightQuantization, roundsActivations: Bool) {
     self.format = format
-    self.granularity = granularity
+    self.quantization = quantization
     self.roundsActivations = roundsActivations
   }
 
@@ -36,7 +36,7 @@ public struct CompressedTensors: Sendable, Equatable {
   /// - Parameter ignoring: the names of modules that stay in floating point, or patterns after `re:`.
   public func configuration(ignoring: [String]) -> JSONValue {
     var group = JSONObject([
-      ("targets", ["Linear"]), ("weights", .object(Self.integers(scaled: granularity))),
+      ("targets", ["Linear"]), ("weights", .object(Self.integers(quantization))),
     ])
     group["input_activations"] =
       roundsActivations ? .object(Self.integers(strategy: "token", isDynamic: true)) : .null
@@ -50,9 +50,10 @@ public struct CompressedTensors: Sendable, Equatable {
       ]))
   }
 
-  private static func integers(scaled granularity: ScaleGranularity) -> JSONObject {
+  private static func integers(_ quantization: WeightQuantization) -> JSONObject {
     var object = integers(strategy: "channel", isDynamic: false)
-    if case .group(let size) = granularity {
+    object["num_bits"] = .int(quantization.codes.bits)
+    if case .group(let size) = quantization.granularity {
       object["strategy"] = "group"
       object["group_size"] = .int(size)
     }
@@ -71,8 +72,8 @@ public struct CompressedTensors: Sendable, Equatable {
 extension CompressedTensors {
   /// Reads `quantization_config`; nil when there is none.
   ///
-  /// INT8 weights, symmetric, by channel or group; INT8 activations by token or none. Anything else
-  /// is an error that names the key.
+  /// Weights in INT8, or packed in INT4, symmetric, by channel or group; INT8 activations by token or none.
+  /// Anything else is an error that names the key.
   public init?(_ config: Configuration) throws(ConfigurationError) {
     guard let object = config.value(Self.key) else { return nil }
     let reader = Reader(object: object, file: config.file)
@@ -85,13 +86,18 @@ extension CompressedTensors {
     let place = "config_groups.\(group.key)"
     try reader.expect("\(place).targets", ["Linear"])
     try reader.expect("\(place).output_activations", .null)
-    try reader.expectIntegers("\(place).weights", dynamic: false)
+    let codes = reader.value("\(place).weights.num_bits") == 4 ? WeightCodes.int4 : .int8
+    try reader.expectIntegers("\(place).weights", bits: codes.bits, dynamic: false)
     let name = reader.value("format")?.string ?? ""
     guard let format = Format(rawValue: name) else {
       throw reader.unsupported(
         "format", Format.allCases.map(\.rawValue).joined(separator: " or "))
     }
     self.format = format
+    guard codes == .int8 || format == .packed else {
+      throw reader.unsupported("format", "\(Format.packed.rawValue) for 4 bits")
+    }
+    let granularity: ScaleGranularity
     let strategy = reader.value("\(place).weights.strategy")?.string
     switch strategy {
     case "channel": granularity = .channel
@@ -105,9 +111,10 @@ extension CompressedTensors {
       granularity = .group(size)
     default: throw reader.unsupported("\(place).weights.strategy", "channel or group")
     }
+    quantization = WeightQuantization(codes, granularity)
     roundsActivations = reader.value("\(place).input_activations") != nil
     if roundsActivations {
-      try reader.expectIntegers("\(place).input_activations", dynamic: true)
+      try reader.expectIntegers("\(place).input_activations", bits: 8, dynamic: true)
       try reader.expect("\(place).input_activations.strategy", "token")
     }
   }
@@ -128,9 +135,9 @@ extension CompressedTensors {
       guard value(path) ?? .null == expected else { throw unsupported(path, expected.compact) }
     }
 
-    /// Symmetric eight-bit integers without reordered inputs.
-    func expectIntegers(_ path: String, dynamic: Bool) throws(ConfigurationError) {
-      try expect("\(path).num_bits", 8)
+    /// Symmetric integers without reordered inputs.
+    func expectIntegers(_ path: String, bits: Int, dynamic: Bool) throws(ConfigurationError) {
+      try expect("\(path).num_bits", .int(bits))
       try expect("\(path).type", "int")
       try expect("\(path).symmetric", true)
       try expect("\(path).dynamic", .bool(dynamic))

@@ -16,13 +16,18 @@ enum RotaryShare {
 /// `rope_scaling` (with `type`, later `rope_type`), version 5 one object `rope_parameters`, and files
 /// mix them. Tests/Fixtures/fields has logits for each spelling.
 extension Configuration {
+  /// The types of rotary embeddings that most classes have, and our own.
+  static let rotaryTypes = ["default", "linear", "llama3", "factors"]
+
   /// The rotary embedding of heads of `headDim` channels.
   ///
   /// - Parameters:
   ///   - positions: the length of context that Llama 3's ramp refers to where nothing states it.
   ///   - share: how the keys may say that a part of the channels turns.
+  ///   - types: the types that may be named.
   func rotary(
-    headDim: Int, positions: Int, share: RotaryShare = .all
+    headDim: Int, positions: Int, share: RotaryShare = .all,
+    types: [String] = Configuration.rotaryTypes
   ) throws(ConfigurationError) -> RotaryParameters {
     let objects = [try nested("rope_scaling"), try nested("rope_parameters")]
       .compactMap(\.self).filter { $0.object.count > 0 }
@@ -36,7 +41,7 @@ extension Configuration {
     let stated = try optionalSize("original_max_position_embeddings")
     guard let chosen else { return RotaryParameters(theta: theta, channels: channels) }
     let scaling = try chosen.scaling(
-      headDim: channels ?? headDim, stated: stated, positions: positions)
+      headDim: channels ?? headDim, stated: stated, positions: positions, types: types)
     return RotaryParameters(theta: theta, scaling: scaling, channels: channels)
   }
 
@@ -88,7 +93,7 @@ extension Configuration {
 
   /// What this object, `rope_scaling` or `rope_parameters`, says beside the base.
   private func scaling(
-    headDim: Int, stated: Int?, positions: Int
+    headDim: Int, stated: Int?, positions: Int, types: [String]
   ) throws(ConfigurationError) -> RotaryParameters.Scaling {
     let key = value("rope_type") != nil ? "rope_type" : "type"
     let kind = value(key) == nil ? "default" : try string(key)
@@ -101,9 +106,9 @@ extension Configuration {
       // Written beside it by some versions, and 1 where it is.
       if object["factor"]?.double == 1 { record.ask("factor") }
       scaling = .none
-    case "linear":
+    case "linear" where types.contains(kind):
       scaling = .linear(factor: try requiredPositive("factor"))
-    case "llama3":
+    case "llama3" where types.contains(kind):
       let own = try optionalSize("original_max_position_embeddings")
       if let stated, let own, stated != own {
         record.note(
@@ -114,7 +119,7 @@ extension Configuration {
         factor: try requiredPositive("factor"), low: try requiredPositive("low_freq_factor"),
         high: try requiredPositive("high_freq_factor"),
         originalPositions: stated ?? own ?? positions)
-    case "factors":
+    case "factors" where types.contains(kind):
       let factors = value("factors")?.array?.compactMap(\.double) ?? []
       guard factors.count == headDim / 2, factors.allSatisfy({ $0 > 0 && $0.isFinite }) else {
         throw .outOfRange(
@@ -124,7 +129,8 @@ extension Configuration {
       scaling = .divisors(factors.map(Float.init))
     default:
       throw .unsupported(
-        key: name(key), value: kind, reason: "known types: default, linear, llama3", file: file)
+        key: name(key), value: kind, reason: "known types: \(types.joined(separator: ", "))",
+        file: file)
     }
     try refuseRest(of: kind)
     return scaling

@@ -21,6 +21,8 @@ struct TransformerDefaults {
   var activations: [Activation] = [.silu]
   /// How the keys may say that a part of the channels turns.
   var rotaryShare = RotaryShare.all
+  /// The types of rotary embeddings that the class has.
+  var rotaryTypes = Configuration.rotaryTypes
   /// Whether an absent `tie_word_embeddings` means true.
   var tiesEmbeddings = false
 }
@@ -70,7 +72,8 @@ extension Configuration {
       biases: .init(), queryKeyNorm: .none,
       tiesEmbeddings: try bool("tie_word_embeddings", default: defaults.tiesEmbeddings),
       rotary: try rotary(
-        headDim: headDim, positions: positions, share: defaults.rotaryShare),
+        headDim: headDim, positions: positions, share: defaults.rotaryShare,
+        types: defaults.rotaryTypes),
       maximumPositions: positions,
       layers: Array(repeating: LayerDescription(mixer: .full), count: depth),
       specialTokens: .init(

@@ -1,4 +1,5 @@
 import Mixers
+import TensorTypes
 
 /// What the properties of a description are called where one model has them and another form of it
 /// does not.
@@ -68,15 +69,16 @@ extension ModelDescription {
     Field("layers") { mixers($0, $1) },
     Field("layers") { experts($0, $1) },
     Field("branchNormEpsilon") { model, other in
-      // Only parallel branches have it.
-      let isUsed = model.layers.contains { $0.mixer.isParallel }
+      let isUsed = model.layers.contains { $0.mixer.form.usesBranchNormEpsilon }
       return isUsed && model.branchNormEpsilon != other.branchNormEpsilon
         ? ["branch norms with epsilon \(model.branchNormEpsilon)"] : []
     },
     Field("sinkCount", { $0.sinkCount }, { _ in "sink tokens" }),
     Field("tiesEmbeddings", { $0.tiesEmbeddings }, { _ in "tied embeddings" }),
     Field("spiking", { $0.spiking }, { _ in "spiking thresholds" }),
-    Field("int8Weights", { $0.int8Weights }, { _ in "INT8 weights" }),
+    Field(
+      "quantization", { $0.quantization },
+      { "\($0.quantization?.codes.text ?? "floating-point") weights" }),
     Field(
       "normPlacement", { $0.normPlacement },
       { $0.normPlacement == .before ? "norms in front of each part" : "norms behind each part" }),

@@ -18,10 +18,12 @@ extension ModelDescription {
       "query and key norm \(hasQueryKeyNorm)", "tied embeddings \(tiesEmbeddings)",
       "rotary \(rotary.key)", "sinks \(sinkCount)",
     ]
-    switch int8Weights {
-    case nil: break
-    case .channel: lines.append("int8 per channel")
-    case .group(let size): lines.append("int8 per group of \(size)")
+    if let quantization {
+      let codes = quantization.codes.rawValue
+      switch quantization.granularity {
+      case .channel: lines.append("\(codes) per channel")
+      case .group(let size): lines.append("\(codes) per group of \(size)")
+      }
     }
     lines += decoderKeyLines
     for (index, layer) in layers.enumerated() {

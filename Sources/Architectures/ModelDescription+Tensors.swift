@@ -11,6 +11,8 @@ extension ModelDescription {
     public var shape: Shape
     /// The one type it may be stored in; nil for any type of weights.
     public var type: ScalarType?
+    /// What its mixer says of it; nil for what is no mixer's own.
+    public var mixerTensor: MixerTensor?
   }
 
   /// Every tensor of the model with its shape, in the order checkpoints list them.
@@ -41,7 +43,9 @@ extension ModelDescription {
     norm(.queryNorm, queryKeyNorm == .whole ? queryWidth : headDim, if: hasQueryKeyNorm)
     norm(.keyNorm, queryKeyNorm == .whole ? keyValueWidth : headDim, if: hasQueryKeyNorm)
     for tensor in mixerTensors(ofLayer: layer) {
-      all.append(Requirement(tensor.role, tensor.parameter, layer: layer, shape: tensor.shape))
+      var own = Requirement(tensor.role, tensor.parameter, layer: layer, shape: tensor.shape)
+      own.mixerTensor = tensor
+      all.append(own)
     }
     norm(.mixerPostNorm, hiddenSize, if: normPlacement.isAfter)
     norm(.ffnNorm, hiddenSize, if: normPlacement.isBefore)
@@ -81,9 +85,9 @@ extension ModelDescription {
     }
   }
 
-  /// The number of parameters; scales of INT8 weights are part of these.
+  /// The number of parameters; scales of quantised weights are part of these.
   public var parameterCount: Int {
-    requirements.reduce(0) { $0 + ($1.isParameter ? $1.shape.elementCount ?? 0 : 0) }
+    requirements.reduce(0) { $0 + ($1.isParameter ? $1.count : 0) }
   }
 
   /// Takes the decay gates of linear layers as merged where `exists` finds a merged one: the form
@@ -112,10 +116,14 @@ extension ModelDescription {
   /// The parameters by what they are, in a fixed order; parts the model does not have are left out.
   public var parameterParts: [(name: String, count: Int)] {
     let parameters = requirements.filter(\.isParameter)
+    var names = Requirement.parts
     let counted = parameters.reduce(into: [String: Int]()) { parts, requirement in
-      parts[requirement.part, default: 0] += requirement.shape.elementCount ?? 0
+      let part = requirement.part
+      // Those of mixers stand behind, in the order in which they appear.
+      if !names.contains(part) { names.append(part) }
+      parts[part, default: 0] += requirement.count
     }
-    return Requirement.parts.compactMap { name in counted[name].map { (name, $0) } }
+    return names.compactMap { name in counted[name].map { (name, $0) } }
   }
 
   /// The same model with all activations left as they are.
@@ -143,26 +151,43 @@ extension ModelDescription.Requirement {
   /// Whether it counts among the parameters.
   var isParameter: Bool { address.parameter != .scale }
 
+  /// How many numbers it holds, two in a byte with codes of 4 bits.
+  public var count: Int {
+    let per = WeightCodes.allCases.first { $0.type == type }?.perElement ?? 1
+    return per * (shape.elementCount ?? 0)
+  }
+
+  /// The parts that every decoder may have.
   static let parts = [
-    "feed-forward", "embeddings", "attention", "routers", "sinks", "norms", "biases",
-    "decay gates", "branch factors",
+    "feed-forward", "embeddings", "attention", "routers", "sinks", MixerTensor.norms, "biases",
   ]
 
-  /// Which of `parts` the tensor counts to.
+  /// What the tensor counts as: one of `parts`, or what its mixer says.
   var part: String {
     if address.parameter == .bias { return "biases" }
+    if let mixerTensor { return mixerTensor.part }
     switch address.role {
     case .ffnGate, .ffnUp, .ffnDown: return "feed-forward"
     case .embedding, .head: return "embeddings"
     case .query, .key, .value, .output: return "attention"
     case .router: return "routers"
     case .sinkTokens: return "sinks"
-    case .gateLow, .gateHigh, .gateMerged, .ropeFactors: return "decay gates"
-    case .branchScale: return "branch factors"
-    case .finalNorm, .mixerNorm, .ffnNorm, .mixerPostNorm, .ffnPostNorm, .queryNorm, .keyNorm,
-      .outputNorm, .linearNorm, .softmaxNorm:
-      return "norms"
+    default: return MixerTensor.norms
     }
+  }
+
+  /// Whether it is the weight of a norm.
+  public var isNorm: Bool { address.parameter == .weight && part == MixerTensor.norms }
+
+  /// Whether nothing but zeros is what it starts as: some tensors of mixers, and the routers of an
+  /// upcycled model.
+  public var startsAtZero: Bool { address.role == .router || mixerTensor?.startsAtZero == true }
+
+  /// As what its input can be spiked; nil where it never is.
+  public var projection: SpikingSettings.Projection? {
+    guard address.parameter == .weight else { return nil }
+    return mixerTensor.map { SpikingSettings.Projection($0) }
+      ?? SpikingSettings.Projection(address.role)
   }
 
   init(

@@ -49,8 +49,8 @@ public struct ModelDescription: Sendable, Equatable {
   public var sinkCount = 0
   /// Epsilon of the norms that merge parallel branches.
   public var branchNormEpsilon = 1e-6
-  /// How the projections' INT8 codes are scaled; nil when weights are floating-point numbers.
-  public var int8Weights: ScaleGranularity?
+  /// How the projections are kept as integers; nil when weights are floating-point numbers.
+  public var quantization: WeightQuantization?
   /// Which activations become spike counts before they are used; nil when none do.
   public var spiking: SpikingSettings?
 

@@ -4,7 +4,7 @@ public import TensorTypes
 /// Phi-3, Phi-3.5 and Phi-4 as far as they have no LongRoPE, which is refused: q, k and v in one
 /// tensor, gate and up in one, optional partial rotary embeddings, an optional window in every layer.
 ///
-/// Source: `transformers` `Phi3Config` and `Phi3ForCausalLM`.
+/// Source: `transformers` `Phi3Config`, which has no other scaling, and `Phi3ForCausalLM`.
 public enum Phi3: Architecture {
   public static let modelType = "phi3"
   public static let isSource = true
@@ -19,12 +19,8 @@ public enum Phi3: Architecture {
   ) throws(ConfigurationError) -> ModelDescription {
     var model = try config.transformer(
       modelType: modelType,
-      defaults: .init(positions: 4096, normEpsilon: 1e-5, rotaryShare: .factor))
-    guard model.rotary.scaling == .none else {
-      throw .unsupported(
-        key: "rope_scaling", value: "linear or llama3", reason: "\(modelType) has no such type",
-        file: config.file)
-    }
+      defaults: .init(
+        positions: 4096, normEpsilon: 1e-5, rotaryShare: .factor, rotaryTypes: ["default"]))
     let window = try config.optionalSize("sliding_window")
     try config.expectAllLayers(window, depth: model.layers.count)
     if let window {

@@ -10,9 +10,9 @@ public enum SpikingBrainLayout: ConvertedLayout {
 
   public static let holdsMergedGates = true
 
-  /// The newest version of the layout, written for models that need one of its keys; all others are
-  /// written as version 1, which programs of that time read.
-  public static let version = 2
+  /// The newest version of the layout. Models are written as the earliest that holds them, which programs
+  /// of that time read: 3 for codes of 4 bits, 2 for decoders that are not like Llama.
+  public static let version = 3
 
   public static func describe(
     _ config: Configuration
@@ -23,6 +23,8 @@ public enum SpikingBrainLayout: ConvertedLayout {
         reason: "written by a newer spikingbrain; this one reads up to \(Self.version)",
         file: config.file)
     }
+    // Names the code that an export brings, which computes what this program does.
+    _ = config.value(GLASwa.autoMapKey)
     var model = try config.transformer(
       modelType: modelType,
       defaults: .init(
@@ -42,7 +44,7 @@ public enum SpikingBrainLayout: ConvertedLayout {
       }
     }
     // Only some mixers read them.
-    for key in ["gate_low_rank_dim", "sliding_window", "window_rule"] { _ = config.value(key) }
+    for key in Mixer.sizeKeys + ["sliding_window", "window_rule"] { _ = config.value(key) }
     let feedForwards = try config.feedForwards(size: model.feedForwardSize)
     let mixers = try (config.strings("mixer") ?? []).map(config.mixer)
     model.layers = zip(mixers, feedForwards).map { LayerDescription(mixer: $0, feedForward: $1) }
@@ -51,8 +53,13 @@ public enum SpikingBrainLayout: ConvertedLayout {
       try config.count("num_sink_tokens", in: 0...Configuration.mostSinks, default: 0)
     model.branchNormEpsilon = try config.positive(
       "branch_norm_eps", default: model.normEpsilon)
-    model.int8Weights = try config.nested("quantization").map {
-      (nested) throws(ConfigurationError) in try nested.int8Weights()
+    model.quantization = try config.nested("quantization").map {
+      (nested) throws(ConfigurationError) in try nested.quantization()
+    }
+    if let quantization = model.quantization, let reason = model.obstacle(to: quantization) {
+      throw .unsupported(
+        key: "quantization.weights", value: quantization.codes.rawValue, reason: reason,
+        file: config.file)
     }
     model.spiking = try config.nested("spiking").map { (nested) throws(ConfigurationError) in
       try SpikingSettings(nested, of: model)
@@ -65,7 +72,10 @@ public enum SpikingBrainLayout: ConvertedLayout {
     var config = JSONObject([
       ("architectures", ["SpikingBrainForCausalLM"]),
       ("model_type", .string(modelType)),
-      ("layout_version", .int(features.members.isEmpty ? 1 : version)),
+      (
+        "layout_version",
+        .int(model.quantization?.codes == .int4 ? 3 : features.members.isEmpty ? 1 : 2)
+      ),
     ])
     for (key, value) in SpikingBrainNames.commonConfiguration(of: model).members {
       config[key] = value
@@ -93,11 +103,11 @@ public enum SpikingBrainLayout: ConvertedLayout {
       }
     }
     if model.sinkCount > 0 { config["num_sink_tokens"] = .int(model.sinkCount) }
-    if model.layers.contains(where: { $0.mixer.isParallel }) {
+    if model.layers.contains(where: { $0.mixer.form.usesBranchNormEpsilon }) {
       config["branch_norm_eps"] = .double(model.branchNormEpsilon)
     }
     for (key, value) in features.members { config[key] = value }
-    config["quantization"] = model.int8Weights?.configuration
+    config["quantization"] = model.quantization?.configuration
     if let spiking = model.spiking { config["spiking"] = spiking.configuration }
     return config
   }

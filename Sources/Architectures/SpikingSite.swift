@@ -1,4 +1,4 @@
-import Mixers
+public import Mixers
 public import TensorTypes
 
 /// One place of a model whose activations can be spiked.
@@ -52,10 +52,8 @@ extension ModelDescription {
       SpikingSite(layer: layer, $0)
     }
     if layers[layer].mixer.isSoftmax { sites.append(SpikingSite(layer: layer, .rotatedQuery)) }
-    for tensor in mixerTensors(ofLayer: layer) where tensor.parameter == .weight {
-      if let projection = SpikingSettings.Projection(tensor.role) {
-        sites.append(SpikingSite(layer: layer, projection))
-      }
+    for projection in mixerTensors(ofLayer: layer).compactMap(SpikingSettings.Projection.init) {
+      sites.append(SpikingSite(layer: layer, projection))
     }
     var owners: [TensorAddress.Expert?] = [nil]
     if let experts = layers[layer].feedForward.experts {
@@ -74,15 +72,21 @@ extension ModelDescription {
 }
 
 extension SpikingSettings.Projection {
-  /// The projection whose weight has `role`; nil for what is never spiked, the router and the
-  /// second matrix of a decay gate among them.
+  /// The map of a mixer that `tensor` is the weight of; nil for what is never spiked, such as the second
+  /// matrix of a decay gate.
+  public init?(_ tensor: MixerTensor) {
+    guard let key = tensor.spikingKey else { return nil }
+    self.init(rawValue: key)
+  }
+
+  /// The projection whose weight has `role`; nil for what is never spiked, the router among them, and
+  /// for what only a mixer has.
   public init?(_ role: TensorAddress.Role) {
     switch role {
     case .query: self = .query
     case .key: self = .key
     case .value: self = .value
     case .output: self = .output
-    case .gateLow, .gateMerged: self = .decayGate
     case .ffnGate: self = .ffnGate
     case .ffnUp: self = .ffnUp
     case .ffnDown: self = .ffnDown

@@ -15,7 +15,9 @@ public enum W8ASpike {
   public static let defaultThreshold = 3.0
 
   /// The projections that have scales: all of them, the merged decay gate included.
-  public static let roles: Set<TensorAddress.Role> = ModelDescription.int8Roles.union([.gateMerged])
+  public static let roles: Set<TensorAddress.Role> = ModelDescription.quantizedRoles.union([
+    .gateMerged
+  ])
 
   /// Whether the weight of `role` is rounded to its scales: the fused kernel of down_proj takes it as
   /// it is.
@@ -24,7 +26,7 @@ public enum W8ASpike {
   /// Why the variant cannot hold `model`: empty when it can.
   public static func obstacles(to model: ModelDescription) -> [String] {
     var plain = model.unspiked
-    plain.int8Weights = nil
+    plain.quantization = nil
     for layer in plain.layers.indices where plain.layers[layer].mixer == .gatedLinear(.merged) {
       plain.layers[layer].mixer = .gatedLinear(.lowRank(GatedLinear.usualRank))
     }
@@ -37,7 +39,7 @@ public enum W8ASpike {
   public static func variant(of model: ModelDescription, k: Double) -> ModelDescription {
     var variant = model
     variant.modelType = GLASwa.modelType
-    variant.int8Weights = nil
+    variant.quantization = nil
     for layer in variant.layers.indices where variant.layers[layer].mixer.form is GatedLinear {
       variant.layers[layer].mixer = .gatedLinear(.merged)
     }

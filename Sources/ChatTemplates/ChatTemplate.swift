@@ -86,6 +86,24 @@ public struct ChatTemplate: Sendable {
     }
   }
 
+  /// What follows an answer of the assistant when the user then says `message`: the end of the answer's
+  /// turn, the message, and the beginning of the next answer. A conversation whose text was read before
+  /// goes on with it.
+  public func nextTurn(_ message: String, now: Date = Date()) throws(ChatTemplateError) -> String {
+    let answer = "A-former-answer"
+    let whole = try render(
+      [
+        ChatMessage(role: "user", content: "A former message"),
+        ChatMessage(role: "assistant", content: answer),
+        ChatMessage(role: "user", content: message),
+      ], now: now)
+    // Without what precedes it, which may be another conversation's system prompt.
+    guard let former = whole.range(of: answer) else {
+      throw .refused(message: "the assistant's answers are not in the text it makes")
+    }
+    return String(whole[former.upperBound...])
+  }
+
   /// Formats a date as `strftime` does in the C locale; nil for directives templates do not use.
   private static func format(_ date: Date, as format: String) -> String? {
     let patterns: [Character: String] = [

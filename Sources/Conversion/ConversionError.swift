@@ -12,7 +12,7 @@ public enum ConversionError: ReportableError, Equatable {
   case notMeasured(option: String, count: Int)
   case tokenOutOfRange(option: String, token: Int, vocabulary: Int)
   case hasExperts
-  case hasInt8Weights
+  case hasQuantizedWeights
   case nothingToUpcycle(depth: Int)
   case indivisible(size: Int, shared: Int, experts: Int)
   case cannotCarve(String)
@@ -65,7 +65,8 @@ public enum ConversionError: ReportableError, Equatable {
     case .tokenOutOfRange(let option, let token, let vocabulary):
       "token \(token) is out of range: the vocabulary has tokens 0 to \(vocabulary - 1) (\(option))"
     case .hasExperts: "the checkpoint has experts already; upcycle takes dense ones"
-    case .hasInt8Weights: "the weights are in INT8 already; give the checkpoint they were made from"
+    case .hasQuantizedWeights:
+      "the weights are integers already; give the checkpoint they were made from"
     case .nothingToUpcycle(let depth):
       "all \(depth) layers stay dense (--dense-layers): there is nothing to upcycle"
     case .indivisible(let size, let shared, let experts):

@@ -3,31 +3,44 @@ import Conversion
 import Kernels
 import TensorTypes
 
-/// A projection in INT8 as Q8_0 blocks: a float16 scale and 32 codes each.
+/// A projection as blocks: a float16 scale and 32 codes each, Q8_0 or Q4_0.
 struct BlockTransform: TensorTransform {
   /// Codes with a scale for each 32 of a row.
   let weight: QuantizedRows
 
+  private var type: ScalarType { weight.quantization.codes.blocks }
+
   var sources: [String] { weight.names }
-  var record: TransformRecord { weight.record(part: "q8_0_blocks") }
+  var record: TransformRecord { weight.record(part: "\(type.rawValue)_blocks") }
 
   func produce(block: Int, into sink: (UnsafeRawBufferPointer) throws -> Void) throws {
-    let columns = weight.columns, elements = ScalarType.q8_0.blockElements
+    let columns = weight.columns, elements = type.blockElements
     let rowsPerBlock = max(1, block / max(8 * columns, 1))
     for first in stride(from: 0, to: weight.rows, by: rowsPerBlock) {
       let rows = first..<min(first + rowsPerBlock, weight.rows)
       let (codes, scales) = try values(rows)
       var bytes: [UInt8] = []
-      bytes.reserveCapacity(scales.count * ScalarType.q8_0.blockBytes)
+      bytes.reserveCapacity(scales.count * type.blockBytes)
       for (index, scale) in scales.enumerated() {
         let bits = FloatCast.float16(scale)
         bytes.append(UInt8(truncatingIfNeeded: bits))
         bytes.append(UInt8(truncatingIfNeeded: bits >> 8))
-        for code in codes[index * elements..<(index + 1) * elements] {
-          bytes.append(UInt8(bitPattern: code))
-        }
+        append(codes[index * elements..<(index + 1) * elements], to: &bytes)
       }
       try bytes.withUnsafeBytes(sink)
+    }
+  }
+
+  /// The codes of a block: bytes, or the first half + 8 in the lower halves of bytes and the second in the
+  /// upper ones.
+  private func append(_ codes: ArraySlice<Int8>, to bytes: inout [UInt8]) {
+    switch weight.quantization.codes {
+    case .int8: bytes += codes.map(UInt8.init(bitPattern:))
+    case .int4:
+      let half = codes.count / 2
+      bytes += codes.indices.prefix(half).map {
+        UInt8(codes[$0] + 8) | UInt8(codes[$0 + half] + 8) << 4
+      }
     }
   }
 
@@ -36,7 +49,7 @@ struct BlockTransform: TensorTransform {
     do {
       return try weight.block(rows)
     } catch .scale(let tensor, let value, _) {
-      throw ExportError.scale(tensor: tensor, value: value, type: .q8_0)
+      throw ExportError.scale(tensor: tensor, value: value, type: type)
     }
   }
 }

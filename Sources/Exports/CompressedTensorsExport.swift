@@ -22,16 +22,15 @@ struct CompressedTensorsExport {
         path: file.path)
     }
     var configuration = form.configuration
-    let hasGates = form.description.layers.contains { $0.mixer.form is GatedLinear }
     configuration[CompressedTensors.key] = scheme.configuration(
-      ignoring: ["lm_head"] + (hasGates ? ["re:.*gk_proj.*"] : []))
+      ignoring: ["lm_head"] + Self.ownMaps(of: form.description).map { "re:.*\($0).*" })
     var description = form.description
-    description.int8Weights = scheme.granularity
+    description.quantization = scheme.quantization
     return ExportContents(
       description: description, configuration: configuration,
       tensors: try form.description.requirements.flatMap { requirement in
         let name = try form.name(of: requirement.address)
-        guard ModelDescription.int8Roles.contains(requirement.address.role),
+        guard ModelDescription.quantizedRoles.contains(requirement.address.role),
           requirement.address.parameter == .weight
         else { return [try file.copy(requirement.address, named: name, dtype: settings.dtype)] }
         return try projection(requirement, named: name, form)
@@ -39,20 +38,28 @@ struct CompressedTensorsExport {
       notes: form.notes + notes)
   }
 
+  /// The modules of the linear maps that only mixers have, which stay as they are: the first parts of
+  /// their tensors' names.
+  private static func ownMaps(of model: ModelDescription) -> [String] {
+    model.layers.indices.flatMap { model.mixerTensors(ofLayer: $0) }.filter(\.isMap)
+      .compactMap { $0.name?.split(separator: ".").first }
+      .reduce(into: [String]()) { if !$0.contains(String($1)) { $0.append(String($1)) } }
+  }
+
   private func projection(
     _ requirement: ModelDescription.Requirement, named name: String, _ form: HuggingFaceForm
   ) throws -> [CheckpointPlan.PlannedTensor] {
     let shape = requirement.shape
-    if case .group(let size) = scheme.granularity, shape.columns % size != 0 {
+    if case .group(let size) = scheme.quantization.granularity, shape.columns % size != 0 {
       throw ExportError.inputs(tensor: name, count: shape.columns, groupSize: size)
     }
     var scale = requirement.address
     scale.parameter = .scale
     guard
       let weight = QuantizedRows(
-        try file.int8Origin(requirement.address), granularity: scheme.granularity,
+        try file.codeOrigin(requirement.address), scheme.quantization,
         scaleType: try scaleType, name: name)
-    else { throw file.granularityError(profile: profile, needed: scheme.granularity.text) }
+    else { throw file.granularityError(profile: profile, needed: scheme.quantization) }
     func tensor(
       _ address: TensorAddress, _ name: String, _ shape: Shape, _ type: ScalarType,
       _ part: QuantizedTransform.Part
@@ -69,7 +76,7 @@ struct CompressedTensorsExport {
       return [
         tensor(
           requirement.address, name + CompressedTensors.packedSuffix,
-          [shape.rows, shape.columns / 4], .int32, .packedCodes),
+          [shape.rows, shape.columns * scheme.quantization.codes.bits / 32], .int32, .packedCodes),
         scales,
         .init(
           nil, name: name + CompressedTensors.shapeSuffix, shape: [2], type: .int64,
@@ -102,11 +109,14 @@ struct CompressedTensorsExport {
     if let type = try? scaleType, type != .float32 {
       notes.append("Scales are rounded to \(type.rawValue); codes are not changed by that.")
     }
-    if file.description.int8Weights == nil {
+    if file.description.quantization == nil {
       notes.append(
         "The weights were in floating point: they are rounded to the nearest code by largest "
-          + "magnitude / 127 per \(scheme.granularity.text); `calibrate --weights int8"
-          + (scheme.granularity == .channel ? " --group-size channel" : "") + "` first loses less.")
+          + "magnitude / \(scheme.quantization.codes.largest) per "
+          + "\(scheme.quantization.granularity.text); `calibrate --weights "
+          + scheme.quantization.codes.rawValue
+          + (scheme.quantization.granularity == .channel ? " --group-size channel" : "")
+          + "` first loses less.")
     }
     return notes
   }

@@ -10,7 +10,7 @@ public enum ExportError: ReportableError, Equatable {
     profile: String, asked: Int, possible: [Int], heads: Int, keyValueHeads: Int, path: String)
   case cannotHold(profile: String, what: [String], path: String)
   case inputs(tensor: String, count: Int, groupSize: Int)
-  case granularity(profile: String, found: String, needed: String, path: String)
+  case granularity(profile: String, found: String, needed: WeightQuantization, path: String)
   case thresholds(profile: String, first: String, second: String, path: String)
   case type(profile: String, asked: String, needed: String)
   case notFinite(tensor: String)
@@ -34,7 +34,7 @@ public enum ExportError: ReportableError, Equatable {
     case .inputs(let tensor, let count, let groupSize):
       "\(tensor) has \(count) inputs, which groups of \(groupSize) do not divide"
     case .granularity(let profile, let found, let needed, _):
-      "profile \(profile) needs INT8 scales by \(needed); these are by \(found)"
+      "profile \(profile) needs weights in \(needed.text); these are in \(found)"
     case .thresholds(let profile, let first, let second, _):
       "profile \(profile) has one k for all projections; here \(first) and \(second)"
     case .type(let profile, let asked, let needed):
@@ -60,10 +60,11 @@ public enum ExportError: ReportableError, Equatable {
   public var advice: String? {
     switch self {
     case .granularity(_, _, let needed, _):
-      "`calibrate --weights int8 --group-size \(needed == "channel" ? needed : "128")`, or export "
-        + "the checkpoint before it was calibrated"
+      "`calibrate --weights \(needed.codes.rawValue) --group-size \(needed.granularity.groupSize)`, "
+        + "or export the checkpoint before it was calibrated"
     case .thresholds: "`calibrate` with one --k"
-    case .scale(_, _, .q8_0): "scales of this format have 16 bits; export it by another profile"
+    case .scale(_, _, .q8_0), .scale(_, _, .q4_0):
+      "scales of this format have 16 bits; export it by another profile"
     case .scale: "use --dtype bfloat16 or float32"
     case .mixedTypes: "choose one with --dtype"
     default: nil

@@ -42,6 +42,12 @@ public struct ExportContents: Sendable {
   public var format: any TensorFiles.Type
   /// What files of that format say of the model beside its tensors.
   public var metadata = JSONObject()
+  /// Files of code that runs it.
+  public var code: [CheckpointPlan.CompanionFile] = []
+  /// Whether a card goes beside the files: into a format of one file that holds all others it would not.
+  public var hasCard = true
+  /// How it is loaded, as Markdown; nil for what the profile's loader says.
+  public var loading: String?
 
   /// Safetensors files, unless another format is given.
   public init(
@@ -62,7 +68,7 @@ public enum ExportProfiles {
   /// Every profile, in the order of the help text.
   public static let all: [any ExportProfile.Type] = [
     HuggingFaceProfile.self, VLLMProfile.self, W8ASpikeProfile.self, W8A8Profile.self,
-    W8A16Profile.self, SpikingBrainProfile.self, MegatronTorchProfile.self,
+    W8A16Profile.self, W4A16Profile.self, SpikingBrainProfile.self, MegatronTorchProfile.self,
     MegatronDistProfile.self, GGUFProfile.self,
   ]
 
@@ -83,13 +89,26 @@ public enum ExportProfiles {
     try file.requireSound()
     var contents = try profile.contents(of: file, settings: settings)
     if !settings.autoMap { contents.configuration[GLASwa.autoMapKey] = nil }
+    if !settings.autoMap { contents.code = [] }
+    let notes = file.notes + contents.notes + casts(in: contents.tensors)
+    let card = ModelCard(file: file, contents: contents, profile: profile, notes: notes)
+    var companions = try file.companionFiles() + contents.code
+    if !contents.code.isEmpty {
+      let names = Set(companions.map(\.name)), missing = ModelCodeFiles.tokenizerConfiguration
+      if names.contains("tokenizer.json"), !names.contains(missing.name) {
+        companions.append(missing)
+      }
+    }
+    if contents.hasCard {
+      companions.append(.init(name: ModelCard.fileName, content: .text(try card.text())))
+    }
     var plan = CheckpointPlan(
       description: contents.description,
       configuration: contents.configuration.declaring(contents.tensors.first?.type),
-      tensors: contents.tensors, companions: try file.companionFiles(),
+      tensors: contents.tensors, companions: companions,
       shardSize: settings.shardSize,
       recipe: JSONObject(step: .export, settings: settings.fields),
-      source: file.summary, notes: file.notes + contents.notes + casts(in: contents.tensors))
+      source: file.summary, notes: notes)
     plan.format = contents.format
     plan.metadata = contents.metadata
     return plan

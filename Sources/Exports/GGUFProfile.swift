@@ -15,7 +15,7 @@ public enum GGUFProfile: ExportProfile {
     of file: ModelFile, settings: ExportSettings
   ) throws -> ExportContents {
     let model = try GGUFForm(file)
-    return ExportContents(
+    var contents = ExportContents(
       description: model.description, configuration: model.configuration,
       tensors: try model.description.stored(under: model.architecture.names).compactMap { stored in
         stored.pieces.count > 1
@@ -23,6 +23,8 @@ public enum GGUFProfile: ExportProfile {
           : try tensor(stored.pieces[0], of: file, as: model, dtype: settings.dtype)
       },
       notes: notes(model.description), format: GGUFFiles.self)
+    contents.hasCard = false
+    return contents
   }
 
   /// How `requirement` is written; nil for scales, which are part of their weights' blocks.
@@ -35,19 +37,22 @@ public enum GGUFProfile: ExportProfile {
     guard let name = model.architecture.names.name(of: address) else {
       throw ConversionError.noName("\(address)")
     }
-    guard requirement.type == .int8 else {
-      return try file.copy(address, named: name, dtype: dtype)
+    guard let quantization = model.description.quantization(of: address),
+      address.parameter == .weight
+    else { return try file.copy(address, named: name, dtype: dtype) }
+    let codes = quantization.codes, type = codes.blocks, block = type.blockElements
+    let columns = shape.columns * codes.perElement
+    guard columns % block == 0 else {
+      throw ExportError.inputs(tensor: name, count: columns, groupSize: block)
     }
-    let block = ScalarType.q8_0.blockElements
-    guard shape.columns % block == 0 else {
-      throw ExportError.inputs(tensor: name, count: shape.columns, groupSize: block)
-    }
+    let blocks = WeightQuantization(codes, .group(block))
     guard
       let weight = QuantizedRows(
-        try file.int8Origin(address), granularity: .group(block), scaleType: .float16, name: name)
-    else { throw file.granularityError(profile: self.name, needed: "groups of 32 or more") }
+        try file.codeOrigin(address), blocks, scaleType: .float16, name: name)
+    else { throw file.granularityError(profile: self.name, needed: blocks) }
     return .init(
-      address, name: name, shape: shape, type: .q8_0, transform: BlockTransform(weight: weight))
+      address, name: name, shape: [shape.rows, columns], type: type,
+      transform: BlockTransform(weight: weight))
   }
 
   private static func notes(_ model: ModelDescription) -> [String] {
@@ -55,10 +60,10 @@ public enum GGUFProfile: ExportProfile {
       "The architecture is \"\(SpikingBrainGGUF.architecture)\": GGUF tools list and read the files; "
         + "llama.cpp refuses to run them."
     ]
-    if model.int8Weights != nil {
+    if let codes = model.quantization?.codes {
       notes.append(
-        "INT8 weights are Q8_0 blocks of 32: the same codes, scales rounded to float16 and repeated."
-      )
+        "\(codes.text) weights are \(codes.blocks.rawValue.uppercased()) blocks of 32: the same codes, "
+          + "scales rounded to float16 and repeated.")
     }
     return notes
   }

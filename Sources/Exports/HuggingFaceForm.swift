@@ -21,7 +21,7 @@ struct HuggingFaceForm {
   /// computes the same; anything else is refused for `profile`.
   init(_ file: ModelFile, profile: String) throws {
     var plain = file.description.unspiked
-    plain.int8Weights = nil
+    plain.quantization = nil
     let isOwnLayout = file.architecture == SpikingBrainLayout.self
     let obstacles = GLASwa.obstacles(to: plain)
     if !isOwnLayout, file.hasConfiguration, file.architecture.isSource || obstacles.isEmpty {
@@ -55,13 +55,7 @@ struct HuggingFaceForm {
   /// A model of floating-point weights without spikes, which INT8 and thresholds keep from being;
   /// refused for `profile` otherwise.
   init(floating file: ModelFile, profile: String) throws {
-    var obstacles: [String] = []
-    if file.description.int8Weights != nil {
-      obstacles.append("INT8 weights (w8aspike, w8a8 and w8a16-g128 can)")
-    }
-    if file.description.spiking != nil {
-      obstacles.append("spiking thresholds (w8aspike can)")
-    }
+    let obstacles = file.description.roundedParts
     guard obstacles.isEmpty else {
       throw ExportError.cannotHold(profile: profile, what: obstacles, path: file.path)
     }
@@ -90,6 +84,21 @@ struct HuggingFaceForm {
 }
 
 extension ModelDescription {
+  /// What a form of floating-point weights without spikes cannot hold, and which profiles can.
+  var roundedParts: [String] {
+    var parts: [String] = []
+    if let codes = quantization?.codes {
+      let profiles =
+        (codes == .int4 ? [W4A16Profile.name] : [])
+        + [W8ASpikeProfile.name, W8A8Profile.name, W8A16Profile.name]
+      parts.append(
+        "\(codes.text) weights (\(profiles.dropLast().joined(separator: ", ")) and "
+          + "\(profiles[profiles.count - 1]) can)")
+    }
+    if spiking != nil { parts.append("spiking thresholds (\(W8ASpikeProfile.name) can)") }
+    return parts
+  }
+
   /// Where the public code's windows are others than ours.
   var publicWindowNotes: [String] {
     guard let window = layers.lazy.compactMap(\.mixer.window).first, window.rule == .report else {

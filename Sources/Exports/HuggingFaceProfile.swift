@@ -4,6 +4,9 @@ public import StepSettings
 import StrictJSON
 
 /// `hf`: a directory that `transformers`, and whatever reads such directories, loads.
+///
+/// Source architectures are what they are there. Converted models bring Python code of this program: those
+/// that fit the public 7B layout in that one, all others as they are in our own.
 public enum HuggingFaceProfile: ExportProfile {
   public static let name = "hf"
   public static let loader = "transformers and what reads its directories"
@@ -11,13 +14,32 @@ public enum HuggingFaceProfile: ExportProfile {
   public static func contents(
     of file: ModelFile, settings: ExportSettings
   ) throws -> ExportContents {
-    let form = try HuggingFaceForm(floating: file, profile: name)
-    var configuration = form.configuration
-    if form.architecture == GLASwa.self, configuration[GLASwa.autoMapKey] == nil {
-      configuration[GLASwa.autoMapKey] = GLASwa.autoMap
+    var contents: ExportContents, architecture: any Architecture.Type = SpikingBrainLayout.self
+    do {
+      let form = try HuggingFaceForm(floating: file, profile: name)
+      architecture = form.architecture
+      contents = ExportContents(
+        description: form.description, configuration: form.configuration,
+        tensors: try form.tensors(of: file, dtype: settings.dtype),
+        notes: settings.code == .own ? [] : form.notes)
+    } catch ExportError.cannotHold
+      where settings.code == .own && file.architecture == SpikingBrainLayout.self
+    {
+      contents = try SpikingBrainProfile.contents(of: file, settings: settings)
     }
-    return ExportContents(
-      description: form.description, configuration: configuration,
-      tensors: try form.tensors(of: file, dtype: settings.dtype), notes: form.notes)
+    guard !architecture.isSource else {
+      contents.loading = ModelCodeFiles.loading(hasCode: false)
+      return contents
+    }
+    switch settings.code {
+    case .own:
+      contents.configuration[GLASwa.autoMapKey] = ModelCodeFiles.autoMap(of: architecture)
+      contents.code = ModelCodeFiles.all
+      contents.loading = ModelCodeFiles.loading(hasCode: true)
+    case .upstream where contents.configuration[GLASwa.autoMapKey] == nil:
+      contents.configuration[GLASwa.autoMapKey] = GLASwa.autoMap
+    case .upstream: break
+    }
+    return contents
   }
 }

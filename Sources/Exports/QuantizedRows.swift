@@ -3,38 +3,41 @@ import Kernels
 import StrictJSON
 import TensorTypes
 
-/// A projection in INT8, its rows made when they are asked for.
+/// A projection as integers, its rows made when they are asked for.
 struct QuantizedRows: Sendable {
   /// Where codes come from.
   enum Origin: Sendable {
     /// Codes and float32 scales that a file holds.
-    case codes(TensorView, scales: TensorView, ScaleGranularity, names: [String])
-    /// Weights rounded here, each to its nearest code at the scale largest magnitude / 127.
+    case codes(TensorView, scales: TensorView, WeightQuantization, names: [String])
+    /// Weights rounded here, each to its nearest code at the scale largest magnitude / largest code.
     case rounded(WeightRows)
   }
 
   /// Where codes come from.
   let origin: Origin
-  /// How codes are scaled in the result.
-  let granularity: ScaleGranularity
+  /// What codes the result has, and how they are scaled.
+  let quantization: WeightQuantization
   /// The type of the scales in the result.
   let scaleType: ScalarType
   /// What errors call the weight.
   let name: String
 
-  /// A projection of which every group of `granularity` has one scale.
+  /// A projection of which every group has one scale; nil when stored codes cannot be that.
   init?(
-    _ origin: Origin, granularity: ScaleGranularity, scaleType: ScalarType = .float32, name: String
+    _ origin: Origin, _ quantization: WeightQuantization, scaleType: ScalarType = .float32,
+    name: String
   ) {
     self.origin = origin
-    self.granularity = granularity
+    self.quantization = quantization
     self.scaleType = scaleType
     self.name = name
-    if case .codes(let codes, _, let stored, _) = origin {
+    if case .codes(_, _, let stored, _) = origin {
+      // Codes of 4 bits are ones of 8 too, not the other way round.
+      guard quantization.codes == .int8 || stored.codes == .int4 else { return nil }
       // Larger groups are cut into equal ones with the same scale; smaller ones have several.
-      let theirs = stored.size(columns: codes.columns)
-      let ours = granularity.size(columns: codes.columns)
-      guard theirs >= codes.columns || theirs % ours == 0 else { return nil }
+      let theirs = stored.granularity.size(columns: columns)
+      let ours = quantization.granularity.size(columns: columns)
+      guard theirs >= columns || theirs % ours == 0 else { return nil }
     }
   }
 
@@ -49,13 +52,13 @@ struct QuantizedRows: Sendable {
   /// Inputs.
   var columns: Int {
     switch origin {
-    case .codes(let codes, _, _, _): codes.columns
+    case .codes(let codes, _, let stored, _): codes.columns * stored.codes.perElement
     case .rounded(let weight): weight.columns
     }
   }
 
   /// Scales per row.
-  var groups: Int { granularity.scales(columns: columns) }
+  var groups: Int { quantization.granularity.scales(columns: columns) }
 
   /// The names of the tensors in their files.
   var names: [String] {
@@ -72,7 +75,7 @@ struct QuantizedRows: Sendable {
     case .codes: record["codes"] = "stored"
     case .rounded: record["codes"] = "rounded"
     }
-    switch granularity {
+    switch quantization.granularity {
     case .group(let size): record["group"] = .int(size)
     case .channel: record["group"] = "channel"
     }
@@ -80,6 +83,7 @@ struct QuantizedRows: Sendable {
       record["rounding"] = "nearest"
       if case .product = weight { record["of"] = "product" }
     }
+    if quantization.codes != .int8 { record["weights"] = .string(quantization.codes.rawValue) }
     if scaleType != .float32 { record["scales"] = .string(scaleType.rawValue) }
     return record
   }
@@ -87,10 +91,13 @@ struct QuantizedRows: Sendable {
   /// Codes [rows.count, columns] of some rows.
   func codes(_ rows: Range<Int>) throws(ExportError) -> [Int8] {
     switch origin {
-    case .codes(let codes, _, _, _):
+    case .codes(let codes, _, let stored, _):
       let view = codes.slice(rows: rows)
       defer { view.discard() }
-      return view.bytes.map { Int8(bitPattern: $0) }
+      switch stored.codes {
+      case .int8: return view.bytes.map { Int8(bitPattern: $0) }
+      case .int4: return view.bytes.flatMap { [Int8($0 & 15) - 8, Int8($0 >> 4) - 8] }
+      }
     case .rounded(let weight): return try rounded(weight, rows).codes
     }
   }
@@ -113,16 +120,16 @@ struct QuantizedRows: Sendable {
 
   /// The stored scales, one for each group of the result.
   private func repeated(
-    _ scales: TensorView, _ stored: ScaleGranularity, _ rows: Range<Int>
+    _ scales: TensorView, _ stored: WeightQuantization, _ rows: Range<Int>
   ) throws(ExportError) -> [Float] {
-    let each = scales.columns, size = granularity.size(columns: columns)
+    let each = scales.columns, size = quantization.granularity.size(columns: columns)
     var values = [Float](repeating: 0, count: rows.count * each)
     RowDecoder.decode(scales, rows: rows, into: &values)
     var result: [Float] = []
     result.reserveCapacity(rows.count * groups)
     for row in 0..<rows.count {
       for group in 0..<groups {
-        let place = group * size / stored.size(columns: columns)
+        let place = group * size / stored.granularity.size(columns: columns)
         result.append(try held(values[row * each + place]))
       }
     }
@@ -132,7 +139,7 @@ struct QuantizedRows: Sendable {
   private func rounded(
     _ weight: WeightRows, _ rows: Range<Int>
   ) throws(ExportError) -> (codes: [Int8], scales: [Float]) {
-    let size = granularity.size(columns: columns)
+    let size = quantization.granularity.size(columns: columns)
     var values = [Float](repeating: 0, count: rows.count * columns)
     weight.decode(rows, into: &values)
     // The exponent of infinities and NaNs is all ones.
@@ -161,11 +168,12 @@ struct QuantizedRows: Sendable {
     count: Int
   ) -> Float {
     guard let values = values.baseAddress, let codes = codes.baseAddress else { return 1 }
-    let scale = Int8Rounding.round(
+    let rounding = CodeRounding(quantization.codes)
+    let scale = rounding.round(
       values + first, count: count, choice: .nearest, into: codes + first)
     let stored = scaleType.rounded(scale)
     if stored != scale, stored > 0, stored.isFinite {
-      Int8Rounding.round(values + first, count: count, scale: stored, into: codes + first)
+      rounding.round(values + first, count: count, scale: stored, into: codes + first)
     }
     return scale
   }

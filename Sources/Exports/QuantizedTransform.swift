@@ -4,13 +4,14 @@ import Kernels
 import StrictJSON
 import TensorTypes
 
-/// One of the tensors that a projection in INT8 is written as.
+/// One of the tensors that a projection as integers is written as.
 struct QuantizedTransform: TensorTransform {
   /// Which tensor.
   enum Part: String, Sendable {
     /// Int8 codes [out, in].
     case codes
-    /// Bytes of code + 128 [out, in]: little-endian int32 words of four.
+    /// Bytes of code + 128 [out, in], little-endian int32 words of four; with 4 bits of code + 8 in
+    /// halves, the first in the lower one, words of eight.
     case packedCodes = "packed_codes"
     /// Scales [out, scales per row], in their type.
     case scales
@@ -32,7 +33,7 @@ struct QuantizedTransform: TensorTransform {
       switch part {
       case .codes: try weight.codes(rows).withUnsafeBytes(sink)
       case .packedCodes:
-        try weight.codes(rows).map { UInt8(bitPattern: $0) ^ 0x80 }.withUnsafeBytes(sink)
+        try packed(weight.codes(rows)).withUnsafeBytes(sink)
       case .scales:
         try weight.scales(rows).encode(as: weight.scaleType, into: sink)
       case .values:
@@ -42,8 +43,18 @@ struct QuantizedTransform: TensorTransform {
     }
   }
 
+  private func packed(_ codes: [Int8]) -> [UInt8] {
+    switch weight.quantization.codes {
+    case .int8: codes.map { UInt8(bitPattern: $0) ^ 0x80 }
+    case .int4:
+      stride(from: 0, to: codes.count, by: 2).map {
+        UInt8(codes[$0] + 8) | UInt8(codes[$0 + 1] + 8) << 4
+      }
+    }
+  }
+
   private func values(_ codes: [Int8], _ scales: [Float]) -> [Float] {
-    let columns = weight.columns, size = weight.granularity.size(columns: columns)
+    let columns = weight.columns, size = weight.quantization.granularity.size(columns: columns)
     return codes.indices.map { index in
       let row = index / columns, group = index % columns / size
       return Float(codes[index]) * scales[row * weight.groups + group]

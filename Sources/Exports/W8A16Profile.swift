@@ -13,7 +13,8 @@ public enum W8A16Profile: ExportProfile {
   ) throws -> ExportContents {
     try CompressedTensorsExport(
       profile: name,
-      scheme: .init(format: .packed, granularity: .group(128), roundsActivations: false),
+      scheme: .init(
+        format: .packed, WeightQuantization(.int8, .group(128)), roundsActivations: false),
       file: file, settings: settings
     ).contents()
   }

@@ -13,8 +13,9 @@ public enum W8A8Profile: ExportProfile {
   ) throws -> ExportContents {
     try CompressedTensorsExport(
       profile: name,
-      scheme: .init(format: .integers, granularity: .channel, roundsActivations: true), file: file,
-      settings: settings
+      scheme: .init(
+        format: .integers, WeightQuantization(.int8, .channel), roundsActivations: true),
+      file: file, settings: settings
     ).contents()
   }
 }

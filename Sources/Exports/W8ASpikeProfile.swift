@@ -112,7 +112,7 @@ public enum W8ASpikeProfile: ExportProfile {
           + "per group of \(W8ASpike.groupSize).")
     }
     notes.append("Weights are stored in float32, as that code reads them.")
-    if model.int8Weights == nil {
+    if model.quantization == nil {
       notes.append(
         "The weights were in floating point: they are rounded by largest magnitude / 127 per group; "
           + "`calibrate --weights int8` first loses less.")

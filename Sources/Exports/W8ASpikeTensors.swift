@@ -36,9 +36,11 @@ struct W8ASpikeTensors {
     guard shape.columns % size == 0 else {
       throw ExportError.inputs(tensor: name, count: shape.columns, groupSize: size)
     }
-    let origin = try file.int8Origin(address)
-    guard let weight = QuantizedRows(origin, granularity: .group(size), name: name) else {
-      throw file.granularityError(profile: W8ASpikeProfile.name, needed: "group 128")
+    let origin = try file.codeOrigin(address)
+    guard let weight = QuantizedRows(origin, WeightQuantization(.int8, .group(size)), name: name)
+    else {
+      throw file.granularityError(
+        profile: W8ASpikeProfile.name, needed: WeightQuantization(.int8, .group(128)))
     }
     // What is rounded to scales at run time keeps its digits; codes that are fixed, and what the
     // public code takes as it is, are written as their multiples, which lead to the same codes.
@@ -59,12 +61,12 @@ struct W8ASpikeTensors {
 
 extension ModelFile {
   /// The codes of the projection at `address`, or its weights, which are still to be rounded.
-  func int8Origin(_ address: TensorAddress) throws -> QuantizedRows.Origin {
-    if let granularity = description.scales(of: address) {
+  func codeOrigin(_ address: TensorAddress) throws -> QuantizedRows.Origin {
+    if let quantization = description.quantization(of: address) {
       var scale = address
       scale.parameter = .scale
       return .codes(
-        try view(address), scales: try view(scale), granularity,
+        try view(address), scales: try view(scale), quantization,
         names: [try storedName(address), try storedName(scale)])
     }
     if address.role == .gateMerged, tensors[address] == nil {
@@ -85,9 +87,9 @@ extension ModelFile {
     return name
   }
 
-  /// Scales that are not those a profile needs.
-  func granularityError(profile: String, needed: String) -> ExportError {
+  /// Codes or scales that are not those a profile needs.
+  func granularityError(profile: String, needed: WeightQuantization) -> ExportError {
     .granularity(
-      profile: profile, found: description.int8Weights?.text ?? "none", needed: needed, path: path)
+      profile: profile, found: description.quantization?.text ?? "none", needed: needed, path: path)
   }
 }

@@ -23,6 +23,9 @@ public struct Mixer: Sendable, Hashable {
   /// The tensors that any mixer of `all` may have besides its projections.
   public static var names: [MixerTensor.Name] { all.flatMap { $0.names } }
 
+  /// The keys of sizes that any mixer of `all` may have in a configuration.
+  public static var sizeKeys: [String] { all.flatMap { $0.sizeKeys } }
+
   /// The mixer that a configuration calls `kind`; nil for a name that is none of `kinds`.
   public init?<Failure>(
     kind: String, from parameters: some MixerParameters<Failure>
@@ -42,7 +45,7 @@ public struct Mixer: Sendable, Hashable {
 }
 
 extension Mixer {
-  /// `full`, `window`, `gla`, `parallel` or `parallel-full`, as configurations and tables print it.
+  /// Its name among `kinds`, as configurations and tables print it.
   public var kind: String { form.kind }
 
   /// What decides the numbers it computes, as text; it goes into the keys of saved states.
@@ -53,6 +56,12 @@ extension Mixer {
 
   /// Whether linear attention takes part: something of a fixed size is remembered.
   public var isLinear: Bool { form.hasMemory }
+
+  /// Whether linear and softmax attention run side by side.
+  public var isHybrid: Bool { isSoftmax && isLinear }
+
+  /// Whether linear attention is all there is: no token is remembered by itself.
+  public var isOnlyLinear: Bool { isLinear && !isSoftmax }
 
   /// The window of the softmax attention; nil when there is none.
   public var window: Window? { form.window }

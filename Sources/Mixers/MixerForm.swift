@@ -9,6 +9,8 @@ public protocol MixerForm: Sendable, Hashable {
   static var kinds: [String] { get }
   /// The tensors that some mixer of this form has, besides the projections, as our layout names them.
   static var names: [MixerTensor.Name] { get }
+  /// The keys of `sizes`, which any mixer of this form may have in a configuration.
+  static var sizeKeys: [String] { get }
   /// The mixer that a configuration calls `kind`, one of `kinds`.
   static func mixer<Failure>(
     kind: String, from parameters: some MixerParameters<Failure>
@@ -28,7 +30,9 @@ public protocol MixerForm: Sendable, Hashable {
   var hasCache: Bool { get }
   /// Whether it remembers something of a fixed size.
   var hasMemory: Bool { get }
-  /// Sizes of its own, as configurations hold them besides the window.
+  /// Whether it computes with `MixerModel.branchNormEpsilon`.
+  var usesBranchNormEpsilon: Bool { get }
+  /// Sizes of its own by their `sizeKeys`, as configurations hold them besides the window.
   var sizes: [(key: String, size: Int)] { get }
   /// Numbers of a fixed size that it remembers.
   func memoryCount(in model: MixerModel) -> Int
@@ -39,6 +43,8 @@ public protocol MixerForm: Sendable, Hashable {
 }
 
 extension MixerForm {
+  public static var sizeKeys: [String] { [] }
+  public var usesBranchNormEpsilon: Bool { false }
   public var window: Mixer.Window? { nil }
   public func with(_ window: Mixer.Window) -> Mixer { Mixer(self) }
   public var sizes: [(key: String, size: Int)] { [] }
@@ -129,7 +135,7 @@ public struct MixerPass: Sendable {
   /// A part that is switched off.
   public var ablation: Ablation?
   /// When the memory is emptied; nil never.
-  var resets: StateResets?
+  private var resets: StateResets?
 
   /// Tokens from `position` on.
   ///
@@ -144,5 +150,27 @@ public struct MixerPass: Sendable {
     if case .state(let period) = ablation, !areSinks {
       resets = StateResets(period: period, position: position, emptyMemory: emptyMemory)
     }
+  }
+
+  /// The outputs [T, columns] of a recurrence over the pass's `tokens` tokens, whose memory is emptied
+  /// wherever the pass asks for it.
+  ///
+  /// - Parameters:
+  ///   - memory: what the mixer remembers; updated.
+  ///   - step: the outputs of some of the tokens, one after the other; updates the memory.
+  public func recurrence(
+    over tokens: Int, columns: Int, memory: inout [Float],
+    step: (_ tokens: Range<Int>, _ memory: inout [Float]) throws -> FloatMatrix
+  ) rethrows -> FloatMatrix {
+    guard let resets else { return try step(0..<tokens, &memory) }
+    let output = FloatMatrix(rows: tokens, columns: columns)
+    var done = 0
+    while done < tokens {
+      resets.apply(to: &memory, before: done)
+      let rows = done..<min(tokens, done + resets.run(from: done))
+      output.copyRows(of: try step(rows, &memory), to: done)
+      done = rows.upperBound
+    }
+    return output
   }
 }

@@ -40,7 +40,7 @@ extension ModelFile {
       file.tensor(named: architecture.names.name(of: $0) ?? "") != nil
     }
     var shown: any CheckpointReader = file, form = StoredForm.own
-    if description.int8Weights != nil {
+    if description.quantization != nil {
       shown = QuantizedReader(blocks: file, model: description, names: architecture.names)
       form = .blocks
     }

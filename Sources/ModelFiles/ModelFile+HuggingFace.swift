@@ -37,7 +37,7 @@ extension ModelFile {
           file: file)
       }
       form = .compressed(scheme)
-      description.int8Weights = scheme.granularity
+      description.quantization = scheme.quantization
       shown = try QuantizedReader(reader, scheme: scheme, model: description, names: names)
     } else if architecture == GLASwa.self, QuantizedReader.isW8ASpike(reader) {
       form = .w8aspike

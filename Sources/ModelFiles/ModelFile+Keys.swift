@@ -20,12 +20,19 @@ extension ModelFile {
 
   /// What the dimensions of a tensor come from.
   private func sizeKeys(_ address: TensorAddress) -> [String] {
-    let headDim = configuration.object["head_dim"] == nil ? "num_attention_heads" : "head_dim"
+    // What an absent head_dim means is a number of its own in some classes.
+    let isDerived =
+      configuration.object["head_dim"] == nil
+      && description.headDim == description.hiddenSize / description.heads
+    let headDim = isDerived ? "num_attention_heads" : "head_dim"
+    let isWholeNorm = description.queryKeyNorm == .whole
     let rows: [String]
     switch address.role {
     case .embedding, .head: rows = ["vocab_size"]
     case .query: rows = ["num_attention_heads", headDim]
     case .key, .value: rows = ["num_key_value_heads", headDim]
+    case .queryNorm where isWholeNorm: return sizeKeys(TensorAddress(.query, .bias, layer: 0))
+    case .keyNorm where isWholeNorm: return sizeKeys(TensorAddress(.key, .bias, layer: 0))
     case .ffnGate, .ffnUp: rows = ["intermediate_size"]
     case .output:
       rows = ["num_attention_heads", headDim]

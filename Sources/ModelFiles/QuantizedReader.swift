@@ -19,13 +19,14 @@ struct QuantizedReader: CheckpointReader {
 
   /// A tensor that is shown in another way than it is stored.
   private enum Shown {
-    /// Int8 codes [out, in] from int32 words of four codes + 128.
+    /// Codes as our layouts pack them, from int32 words: bytes of four codes + 128, or of eight of 4 bits,
+    /// which lie as ours do.
     case unpacked(from: String, as: StoredTensor)
     /// The values of a float tensor as float32.
     case widened(as: StoredTensor)
-    /// Int8 codes of a Q8_0 tensor of the same name.
+    /// The codes of a tensor of blocks of the same name.
     case codes(as: StoredTensor)
-    /// The scales of a Q8_0 tensor as float32 [out, groups], one for each `blocks` blocks.
+    /// The scales of a tensor of blocks as float32 [out, groups], one for each `blocks` blocks.
     case scales(of: String, as: StoredTensor, blocks: Int)
     /// A weight rounded to the scales in another tensor, and then to its own type.
     case snapped(to: String, groupSize: Int)
@@ -65,6 +66,10 @@ struct QuantizedReader: CheckpointReader {
     case nil: return try stored.view(name)
     case .unpacked(let source, let tensor):
       let words = try stored.view(source)
+      if tensor.type == .uint8 {
+        return TensorView(
+          bytes: words.bytes, type: .uint8, shape: tensor.shape, storage: words.storage)
+      }
       let storage = MemoryStorage(count: words.bytes.count)
       // Little-endian words of code + 128 are bytes of code + 128 in order.
       for (index, byte) in words.bytes.enumerated() { storage.bytes[index] = byte ^ 0x80 }
@@ -143,7 +148,8 @@ struct QuantizedReader: CheckpointReader {
         wide.type = .float32
         shown[name] = .widened(as: wide)
       } else if scheme.format == .packed {
-        let found = try PackedWeight(named: name, shape: requirement.shape, in: reader)
+        let found = try PackedWeight(
+          named: name, shape: requirement.shape, of: scheme.quantization.codes, in: reader)
         problems += found.problems
         hidden.insert(name + CompressedTensors.shapeSuffix)
         if let tensor = found.tensor {
@@ -158,22 +164,26 @@ struct QuantizedReader: CheckpointReader {
       problems: problems)
   }
 
-  /// Projections in Q8_0 blocks: their codes and scales, where `model` calls for INT8.
+  /// Projections in blocks: their codes and scales, where `model` calls for integers.
   init(blocks reader: any CheckpointReader, model: ModelDescription, names: NameTable) {
     var shown: [String: Shown] = [:]
-    for requirement in model.requirements where requirement.type == .int8 {
+    for requirement in model.requirements where requirement.address.parameter == .weight {
       var address = requirement.address
-      guard let granularity = model.scales(of: address), let name = names.name(of: address),
-        let stored = reader.tensor(named: name), stored.type == .q8_0,
-        stored.shape == requirement.shape
+      guard let quantization = model.quantization(of: address), let name = names.name(of: address),
+        let stored = reader.tensor(named: name), stored.type == quantization.codes.blocks,
+        stored.shape == [
+          requirement.shape.rows, requirement.shape.columns * quantization.codes.perElement,
+        ]
       else { continue }
+      let granularity = quantization.granularity
       address.parameter = .scale
       let size = granularity.size(columns: stored.shape.columns)
       guard let scaleName = names.name(of: address), size % stored.type.blockElements == 0 else {
         continue
       }
       var codes = stored, scales = stored
-      codes.type = .int8
+      codes.type = quantization.codes.type
+      codes.shape = requirement.shape
       scales.name = scaleName
       scales.type = .float32
       scales.shape = [
@@ -183,7 +193,8 @@ struct QuantizedReader: CheckpointReader {
       shown[scaleName] = .scales(
         of: name, as: scales, blocks: size / stored.type.blockElements)
     }
-    self.init(reader, form: "Q8_0", shown: shown, hidden: [], problems: [])
+    let form = (model.quantization?.codes ?? .int8).blocks.rawValue.uppercased()
+    self.init(reader, form: form, shown: shown, hidden: [], problems: [])
   }
 }
 
@@ -209,22 +220,30 @@ extension TensorView {
       storage: storage)
   }
 
-  /// The int8 codes of Q8_0 blocks, shown as `tensor`.
+  /// The codes of blocks, shown as `tensor`.
   fileprivate func codes(of tensor: StoredTensor) -> TensorView {
-    let block = type.blockBytes, elements = type.blockElements
-    let count = bytes.count / block
-    let storage = MemoryStorage(count: count * elements)
+    let block = type.blockBytes, size = block - 2, count = bytes.count / block
+    let storage = MemoryStorage(count: count * size)
     for index in 0..<count {
-      let start = index * block + 2
-      UnsafeMutableRawBufferPointer(
-        rebasing: storage.bytes[index * elements..<(index + 1) * elements]
-      ).copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[start..<start + elements]))
+      let codes = UnsafeRawBufferPointer(rebasing: bytes[index * block + 2..<(index + 1) * block])
+      let target = UnsafeMutableRawBufferPointer(
+        rebasing: storage.bytes[index * size..<(index + 1) * size])
+      if tensor.type == .int8 {
+        target.copyMemory(from: codes)
+      } else {
+        // The first half of a block lies in the lower halves of its bytes, the second in the upper ones.
+        for place in 0..<size / 2 {
+          let first = codes[2 * place], second = codes[2 * place + 1]
+          target[place] = first & 15 | second << 4
+          target[place + size / 2] = first >> 4 | second & 0xf0
+        }
+      }
     }
     discard()
-    return storage.view(.int8, shape: tensor.shape)
+    return storage.view(tensor.type, shape: tensor.shape)
   }
 
-  /// The scales of Q8_0 blocks, shown as `tensor`; throws when `blocks` neighbours, which have one
+  /// The scales of blocks, shown as `tensor`; throws when `blocks` neighbours, which have one
   /// in the model, differ.
   fileprivate func scales(of tensor: StoredTensor, blocks: Int) throws(CheckpointError)
     -> TensorView
@@ -254,13 +273,18 @@ extension TensorView {
 
 /// The words of a packed weight and the shape that is stored beside them.
 private struct PackedWeight {
-  /// The weight as int8 codes; nil when something is wrong.
+  /// The weight as codes; nil when something is wrong.
   private(set) var tensor: StoredTensor?
   private(set) var problems: [ModelFile.StructureProblem] = []
 
-  init(named name: String, shape: Shape, in reader: any CheckpointReader) throws(CheckpointError) {
+  /// - Parameter shape: of the tensor of codes.
+  init(
+    named name: String, shape: Shape, of codes: WeightCodes, in reader: any CheckpointReader
+  ) throws(CheckpointError) {
+    // Bytes of our layout are the same bytes as words.
     let packedName = name + CompressedTensors.packedSuffix
     let packedShape: Shape = [shape.rows, (shape.columns + 3) / 4]
+    let columns = shape.columns * codes.perElement
     let words = check(packedName, packedShape, .int32, in: reader)
     let shapeName = name + CompressedTensors.shapeSuffix
     if let stored = check(shapeName, [2], .int64, in: reader) {
@@ -268,22 +292,25 @@ private struct PackedWeight {
       let dimensions = withExtendedLifetime(view) {
         (0..<2).map { view.bytes.loadUnaligned(fromByteOffset: 8 * $0, as: Int64.self) }
       }
-      if dimensions != shape.dimensions.map(Int64.init) {
+      if dimensions != [Int64(shape.rows), Int64(columns)] {
         problems.append(
           .content(
-            name: shapeName, reason: "says \(dimensions), the configuration calls for \(shape)",
+            name: shapeName,
+            reason:
+              "says \(dimensions), the configuration calls for \(Shape([shape.rows, columns]))",
             file: stored.file))
       }
     }
     if let words, shape.columns % 4 != 0 {
       problems.append(
         .content(
-          name: packedName, reason: "holds rows of \(shape.columns), no multiple of 4",
+          name: packedName,
+          reason: "holds rows of \(columns), no multiple of \(4 * codes.perElement)",
           file: words.file))
     }
     guard problems.isEmpty, var words else { return }
     words.name = name
-    words.type = .int8
+    words.type = codes.type
     words.shape = shape
     tensor = words
   }

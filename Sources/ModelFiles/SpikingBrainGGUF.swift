@@ -30,7 +30,7 @@ package enum SpikingBrainGGUF {
       ("general.architecture", .string(architecture)),
       ("general.type", .string("model")),
     ]
-    if model.int8Weights != nil { keys.append(("general.quantization_version", .uint32(2))) }
+    if model.quantization != nil { keys.append(("general.quantization_version", .uint32(2))) }
     for (key, size) in sizes(of: model) {
       keys.append(("\(architecture).\(key)", .uint32(UInt32(clamping: size))))
     }

@@ -25,23 +25,24 @@ extension ReportSubject {
       ("bytes", .int(file.byteCount)),
       ("types", .object(JSONObject(file.types.map { ($0.type.rawValue, .int($0.bytes)) }))),
     ])
-    if let int8 = int8Bytes {
-      let share = Double(int8.bytes) / Double(int8.asBFloat16)
+    if let quantization = model.quantization {
+      let codes = codeBytes(quantization.codes)
+      let share = Double(codes.bytes) / Double(codes.asBFloat16)
       blocks.append(
         .text(
           """
-          Projections in INT8 take \(ByteSize(int8.bytes).description) with their scales, \
-          \(fixed(share, 4)) of the \(ByteSize(int8.asBFloat16).description) that bfloat16 would take.
+          Projections in \(quantization.codes.text) take \(ByteSize(codes.bytes).description) with their \
+          scales, \(fixed(share, 4)) of the \(ByteSize(codes.asBFloat16).description) that bfloat16 would take.
           """))
-      json["int8"] = [
-        "bytes": .int(int8.bytes), "as_bfloat16": .int(int8.asBFloat16), "share": .double(share),
+      json[quantization.codes.rawValue] = [
+        "bytes": .int(codes.bytes), "as_bfloat16": .int(codes.asBFloat16), "share": .double(share),
       ]
     } else {
       blocks.append(
         .note(
           """
-          No weights in INT8: <code>spikingbrain calibrate CKPT OUT --text FILE --weights int8</code> \
-          stores them.
+          No weights as integers: <code>spikingbrain calibrate CKPT OUT --text FILE --weights int8</code> \
+          (or int4) stores them.
           """))
     }
     if timed {
@@ -54,15 +55,14 @@ extension ReportSubject {
     return ReportPart(section: Section("cost", "Bytes and time", blocks), json: .object(json))
   }
 
-  /// What weights in INT8 take with their scales, and would take in bfloat16; nil without any.
-  private var int8Bytes: (bytes: Int, asBFloat16: Int)? {
-    guard model.int8Weights != nil else { return nil }
+  /// What quantised weights take with their scales, and would take in bfloat16.
+  private func codeBytes(_ codes: WeightCodes) -> (bytes: Int, asBFloat16: Int) {
     var bytes = 0, weights = 0
-    for (address, tensor) in file.tensors where model.scales(of: address) != nil {
+    for (address, tensor) in file.tensors where model.quantization(of: address) != nil {
       switch address.parameter {
       case .weight:
         bytes += tensor.byteCount
-        weights += tensor.shape.elementCount ?? 0
+        weights += codes.perElement * (tensor.shape.elementCount ?? 0)
       case .scale: bytes += tensor.byteCount
       case .bias: break
       }

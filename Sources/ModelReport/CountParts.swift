@@ -154,11 +154,15 @@ extension ReportSubject {
     _ record: CalibrationRecord, _ groups: [SpikeGroup], depth: Int
   ) -> Figure {
     let series = groups.enumerated().map { index, group in
-      Series(
-        group.title,
-        record.groups.filter { $0.site.group == group }.map {
-          .init(Double($0.site.layer), $0.row.k ?? .nan)
-        }, mark: record.groups.contains { $0.site.expert != nil } ? .dots : group.mark,
+      let sites = record.groups.filter { $0.site.group == group }
+      // A line breaks at a layer that has no such group.
+      let points = (0..<depth).flatMap { layer -> [Series.Point] in
+        let ks = sites.filter { $0.site.layer == layer }.map { $0.row.k ?? .nan }
+        return (ks.isEmpty ? [.nan] : ks).map { .init(Double(layer), $0) }
+      }
+      return Series(
+        group.title, points,
+        mark: record.groups.contains { $0.site.expert != nil } ? .dots : group.mark,
         color: index)
     }
     let chart = Chart(

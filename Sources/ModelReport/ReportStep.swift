@@ -8,18 +8,17 @@ public import StepSettings
 import StrictJSON
 
 /// `report`: what is known of a checkpoint, as a page with figures.
-public struct ReportStep: Sendable {
-  /// What it was told.
+public struct ReportStep: Step {
+  public static let name = "report"
   public let settings: Settings<ReportKeys>
 
-  /// A report by these settings.
   public init(_ settings: Settings<ReportKeys>) { self.settings = settings }
 
   private static let pageName = "report.html"
 
   /// Writes the page about the checkpoint `path` to the directory `output`.
   public func run(_ path: String, to output: String, _ context: Context) throws -> Report {
-    try settings.validate()
+    try begin(context)
     let subject = try ReportSubject(path, settings, context)
     if let sdr = settings.sdr, !subject.model.layers.indices.contains(sdr) {
       throw InputError.option(
@@ -64,7 +63,8 @@ public struct ReportStep: Sendable {
     }
     return [
       subject.modelPart, subject.provenancePart, try subject.rasterPart(), subject.countPart,
-      subject.layerPart, try subject.perplexityPart { show($0, 0.3) }, subject.energyPart,
+      subject.layerPart, try subject.textPart { show($0, 0.1) },
+      try subject.perplexityPart { show($0, 0.3) }, subject.energyPart,
       try subject.costPart(timed: !settings.noTiming), subject.healingPart,
       try subject.expertPart(),
       try subject.representationPart(layer: settings.sdr) { show("comparing codes", $0) },
@@ -82,7 +82,7 @@ public struct ReportStep: Sendable {
       tool: .init(name: "spikingbrain", version: ProgramVersion.current),
       source: ["architecture": .string(subject.file.architecture.modelType)],
       recipe: [
-        "step": "report",
+        "step": .string(Self.name),
         "settings": .object(JSONObject(strings: settings.fields)),
       ], files: directory.finishedFiles, tensors: [])
     try directory.write(Array(manifest.json.pretty.utf8), to: Manifest.fileName)

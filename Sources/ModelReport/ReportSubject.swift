@@ -21,9 +21,10 @@ struct ReportSubject {
   /// Tokens of a segment, which is read from an empty state.
   let context: Int
   let limits: Limits
+  /// The model to compare predictions with; nil for none.
+  private let source: RunnableModel?
 
   init(_ path: String, _ settings: Settings<ReportKeys>, _ run: Context) throws {
-    try run.limits.apply()
     file = try run.open(path)
     try file.requireSound()
     steps = try Manifest.steps(in: file.path)
@@ -35,6 +36,12 @@ struct ReportSubject {
       settings.text.isEmpty ? [] : try file.tokens(of: settings.text, limit: settings.count)
     context = settings.context
     limits = run.limits
+    source = try settings.teacher.map { try RunnableModel($0, run) }
+    if let other = source?.model.description.vocabularySize,
+      other != file.description.vocabularySize
+    {
+      throw InputError.vocabularies(model: file.description.vocabularySize, teacher: other)
+    }
     if let first = settings.text.first, self.tokens.count < 2 {
       throw InputError.textTooShort(file: first, tokens: self.tokens.count, needed: 2)
     }
@@ -55,6 +62,9 @@ struct ReportSubject {
       description, weights: file, residency: limits.residency(forWeights: file.byteCount),
       observer: observer)
   }
+
+  /// The model to compare predictions with; nil for none.
+  var teacher: Model? { source?.model }
 
   /// Which part of the text was read, and how.
   var textWords: String { "the first \(tokens.count) tokens of the text, \(context) at a time" }

@@ -78,7 +78,9 @@ final class MomentsObserver: SpikingObserver, @unchecked Sendable {
   }
 
   func observe(_ input: FloatMatrix, at site: SpikingSite, readBy map: LinearMap?) {
-    guard site.projection.int8Role != nil, origin(of: site) == site, input.rows > 0 else { return }
+    guard site.projection.quantizedRole != nil, origin(of: site) == site, input.rows > 0 else {
+      return
+    }
     if moments[site] == nil { moments[site] = InputMoments(size: input.columns, full: full) }
     let winners = model.spiking?.winners(before: site.projection, of: input.columns)
     moments[site]?.add(
@@ -115,7 +117,7 @@ final class MomentsObserver: SpikingObserver, @unchecked Sendable {
 
 extension SpikingSettings.Projection {
   /// The role of the projection's weight when INT8 models keep it in INT8; nil otherwise.
-  var int8Role: TensorAddress.Role? {
+  var quantizedRole: TensorAddress.Role? {
     switch self {
     case .query: .query
     case .key: .key

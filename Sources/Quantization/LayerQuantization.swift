@@ -5,7 +5,7 @@ import StepSettings
 import Streams
 import TensorTypes
 
-/// The projections of one layer on their way to INT8.
+/// The projections of one layer on their way to integers.
 struct LayerQuantization {
   let layer: Int
   let model: ModelDescription
@@ -19,7 +19,7 @@ struct LayerQuantization {
     var reports: [WeightQuantizer.ProjectionReport] = []
     var feedbacks: [SpikingSite: RoundingFeedback] = [:]
     for site in model.spikingSites(ofLayer: layer) {
-      guard let role = site.projection.int8Role else { continue }
+      guard let role = site.projection.quantizedRole else { continue }
       let address = TensorAddress(role, layer: layer, expert: site.expert)
       let weight = try weights.view(address)
       // Experts that no token is sent to are rounded too.
@@ -28,7 +28,7 @@ struct LayerQuantization {
           weights.name(of: address), value: found.value, index: found.index)
       }
       let (moments, isIdle) = observer.moments(at: site)
-      var method = Int8Weight.Method.search(importance: nil)
+      var method = QuantizedWeight.Method.search(importance: nil)
       switch settings.rounding {
       case .nearest: method = .nearest
       case .search: method = .search(importance: moments?.meanSquares)
@@ -41,8 +41,8 @@ struct LayerQuantization {
           method = .secondOrder(feedback)
         }
       }
-      let rounded = Int8Weight(
-        rounding: weight, granularity: settings.granularity, method: method)
+      let rounded = QuantizedWeight(
+        rounding: weight, settings.quantization, method: method)
       var report = WeightQuantizer.ProjectionReport(
         name: site.name, error: moments.map { error($0, weight, rounded) },
         isIdle: isIdle, codeBytes: rounded.codes.bytes.count, scaleBytes: 4 * rounded.scales.count)
@@ -64,19 +64,20 @@ struct LayerQuantization {
     _ moments: InputMoments, _ weight: TensorView
   ) throws -> [String: Double] {
     let feedback = try moments.feedback(damping: settings.damping)
-    let ways: [(String, ScaleGranularity, Int8Weight.Method)] = [
-      ("channel nearest", .channel, .nearest),
-      ("channel search", .channel, .search(importance: moments.meanSquares)),
-      ("channel gptq", .channel, .secondOrder(feedback)),
-      ("group 128 nearest", .group(128), .nearest),
-      ("group 128 search", .group(128), .search(importance: moments.meanSquares)),
-      ("group 128 gptq", .group(128), .secondOrder(feedback)),
+    let methods: [(name: WeightRounding, method: QuantizedWeight.Method)] = [
+      (.nearest, .nearest), (.search, .search(importance: moments.meanSquares)),
+      (.gptq, .secondOrder(feedback)),
     ]
-    return Dictionary(
-      uniqueKeysWithValues: ways.map { name, granularity, method in
-        let rounded = Int8Weight(rounding: weight, granularity: granularity, method: method)
-        return (name, error(moments, weight, rounded))
-      })
+    var errors: [String: Double] = [:]
+    for granularity in settings.compared {
+      for (name, method) in methods {
+        let rounded = QuantizedWeight(
+          rounding: weight, WeightQuantization(settings.quantization.codes, granularity),
+          method: method)
+        errors["\(granularity.text) \(name.rawValue)"] = error(moments, weight, rounded)
+      }
+    }
+    return errors
   }
 
   /// Rows compared at a time.
@@ -84,7 +85,7 @@ struct LayerQuantization {
 
   /// |x (W - Ŵ)ᵀ| / |x Wᵀ| over the calibration text, root mean square.
   private func error(
-    _ moments: InputMoments, _ weight: TensorView, _ rounded: Int8Weight
+    _ moments: InputMoments, _ weight: TensorView, _ rounded: QuantizedWeight
   ) -> Double {
     var error = 0.0, power = 0.0
     for first in stride(from: 0, to: weight.rows, by: Self.blockRows) {

@@ -5,7 +5,7 @@ public import StepSettings
 public import Streams
 public import TensorTypes
 
-/// Rounds the projections of a model to INT8, layer by layer, front to back.
+/// Rounds the projections of a model to integers, layer by layer, front to back.
 ///
 /// Each layer is run as it is, on what the quantised layers before it give, to learn what its
 /// projections read; its projections are rounded; and the stream is taken through the rounded layer.
@@ -56,10 +56,13 @@ public struct WeightQuantizer {
     model: ModelDescription, weights: any WeightSource, samples: [[Int]],
     settings: QuantizationSettings, directory: String
   ) throws {
-    guard model.int8Weights == nil else { throw QuantizationError.alreadyQuantised }
+    guard model.quantization == nil else { throw QuantizationError.alreadyQuantised }
+    if let reason = model.obstacle(to: settings.quantization) {
+      throw QuantizationError.doesNotFit(reason)
+    }
     self.model = model
     var quantised = model
-    quantised.int8Weights = settings.granularity
+    quantised.quantization = settings.quantization
     self.quantised = quantised
     self.weights = weights
     self.settings = settings

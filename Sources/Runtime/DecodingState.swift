@@ -8,6 +8,9 @@ public struct DecodingState: Sendable {
   /// Tokens read so far; the next token's position.
   public internal(set) var position = 0
   package var layers: [MixerState]
+  /// The final hidden state of the last token read [H], from which the next one is predicted; empty
+  /// before the first.
+  package internal(set) var last: [Float] = []
 
   /// The empty state of `model`.
   public init(for model: ModelDescription) {
@@ -33,8 +36,9 @@ public struct DecodingState: Sendable {
   }
 
   /// The state that `saved` and `position` described; nil when they do not fit `model`.
-  public init?(for model: ModelDescription, saved: [[Float]], position: Int) {
+  public init?(for model: ModelDescription, saved: [[Float]], last: [Float] = [], position: Int) {
     self.init(for: model)
+    self.last = last
     guard (0...Self.mostTokens).contains(position), saved.count == layers.count else { return nil }
     self.position = position
     for (layer, numbers) in saved.enumerated() {

@@ -16,20 +16,20 @@ public struct Generation {
     self.endTokens = endTokens
   }
 
-  /// Generates up to `maxTokens` tokens, handing each to `emit`, which says whether to go on; stops
-  /// at an end token, which is not among those returned.
+  /// Reads `prompt` and generates up to `maxTokens` tokens, handing each to `emit`, which says whether
+  /// to go on; stops at an end token, which is not among those returned. With an empty prompt what was
+  /// read before is continued.
   public mutating func run(
     prompt: [Int], maxTokens: Int, emit: (Int) -> Bool
   ) throws -> [Int] {
-    var hidden = try model.extend(&state, with: prompt)
+    _ = try model.extend(&state, with: prompt)
     var generated: [Int] = []
-    while generated.count < maxTokens {
-      let logits = try model.logits(hidden, rows: hidden.rows - 1..<hidden.rows)
+    while generated.count < maxTokens, let logits = try model.logits(after: state) {
       let token = withExtendedLifetime(logits) { sampler.choose(logits.elements) }
       if endTokens.contains(token) { break }
       generated.append(token)
       let goesOn = emit(token)
-      hidden = try model.extend(&state, with: [token])
+      _ = try model.extend(&state, with: [token])
       if !goesOn { break }
     }
     return generated

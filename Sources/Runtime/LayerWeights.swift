@@ -45,20 +45,21 @@ package struct LayerWeights {
       try source.norm(TensorAddress(role, layer: layer), of: model)
     }
     func linear(
-      _ role: TensorAddress.Role, bias: Bool, expert: TensorAddress.Expert? = nil
+      _ role: TensorAddress.Role, bias: Bool, expert: TensorAddress.Expert? = nil,
+      as projection: SpikingSettings.Projection? = nil
     ) throws -> LinearMap {
       let address = TensorAddress(role, layer: layer, expert: expert)
       let weight = try source.view(address), origin = TensorOrigin(address, in: source)
       let bias =
         bias ? try source.vector(TensorAddress(role, .bias, layer: layer, expert: expert)) : nil
-      let input = spiking(.init(role), expert: expert)
-      guard let granularity = model.scales(of: address) else {
+      let input = spiking(projection ?? .init(role), expert: expert)
+      guard let quantization = model.quantization(of: address) else {
         return LinearMap(
           weight: weight, bias: bias, dropsPages: dropsPages, input: input, origin: origin)
       }
       let scales = try source.vector(TensorAddress(role, .scale, layer: layer, expert: expert))
       return LinearMap(
-        int8: Int8Weight(codes: weight, scales: scales, granularity: granularity), bias: bias,
+        quantized: QuantizedWeight(codes: weight, scales: scales, quantization), bias: bias,
         dropsPages: dropsPages, input: input, origin: origin)
     }
     func swiGLU(_ expert: TensorAddress.Expert? = nil) throws -> SwiGLUWeights {
@@ -86,9 +87,13 @@ package struct LayerWeights {
     if form.hasCache, let spiking = spiking(.rotatedQuery) {
       rotatedQuery = { spiking($0, heads: model.heads) }
     }
+    let own = form.tensors(in: model.mixing)
     let tensors = OwnTensors(
-      layer: layer, source: source, map: { try linear($0, bias: $1, expert: nil) },
-      rotatedQuery: rotatedQuery)
+      layer: layer, source: source,
+      map: { role, bias in
+        let tensor = own.first { $0.role == role && $0.parameter == .weight }
+        return try linear(role, bias: bias, as: tensor.flatMap { SpikingSettings.Projection($0) })
+      }, rotatedQuery: rotatedQuery)
     mixer = try form.layer(in: model.mixing, from: tensors)
     mixerMaps = tensors.maps
     guard let experts = model.layers[layer].feedForward.experts else {

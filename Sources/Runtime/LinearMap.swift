@@ -7,8 +7,8 @@ package import TensorTypes
 package struct LinearMap: Projection {
   package let weight: TensorView
   package let bias: [Float]?
-  /// The weight with its scales when it is in INT8.
-  package let int8: Int8Weight?
+  /// The weight with its scales when it is kept as integers.
+  package let quantized: QuantizedWeight?
   /// Whether the mapped pages of the weight are dropped after each use, a block of rows at a time.
   let dropsPages: Bool
   /// What happens to the input first; nil for nothing.
@@ -23,20 +23,21 @@ package struct LinearMap: Projection {
     self.origin = origin
     self.weight = weight
     self.bias = bias
-    int8 = nil
+    quantized = nil
     self.dropsPages = dropsPages
     self.input = input
   }
 
-  /// A map with a weight in INT8.
+  /// A map with a weight of integers.
   package init(
-    int8 weight: Int8Weight, bias: [Float]?, dropsPages: Bool = false, input: SpikingInput? = nil,
+    quantized weight: QuantizedWeight, bias: [Float]?, dropsPages: Bool = false,
+    input: SpikingInput? = nil,
     origin: TensorOrigin? = nil
   ) {
     self.origin = origin
     self.weight = weight.codes
     self.bias = bias
-    int8 = weight
+    quantized = weight
     self.dropsPages = dropsPages
     self.input = input
   }
@@ -95,19 +96,20 @@ package struct LinearMap: Projection {
   /// Applies the map to every row of `input` as it is.
   package func multiply(_ input: FloatMatrix, into output: FloatMatrix) {
     forEachBlock { rows in
-      if let int8 {
-        Int8Linear.apply(int8, rows: rows, bias: bias, input: input, into: output)
+      if let quantized {
+        QuantizedLinear.apply(quantized, rows: rows, bias: bias, input: input, into: output)
       } else {
         Linear.apply(weight: weight, rows: rows, bias: bias, input: input, into: output)
       }
     }
   }
 
-  /// Applies a map in INT8 to spike counts, by integer arithmetic.
+  /// Applies a map with a weight of integers to spike counts, by integer arithmetic.
   func multiply(_ spikes: SpikeMatrix, into output: FloatMatrix) {
-    guard let int8 else { preconditionFailure("counts need a weight in INT8") }
+    guard let quantized else { preconditionFailure("counts need a weight of integers") }
     forEachBlock { rows in
-      Int8Linear.apply(int8, rows: rows, bias: bias, input: spikes, into: output)
+      QuantizedLinear.apply(
+        quantized, rows: rows, bias: bias, input: spikes, into: output)
     }
   }
 

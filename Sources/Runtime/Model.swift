@@ -122,6 +122,7 @@ public struct Model: Sendable {
       state.position += count
       done += count
     }
+    if result.rows > 0 { state.last = Array(result.elements.suffix(result.columns)) }
     return result
   }
 
@@ -176,6 +177,12 @@ public struct Model: Sendable {
           .start(ofLayer: layer, after: hidden)
       }
     }
+  }
+
+  /// Logits [1, V] of the token after those that `state` has read; nil when it has read none.
+  func logits(after state: DecodingState) throws -> FloatMatrix? {
+    guard !state.last.isEmpty else { return nil }
+    return try logits(FloatMatrix(state.last, rows: 1), rows: 0..<1)
   }
 
   /// Logits [rows, V] of some rows of the final hidden states; throws when they are not finite.

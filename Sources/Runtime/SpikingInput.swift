@@ -21,14 +21,14 @@ package struct SpikingInput: Sendable {
     if k == nil, observer == nil, !selects { return nil }
   }
 
-  /// What `map` reads in the place of `input` [T, channels]: counts where its weight is in INT8,
+  /// What `map` reads in the place of `input` [T, channels]: counts where its weight is of integers,
   /// unless an activation has none, when floats show the fault.
   func callAsFunction(_ input: FloatMatrix, for map: LinearMap) -> Activations {
     let winners = settings?.winners(before: site.projection, of: input.columns)
     let kept = winners.map { input.winners($0) } ?? input
     observer?.observe(kept, at: site, readBy: map)
     guard let k else { return .floats(kept) }
-    if map.int8 != nil {
+    if map.quantized != nil {
       let counts = SpikeMatrix(kept, k: k, winners: winners)
       if counts.outside == 0 { return .counts(counts) }
     }

@@ -15,8 +15,10 @@ public struct Setting<Value: Sendable>: Sendable {
   public let shownDefault: String?
   /// Whether it decides the result, so that manifests record it.
   public let isRecorded: Bool
-  /// Whether the command line refuses to go on without it.
+  /// Whether it has to be given: no step runs without it.
   public let isRequired: Bool
+  /// What its values are paths of; nil where they are none.
+  public private(set) var paths: PathKind?
 
   let fallback: @Sendable (_ given: (String) -> (any Sendable)?) -> Value
   let parse: @Sendable ([String]) -> Value?
@@ -88,13 +90,41 @@ extension Setting {
   }
 }
 
+/// What a setting's values are paths of. In a recipe they start from its directory.
+public enum PathKind: Sendable {
+  /// UTF-8 texts, which are read: a recipe finds one that is missing before its first step.
+  case text
+  /// Any other file.
+  case file
+}
+
+extension Setting {
+  /// The same, where its values are paths.
+  public func paths(of kind: PathKind) -> Setting {
+    var setting = self
+    setting.paths = kind
+    return setting
+  }
+}
+
 extension Setting<[String]> {
+  /// Texts of any kind, each given by an option of its own; empty by default.
+  public static func list(
+    _ name: String, _ help: String, expected: String, valueName: String
+  ) -> Setting {
+    Setting(
+      name: name, help: help, expected: expected, valueName: valueName, shownDefault: nil,
+      isRecorded: false, isRequired: false, fallback: { _ in [] }, parse: { $0 }, spell: { $0 },
+      isAllowed: { _ in true })
+  }
+
   /// Paths of texts; they decide the result by what is in them, which manifests record as digests.
   public static func texts(_ help: String, isRequired: Bool = false) -> Setting {
     Setting(
       name: "text", help: help, expected: "at least one file", valueName: "file",
       shownDefault: nil, isRecorded: false, isRequired: isRequired, fallback: { _ in [] },
-      parse: { $0 }, spell: { $0 }, isAllowed: { _ in true })
+      parse: { $0 }, spell: { $0 }, isAllowed: { _ in true }
+    ).paths(of: .text)
   }
 }
 
@@ -112,8 +142,10 @@ public protocol AnySetting: Sendable {
   var shownDefault: String? { get }
   /// Whether manifests record it.
   var isRecorded: Bool { get }
-  /// Whether the command line refuses to go on without it.
+  /// Whether it has to be given.
   var isRequired: Bool { get }
+  /// What its values are paths of; nil where they are none.
+  var paths: PathKind? { get }
   /// How it is given on a command line.
   var form: SettingForm { get }
   /// The value that texts spell; nil when they spell none.

@@ -49,10 +49,14 @@ public struct Settings<Keys: SettingKeys>: Sendable {
     places[name] = place
   }
 
-  /// Throws when a value is out of range, or does not go with another one.
+  /// Throws when a value is out of range or missing, or does not go with another one.
   public func validate() throws(SettingError) {
     try validateRanges()
     for rule in Keys.rules where !rule.holds(self) { throw wrong(rule.name, rule.expected(self)) }
+    // What was given wrong comes before what was not given.
+    for setting in Keys.all where setting.isRequired && texts(setting.name).isEmpty {
+      throw wrong(setting.name, setting.expected)
+    }
   }
 
   private func validateRanges() throws(SettingError) {

@@ -4,7 +4,7 @@ public struct Schedule: Sendable {
   /// When each layer is reached, and when all are done.
   private let ends: [Double]
   /// When what follows is done, too.
-  private let total: Double
+  package let total: Double
 
   /// The course of a sweep over `layers`, each given by the time that it takes, and of `rest` after
   /// them; in any unit.

@@ -228,7 +228,7 @@ public struct Verifier {
       guard let computation = transforms[tensor.value.name]?.computation else { return }
       let isPossible =
         switch computation {
-        case .healed, .int8: true
+        case .healed, .int8, .int4: true
         case .clustered, .fittedToNeurons: tensor.key.role == .router
         case .refitted: tensor.key.role == .ffnDown && tensor.key.expert != nil
         }
@@ -256,8 +256,8 @@ public struct Verifier {
     if isExported, let result = try ExportCheck(exported: file, source: source).run() {
       return result
     }
-    if file.description.int8Weights != nil {
-      return .skipped(name, "INT8 weights differ from the source on purpose")
+    if let quantization = file.description.quantization {
+      return .skipped(name, "\(quantization.codes.text) weights differ from the source on purpose")
     }
     if step?.name == .heal {
       return .skipped(name, "healed layers differ from the source on purpose")

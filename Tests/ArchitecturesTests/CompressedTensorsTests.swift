@@ -7,8 +7,12 @@ import Testing
 /// The `quantization_config` of compressed-tensors.
 struct CompressedTensorsTests {
   private static let schemes = [
-    CompressedTensors(format: .integers, granularity: .channel, roundsActivations: true),
-    CompressedTensors(format: .packed, granularity: .group(128), roundsActivations: false),
+    CompressedTensors(
+      format: .integers, WeightQuantization(.int8, .channel), roundsActivations: true),
+    CompressedTensors(
+      format: .packed, WeightQuantization(.int8, .group(128)), roundsActivations: false),
+    CompressedTensors(
+      format: .packed, WeightQuantization(.int4, .group(128)), roundsActivations: false),
   ]
 
   private func read(_ object: JSONValue) throws -> CompressedTensors? {
@@ -51,7 +55,7 @@ struct CompressedTensorsTests {
     Change("config_groups.group_0.targets", ["Linear", "Embedding"]),
     Change("config_groups.group_0.output_activations", ["num_bits": 8]),
     Change("config_groups.group_0.weights", nil, named: weights + ".num_bits"),
-    Change(weights + ".num_bits", 4), Change(weights + ".type", "float"),
+    Change(weights + ".num_bits", 3), Change(weights + ".type", "float"),
     Change(weights + ".symmetric", false), Change(weights + ".dynamic", true),
     Change(weights + ".actorder", "weight"), Change(weights + ".strategy", "block"),
     Change(weights + ".strategy", "group", named: weights + ".group_size"),

@@ -64,7 +64,7 @@ struct ConfigurationErrorTests {
     Fault("gla_swa", "attn_layers", [-1], "attn_layers", "-1"),
     Fault("gla_swa", "attn_layers", "odd", "attn_layers", "a list of integers"),
     Fault("gla_swa", "window_rule", "both", "window_rule", "both", "report, flash"),
-    Fault("spikingbrain", "layout_version", 3, "layout_version", "newer", "up to 2"),
+    Fault("spikingbrain", "layout_version", 4, "layout_version", "newer", "up to 3"),
     Fault("spikingbrain", "norm_placement", "sandwich", "norm_placement", "pre, post, both"),
     Fault("spikingbrain", "norm_add_one", 1, "norm_add_one", "true or false"),
     Fault("spikingbrain", "hidden_act", "relu", "hidden_act", "relu", "gelu_pytorch_tanh"),

@@ -28,7 +28,7 @@ struct ModelKeyTests {
     thresholds[.ffnDown] = 2.5
     let layer = SpikingSettings.Layer(thresholds, experts: [nil, thresholds])
     model.spiking = SpikingSettings(winners: 0.25, layers: [layer])
-    model.int8Weights = .group(32)
+    model.quantization = WeightQuantization(.int8, .group(32))
     model.sinkCount = 2
     return model
   }()
@@ -74,7 +74,7 @@ struct ModelKeyTests {
       { $0.softCaps.scores = 50 }, { $0.softCaps.logits = 50 },
       { $0.tiesEmbeddings = false }, { $0.rotary.theta = 500 }, { $0.rotary.scaling = .none },
       { $0.rotary.scaling = .divisors([1, 2]) }, { $0.sinkCount = 0 },
-      { $0.int8Weights = .channel }, { $0.int8Weights = nil },
+      { $0.quantization = WeightQuantization(.int8, .channel) }, { $0.quantization = nil },
       { $0.layers[0].mixer = .parallel(nil) }, { $0.layers[2].mixer = .gatedLinear(.merged) },
       { $0.layers[0].feedForward = $0.layers[2].feedForward }, { $0.spiking = nil },
       { $0.spiking?.cache = .int8 }, { $0.spiking?.winners = nil },
@@ -109,7 +109,7 @@ struct ModelKeyTests {
         "headDim", "normEpsilon", "biases", "queryKeyNorm", "tiesEmbeddings", "rotary",
         "maximumPositions", "layers", "specialTokens", "normPlacement", "normsAddOne",
         "activation", "multipliers", "softCaps", "sinkCount", "branchNormEpsilon",
-        "int8Weights", "spiking",
+        "quantization", "spiking",
       ])
   }
 }

@@ -39,6 +39,24 @@ import Testing
     }
   }
 
+  /// What was read of a conversation and the next turn are the conversation as the reference prints it.
+  @Test(arguments: ["chatml", "headers", "instructions"])
+  func `the next turn goes on where the answer ended`(_ name: String) throws {
+    let file = try Self.golden()
+    let template = try ChatTemplate(
+      try #require(file["templates"]?[name]?.string),
+      specialTokens: try #require(file["tokens"]?.object).members.reduce(into: [:]) {
+        $0[$1.key] = $1.value.string
+      })
+    let first = ChatMessage(role: "user", content: "Who are you?")
+    let answer = ChatMessage(role: "assistant", content: "Nobody.")
+    let whole = try template.render([first, answer, ChatMessage(role: "user", content: "And I?")])
+    let read = try #require(whole.range(of: "Nobody."))
+    let next = try template.nextTurn("And I?")
+    #expect(whole == whole[..<read.upperBound] + next)
+    #expect(next.contains("And I?") && !next.contains("Nobody"))
+  }
+
   @Test(arguments: [
     ("a\n  {% if true %}\nb\n  {%- endif %}\nc\n", "a\nbc"),
     ("{{ 1 }}\n{# note #}\n{{- 2 -}}\n 3", "1\n23"),

@@ -58,6 +58,8 @@ struct BadOptionTests {
     (["bench", "--threads", "0"], ["--threads"]),
     (["verify", "--level", "quality"], ["--text"]),
     (["verify", "--max-ram", "100MiB"], ["--max-ram", "256MiB"]),
+    (["inspect", "--max-ram", "1"], ["--max-ram", "256MiB"]),
+    (["inspect", "--context", "0"], ["--context", "0", "at least 1"]),
     (["verify", "--source", "/no/source"], ["/no/source"]),
   ])
   func `running commands name theirs`(_ arguments: [String], _ words: [String]) throws {

@@ -33,6 +33,8 @@ struct CalibrateCommandTests {
     #expect(config["spiking"]?["layers"]?.array?.first?["q_proj"]?.double == 3)
     let manifest = try JSONParser.parse(Files.bytes(directory("c/manifest.json")))
     #expect(manifest["recipe"]?["measured"]?["silent_share"]?.double == silent)
+    let inspected = try Program.run("inspect", directory("c")).succeeded().text
+    #expect(inspected.contains("nats per token from the unspiked model"))
     #expect(try Files.bytes(directory("c/calibration.h5")).starts(with: [0x89, 0x48, 0x44, 0x46]))
 
     let verified = try Program.run("verify", directory("c"), "--source", source).succeeded().text
@@ -200,7 +202,7 @@ struct CalibrateCommandTests {
     #expect(config["quantization"]?["group_size"] == 64)
     for (line, words) in [
       ("k: 0", ["k", "0"]), ("winners: 0", ["winners", "0"]), ("winers: 0.5", ["winners"]),
-      ("weights: int4", ["weights", "int4"]), ("group-size: 64", ["only with weights int8"]),
+      ("weights: int3", ["weights", "int3"]), ("group-size: 64", ["only with weights int8"]),
       ("rounding: search", ["only with weights int8"]), ("k: none", ["k", "none"]),
       ("compression: gzip", ["compression", "deflate or zstd"]),
     ] {

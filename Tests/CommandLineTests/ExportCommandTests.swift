@@ -69,7 +69,8 @@ struct ExportCommandTests {
       "evaluate", directory("x"), "--text", Self.text, "--tokens", "200", "--context", "100"
     ).succeeded()
     try Program.run("convert", directory("x"), directory("y")).refused(naming: "already converted")
-    try export(directory("q"), "hf", "--force").refused(naming: "INT8 weights", "w8aspike")
+    try export(directory("q"), "hf", "--force", "--code", "upstream")
+      .refused(naming: "INT8 weights", "w8aspike")
 
     let edit = CheckpointEdit(directory("x"))
     let weight = "model.layers.1.attn.v_proj.weight", scales = weight + "_quantizer.scales"

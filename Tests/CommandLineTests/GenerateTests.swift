@@ -20,6 +20,10 @@ struct GenerateTests {
   private let prompt = "It is a truth universally acknowledged, that a single man"
 
   private func generate(_ model: String, _ options: String...) throws -> JSONObject {
+    try generate(model, options)
+  }
+
+  private func generate(_ model: String, _ options: [String]) throws -> JSONObject {
     try Program.run(["generate", model, "--json", "--max-tokens", "12"] + options).json()
   }
 
@@ -73,6 +77,45 @@ struct GenerateTests {
       #expect(
         rest["prompt_tokens"]?.array == Array(ids.suffix(rest["prompt_tokens"]?.array?.count ?? 0)))
     }
+  }
+
+  @Test func `a state is continued without a prompt`() throws {
+    let whole = try generate(converted, "--prompt", prompt)
+    try Program.run(
+      "generate", converted, "--prompt", prompt, "--max-tokens", "5", "--save-state",
+      directory("state")
+    ).succeeded()
+    let rest = try Program.run(
+      "generate", converted, "--state", directory("state"), "--max-tokens", "7", "--json"
+    ).json()
+    #expect(rest["prompt_tokens"] == [])
+    #expect(rest["tokens"]?.array == (whole["tokens"]?.array).map { Array($0.suffix(7)) })
+    // States of version 2 did not hold what the next token is predicted from.
+    let old = try savedState()
+    try rewrite(old) { metadata, _ in metadata["version"] = "2" }
+    try Program.run("generate", converted, "--state", old).refused(naming: "expected")
+  }
+
+  @Test func `a second message of a chat closes the answer before it`() throws {
+    try Files.copy(converted, to: directory("chat"))
+    try directory.write(
+      "chat/chat_template.jinja",
+      """
+      S{% for m in messages %}<{{ m.role }}>{{ m.content }}</>{% endfor %}\
+      {% if add_generation_prompt %}<assistant>{% endif %}
+      """)
+    func prompt(_ text: String, _ options: String...) throws -> [JSONValue]? {
+      try generate(directory("chat"), ["--prompt", text, "--chat"] + options)["prompt_tokens"]?
+        .array
+    }
+    func ids(_ text: String) throws -> [JSONValue]? {
+      let found = try Program.run("tokenize", directory("chat"), "--no-special-tokens", input: text)
+      return try JSONParser.parse(found.output).array
+    }
+    let first = try prompt("Hello", "--save-state", directory("state"))
+    #expect(try first == ids("S<user>Hello</><assistant>"))
+    let second = try prompt("And?", "--state", directory("state"))
+    #expect(try second == ids("</><user>And?</><assistant>"))
   }
 
   @Test func `the state has read what was generated`() throws {
@@ -151,8 +194,9 @@ struct GenerateTests {
   ) throws {
     let file = try SafetensorsFile(path: path)
     var metadata = file.metadata
-    var numbers = try file.tensors.indices.map { layer -> [Float] in
-      let view = try file.view("state.\(layer)")
+    let names = file.tensors.indices.dropLast().map { "state.\($0)" } + ["last"]
+    var numbers = try names.map { name -> [Float] in
+      let view = try file.view(name)
       return (0..<view.columns).map {
         view.bytes.loadUnaligned(fromByteOffset: 4 * $0, as: Float.self)
       }
@@ -161,11 +205,11 @@ struct GenerateTests {
     let header = try SafetensorsHeader(
       file: path,
       entries: numbers.enumerated().map {
-        .init(name: "state.\($0.offset)", type: .float32, shape: [$0.element.count])
+        .init(name: names[$0.offset], type: .float32, shape: [$0.element.count])
       }, metadata: metadata)
     var bytes = header.bytes
     for tensor in header.tensors {
-      let index = Int(tensor.name.dropFirst("state.".count)) ?? 0
+      let index = names.firstIndex(of: tensor.name) ?? 0
       numbers[index].withUnsafeBytes { bytes += Array($0) }
     }
     try directory.write("state", bytes)

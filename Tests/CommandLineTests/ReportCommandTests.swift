@@ -43,7 +43,7 @@ struct ReportCommandTests {
     // A name that would be markup.
     let name = "<i>c & d"
     try calibrate(name, ["--weights", "int8"])
-    let options = text + ["--sdr", "3", "--no-timing"]
+    let options = text + ["--sdr", "3", "--no-timing", "--teacher", Repository.tinyQwen2]
     let json = try report(directory(name), options + ["--json"]).json()
     let html = try page()
     #expect(html.contains("<h1>&lt;i&gt;c &amp; d: report</h1>"))
@@ -74,7 +74,10 @@ struct ReportCommandTests {
     #expect(json["healing"]?.isNull == true && json["experts"]?.isNull == true)
 
     let figures = try #require(json["figures"]?.array).compactMap(\.string)
-    #expect(figures.count == 13)
+    #expect(figures.count == 14)
+    let own = try #require(json["text"]?["perplexity"]?.double)
+    let source = try #require(json["text"]?["source_perplexity"]?.double)
+    #expect(own > 1 && source > 1 && (json["text"]?["kl"]?.double ?? 0) > 0)
     for figure in figures {
       let svg = try Files.bytes(directory("r/" + figure))
       #expect(XMLParser(data: Data(svg)).parse(), "\(figure)")
@@ -99,7 +102,7 @@ struct ReportCommandTests {
     try Program.run(
       "calibrate", directory("c"), directory("again"), "--text", directory("t.txt"), "--samples",
       "1"
-    ).refused(naming: "INT8 already")
+    ).refused(naming: "integers already")
     #expect(directory.names.sorted() == ["c", "other", "t.txt"])
   }
 

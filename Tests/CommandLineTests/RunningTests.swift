@@ -150,6 +150,24 @@ struct RunningTests {
     #expect(broken.text.contains("problem: tensor lm_head.weight [2048, 128] is missing"))
   }
 
+  @Test func `inspect says in JSON what it says in words: INT8 weights are not converted`() throws {
+    try TinyModel.export(Repository.tinyQwen2, to: directory("int8"), profile: "w8a8")
+    let facts = try Program.run("inspect", directory("int8"), "--json").json()
+    #expect(facts["problems"] == [])
+    #expect(facts["convertible"] == false)
+    let text = try Program.run("inspect", directory("int8")).succeeded().text
+    #expect(text.contains("no: the weights are integers already"))
+  }
+
+  @Test func `inspect says that it cannot read how a checkpoint was made`() throws {
+    try directory.write("c/manifest.json", "{")
+    let text = try Program.run("inspect", converted).succeeded().text
+    #expect(text.contains("note: how it was made is not known"))
+    let facts = try Program.run("inspect", converted, "--json").json()
+    let notes = (facts["notes"]?.array ?? []).compactMap(\.string)
+    #expect(notes.contains { $0.contains("how it was made is not known") })
+  }
+
   @Test func `bench reports what it measured`() throws {
     let report = try Program.run(
       "bench", converted, "--prefill", "8,16", "--decode", "2", "--at", "0,20", "--json"

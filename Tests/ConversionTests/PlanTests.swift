@@ -61,6 +61,16 @@ struct PlanTests {
     #expect(plan.description.modelType == "spikingbrain")
   }
 
+  @Test func `a tensor that the layout cannot name is said to lack a name`() throws {
+    let path = directory("s")
+    try TinyModel.llama.synthesize(to: path)
+    let file = try ModelFile.open(path)
+    let planner = TensorPlanner(
+      source: file, target: file.description, names: NameTable([]), settings: ConvertSettings())
+    let embedding = "\(TensorAddress(.embedding))"
+    #expect(throws: ConversionError.noName(embedding)) { try planner.tensors() }
+  }
+
   @Test func `a layer out of range is refused with the option`() throws {
     #expect(
       throws: ConversionError.layerOutOfRange(option: "--attention-layers", layer: 3, depth: 3)

@@ -90,14 +90,47 @@ struct ExportPlanTests {
 
   @Test func `what Hugging Face code cannot express is refused`() throws {
     try TinyModel.synthesize(TinyModel.configuration("experts"), to: directory("e"))
-    cannotHold(directory("e"), "hf", "experts")
+    cannotHold(directory("e"), "vllm", "experts")
     try TinyModel.synthesize(TinyModel.configuration("intra-layer"), to: directory("i"))
-    cannotHold(directory("i"), "hf", "parallel branches")
+    cannotHold(directory("i"), "vllm", "parallel branches")
     cannotHold(directory("i"), "w8aspike", "parallel branches")
     cannotHold(directory("e"), "w8a8", "experts")
     try TinyModel.export(publicModel(), to: directory("w"), profile: "w8aspike")
     cannotHold(directory("w"), "hf", "spiking thresholds")
     cannotHold(directory("w"), "w8a16-g128", "merged decay gates")
+  }
+
+  @Test(arguments: ["gla_swa", "experts", "intra-layer", "spikingbrain"])
+  func `a converted model brings the code that runs it, and a card`(_ name: String) throws {
+    try TinyModel.synthesize(TinyModel.configuration(name), to: directory("m"))
+    let plan = try plan(directory("m"), "hf")
+    let prefix = name == "gla_swa" ? "GLAswa" : "SpikingBrain"
+    #expect(
+      plan.configuration["auto_map"]?["AutoModelForCausalLM"]?.string
+        == "modeling_spikingbrain.\(prefix)ForCausalLM")
+    let files = plan.companions.map(\.name)
+    for file in ["configuration_spikingbrain.py", "modeling_spikingbrain.py", "README.md"] {
+      #expect(files.contains(file))
+    }
+    // The layout reads its own configuration, code included, without a word.
+    let configuration = Configuration(plan.configuration, file: "config.json")
+    let architecture = try Architectures.of(configuration)
+    #expect(try architecture.describe(configuration).layers == plan.description.layers)
+    #expect(try configuration.restNotes().isEmpty)
+    let bare = try self.plan(directory("m"), "hf") { $0.autoMap = false }
+    #expect(bare.configuration["auto_map"] == nil)
+    #expect(!bare.companions.contains { $0.name.hasSuffix(".py") })
+  }
+
+  @Test func `the public code is named on demand, for what it can hold`() throws {
+    let upstream = try plan(publicModel(), "hf") { $0.code = .upstream }
+    #expect(upstream.configuration["auto_map"] == GLASwa.autoMap)
+    #expect(!upstream.companions.contains { $0.name.hasSuffix(".py") })
+    try TinyModel.synthesize(TinyModel.configuration("experts"), to: directory("e"))
+    let error = #expect(throws: ExportError.self) {
+      try plan(directory("e"), "hf") { $0.code = .upstream }
+    }
+    #expect(error?.what.contains("experts") == true)
   }
 
   @Test func `groups of 128 must divide the inputs`() throws {

@@ -31,12 +31,13 @@ struct GGUFExportTests {
     return file
   }
 
-  /// A 7B-layout model with its projections in INT8, in directory `q`.
+  /// A 7B-layout model with its projections as integers, in directory `q`.
   private func quantise(
-    _ granularity: ScaleGranularity, _ changes: [String: JSONValue?] = [:]
+    _ granularity: ScaleGranularity, _ changes: [String: JSONValue?] = [:],
+    codes: WeightCodes = .int8
   ) throws {
     try TinyModel.synthesize(TinyModel.configuration("w8aspike", changes), to: directory("m"))
-    try TinyModel.quantise(directory("m"), to: directory("q"), granularity)
+    try TinyModel.quantise(directory("m"), to: directory("q"), granularity, codes: codes)
   }
 
   private func expectSame(_ file: ModelFile, as source: ModelFile) throws {
@@ -96,15 +97,19 @@ struct GGUFExportTests {
     }
   }
 
-  @Test(arguments: [ScaleGranularity.group(32), .group(128), .group(256), .channel])
-  func `INT8 codes are Q8_0 blocks`(_ granularity: ScaleGranularity) throws {
-    try quantise(granularity)
+  @Test(
+    arguments: [ScaleGranularity.group(32), .group(128), .group(256), .channel],
+    WeightCodes.allCases)
+  func `codes are blocks of Q8_0 or Q4_0`(
+    _ granularity: ScaleGranularity, _ codes: WeightCodes
+  ) throws {
+    try quantise(granularity, codes: codes)
     let source = try ModelFile.open(directory("q"))
     let file = try exported("q")
     #expect(file.description == source.description)
     #expect(file.form == .blocks)
     let weight = TensorAddress(.ffnDown, layer: 1)
-    #expect(try file.stored.view(#require(file.tensors[weight]?.name)).type == .q8_0)
+    #expect(try file.stored.view(#require(file.tensors[weight]?.name)).type == codes.blocks)
     var scales = 0
     for (address, tensor) in source.tensors {
       let view = try file.view(address), original = try source.view(address)
@@ -116,6 +121,8 @@ struct GGUFExportTests {
       scales += 1
       let pairs = zip(floats(view), floats(original))
       #expect(pairs.allSatisfy { $0 == FloatCast.float(float16: FloatCast.float16($1)) })
+      // Those of 4 bits are held as they are.
+      #expect(codes == .int8 || pairs.allSatisfy { $0 == $1 })
     }
     #expect(scales == 21)
   }
@@ -189,7 +196,8 @@ struct GGUFExportTests {
     try TinyModel.export(directory("q"), to: directory("w"), profile: "w8a8")
     try TinyModel.export(directory("w"), to: directory("z"), profile: "gguf")
     let back = try ModelFile.open(directory("z"))
-    #expect(back.description.int8Weights == .channel && back.problems.isEmpty)
+    #expect(
+      back.description.quantization == WeightQuantization(.int8, .channel) && back.problems.isEmpty)
   }
 
   @Test func `metadata that disagrees or is damaged is refused`() throws {

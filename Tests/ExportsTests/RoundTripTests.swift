@@ -17,10 +17,12 @@ struct RoundTripTests {
 
   init() throws { directory = try TemporaryDirectory() }
 
-  /// A 7B-layout model with its projections in INT8, in directory `q`.
-  private func quantised(_ granularity: ScaleGranularity) throws -> ModelFile {
+  /// A 7B-layout model with its projections as integers, in directory `q`.
+  private func quantised(
+    _ granularity: ScaleGranularity, codes: WeightCodes = .int8
+  ) throws -> ModelFile {
     try TinyModel.synthesize(TinyModel.configuration("w8aspike"), to: directory("m"))
-    try TinyModel.quantise(directory("m"), to: directory("q"), granularity)
+    try TinyModel.quantise(directory("m"), to: directory("q"), granularity, codes: codes)
     return try ModelFile.open(directory("q"))
   }
 
@@ -30,10 +32,10 @@ struct RoundTripTests {
   ) throws -> [TensorAddress: (codes: [Int32], scales: [Float])] {
     var found: [TensorAddress: (codes: [Int32], scales: [Float])] = [:]
     for requirement in file.description.requirements
-    where ModelDescription.int8Roles.contains(requirement.address.role)
+    where ModelDescription.quantizedRoles.contains(requirement.address.role)
       && requirement.address.parameter == .weight
     {
-      let address = requirement.address, columns = requirement.shape.columns
+      let address = requirement.address
       var scale = address
       scale.parameter = .scale
       let name = try #require(file.tensors[address]?.name)
@@ -41,6 +43,7 @@ struct RoundTripTests {
       let weight = isFloat ? try file.stored.view(name) : try file.view(address)
       let scales =
         isFloat ? try file.stored.view(name + W8ASpike.scaleSuffix) : try file.view(scale)
+      let columns = weight.columns * (weight.type == .uint8 ? 2 : 1)
       let each = scales.bytes.count / 4 / weight.rows
       func number(_ view: TensorView, _ index: Int) -> Float {
         view.bytes.loadUnaligned(fromByteOffset: 4 * index, as: Float.self)
@@ -52,15 +55,20 @@ struct RoundTripTests {
         spread.indices.map { index in
           isFloat
             ? Int32((number(weight, index) / spread[index]).rounded(.toNearestOrEven))
-            : Int32(Int8(bitPattern: weight.bytes[index]))
+            : weight.type == .int8
+              ? Int32(Int8(bitPattern: weight.bytes[index]))
+              : Int32(index % 2 == 0 ? weight.bytes[index / 2] & 15 : weight.bytes[index / 2] >> 4)
+                - 8
         }, spread
       )
     }
     return found
   }
 
-  private func expectCodes(_ profile: String, of granularity: ScaleGranularity) throws {
-    let before = try projections(of: quantised(granularity))
+  private func expectCodes(
+    _ profile: String, of granularity: ScaleGranularity, codes: WeightCodes = .int8
+  ) throws {
+    let before = try projections(of: quantised(granularity, codes: codes))
     try TinyModel.export(directory("q"), to: directory("x"), profile: profile)
     let file = try ModelFile.open(directory("x"))
     try file.requireSound()
@@ -90,14 +98,26 @@ struct RoundTripTests {
     try expectCodes("w8a16-g128", of: granularity)
   }
 
-  @Test func `scales that do not fit are refused`() throws {
+  /// Codes of 4 bits are ones of 8 as well, and their scales need no more than 16 bits.
+  @Test(arguments: ["w4a16-g128", "w8a16-g128"], [ScaleGranularity.group(128), .channel])
+  func `codes of 4 bits, exactly`(_ profile: String, _ granularity: ScaleGranularity) throws {
+    try expectCodes(profile, of: granularity, codes: .int4)
+    let file = try ModelFile.open(directory("x"))
+    let codes = WeightCodes(rawValue: profile.hasPrefix("w4") ? "int4" : "int8") ?? .int8
+    #expect(file.description.quantization == WeightQuantization(codes, .group(128)))
+  }
+
+  @Test func `codes and scales that do not fit are refused`() throws {
     let file = try quantised(.group(64))
     for (profile, needed) in [
-      ("w8aspike", "group 128"), ("w8a16-g128", "group 128"), ("w8a8", "channel"),
+      ("w8aspike", WeightQuantization(.int8, .group(128))),
+      ("w8a16-g128", WeightQuantization(.int8, .group(128))),
+      ("w4a16-g128", WeightQuantization(.int4, .group(128))),
+      ("w8a8", WeightQuantization(.int8, .channel)),
     ] {
       #expect(
         throws: ExportError.granularity(
-          profile: profile, found: "group 64", needed: needed, path: file.path)
+          profile: profile, found: "INT8, group 64", needed: needed, path: file.path)
       ) { try ExportProfiles.plan(file, settings: ExportSettings(profile: profile)) }
     }
   }
@@ -135,7 +155,7 @@ struct RoundTripTests {
     let rows = try #require(
       QuantizedRows(
         .rounded(.stored(MemoryStorage.view(values, shape: [2, 128]), name: "w")),
-        granularity: .group(128), scaleType: .bfloat16, name: "w"))
+        WeightQuantization(.int8, .group(128)), scaleType: .bfloat16, name: "w"))
     let (codes, scales) = try rows.block(0..<2)
     let plain: [Float] = [values[0].magnitude / 127, values[255] / 127]
     #expect(scales == plain.map { ScalarType.bfloat16.rounded($0) })
@@ -147,12 +167,12 @@ struct RoundTripTests {
     let bad = try #require(
       QuantizedRows(
         .rounded(.stored(MemoryStorage.view([1, .nan], shape: [1, 2]), name: "w")),
-        granularity: .channel, name: "w"))
+        WeightQuantization(.int8, .channel), name: "w"))
     #expect(throws: ExportError.notFinite(tensor: "w")) { try bad.block(0..<1) }
     let small = try #require(
       QuantizedRows(
         .rounded(.stored(MemoryStorage.view([1e-7, 0], shape: [1, 2]), name: "w")),
-        granularity: .channel, scaleType: .float16, name: "w"))
+        WeightQuantization(.int8, .channel), scaleType: .float16, name: "w"))
     #expect(throws: ExportError.self) { try small.block(0..<1) }
   }
 }

@@ -34,7 +34,7 @@ struct Retention: MixerForm {
   }
 }
 
-/// A state that every head multiplies by 1 - 2^(-5 - h) before it adds a token.
+/// A state that key/value head h multiplies by exp(-2^(-5 - h)) before it adds a token.
 struct RetentionLayer: MixerLayer {
   let model: MixerModel
   let norm: [Float]
@@ -43,19 +43,19 @@ struct RetentionLayer: MixerLayer {
     _ heads: Projections, input: FloatMatrix, state: inout MixerState, pass: MixerPass
   ) -> FloatMatrix? {
     if pass.ablation == .linear { return nil }
-    let output = inputs(heads).next(model.layout, memory: &state.memory, resets: pass.resets)
+    let output = inputs(heads).next(model.layout, memory: &state.memory, pass: pass)
     output.normalizeHeads(by: norm, epsilon: model.normEpsilon)
     return output
   }
 
-  func inputs(_ heads: Projections) -> LinearInputs {
+  func inputs(_ heads: Projections) -> GatedLinearInputs {
     let logDecay = heads.key.unset, d = model.layout.keyDimension
     for row in 0..<logDecay.rows {
       for column in 0..<logDecay.columns {
         logDecay[row][column] = -Float(sign: .plus, exponent: -5 - column / d, significand: 1)
       }
     }
-    return LinearInputs(heads: heads, logDecay: logDecay)
+    return GatedLinearInputs(heads: heads, logDecay: logDecay)
   }
 
   func training(rotary: RotaryEmbedding?, gateBias: Double?) -> any MixerTraining {
@@ -80,7 +80,7 @@ struct RetentionTraining: MixerTraining {
       let below = unnormed.unset
       unnormed.normBackward(
         weight: norm.values, epsilon: epsilon, gradient: gradient, into: below,
-        weightGradient: norm.gradient)
+        weightGradient: norm.gradientIfTrained)
       return inputs.backward(layout, segments: segments, outputGradient: below).0
     }
   }

@@ -7,7 +7,7 @@ extension KernelTests {
   /// Spike counts times INT8 codes: exact sums, whatever the size of the counts.
   @Suite struct CountProductTests {
     struct Case {
-      let weight: Int8Weight
+      let weight: QuantizedWeight
       let tokens: Int
       var counts: [Int32]
       let thresholds, bias: [Float]
@@ -36,7 +36,8 @@ extension KernelTests {
       }
 
       typealias Product = (
-        Int8Weight, UnsafePointer<Float>?, UnsafePointer<Int32>, Int?, UnsafePointer<Float>, Int,
+        QuantizedWeight, UnsafePointer<Float>?, UnsafePointer<Int32>, Int?, UnsafePointer<Float>,
+        Int,
         UnsafeMutablePointer<Float>, Int?
       ) -> Void
 
@@ -52,7 +53,7 @@ extension KernelTests {
 
       /// Both forms of the product, whichever `applyCounts` prefers.
       func runBoth(_ body: (String, [Float]) -> Void) {
-        body("apply", run(Int8Linear.applyCounts))
+        body("apply", run(QuantizedLinear.applyCounts))
         for many in [false, true] {
           var missing = false
           let output = run { weight, bias, counts, stride, thresholds, tokens, output, outStride in
@@ -83,7 +84,7 @@ extension KernelTests {
         for tokens in [1, 2, 4, 19] {
           let product = Case(
             rows: rows, columns: columns, tokens: tokens, granularity, largest: largest)
-          let expected = product.run(Int8Linear.referenceCounts)
+          let expected = product.run(QuantizedLinear.referenceCounts)
           forEachInstructionSet { set in
             product.runBoth { name, output in
               #expect(
@@ -114,12 +115,12 @@ extension KernelTests {
         let scales = (0..<rows * granularity.scales(columns: columns)).map { _ in
           Float(sign: .plus, exponent: .random(in: -2...2, using: &random), significand: 1)
         }
-        let weight = Int8Weight(
+        let weight = QuantizedWeight(
           codes: unalignedView(codes, type: .int8, shape: [rows, columns]), scales: scales,
-          granularity: granularity)
+          WeightQuantization(.int8, granularity))
         let thresholds = [Float](repeating: 0.5, count: tokens)
         var expected = poisoned(tokens * rows)
-        Int8Linear.referenceCounts(
+        QuantizedLinear.referenceCounts(
           weight, counts: counts, thresholds: thresholds, tokens: tokens, output: &expected)
         forEachInstructionSet { set in
           let digits = CountDigits(
@@ -146,14 +147,14 @@ extension KernelTests {
     func sumsAreExactIntegers(count: Int32) {
       // 127 · 16,383 < 2^24 for few channels, which float32 holds exactly.
       for columns in [1, 7] {
-        let weight = Int8Weight(
+        let weight = QuantizedWeight(
           codes: unalignedView(
             [UInt8](repeating: UInt8(bitPattern: -127), count: 2 * columns), type: .int8,
-            shape: [2, columns]), scales: [1, 1], granularity: .channel)
+            shape: [2, columns]), scales: [1, 1], WeightQuantization(.int8, .channel))
         let counts = [Int32](repeating: count, count: columns)
         forEachInstructionSet { set in
           var output = poisoned(2)
-          Int8Linear.applyCounts(
+          QuantizedLinear.applyCounts(
             weight, counts: counts, thresholds: [1], tokens: 1, output: &output)
           let exact = Float(-127 * Int(count) * columns)
           #expect(output == [exact, exact], "\(set)")
@@ -165,17 +166,17 @@ extension KernelTests {
     @Test func largestGroupDoesNotOverflow() {
       let columns = 65_536
       for code in [Int8(-127), 127] {
-        let weight = Int8Weight(
+        let weight = QuantizedWeight(
           codes: unalignedView(
             [UInt8](repeating: UInt8(bitPattern: code), count: columns), type: .int8,
-            shape: [1, columns]), scales: [0x1p-20], granularity: .channel)
+            shape: [1, columns]), scales: [0x1p-20], WeightQuantization(.int8, .channel))
         for count in [Int32(-128), 127, 10_000] {
           let counts = [Int32](repeating: count, count: columns * 13)
           let exact = Double(code) * Double(count) * Double(columns) * 0x1p-20
           forEachInstructionSet { set in
             for tokens in [1, 13] {
               var output = poisoned(tokens)
-              Int8Linear.applyCounts(
+              QuantizedLinear.applyCounts(
                 weight, counts: counts, thresholds: [Float](repeating: 1, count: tokens),
                 tokens: tokens, output: &output)
               #expect(
@@ -199,11 +200,11 @@ extension KernelTests {
       }
       var expected = poisoned(20 * product.outputStride)
       product.bias.withUnsafeBufferPointer { bias in
-        Int8Linear.apply(
+        QuantizedLinear.apply(
           product.weight, bias: bias.baseAddress, input: inputs, inputStride: product.countStride,
           tokens: 20, output: &expected, outputStride: product.outputStride)
       }
-      let output = product.run(Int8Linear.applyCounts)
+      let output = product.run(QuantizedLinear.applyCounts)
       #expect(
         sameGaps(output, expected, rows: 64, stride: product.outputStride, tolerance: 1e-5))
     }
@@ -219,7 +220,7 @@ extension KernelTests {
           for i in product.counts.indices where .random(in: 0..<1, using: &random) < silence {
             product.counts[i] = 0
           }
-          let expected = product.run(Int8Linear.referenceCounts)
+          let expected = product.run(QuantizedLinear.referenceCounts)
           let events = EventWeight(product.weight)
           forEachInstructionSet { set in
             let output = product.run { _, bias, counts, stride, thresholds, tokens, output, out in
@@ -239,7 +240,8 @@ extension KernelTests {
     @Test func digitsSumToCounts() {
       let counts: [Int32] = [
         0, 1, -1, 127, 128, -128, -129, 255, 32_639, 32_640, -32_896, -32_897, 8_355_711,
-        8_355_712, -8_421_504, -8_421_505, Int8Linear.largestCount, -Int8Linear.largestCount,
+        8_355_712, -8_421_504, -8_421_505, QuantizedLinear.largestCount,
+        -QuantizedLinear.largestCount,
       ]
       for count in counts {
         let digits = CountDigits(

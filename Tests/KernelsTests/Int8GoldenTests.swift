@@ -14,10 +14,10 @@ extension KernelTests {
       let counts = golden.take(tokens * columns, of: Int32.self)
       let thresholds = golden.floats(tokens)
       let expected = golden.take(tokens * rows, of: Double.self).map { Float($0) }
-      let weight = Int8Weight(
+      let weight = QuantizedWeight(
         codes: unalignedView(
           codes.map { UInt8(bitPattern: $0) }, type: .int8, shape: [rows, columns]),
-        scales: scales, granularity: .group(size))
+        scales: scales, WeightQuantization(.int8, .group(size)))
       forEachInstructionSet { set in
         for row in 0..<rows {
           for group in 0..<3 {
@@ -25,7 +25,7 @@ extension KernelTests {
             var rounded = [Int8](repeating: -128, count: inputs.count)
             weights.withUnsafeBufferPointer { weights in
               guard let start = weights.baseAddress else { return }
-              Int8Rounding.round(
+              CodeRounding(.int8).round(
                 start + row * columns + inputs.lowerBound, count: inputs.count,
                 scale: scales[row * 3 + group], into: &rounded)
             }
@@ -36,7 +36,7 @@ extension KernelTests {
           }
         }
         var output = poisoned(tokens * rows)
-        Int8Linear.applyCounts(
+        QuantizedLinear.applyCounts(
           weight, counts: counts, thresholds: thresholds, tokens: tokens, output: &output)
         #expect(relativeError(output, expected) < 1e-6, "\(set)")
       }
@@ -52,9 +52,9 @@ extension KernelTests {
       let gram = Gram(features: 96, targets: 0)
       gram.add(inputs, rows: 160)
       let weight = MemoryStorage.view(values, shape: [8, 96])
-      func error(_ method: Int8Weight.Method) -> Double {
+      func error(_ method: QuantizedWeight.Method) -> Double {
         var rounded = poisoned(8 * 96)
-        Int8Weight(rounding: weight, granularity: .group(32), method: method)
+        QuantizedWeight(rounding: weight, WeightQuantization(.int8, .group(32)), method: method)
           .decode(rows: 0..<8, into: &rounded)
         return
           (gram.power(of: zip(values, rounded).map { $0 - $1 }, rows: 8)

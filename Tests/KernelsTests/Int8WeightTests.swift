@@ -6,17 +6,17 @@ import Testing
 /// A random INT8 weight whose codes lie at an odd address.
 func randomInt8(
   rows: Int, columns: Int, _ granularity: ScaleGranularity, seed: UInt64
-) -> Int8Weight {
+) -> QuantizedWeight {
   var random = Random(seed)
   var codes = (0..<rows * columns).map { _ in
     UInt8(bitPattern: Int8.random(in: -127...127, using: &random))
   }
   // Extremes side by side: what saturating instructions get wrong.
   for i in 0..<min(codes.count, 8) { codes[i] = UInt8(bitPattern: i < 4 ? 127 : -127) }
-  return Int8Weight(
+  return QuantizedWeight(
     codes: unalignedView(codes, type: .int8, shape: [rows, columns]),
     scales: random.normals(rows * granularity.scales(columns: columns)).map { abs($0) + 0.01 },
-    granularity: granularity)
+    WeightQuantization(.int8, granularity))
 }
 
 extension KernelTests {
@@ -33,8 +33,8 @@ extension KernelTests {
           weights[0] = 4  // beyond the range of the scale below
           if count > 1 { weights[1] = -4 }
           var codes = [Int8](repeating: -128, count: count + 1), expected = codes
-          Int8Rounding.round(weights, count: count, scale: 0.01, into: &codes)
-          Int8Rounding.reference(weights, count: count, scale: 0.01, into: &expected)
+          CodeRounding(.int8).round(weights, count: count, scale: 0.01, into: &codes)
+          CodeRounding(.int8).reference(weights, count: count, scale: 0.01, into: &expected)
           #expect(codes == expected, "\(set) \(count)")
           #expect(codes[0] == 127 && codes[count] == -128)
         }
@@ -43,11 +43,11 @@ extension KernelTests {
 
     @Test func searchedScalesAreNotWorse() {
       var random = Random(6)
-      func error(_ weights: [Float], _ importance: [Float], _ choice: Int8Rounding.ScaleChoice)
+      func error(_ weights: [Float], _ importance: [Float], _ choice: CodeRounding.ScaleChoice)
         -> Double
       {
         var codes = [Int8](repeating: 0, count: weights.count)
-        let scale = Int8Rounding.round(
+        let scale = CodeRounding(.int8).round(
           weights, count: weights.count, importance: importance, choice: choice, into: &codes)
         return weights.indices.reduce(0.0) {
           let e = Double(weights[$1]) - Double(codes[$1]) * Double(scale)
@@ -74,12 +74,12 @@ extension KernelTests {
 
     @Test func extremeRunsHaveUsableScales() {
       var codes = [Int8](repeating: 5, count: 4)
-      for choice in [Int8Rounding.ScaleChoice.nearest, .search] {
+      for choice in [CodeRounding.ScaleChoice.nearest, .search] {
         for (weights, largest) in [
           ([Float](repeating: 0, count: 4), Int8(0)), ([1e-40, 0, -1e-40, 0], 0),
           ([3e38, -3e38, 1e38, 0], 127), ([2e-36, 0, -1e-36, 0], 127),
         ] {
-          let scale = Int8Rounding.round(weights, count: 4, choice: choice, into: &codes)
+          let scale = CodeRounding(.int8).round(weights, count: 4, choice: choice, into: &codes)
           #expect(scale.isNormal && scale > 0)
           #expect(abs(Int(codes[0])) >= Int(largest) - 13 && (largest > 0 || codes[0] == 0))
         }
@@ -112,12 +112,12 @@ extension KernelTests {
           for t in 0..<tokens { for g in 0..<3 { input[t * (columns + 3) + columns + g] = .nan } }
           var expected = poisoned(tokens * (rows + 2))
           bias.withUnsafeBufferPointer { bias in
-            Int8Linear.reference(
+            QuantizedLinear.reference(
               weight, bias: bias.baseAddress, input: input, inputStride: columns + 3,
               tokens: tokens, output: &expected, outputStride: rows + 2)
             forEachInstructionSet { set in
               var output = poisoned(tokens * (rows + 2))
-              Int8Linear.apply(
+              QuantizedLinear.apply(
                 weight, bias: bias.baseAddress, input: input, inputStride: columns + 3,
                 tokens: tokens, output: &output, outputStride: rows + 2)
               #expect(

@@ -45,8 +45,8 @@ extension KernelTests {
       let gram = Self.gram(features: columns, rows: 400, seed: 4)
       let feedback = try RoundingFeedback(gram)
       let weight = randomTensor(.float32, rows: rows, columns: columns, seed: 5)
-      let rounded = Int8Weight(
-        rounding: weight, granularity: granularity, method: .secondOrder(feedback))
+      let rounded = QuantizedWeight(
+        rounding: weight, WeightQuantization(.int8, granularity), method: .secondOrder(feedback))
       var values = poisoned(rows * columns)
       RowDecoder.decode(weight, rows: 0..<rows, into: &values)
       var differences = 0
@@ -69,8 +69,9 @@ extension KernelTests {
       }
       #expect(differences <= rows * columns / 500)
 
-      func error(_ method: Int8Weight.Method) -> Double {
-        let rounded = Int8Weight(rounding: weight, granularity: granularity, method: method)
+      func error(_ method: QuantizedWeight.Method) -> Double {
+        let rounded = QuantizedWeight(
+          rounding: weight, WeightQuantization(.int8, granularity), method: method)
         var result = poisoned(rows * columns)
         rounded.decode(rows: 0..<rows, into: &result)
         return gram.power(of: zip(values, result).map { $0 - $1 }, rows: rows)
@@ -87,8 +88,8 @@ extension KernelTests {
       let weight = randomTensor(.bfloat16, rows: 70, columns: 140, seed: 9)
       var seen: [UInt8] = []
       try forEachThreadCount([1, 3]) { _ in
-        let rounded = Int8Weight(
-          rounding: weight, granularity: .group(128),
+        let rounded = QuantizedWeight(
+          rounding: weight, WeightQuantization(.int8, .group(128)),
           method: .secondOrder(try RoundingFeedback(gram)))
         #expect(!rounded.codes.bytes.contains(0x80))
         if seen.isEmpty { seen = Array(rounded.codes.bytes) }

@@ -2,6 +2,7 @@ import Architectures
 import Checkpoints
 import Foundation
 import Foundations
+import Kernels
 import Mixers
 import ModelFiles
 import TensorTypes
@@ -84,30 +85,39 @@ struct QuantizedReaderTests {
     return Float(bitPattern: UInt32(half) << 16)
   }
 
-  @Test(arguments: [("int-quantized", ScaleGranularity.channel), ("pack-quantized", .group(32))])
+  @Test(arguments: [
+    ("int-quantized", WeightQuantization(.int8, .channel)),
+    ("pack-quantized", WeightQuantization(.int8, .group(32))),
+    ("pack-quantized-4", WeightQuantization(.int4, .group(32))),
+  ])
   func `compressed-tensors' own files are read`(
-    _ name: String, _ granularity: ScaleGranularity
+    _ name: String, _ quantization: WeightQuantization
   ) throws {
     let path = Self.format("compressed-tensors") + "/valid/\(name)"
     let file = try ModelFile.open(path)
     try file.requireSound()
-    #expect(file.description.int8Weights == granularity)
+    #expect(file.description.quantization == quantization)
     // `decompressed.safetensors` holds what the library makes of the same files.
     let expected = try SafetensorsFile(path: path + ".decompressed.safetensors")
     #expect(expected.tensors.count == 14)
-    for requirement in file.description.requirements where requirement.type == .int8 {
-      var scale = requirement.address
-      scale.parameter = .scale
-      let codes = try file.view(requirement.address), scales = try file.view(scale)
+    for requirement in file.description.requirements
+    where requirement.type == quantization.codes.type {
+      var address = requirement.address
+      let codes = try file.view(address)
+      address.parameter = .scale
+      let scales = try file.view(address)
       let name = try #require(file.tensors[requirement.address]?.name)
+      let weight = QuantizedWeight(
+        codes: codes,
+        scales: (0..<scales.bytes.count / 4).map {
+          scales.bytes.loadUnaligned(fromByteOffset: 4 * $0, as: Float.self)
+        }, quantization)
       let values = try expected.view(name)
-      let size = granularity.size(columns: codes.columns)
-      for index in 0..<codes.bytes.count {
-        let group = index / codes.columns * scales.columns + index % codes.columns / size
-        let product =
-          Float(Int8(bitPattern: codes.bytes[index]))
-          * scales.bytes.loadUnaligned(fromByteOffset: 4 * group, as: Float.self)
-        #expect(product == values.bytes.loadUnaligned(fromByteOffset: 4 * index, as: Float.self))
+      let decoded = weight.decoded(rows: 0..<weight.rows)
+      withExtendedLifetime(decoded) {
+        for (index, product) in decoded.elements.enumerated() {
+          #expect(product == values.bytes.loadUnaligned(fromByteOffset: 4 * index, as: Float.self))
+        }
       }
     }
   }

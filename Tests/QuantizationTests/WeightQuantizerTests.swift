@@ -105,6 +105,29 @@ import Tokenization
     }
   }
 
+  @Test func `with 4 bits, second-order rounding is closest`() throws {
+    let file = try ModelFile.open(Repository.tinyQwen2)
+    let pieces = try samples(file, count: 8, length: 64)
+    let probe = try samples(file, count: 12, length: 64)[11]
+    let exact = try logits(file.description, file, probe)
+    var distances: [WeightRounding: Double] = [:]
+    for rounding in WeightRounding.allCases {
+      let quantizer = try quantizer(file, in: "4" + rounding.rawValue, samples: pieces) {
+        $0.rounding = rounding
+        $0.quantization = WeightQuantization(.int4, .group(32))
+      }
+      let tensors = try quantizer.run()
+      for report in try quantizer.finishedReports().flatMap(\.projections) {
+        #expect(try #require(report.error) < 0.15)
+        #expect(report.scaleBytes == report.codeBytes / 4)
+      }
+      distances[rounding] = distance(
+        try logits(quantizer.quantised, Overlay(tensors: tensors, below: file), probe), exact)
+    }
+    let nearest = try #require(distances[.nearest]), gptq = try #require(distances[.gptq])
+    #expect(gptq < nearest && nearest < 0.3, "\(distances)")
+  }
+
   @Test func `experts that see no text are named and rounded by their layer`() throws {
     try TinyModel.synthesize(
       TinyModel.configuration("experts"), to: directory("experts"), seed: 3)
@@ -128,18 +151,18 @@ import Tokenization
     let file = try ModelFile.open(Repository.tinyQwen2)
     let pieces = try samples(file, count: 2, length: 32)
     let quantizer = try quantizer(file, in: "written", samples: pieces) {
-      $0.granularity = .channel
+      $0.quantization.granularity = .channel
       $0.rounding = .search
     }
     let tensors = try quantizer.run()
     let plan = try LayoutPlan.make(
       from: DenseModel(file), recipe: JSONObject([("step", "calibrate")]),
       shardSize: ByteSize(1 << 30)
-    ).quantised(tensors.views, granularity: .channel)
+    ).quantised(tensors.views, as: WeightQuantization(.int8, .channel))
     try TinyModel.write(plan, to: directory("out"))
     let written = try ModelFile.open(directory("out"))
     try written.requireSound()
-    #expect(written.description.int8Weights == .channel)
+    #expect(written.description.quantization == WeightQuantization(.int8, .channel))
     let all = try logits(
       quantizer.quantised, Overlay(tensors: tensors, below: file), pieces[1])
     #expect(try logits(written.description, written, pieces[1]) == all)
@@ -151,7 +174,7 @@ import Tokenization
     #expect(throws: QuantizationError.alreadyQuantised) {
       try self.quantizer(written, in: "twice", samples: pieces)
     }
-    #expect(throws: ConversionError.hasInt8Weights) {
+    #expect(throws: ConversionError.hasQuantizedWeights) {
       try UpcyclePlan.make(from: DenseModel(written), settings: UpcycleSettings())
     }
   }

@@ -25,14 +25,28 @@ COMMON = dict(vocab_size=32, hidden_size=32, intermediate_size=24, num_hidden_la
 # config.json of each architecture that all variants start from.
 BASES = {
     "llama": dict(COMMON),
+    "mistral": dict(COMMON, sliding_window=4),
     "qwen2": dict(COMMON, use_sliding_window=True, sliding_window=4, max_window_layers=1),
     "qwen3": dict(COMMON, head_dim=8, use_sliding_window=True, sliding_window=4, max_window_layers=1),
-    "mistral": dict(COMMON, sliding_window=4),
+    "phi3": dict(COMMON, sliding_window=4, pad_token_id=0),
+    "gemma2": dict(COMMON, head_dim=8, query_pre_attn_scalar=6, sliding_window=4, attn_logit_softcapping=3.0,
+                   final_logit_softcapping=5.0),
+    "olmo2": dict(COMMON),
+    "granite": dict(COMMON, embedding_multiplier=0.5, residual_multiplier=0.4, attention_multiplier=0.2,
+                    logits_scaling=2.5),
 }
 
 ABSENT = "<absent>"
 LLAMA3 = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0}
-QWEN, WINDOWED = ("qwen2", "qwen3"), ("qwen2", "qwen3", "mistral")
+QWEN, FULL, ALL_WINDOWED = ("qwen2", "qwen3"), ("llama", "olmo2", "granite"), ("mistral", "phi3")
+WINDOWED = QWEN + ALL_WINDOWED + ("gemma2",)
+# Keys that are decisive for some architectures, and foreign to the others.
+OWN = {"gemma2": ("attn_logit_softcapping", "final_logit_softcapping", "query_pre_attn_scalar"),
+       "granite": ("embedding_multiplier", "residual_multiplier", "attention_multiplier", "logits_scaling")}
+
+
+def besides(*architectures):
+    return tuple(name for name in BASES if name not in architectures)
 
 
 @dataclasses.dataclass
@@ -52,8 +66,8 @@ def no(key, *values, **settings):
     return one(key, *values, refused=True, **settings)
 
 
-def rope(refused=False, key="rope_theta", **changes):
-    return [Variant(key, changes, refused=refused)]
+def rope(refused=False, key="rope_theta", only=tuple(BASES), **changes):
+    return [Variant(key, changes, refused=refused, only=only)]
 
 
 def shapes():
@@ -61,46 +75,111 @@ def shapes():
         no("vocab_size", 40, ABSENT) + no("hidden_size", 16, ABSENT) + no("intermediate_size", 32, ABSENT)
         + no("num_hidden_layers", 1, 3, ABSENT) + no("num_attention_heads", 2, 5, ABSENT)
         + no("num_key_value_heads", 4, 1, 3, None, ABSENT)
-        + no("head_dim", 16, 4, 7) + one("head_dim", 8)
+        + no("head_dim", 16, 4, 7) + one("head_dim", 8) + no("head_dim", ABSENT, only=("qwen3", "gemma2"))
         + [Variant("head_dim", {"head_dim": 4, "num_attention_heads": 8, "num_key_value_heads": 4},
-                   only=("llama", "qwen2", "mistral"))]
-        + no("attention_bias", True, only=("llama", "qwen3")) + one("attention_bias", False)
-        + one("attention_bias", True, only=("qwen2", "mistral"))
-        + no("mlp_bias", True, only=("llama",)) + one("mlp_bias", False)
+                   only=besides("qwen3")),
+           Variant("num_attention_heads", {"num_attention_heads": 8, "num_key_value_heads": 4},
+                   only=besides("qwen3", "gemma2"))]
+        + no("attention_bias", True, only=besides("qwen2", "mistral", "phi3")) + one("attention_bias", False)
+        + one("attention_bias", True, only=("qwen2", "mistral", "phi3"))
+        + no("mlp_bias", True, only=("llama", "granite")) + one("mlp_bias", False)
         # A stored head is used, whatever the key says.
-        + one("tie_word_embeddings", True, False))
+        + one("tie_word_embeddings", True, False) + one("tie_word_embeddings", ABSENT, only=("gemma2",)))
 
 
 def numbers():
     return (
         one("rms_norm_eps", 1e-2, 1e-6, ABSENT) + no("rms_norm_eps", "small")
-        + one("hidden_act", "silu", "swish", ABSENT) + no("hidden_act", "gelu", "relu", "gelu_pytorch_tanh")
+        + one("hidden_act", "silu", "swish", ABSENT)
+        + no("hidden_act", "gelu", "relu", "gelu_pytorch_tanh", only=besides("gemma2"))
+        # Gemma 2 reads the other key alone.
+        + one("hidden_act", "gelu", "relu", only=("gemma2",))
+        + one("hidden_activation", "gelu", "silu", "swish", "gelu_pytorch_tanh", ABSENT, only=("gemma2",))
+        + no("hidden_activation", "relu", "gelu_new", "quick_gelu", 1, only=("gemma2",))
         + one("max_position_embeddings", 8, 4096, ABSENT)
         + one("attention_dropout", 0.5) + one("initializer_range", 0.5)
+        + one("resid_pdrop", 0.5, only=("phi3",)) + one("embd_pdrop", 0.5, only=("phi3",))
         + one("use_cache", False) + one("pretraining_tp", 2)
         + one("pad_token_id", 3, None) + one("bos_token_id", 5, None) + one("eos_token_id", 7, [7, 8], None))
 
 
+def factors():
+    """Factors of scores, logits and layers, and soft caps."""
+    caps, scalar = OWN["gemma2"][:2], OWN["gemma2"][2]
+    return (
+        [variant for key in caps for variant in one(key, 2.0, 50.0, None, ABSENT, only=("gemma2",))]
+        + [variant for key in caps for variant in no(key, 0.0, -3.0, "high", only=("gemma2",))]
+        # 8 is the number of a head's channels.
+        + one(scalar, 8, 24, ABSENT, only=("gemma2",)) + no(scalar, 0, -6, "big", only=("gemma2",))
+        + [variant for key in OWN["granite"] for variant in one(key, 1, 0.7, ABSENT, only=("granite",))]
+        + [variant for key in OWN["granite"] for variant in no(key, 0, -1.0, "big", only=("granite",))])
+
+
 def windows():
     return (
-        one("sliding_window", 3, None, only=WINDOWED) + no("sliding_window", 4, only=("llama",))
-        + one("sliding_window", None, only=("llama",))
-        # 4096 in these classes.
+        one("sliding_window", 3, only=WINDOWED) + no("sliding_window", 4, only=FULL)
+        + one("sliding_window", None, only=besides("gemma2")) + no("sliding_window", None, only=("gemma2",))
+        # 4096 in these classes, none in Phi-3's.
         + one("sliding_window", ABSENT, only=WINDOWED) + no("sliding_window", "four", 0, only=WINDOWED)
-        + one("use_sliding_window", False, ABSENT, only=QWEN) + one("use_sliding_window", False, only=("llama",))
-        + no("use_sliding_window", False, only=("mistral",))
+        + one("use_sliding_window", False, ABSENT, only=QWEN)
+        + one("use_sliding_window", False, only=FULL + ("gemma2",))
+        + no("use_sliding_window", False, only=ALL_WINDOWED)
         + one("max_window_layers", 0, 2, ABSENT, only=QWEN) + no("max_window_layers", "one", only=QWEN)
-        + no("max_window_layers", 1, only=("mistral",)) + one("max_window_layers", 1, only=("llama",))
-        + one("layer_types", ["sliding_attention", "full_attention"], ["full_attention"] * 2, None, only=QWEN)
-        + one("layer_types", ["full_attention"] * 2, only=("llama",))
-        + no("layer_types", ["sliding_attention", "full_attention"], only=("llama", "mistral"))
+        + no("max_window_layers", 1, only=ALL_WINDOWED) + one("max_window_layers", 1, only=FULL + ("gemma2",))
+        + one("layer_types", ["sliding_attention", "full_attention"], ["full_attention"] * 2, None,
+              only=QWEN + ("gemma2",))
+        + one("layer_types", ["full_attention", "sliding_attention"], ["sliding_attention"] * 2, only=("gemma2",))
+        + one("layer_types", ["full_attention"] * 2, only=FULL)
+        + no("layer_types", ["sliding_attention", "full_attention"], only=FULL + ALL_WINDOWED)
         + no("layer_types", ["full_attention"], ["full_attention", "linear_attention"],
              ["full_attention", "chunked_attention"])
         + [Variant("layer_types", {"use_sliding_window": False, "layer_types": ["full_attention", "sliding_attention"]},
                    refused=True, only=QWEN)])
 
 
+def partial():
+    """Channels that do not turn, which Phi-3 alone has: of 8."""
+    key = "partial_rotary_factor"
+    others = besides("phi3")
+    turning = (
+        one(key, 1.0, 1, None, only=others) + no(key, 0.5, only=others)
+        + rope(key=key, rope_parameters={key: 0.5}, refused=True, only=others)
+        + rope(key=key, rope_parameters={key: 1.0})
+        + rope(key=key, partial_rotary_factor=0.5, rope_scaling={"type": "linear", "factor": 2.0}, refused=True,
+               only=others))
+    phi = (
+        one(key, 1.0, 0.5, 0.75, 0.8) + no(key, 0, 0.1, 0.4, 1.5, "half")
+        + rope(key=key, rope_parameters={key: 0.5}) + rope(key=key, rope_scaling={key: 0.5, "rope_theta": 50.0})
+        + rope(key=key, rope_parameters={key: 0.5}, partial_rotary_factor=0.75)
+        + rope(key=key, rope_parameters={"rope_theta": 50.0}, partial_rotary_factor=0.5)
+        + rope(key=key, rope_scaling={"rope_type": "default"}, rope_parameters={key: 0.5})
+        + rope(key=key, rope_scaling={"rope_type": "default"}, rope_parameters={key: 0.5}, partial_rotary_factor=0.75)
+        + [Variant(key, {key: 0.5, "head_dim": 4, "num_attention_heads": 8, "num_key_value_heads": 4})]
+        + rope(key=key, rope_parameters={key: 0.4}, refused=True)
+        + rope(key=key, rope_parameters={key: "half"}, refused=True)
+        # Our own form of scaling.
+        + rope(key="rope_scaling", rope_scaling={"rope_type": "factors", "factors": [1.0] * 4}, refused=True))
+    return turning + [dataclasses.replace(variant, only=("phi3",)) for variant in phi]
+
+
+def scaling(variant):
+    """The key of the rotary object of a variant when it scales positions, else None."""
+    key = "rope_scaling" if variant.changes.get("rope_scaling") else "rope_parameters"
+    found = variant.changes.get(key)
+    kind = found.get("rope_type", found.get("type")) if isinstance(found, dict) else None
+    return key if kind in ("linear", "llama3") else None
+
+
 def rotary():
+    """What scales positions elsewhere is refused in Phi-3."""
+    return partial() + [
+        part for variant in positions() for part in (
+            [dataclasses.replace(variant, only=besides("phi3")),
+             Variant(scaling(variant), variant.changes, refused=True, only=("phi3",))]
+            if scaling(variant) else [variant])]
+
+
+def positions():
     both = {"rope_type": "linear", "factor": 2.0, "rope_theta": 300.0}
     return (
         one("rope_theta", 50, 20000.0, ABSENT) + no("rope_theta", None, 0, -5.0, "big")
@@ -140,12 +219,6 @@ def rotary():
         + rope(key="sliding_attention", refused=True, rope_parameters={
             "sliding_attention": {"rope_type": "default", "rope_theta": 50.0},
             "full_attention": {"rope_type": "linear", "factor": 2.0, "rope_theta": 50.0}})
-        # Every channel turns.
-        + one("partial_rotary_factor", 1.0, 1, None) + no("partial_rotary_factor", 0.5)
-        + rope(key="partial_rotary_factor", rope_parameters={"partial_rotary_factor": 0.5}, refused=True)
-        + rope(key="partial_rotary_factor", rope_parameters={"partial_rotary_factor": 1.0})
-        + rope(key="partial_rotary_factor", partial_rotary_factor=0.5,
-               rope_scaling={"type": "linear", "factor": 2.0}, refused=True)
         # The context that Llama 3's ramp refers to.
         + [Variant("original_max_position_embeddings", changes) for changes in (
             {"rope_scaling": {**LLAMA3, "original_max_position_embeddings": 16}},
@@ -203,25 +276,32 @@ def foreign():
         + no("query_pre_attn_scalar", 24) + no("num_experts", 4) + no("num_local_experts", 4)
         + no("n_routed_experts", 4) + no("num_experts_per_tok", 2) + no("qk_norm", True) + no("use_qk_norm", True)
         + no("clip_qkv", 8.0) + no("scale_emb", 12) + no("scale_depth", 1.4) + no("rope_interleaved", True)
+        + no("hidden_activation", "gelu", only=besides("gemma2"))
         + no("rotary_dim", 4) + no("rotary_pct", 0.25) + no("no_rope_layers", [1, 0]) + no("use_rope", False)
         + no("attn_temperature_tuning", True) + no("attention_chunk_size", 4) + no("kv_lora_rank", 4)
         + no("parallel_attn", True) + no("alibi", True) + no("position_embedding_type", "alibi"))
-    return neutral + refused
+    own = {key: besides(architecture) for architecture, keys in OWN.items() for key in keys}
+    return [dataclasses.replace(variant, only=own.get(variant.key, variant.only)) for variant in neutral + refused]
 
 
-VARIANTS = shapes() + numbers() + windows() + rotary() + housekeeping() + foreign()
+VARIANTS = shapes() + numbers() + factors() + windows() + rotary() + housekeeping() + foreign()
 
 
 def weights(architecture):
     """Random weights of the base configuration, norms and biases included, in bfloat16."""
     config = AutoConfig.for_model(architecture, **BASES[architecture])
     model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
-    random = torch.Generator().manual_seed(sorted(BASES).index(architecture))
+    random = torch.Generator().manual_seed(list(BASES).index(architecture))
     state = {}
     for name, parameter in model.state_dict().items():
         noise = torch.randn(parameter.shape, generator=random)
         scale = 0.3 if "norm" in name or name.endswith("bias") else 2 * parameter.shape[-1] ** -0.5
-        state[name] = (scale * noise + ("norm" in name)).to(torch.bfloat16).contiguous()
+        # Small in front of the norms behind each part, so that their epsilon counts.
+        if architecture in ("gemma2", "olmo2") and ("o_proj" in name or "down_proj" in name):
+            scale *= 0.02
+        # Gemma 2 multiplies by 1 + w.
+        center = "norm" in name and architecture != "gemma2"
+        state[name] = (scale * noise + center).to(torch.bfloat16).contiguous()
     return state
 
 

@@ -53,7 +53,7 @@ struct ConfigurationFieldTests {
     }
   }
 
-  @Test(arguments: ["llama", "qwen2", "qwen3", "mistral"])
+  @Test(arguments: ["llama", "mistral", "qwen2", "qwen3", "phi3", "gemma2", "olmo2", "granite"])
   func `are used or refused by name`(_ architecture: String) throws {
     let variants = try Variants()
     let golden = try SafetensorsFile(path: Repository.fixture("fields/logits.safetensors"))

@@ -79,7 +79,7 @@ struct RecordedSettingsTests {
     #expect(try again() == settings)
     (settings.cache, settings.compression, settings.queryK) = (.int8, .zstd, .fixed(4))
     settings.weights = QuantizationSettings()
-    settings.weights?.granularity = .channel
+    settings.weights?.quantization = WeightQuantization(.int4, .channel)
     settings.weights?.rounding = .search
     #expect(try again() == settings)
   }

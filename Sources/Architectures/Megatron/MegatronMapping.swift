@@ -29,7 +29,7 @@ public struct MegatronMapping: Sendable {
   /// The parameters of `model`.
   ///
   /// - Parameter vocabularyRows: rows of the embedding with padding; by default what Megatron pads to.
-  /// - Throws: when `topology` does not fit.
+  /// - Throws: when `topology` does not fit, or a tensor has no name.
   public init(
     _ model: ModelDescription, topology: MegatronTopology, vocabularyRows: Int? = nil
   ) throws(MegatronTopologyError) {
@@ -39,15 +39,15 @@ public struct MegatronMapping: Sendable {
     let rows = vocabularyRows ?? topology.paddedVocabulary(model.vocabularySize)
     self.vocabularyRows = rows
     let builder = MegatronParameters(model: model, vocabularyRows: rows)
-    parameters =
-      builder.beforeLayers + model.layers.indices.flatMap { builder.layer($0) }
-      + builder.afterLayers(hasStages: topology.pipeline > 1)
+    var parameters = builder.beforeLayers
+    for layer in model.layers.indices { parameters += try builder.layer(layer) }
+    self.parameters = parameters + builder.afterLayers(hasStages: topology.pipeline > 1)
   }
 
   /// Whether distributed checkpoints stack the layers: all are softmax attention and dense.
   public var isHomogeneous: Bool {
     model.layers.allSatisfy {
-      $0.mixer.isSoftmax && !$0.mixer.isParallel && $0.feedForward == .dense
+      $0.mixer.isSoftmax && !$0.mixer.isHybrid && $0.feedForward == .dense
     }
   }
 

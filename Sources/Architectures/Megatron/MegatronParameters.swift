@@ -57,11 +57,11 @@ struct MegatronParameters {
   }
 
   /// The parameters of one layer.
-  func layer(_ layer: Int) -> [MegatronParameter] {
+  func layer(_ layer: Int) throws(MegatronTopologyError) -> [MegatronParameter] {
     let norm = whole(
       "self_attention.linear_qkv.layer_norm_weight", .mixerNorm, layer, [hidden],
       otherNames: ["input_layernorm.weight"])
-    return [norm] + attention(layer) + gates(layer) + feedForward(layer)
+    return [norm] + attention(layer) + (try own(layer)) + feedForward(layer)
   }
 
   /// One of our tensors as it is.
@@ -117,14 +117,14 @@ struct MegatronParameters {
 
   /// What Megatron has no name for is called as in our own layout: decay gates by key/value heads, norms
   /// of branches by heads.
-  private func gates(_ layer: Int) -> [MegatronParameter] {
-    model.mixerTensors(ofLayer: layer).compactMap { tensor in
-      let name = Mixer.names.first { $0.role == tensor.role && $0.parameter == tensor.parameter }
-      return name.map {
-        whole(
-          "self_attention.\($0.name)", tensor.role, layer, tensor.shape,
-          parameter: tensor.parameter, split: tensor.isByHead ? .rows : .replicated)
+  private func own(_ layer: Int) throws(MegatronTopologyError) -> [MegatronParameter] {
+    try model.mixerTensors(ofLayer: layer).map { (tensor) throws(MegatronTopologyError) in
+      guard let name = tensor.name else {
+        throw .noName(TensorAddress(tensor.role, tensor.parameter, layer: layer))
       }
+      return whole(
+        "self_attention.\(name)", tensor.role, layer, tensor.shape, parameter: tensor.parameter,
+        split: tensor.isByHead ? .rows : .replicated)
     }
   }
 

@@ -1,4 +1,5 @@
 public import Foundations
+public import TensorTypes
 
 /// Why ranks cannot share a model: each case is one rule of Megatron, with the number that is to be
 /// divided and the ranks that do not divide it.
@@ -17,6 +18,8 @@ public enum MegatronTopologyError: ReportableError, Equatable {
   case experts(Int, ranks: Int)
   /// Expert ranks of a model that has no experts.
   case noExperts(ranks: Int)
+  /// No rule of Megatron's: a tensor of a mixer that the names of its form lack.
+  case noName(TensorAddress)
 
   public var what: String {
     switch self {
@@ -31,6 +34,7 @@ public enum MegatronTopologyError: ReportableError, Equatable {
     case .experts(let count, let ranks): wording("--ep", ranks, "the \(count) experts")
     case .noExperts(let ranks):
       "--ep \(ranks) is for models with experts; this one is dense"
+    case .noName(let address): "there is no name for the \(address)"
     }
   }
 
@@ -41,6 +45,7 @@ public enum MegatronTopologyError: ReportableError, Equatable {
       .expertWidth(let count, _), .layers(let count, _), .experts(let count, _):
       divided = count
     case .noExperts: return "leave --ep out"
+    case .noName: return nil
     }
     let fitting = (1...max(1, min(divided, 64))).filter { divided % $0 == 0 }
     return "it is divided by \(fitting.map(String.init).joined(separator: ", "))"

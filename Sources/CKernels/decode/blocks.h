@@ -102,3 +102,47 @@ CK_INLINE size_t ck(block_bytes)(const int32_t type) {
     default: return 24;
   }
 }
+
+// Scales and minima of the eight sub-blocks of 32 of q4_K and q5_K: 6-bit integers packed in 12
+// bytes after the two factors.
+CK_INLINE void ck(scales_K)(const uint8_t *b, float d[8], float m[8]) {
+  float factor = ck(half)(b), minimum = ck(half)(b + 2);
+  const uint8_t *s = b + 4;
+  for (int j = 0; j < 4; j++) {
+    d[j] = factor * (float)(s[j] & 63);
+    m[j] = minimum * (float)(s[j + 4] & 63);
+    d[j + 4] = factor * (float)((s[j + 8] & 15) | (s[j] >> 6 << 4));
+    m[j + 4] = minimum * (float)((s[j + 8] >> 4) | (s[j + 4] >> 6 << 4));
+  }
+}
+
+// The codes of sub-blocks 2 part and 2 part + 1 of q4_K or q5_K, halves of 16: a value is scale *
+// code - minimum.
+CK_INLINE void ck(codes_45_K)(const int32_t type, const uint8_t *b, const int part, vf low[2],
+                              vf high[2]) {
+  CK_EACH(i, 2) {
+    const size_t first = type == CK_Q5_K ? 48 : 16;
+    vb q, fifth;
+    memcpy(&q, b + first + 32 * (size_t)part + 16 * (size_t)i, sizeof q);
+    vb lower = q & 15, upper = q >> 4;
+    if (type == CK_Q5_K) {
+      memcpy(&fifth, b + 16 + 16 * (size_t)i, sizeof fifth);
+      lower |= (fifth >> (2 * part) & 1) << 4;
+      upper |= (fifth >> (2 * part + 1) & 1) << 4;
+    }
+    low[i] = __builtin_convertvector(lower, vf);
+    high[i] = __builtin_convertvector(upper, vf);
+  }
+}
+
+// Of half `part` of a block of q6_K the codes, less 32, 16 i ... 16 i + 15 of each quarter; each 16
+// have a scale of their own.
+CK_INLINE void ck(codes_6_K)(const uint8_t *b, const int part, const int i, vf codes[4]) {
+  vb first, second, high;
+  memcpy(&first, b + 64 * (size_t)part + 16 * (size_t)i, sizeof first);
+  memcpy(&second, b + 64 * (size_t)part + 32 + 16 * (size_t)i, sizeof second);
+  memcpy(&high, b + 128 + 32 * (size_t)part + 16 * (size_t)i, sizeof high);
+  const vb q[4] = {(first & 15) | (high & 3) << 4, (second & 15) | (high >> 2 & 3) << 4,
+                   first >> 4 | (high >> 4 & 3) << 4, second >> 4 | high >> 6 << 4};
+  CK_EACH(quarter, 4) codes[quarter] = __builtin_convertvector((vc)(q[quarter] - 32), vf);
+}

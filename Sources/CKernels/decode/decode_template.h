@@ -38,62 +38,34 @@ CK_INLINE void ck(decode_f64)(const uint8_t *p, float *y, size_t n) {
   }
 }
 
-// Scales and minima of the eight sub-blocks of q4_K and q5_K: 6-bit integers packed in 12 bytes
-// after the two factors.
-CK_INLINE void ck(scales_K)(const uint8_t *b, float d[8], float m[8]) {
-  float factor = ck(half)(b), minimum = ck(half)(b + 2);
-  const uint8_t *s = b + 4;
-  for (int j = 0; j < 4; j++) {
-    d[j] = factor * (float)(s[j] & 63);
-    m[j] = minimum * (float)(s[j + 4] & 63);
-    d[j + 4] = factor * (float)((s[j + 8] & 15) | (s[j] >> 6 << 4));
-    m[j + 4] = minimum * (float)((s[j + 8] >> 4) | (s[j + 4] >> 6 << 4));
-  }
-}
-
-CK_INLINE void ck(block_q4_K)(const uint8_t *b, float *y) {
+CK_INLINE void ck(block_45_K)(const int32_t type, const uint8_t *b, float *y) {
   float d[8], m[8];
   ck(scales_K)(b, d, m);
-  for (int part = 0; part < 4; part++) {
-    for (int i = 0; i < 2; i++) {
-      vi q = ck(codes)(b + 16 + 32 * part + 16 * i);
+  CK_EACH(part, 4) {
+    vf low[2], high[2];
+    ck(codes_45_K)(type, b, part, low, high);
+    CK_EACH(i, 2) {
       float *target = y + 64 * part + 16 * i;
-      ck(store)(target, ck(to_float)(q & 15) * d[2 * part] - m[2 * part]);
-      ck(store)(target + 32, ck(to_float)(q >> 4) * d[2 * part + 1] - m[2 * part + 1]);
+      ck(store)(target, low[i] * d[2 * part] - m[2 * part]);
+      ck(store)(target + 32, high[i] * d[2 * part + 1] - m[2 * part + 1]);
     }
   }
 }
 
-CK_INLINE void ck(block_q5_K)(const uint8_t *b, float *y) {
-  float d[8], m[8];
-  ck(scales_K)(b, d, m);
-  for (int i = 0; i < 2; i++) {
-    vi high = ck(codes)(b + 16 + 16 * i);
-    for (int part = 0; part < 4; part++) {
-      vi q = ck(codes)(b + 48 + 32 * part + 16 * i);
-      vi low_code = (q & 15) | (((high >> (2 * part)) & 1) << 4);
-      vi high_code = (q >> 4) | (((high >> (2 * part + 1)) & 1) << 4);
-      float *target = y + 64 * part + 16 * i;
-      ck(store)(target, ck(to_float)(low_code) * d[2 * part] - m[2 * part]);
-      ck(store)(target + 32, ck(to_float)(high_code) * d[2 * part + 1] - m[2 * part + 1]);
-    }
-  }
-}
+CK_INLINE void ck(block_q4_K)(const uint8_t *b, float *y) { ck(block_45_K)(CK_Q4_K, b, y); }
+CK_INLINE void ck(block_q5_K)(const uint8_t *b, float *y) { ck(block_45_K)(CK_Q5_K, b, y); }
 
 CK_INLINE void ck(block_q6_K)(const uint8_t *b, float *y) {
-  float d = ck(half)(b + 208);
-  for (int part = 0; part < 2; part++) {
-    const int8_t *scales = (const int8_t *)b + 192 + 8 * part;
-    for (int i = 0; i < 2; i++) {
-      vi first = ck(codes)(b + 64 * part + 16 * i), second = ck(codes)(b + 64 * part + 32 + 16 * i);
-      vi high = ck(codes)(b + 128 + 32 * part + 16 * i);
-      vi q[4] = {(first & 15) | ((high & 3) << 4), (second & 15) | (((high >> 2) & 3) << 4),
-                 (first >> 4) | (((high >> 4) & 3) << 4), (second >> 4) | ((high >> 6) << 4)};
-      for (int quarter = 0; quarter < 4; quarter++)
+  const float d = ck(half)(b + 208);
+  const int8_t *scales = (const int8_t *)b + 192;
+  CK_EACH(part, 2)
+    CK_EACH(i, 2) {
+      vf codes[4];
+      ck(codes_6_K)(b, part, i, codes);
+      CK_EACH(quarter, 4)
         ck(store)(y + 128 * part + 32 * quarter + 16 * i,
-                  ck(to_float)(q[quarter] - 32) * (d * (float)scales[2 * quarter + i]));
+                  codes[quarter] * (d * (float)scales[8 * part + 2 * quarter + i]));
     }
-  }
 }
 
 CK_INLINE void ck(small_blocks)(const int32_t type, const uint8_t *p, float *y, size_t n) {

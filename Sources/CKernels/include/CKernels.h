@@ -7,6 +7,7 @@
 #include "decode.h"
 #include "elementwise.h"
 #include "gla.h"
+#include "int4.h"
 #include "int8.h"
 #include "isa.h"
 #include "linear.h"

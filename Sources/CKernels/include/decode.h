@@ -19,6 +19,7 @@ enum {
   CK_Q4_K,
   CK_Q5_K,
   CK_Q6_K,
+  CK_INT4,  // no stored type: codes of ck_int4_matrix, for ck_prepare
 };
 
 // Decodes `count` elements (whole blocks) at `source`, of any alignment.

@@ -15,13 +15,20 @@ typedef struct {
   size_t rows, columns, group;
 } ck_int8_matrix;
 
-// codes = w / scale to the nearest integer, ties to even, within ±127; by the reciprocal of scale.
-void ck_int8_round(ck_isa isa, const float *w, size_t n, float scale, int8_t *codes);
+// The least and the greatest code, whole numbers.
+typedef struct {
+  float least, most;
+} ck_code_range;
+
+// codes = w / scale to the nearest integer, ties to even, within the range; by the reciprocal of
+// scale.
+void ck_round_codes(ck_isa isa, const float *w, size_t n, float scale, ck_code_range range,
+                    int8_t *codes);
 
 // What rounding w at this scale leaves: with q as above and e = w - q · scale, the sums of
 // importance · e², importance · q e and importance · q². importance may be null (ones).
-void ck_int8_residual(ck_isa isa, const float *w, const float *importance, size_t n, float scale,
-                      float sums[3]);
+void ck_code_residual(ck_isa isa, const float *w, const float *importance, size_t n, float scale,
+                      ck_code_range range, float sums[3]);
 
 // One row of `columns` values: codes · scales.
 void ck_int8_decode(ck_isa isa, const int8_t *codes, const float *scales, size_t columns,

@@ -9,7 +9,7 @@
 
 // Weight rows as they are stored.
 typedef struct {
-  int32_t type;      // CK_F32, CK_BF16, CK_F16, or one whose blocks are of 32 values
+  int32_t type;      // CK_F32, CK_BF16, CK_F16, or one of blocks, whose size divides `columns`
   const void *rows;  // any alignment
   ptrdiff_t stride;  // bytes from row to row
   size_t count, columns;

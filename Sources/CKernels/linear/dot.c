@@ -18,9 +18,10 @@ size_t ck_prepared_count(size_t columns) {
 void ck_prepare(int32_t type, const float *x, float *prepared, size_t columns) {
   const size_t padded = (columns + 31) / 32 * 32;
   for (size_t c = 0; c < padded; c++) {
-    // Within 32 columns, bfloat16 weights come as the even ones, then the odd ones.
-    size_t lane = c % 32;
-    size_t source = type != CK_BF16 ? c : c - lane + (lane < 16 ? 2 * lane : 2 * (lane - 16) + 1);
+    // Within 32 columns, some weights come as the even ones, then the odd ones.
+    const size_t lane = c % 32;
+    const int32_t apart = type == CK_BF16 || type == CK_INT4;
+    size_t source = !apart ? c : c - lane + (lane < 16 ? 2 * lane : 2 * (lane - 16) + 1);
     prepared[c] = source < columns ? x[source] : 0.0f;
   }
   // Only codes that are offset, or have a minimum, ask for them.

@@ -133,12 +133,77 @@ CK_INLINE void ck(dot_blocks)(const int32_t type, const int T, ck_stored_rows w,
   }
 }
 
+// Rows of blocks of 256 codes in sub-blocks of 32 with a scale and a minimum each.
+CK_INLINE void ck(dot_45_K)(const int32_t type, const int T, ck_stored_rows w, ck_rows x,
+                            const float *bias, ck_output y) {
+  const size_t blocks = w.columns / 256, bytes = type == CK_Q4_K ? 144 : 176;
+  for (size_t r = 0; r < w.count; r++) {
+    const uint8_t *b = (const uint8_t *)w.rows + (ptrdiff_t)r * w.stride;
+    vf sums[CK_TOKENS] = {};
+    float added[CK_TOKENS] = {0};
+    for (size_t i = 0; i < blocks; i++, b += bytes) {
+      float d[8], m[8];
+      ck(scales_K)(b, d, m);
+      CK_EACH(part, 4) {
+        vf low[2], high[2];
+        ck(codes_45_K)(type, b, part, low, high);
+        CK_EACH(t, T) {
+          const float *token = x.values + (size_t)t * x.stride;
+          const float *p = token + 256 * i + 64 * (size_t)part;
+          const float *inputs = token + w.columns + 8 * i + 2 * (size_t)part;
+          const vf a = low[0] * ck(load)(p) + low[1] * ck(load)(p + 16);
+          const vf c = high[0] * ck(load)(p + 32) + high[1] * ck(load)(p + 48);
+          sums[t] = sums[t] + d[2 * part] * a;
+          sums[t] = sums[t] + d[2 * part + 1] * c;
+          added[t] += m[2 * part] * inputs[0] + m[2 * part + 1] * inputs[1];
+        }
+      }
+    }
+    CK_EACH(t, T)
+      y.values[(size_t)t * y.stride + r] = ck(sum)(sums[t]) - added[t] + (bias ? bias[r] : 0.0f);
+  }
+}
+
+// Rows of blocks of 256 codes with a scale for each 16.
+CK_INLINE void ck(dot_6_K)(const int T, ck_stored_rows w, ck_rows x, const float *bias,
+                           ck_output y) {
+  const size_t blocks = w.columns / 256;
+  for (size_t r = 0; r < w.count; r++) {
+    const uint8_t *b = (const uint8_t *)w.rows + (ptrdiff_t)r * w.stride;
+    vf sums[CK_TOKENS] = {};
+    for (size_t k = 0; k < blocks; k++, b += 210) {
+      const float d = ck(half)(b + 208);
+      const int8_t *scales = (const int8_t *)b + 192;
+      CK_EACH(part, 2)
+        CK_EACH(i, 2) {
+          vf codes[4];
+          ck(codes_6_K)(b, part, i, codes);
+          CK_EACH(quarter, 4) {
+            const float scale = d * (float)scales[8 * part + 2 * quarter + i];
+            const size_t place = 256 * k + (size_t)(128 * part + 32 * quarter + 16 * i);
+            CK_EACH(t, T)
+              sums[t] = sums[t] + scale * (codes[quarter] *
+                                           ck(load)(x.values + (size_t)t * x.stride + place));
+          }
+        }
+    }
+    CK_EACH(t, T) y.values[(size_t)t * y.stride + r] = ck(sum)(sums[t]) + (bias ? bias[r] : 0.0f);
+  }
+}
+
+CK_INLINE void ck(dot_rows_of_blocks)(const int32_t type, const int T, ck_stored_rows w, ck_rows x,
+                                      const float *bias, ck_output y) {
+  if (type == CK_Q6_K) ck(dot_6_K)(T, w, x, bias, y);
+  else if (type >= CK_Q4_K) ck(dot_45_K)(type, T, w, x, bias, y);
+  else ck(dot_blocks)(type, T, w, x, bias, y);
+}
+
 CK_INLINE void ck(dot_all_blocks)(const int32_t type, ck_stored_rows w, ck_rows x,
                                   const float *bias, ck_output y) {
   for (size_t left = x.count; left > 0;) {
     const size_t n = left >= CK_TOKENS ? CK_TOKENS : 1;
-    if (n == CK_TOKENS) ck(dot_blocks)(type, CK_TOKENS, w, x, bias, y);
-    else ck(dot_blocks)(type, 1, w, x, bias, y);
+    if (n == CK_TOKENS) ck(dot_rows_of_blocks)(type, CK_TOKENS, w, x, bias, y);
+    else ck(dot_rows_of_blocks)(type, 1, w, x, bias, y);
     x.values += n * x.stride;
     y.values += n * y.stride;
     left -= n;
@@ -154,6 +219,9 @@ static void ck(dot_rows)(ck_stored_rows w, ck_rows x, const float *bias, ck_outp
     case CK_Q4_1: ck(dot_all_blocks)(CK_Q4_1, w, x, bias, y); break;
     case CK_Q5_0: ck(dot_all_blocks)(CK_Q5_0, w, x, bias, y); break;
     case CK_Q5_1: ck(dot_all_blocks)(CK_Q5_1, w, x, bias, y); break;
+    case CK_Q4_K: ck(dot_all_blocks)(CK_Q4_K, w, x, bias, y); break;
+    case CK_Q5_K: ck(dot_all_blocks)(CK_Q5_K, w, x, bias, y); break;
+    case CK_Q6_K: ck(dot_all_blocks)(CK_Q6_K, w, x, bias, y); break;
     default: ck(dot_all)(CK_F32, w, x, bias, y);
   }
 }

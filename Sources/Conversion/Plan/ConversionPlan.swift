@@ -1,6 +1,6 @@
 import Architectures
 import Checkpoints
-import Mixers
+package import Mixers
 public import ModelFiles
 public import StepSettings
 import StrictJSON
@@ -9,6 +9,9 @@ import TensorTypes
 /// The mapping of a Transformer to SpikingBrain weights: the inter-layer layout (SpikingBrain-7B), and
 /// the intra-layer one (SpikingBrain-76B), in which every layer has both kinds of attention.
 public enum ConversionPlan {
+  /// What layers become that keep no softmax attention.
+  package static let linear = Mixer.gatedLinear(.lowRank(GatedLinear.usualRank))
+
   /// The plan of converting `source` as `settings` ask.
   public static func make(
     from source: ModelFile, settings: ConvertSettings
@@ -18,7 +21,7 @@ public enum ConversionPlan {
         path: source.path, modelType: source.architecture.modelType)
     }
     try source.requireSound()
-    guard source.description.int8Weights == nil else { throw ConversionError.hasInt8Weights }
+    guard source.description.quantization == nil else { throw ConversionError.hasQuantizedWeights }
     let target = try converted(source.description, settings: settings)
     let obstacles = GLASwa.obstacles(to: target)
     let layout: any ConvertedLayout.Type =
@@ -28,14 +31,14 @@ public enum ConversionPlan {
     ).tensors()
     var configuration = layout.configuration(of: target)
     configuration["torch_dtype"] = .string(tensors.first?.type.rawValue ?? "float32")
-    let tokenizerNotes = try source.tokenizerNotes()
+    let companionNotes = try source.tokenizerNotes() + source.noticeNotes()
     return CheckpointPlan(
       description: target, configuration: configuration, tensors: tensors,
       companions: try source.companionFiles(), shardSize: settings.shardSize,
       recipe: JSONObject(step: .convert, settings: settings.fields),
       source: source.summary,
       notes: source.notes + notes(source.description, target, obstacles)
-        + intraLayerNotes(target, settings) + sizeNotes(source, tensors) + tokenizerNotes)
+        + intraLayerNotes(target, settings) + sizeNotes(source, tensors) + companionNotes)
   }
 
   /// The model that `source` becomes.
@@ -43,22 +46,13 @@ public enum ConversionPlan {
     _ source: ModelDescription, settings: ConvertSettings
   ) throws -> ModelDescription {
     let depth = source.layers.count
-    func layers(_ selection: LayerSelection, _ option: String) throws -> [Int] {
-      switch selection.resolved(depth: depth) {
-      case .success(let layers): return layers
-      case .failure(.outOfRange(let layer, _)):
-        throw ConversionError.layerOutOfRange(option: option, layer: layer, depth: depth)
-      case .failure(.notMeasured(let count)):
-        throw ConversionError.notMeasured(option: option, count: count)
-      }
-    }
-    let isIntra = settings.layout == .intraLayer
-    let full = Set(
-      try settings.fullAttentionLayers.map { try layers($0, "--full-attention-layers") }
-        ?? (isIntra ? reportFullLayers(depth: depth) : []))
+    let full = try fullLayers(depth: depth, settings)
     let window = Mixer.Window(size: settings.window, rule: settings.windowRule)
-    if isIntra { return try intraLayer(source, full: full, window: window, settings) }
-    var windowed = Set(try layers(settings.attentionLayers, "--attention-layers"))
+    if settings.layout == .intraLayer {
+      return try intraLayer(source, full: full, window: window, settings)
+    }
+    var windowed = Set(
+      try settings.attentionLayers.layers(depth: depth, option: "--attention-layers"))
     if settings.attentionLayers == .odd {
       windowed.subtract(full)
     } else if let twice = windowed.intersection(full).min() {
@@ -69,14 +63,21 @@ public enum ConversionPlan {
     target.biases.queryKeyValue = true
     target.layers = source.layers.enumerated().map { layer, described in
       described.with(
-        full.contains(layer)
-          ? .full
-          : windowed.contains(layer)
-            ? .window(window) : .gatedLinear(.lowRank(GatedLinear.usualRank)))
+        full.contains(layer) ? .full : windowed.contains(layer) ? .window(window) : linear)
     }
     target.modelType =
       GLASwa.obstacles(to: target).isEmpty ? GLASwa.modelType : SpikingBrainLayout.modelType
     return target
+  }
+
+  /// The layers of a model `depth` layers deep that keep full attention.
+  package static func fullLayers(
+    depth: Int, _ settings: ConvertSettings
+  ) throws(ConversionError) -> Set<Int> {
+    guard let selection = settings.fullAttentionLayers else {
+      return Set(settings.layout == .intraLayer ? reportFullLayers(depth: depth) : [])
+    }
+    return Set(try selection.layers(depth: depth, option: "--full-attention-layers"))
   }
 
   private static func notes(
@@ -88,11 +89,11 @@ public enum ConversionPlan {
         "Written in the spikingbrain layout, which the public SpikingBrain-7B code cannot load; "
           + "the public layout cannot hold: \(obstacles.joined(separator: ", ")).")
     }
-    let linear = target.layers.count { $0.mixer.form is GatedLinear }
+    let linear = target.layers.count { $0.mixer.isOnlyLinear }
     if linear > 0 {
       notes.append(
-        "Linear layers (\(linear)) are copies that have not been healed: they start as sound "
-          + "short-memory layers, but the model has lost its language until it is trained.")
+        "Linear layers (\(linear)) start as copies, sound short-memory layers: until they are healed, the "
+          + "model has lost its language.")
     }
     let narrowed = zip(source.layers, target.layers).contains { before, after in
       guard let window = after.mixer.window else { return false }
@@ -176,6 +177,20 @@ public enum ConversionPlan {
           + "the model starts far from the source.")
     }
     return notes
+  }
+}
+
+extension LayerSelection {
+  /// The selected layers of a model `depth` layers deep, ascending.
+  ///
+  /// - Throws: `layerOutOfRange` and `notMeasured`, which name `option`.
+  func layers(depth: Int, option: String) throws(ConversionError) -> [Int] {
+    switch resolved(depth: depth) {
+    case .success(let layers): return layers
+    case .failure(.outOfRange(let layer, _)):
+      throw .layerOutOfRange(option: option, layer: layer, depth: depth)
+    case .failure(.notMeasured(let count)): throw .notMeasured(option: option, count: count)
+    }
   }
 }
 

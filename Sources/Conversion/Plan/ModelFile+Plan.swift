@@ -1,6 +1,7 @@
 import Architectures
 import Checkpoints
 import Foundation
+import Foundations
 package import ModelFiles
 package import StrictJSON
 import Tokenization
@@ -69,17 +70,53 @@ extension ModelFile {
     }
   }
 
-  /// The licences and notices in `directory`: files of its own, no links out of it.
-  private static func notices(in directory: String) -> [CheckpointPlan.CompanionFile] {
+  /// The licences and notices in `directory`: files of the source, no links out of it. What is passed
+  /// over is told to `passedOver` with the reason.
+  private static func notices(
+    in directory: String, passedOver: (String) -> Void = { _ in }
+  ) -> [CheckpointPlan.CompanionFile] {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
-    return names.filter(TokenizerSource.isNotice).sorted().compactMap { name in
+    return names.filter(TokenizerSource.isNotice).sorted().compactMap {
+      (name) -> CheckpointPlan.CompanionFile? in
       let path = directory + "/" + name
-      guard let size = FileStatus.size(path), size <= TokenizerSource.mostNoticeBytes,
-        FileStatus.contains(directory, path)
-      else { return nil }
+      guard FileStatus.contains(root(of: directory), path) else {
+        passedOver("\(name) is a link out of the source, so it is not carried along.")
+        return nil
+      }
+      guard let size = FileStatus.size(path) else { return nil }
+      guard size <= TokenizerSource.mostNoticeBytes else {
+        passedOver(
+          "\(name) has \(ByteSize(size)), more than \(ByteSize(TokenizerSource.mostNoticeBytes)), so it "
+            + "is not carried along.")
+        return nil
+      }
       SourceFiles.note(path)
       return .init(name: name, content: .copy(of: path))
     }
+  }
+
+  /// The directory that a source's files may be links into: a snapshot in a cache of the Hugging Face
+  /// Hub links to `blobs` beside `snapshots`.
+  private static func root(of directory: String) -> String {
+    let place = URL(fileURLWithPath: directory).standardizedFileURL.deletingLastPathComponent()
+    let repository = place.deletingLastPathComponent()
+    let blobs = repository.appendingPathComponent("blobs").path
+    return place.lastPathComponent == "snapshots" && FileManager.default.fileExists(atPath: blobs)
+      ? repository.path : directory
+  }
+
+  /// What a user should know about licences and notices that are not carried along.
+  package func noticeNotes() -> [String] {
+    var notes: [String] = []
+    switch tokenizer {
+    case .files(.directory(let directory)):
+      _ = Self.notices(in: directory) { notes.append($0) }
+    case .gguf(_, let file):
+      let directory = URL(fileURLWithPath: file).deletingLastPathComponent().path
+      _ = Self.notices(in: directory) { notes.append($0) }
+    default: break
+    }
+    return notes
   }
 
   /// What the manifest of a derived checkpoint records of this one: enough to tell another model of

@@ -3,35 +3,35 @@ import StrictJSON
 public import TensorTypes
 
 extension CheckpointPlan {
-  /// The same plan with projections replaced by their INT8 codes and scales, in our own layout.
+  /// The same plan with projections replaced by their codes and scales, in our own layout.
   ///
   /// - Parameters:
   ///   - tensors: codes and scales of every projection.
-  ///   - granularity: how the codes are scaled.
+  ///   - quantization: what codes they are, and how they are scaled.
   public func quantised(
-    _ tensors: [TensorAddress: TensorView], granularity: ScaleGranularity
+    _ tensors: [TensorAddress: TensorView], as quantization: WeightQuantization
   ) throws -> CheckpointPlan {
-    try quantised(granularity) { requirement, type in
+    try quantised(quantization) { requirement, type in
       tensors[requirement.address].map {
-        ReplacementTransform($0, as: type, by: .int8)
+        ReplacementTransform($0, as: type, by: quantization.codes == .int8 ? .int8 : .int4)
       }
     }
   }
 
   /// The same without the codes and scales, to be described and not written.
-  public func quantised(_ granularity: ScaleGranularity) throws -> CheckpointPlan {
-    try quantised(granularity) { requirement, type in
+  public func quantised(_ quantization: WeightQuantization) throws -> CheckpointPlan {
+    try quantised(quantization) { requirement, type in
       HoleTransform(byteCount: requirement.shape.byteCount(type) ?? 0)
     }
   }
 
   private func quantised(
-    _ granularity: ScaleGranularity,
+    _ quantization: WeightQuantization,
     _ transform: (ModelDescription.Requirement, ScalarType) -> (any TensorTransform)?
   ) throws -> CheckpointPlan {
     var plan = self
     plan.description.modelType = SpikingBrainLayout.modelType
-    plan.description.int8Weights = granularity
+    plan.description.quantization = quantization
     let planned = self.tensors.byAddress
     plan.tensors = try plan.description.requirements.map { requirement in
       guard let name = SpikingBrainLayout.names.name(of: requirement.address) else {

@@ -42,7 +42,7 @@ public enum SpikingPlan {
   ) -> [String] {
     var notes = [
       "Written in the spikingbrain layout, which the public SpikingBrain-7B code cannot load; the "
-        + "public layout cannot hold spiking thresholds or INT8 weights."
+        + "public layout cannot hold spiking thresholds or weights as integers."
     ]
     let quantised = source.parts.values.count { $0.type.isQuantised }
     if quantised > 0, let type = tensors.first?.type, type != .float32 {

@@ -17,7 +17,7 @@ public enum SyntheticPlan {
     let architecture = try Architectures.of(config)
     let model = try architecture.describe(config)
     let notes = try config.restNotes()
-    guard model.int8Weights == nil else {
+    guard model.quantization == nil else {
       throw ConfigurationError.unsupported(
         key: "quantization", value: "int8", reason: "random weights are floating-point numbers",
         file: config.file)
@@ -52,9 +52,9 @@ public enum SyntheticPlan {
     type: ScalarType, seed: UInt64
   ) -> UniformTransform {
     let shape = stored.shape, address = stored.pieces[0].address
+    // A vector that is no bias multiplies something too.
     let isNorm =
-      (shape.dimensions.count == 1 && address.parameter == .weight)
-      || [.linearNorm, .softmaxNorm].contains(address.role)
+      (shape.dimensions.count == 1 && address.parameter == .weight) || stored.pieces[0].isNorm
     let bound: Double
     if shape.dimensions.count == 1 || isNorm {
       bound = 0.2

@@ -16,7 +16,7 @@ struct TensorPlanner {
     try target.requirements.map { requirement in
       let address = requirement.address
       guard let name = names.name(of: address) else {
-        throw ModelFileError.noTensor(path: source.path, address: address)
+        throw ConversionError.noName("\(address)")
       }
       let type = try outputType(of: address)
       return CheckpointPlan.PlannedTensor(
@@ -42,11 +42,6 @@ struct TensorPlanner {
     }
     switch (address.role, address.parameter) {
     case (.query, .bias), (.key, .bias), (.value, .bias): return constant(0)
-    case (.gateHigh, .bias): return constant(settings.gateBias)
-    case (.linearNorm, .weight), (.softmaxNorm, .weight):
-      return constant(settings.intraLayer.branchNormWeight)
-    case (.branchScale, .weight):
-      return ValuesTransform(settings.intraLayer.branchScale.numbers.map { Float($0) }, as: type)
     case (.sinkTokens, .weight):
       let embedding = TensorAddress(.embedding)
       return SinkTransform(
@@ -55,23 +50,19 @@ struct TensorPlanner {
         count: target.sinkCount, noise: settings.intraLayer.sinkNoise, seed: settings.seed,
         as: type)
     default:
-      switch initial(of: address) {
+      switch requirement.mixerTensor?.initial {
       case nil: throw ModelFileError.noTensor(path: source.path, address: address)
       case .constant(let value): return constant(value)
+      case .setting(.gateBias): return constant(settings.gateBias)
+      case .setting(.branchNormWeight): return constant(settings.intraLayer.branchNormWeight)
+      case .setting(.branchScale):
+        return ValuesTransform(settings.intraLayer.branchScale.numbers.map { Float($0) }, as: type)
       case .uniform:
         return UniformTransform(
           bound: 1 / Double(requirement.shape.columns).squareRoot(), seed: settings.seed,
           label: name, shape: requirement.shape, as: type)
       }
     }
-  }
-
-  /// What a tensor of a mixer begins with; nil for any other.
-  private func initial(of address: TensorAddress) -> MixerTensor.Initial? {
-    guard let layer = address.layer else { return nil }
-    return target.mixerTensors(ofLayer: layer).first {
-      $0.role == address.role && $0.parameter == address.parameter
-    }?.initial
   }
 
   /// The type a tensor is written in; new tensors take that of their layer's q projection.

@@ -63,17 +63,10 @@ public enum UpcyclePlan {
     guard source.layers.allSatisfy({ $0.feedForward == .dense }) else {
       throw ConversionError.hasExperts
     }
-    guard source.int8Weights == nil else { throw ConversionError.hasInt8Weights }
-    let dense: [Int]
-    if let selection = settings.denseLayers {
-      if case .list(let layers) = selection, let outside = layers.first(where: { $0 >= depth }) {
-        throw ConversionError.layerOutOfRange(
-          option: "--dense-layers", layer: outside, depth: depth)
-      }
-      dense = (try? selection.resolved(depth: depth).get()) ?? []
-    } else {
-      dense = UpcycleKeys.denseLayersOfPaper.filter { $0 < depth }
-    }
+    guard source.quantization == nil else { throw ConversionError.hasQuantizedWeights }
+    let dense =
+      try settings.denseLayers?.layers(depth: depth, option: "--dense-layers")
+      ?? UpcycleKeys.denseLayersOfPaper.filter { $0 < depth }
     guard dense.count < depth else { throw ConversionError.nothingToUpcycle(depth: depth) }
     let experts = try experts(of: source, settings)
     var target = source

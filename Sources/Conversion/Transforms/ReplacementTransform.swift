@@ -13,6 +13,8 @@ public enum Computation: String, Sendable, CaseIterable {
   case refitted
   /// Codes and scales of weights in INT8.
   case int8
+  /// The same with 4 bits.
+  case int4
 
   /// As the manifest records it.
   public var record: TransformRecord { TransformRecord(.init(rawValue: rawValue)) }

@@ -17,11 +17,7 @@ struct MegatronForm {
 
   /// The model in `file`, shared as `settings` say; what Megatron cannot hold is refused for `profile`.
   init(_ file: ModelFile, settings: ExportSettings, profile: String) throws {
-    var obstacles: [String] = []
-    if file.description.int8Weights != nil {
-      obstacles.append("INT8 weights (w8aspike, w8a8 and w8a16-g128 can)")
-    }
-    if file.description.spiking != nil { obstacles.append("spiking thresholds (w8aspike can)") }
+    var obstacles = file.description.roundedParts
     // Megatron's arguments and layers say nothing of these.
     obstacles += file.description.differences(from: file.description.plainDecoder)
     if file.architecture.names.hasPieces {
@@ -42,10 +38,10 @@ struct MegatronForm {
   /// What the loader needs that Megatron does not have, and what was added.
   var notes: [String] {
     var notes: [String] = []
-    let mixers = description.layers.map(\.mixer)
-    var ours: [String] = []
-    if mixers.contains(where: { $0.form is GatedLinear }) { ours.append("gated linear attention") }
-    if mixers.contains(where: { $0.isParallel }) { ours.append("parallel branches") }
+    var ours = description.layers.map(\.mixer).filter(\.isLinear).reduce(into: [String]()) {
+      let layers = "\($1.kind) layers"
+      if !$0.contains(layers) { $0.append(layers) }
+    }
     if description.sinkCount > 0 { ours.append("sinks") }
     if !ours.isEmpty {
       notes.append(

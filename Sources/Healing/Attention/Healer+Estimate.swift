@@ -63,13 +63,13 @@ extension Healer {
     let probe = try Probe(self, layer: refitted.first ?? 0)
     let isRefit = settings.method != .none
     // Without a refit only the source's stream is needed.
-    let segmentTime = try Healer.seconds { try probe.pass(student: isRefit) }
+    let segmentTime = try secondRun { try probe.pass(student: isRefit) }
     let share = 1 / Double(ranks.size)
     var estimate = Estimate(
       passes: share * segmentTime * Double(segments.count * model.layers.count), solutions: 0,
       step: 0, steps: 0)
     if isRefit {
-      let forwardTime = try Healer.seconds { try probe.forward() }
+      let forwardTime = try secondRun { try probe.forward() }
       let batches = Double(segments.count) / Double(settings.batch)
       // Before, after each closed form and at the end, held-out segments are run as well.
       let forwards = settings.method == .both ? 3.0 : settings.method == .ridge ? 1.5 : 0.5
@@ -85,7 +85,7 @@ extension Healer {
         * (rounds * (try probe.seconds(factor: 1)) + 2 * heldOut * (try probe.seconds(factor: nil)))
     }
     if settings.method == .gradient || settings.method == .both {
-      estimate.step = share * Double(refitted.count) * (try Healer.seconds { try probe.step() })
+      estimate.step = share * Double(refitted.count) * (try secondRun { try probe.step() })
       estimate.steps = settings.steps
       if let limit = settings.timeLimit {
         let left = limit * 60 - estimate.seconds + estimate.step * Double(estimate.steps)
@@ -93,14 +93,6 @@ extension Healer {
       }
     }
     return estimate
-  }
-
-  /// The second of two runs: the first one maps pages and fills caches.
-  static func seconds(_ body: () throws -> Void) rethrows -> Double {
-    try body()
-    let started = DispatchTime.now().uptimeNanoseconds
-    try body()
-    return Double(DispatchTime.now().uptimeNanoseconds - started) * 1e-9
   }
 
   /// One batch of embedded text, and a layer of each model to run it through.

@@ -125,7 +125,7 @@ struct LayerTrainer {
   /// sum of that and the same of softmax attention, over the held-out tokens; nil when the layer has
   /// not both.
   private func linearShare() throws -> Double? {
-    guard layer.isParallel else { return nil }
+    guard layer.isHybrid else { return nil }
     var sums = [0.0, 0]
     for segment in data.segments.own(data.segments.heldOut) {
       let input = try data.batch([segment]).input

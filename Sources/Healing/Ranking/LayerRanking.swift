@@ -67,6 +67,12 @@ public struct LayerRanking {
     }
   }
 
+  /// What it takes, in tokens through a layer.
+  public var work: Double {
+    let trial = LinearTrial(source: source, segments: sweep.segments)
+    return Double(sweep.segments.length) * (trial.schedule?.total ?? 0)
+  }
+
   private func measure(progress: (Double) throws -> Void) throws -> [Score] {
     let trial = LinearTrial(source: source, segments: sweep.segments)
     var trials: [LinearTrial.Report] = try sweep.finishedReports()

@@ -1,4 +1,5 @@
 import Architectures
+import Foundations
 import Kernels
 import Mixers
 import Runtime
@@ -68,20 +69,37 @@ struct LinearTrial: LayerPass {
     return fit.after
   }
 
-  /// The layer's weights with a gate of rank 1 that is zero, so that the decay is its bias.
+  /// What a layer is tried as: its gate starts at zero whatever its rank, so that the decay is the bias
+  /// alone.
+  private static let mixer = Mixer.gatedLinear(.lowRank(1))
+
+  /// The layer's weights with the tried mixer's own tensors as they start.
   private func linearWeights(_ layer: Int) throws -> LayerWeights {
     var model = source.description
-    model.layers[layer].mixer = .gatedLinear(.lowRank(1))
-    func constant(_ value: Float, _ shape: Shape) -> TensorView {
-      MemoryStorage.view([Float](repeating: value, count: shape.elementCount ?? 0), shape: shape)
+    model.layers[layer].mixer = Self.mixer
+    var own = LayerTensors()
+    for tensor in model.mixerTensors(ofLayer: layer) {
+      let address = TensorAddress(tensor.role, tensor.parameter, layer: layer)
+      own.set(
+        address, to: MemoryStorage.view(Self.values(tensor, "\(address)"), shape: tensor.shape))
     }
-    let gate = LayerTensors([
-      TensorAddress(.gateLow, layer: layer): constant(0, [1, model.hiddenSize]),
-      TensorAddress(.gateHigh, layer: layer): constant(0, [model.keyValueWidth, 1]),
-      TensorAddress(.gateHigh, .bias, layer: layer): constant(0, [model.keyValueWidth]),
-      TensorAddress(.outputNorm, layer: layer): constant(1, [model.headDim]),
-    ])
-    return try LayerWeights(layer, of: model, from: source.with(gate).weights)
+    return try LayerWeights(layer, of: model, from: source.with(own).weights)
+  }
+
+  /// What a tensor starts as where no conversion says it: settings are what changes nothing, and the
+  /// bias of gates is given to the layer that is trained.
+  private static func values(_ tensor: MixerTensor, _ label: String) -> [Float] {
+    let count = tensor.shape.elementCount ?? 0
+    switch tensor.initial {
+    case .constant(let value): return [Float](repeating: Float(value), count: count)
+    case .setting(.gateBias): return [Float](repeating: 0, count: count)
+    case .setting(.branchNormWeight), .setting(.branchScale):
+      return [Float](repeating: 1, count: count)
+    case .uniform:
+      var generator = SplitMix64(seed: 0, label: label)
+      let bound = 1 / Double(tensor.shape.columns).squareRoot()
+      return (0..<count).map { _ in generator.symmetric(bound) }
+    }
   }
 
   /// Segments through each layer: the text as it is and for the fit, and the variants so far; then

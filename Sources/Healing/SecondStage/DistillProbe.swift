@@ -23,7 +23,7 @@ struct DistillProbe {
       .rows(tokens, segments: healer.together)
     let head = try DistilledHead(
       student: Predictions(of: healer.student), teacher: Predictions(of: healer.source))
-    var total = try Healer.seconds {
+    var total = try secondRun {
       _ = try head.divergence(hidden, source: hidden, factor: factor)
     }
     let batch = TrainableLayer.Batch(
@@ -35,7 +35,7 @@ struct DistillProbe {
       guard let first = layers.first else { continue }
       let layer = try TrainableLayer(
         first, of: healer.student, scope: healer.settings.distillScope)
-      total += Double(layers.count) * Healer.seconds { run(layer, hidden, batch, factor) }
+      total += Double(layers.count) * secondRun { run(layer, hidden, batch, factor) }
     }
     return total
   }

@@ -78,7 +78,7 @@ final class TrainableModel {
 
   /// Bytes kept per token on the way forward when layers are not recomputed.
   static func traceBytes(_ model: ModelDescription) -> Int {
-    let branches = model.layers.contains { $0.mixer.isParallel } ? 2 : 1
+    let branches = model.layers.contains { $0.mixer.isHybrid } ? 2 : 1
     let mixer = 4 * model.hiddenSize + 4 * branches * model.queryWidth + 6 * model.keyValueWidth
     let perToken = model.layers.map { layer in
       guard let experts = layer.feedForward.experts else {

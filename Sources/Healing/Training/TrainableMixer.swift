@@ -17,6 +17,8 @@ final class TrainableMixer {
   private let key: TrainableMap
   private let value: TrainableMap
   private let core: any MixerTraining
+  /// Whether linear and softmax attention lie side by side.
+  let isHybrid: Bool
   /// Bias of o_proj, where the model has one; kept as it is.
   let outputBias: [Float]?
 
@@ -35,6 +37,7 @@ final class TrainableMixer {
     value = TrainableMap(.value, weights.value, hasBias: hasBias, headNorm: nil)
     output = Parameter(.output, weights.output)
     outputBias = weights.output.bias
+    isHybrid = model.layers[weights.index].mixer.isHybrid
     core = weights.mixer.training(
       rotary: RotaryEmbedding(model, layer: weights.index), gateBias: gateBias)
     for parameter in all { parameter.isTrained = isTrained }
@@ -60,15 +63,12 @@ final class TrainableMixer {
     }
   }
 
-  /// Whether linear and softmax attention lie side by side.
-  var isParallel: Bool { core.hasBranches }
-
   /// What each branch gives to the output of o_proj [T, H], its bias apart; nil when there are no
   /// two branches.
   func branches(
     _ input: FloatMatrix, segments: Int
   ) -> (linear: FloatMatrix, softmax: FloatMatrix)? {
-    guard isParallel else { return nil }
+    guard isHybrid else { return nil }
     let mixed = mix(input, segments: segments).heads
     guard let linear = mixed.linearPart else { return nil }
     mixed.features.add(linear, times: -1)

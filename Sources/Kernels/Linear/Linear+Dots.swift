@@ -4,7 +4,7 @@ import TensorTypes
 extension LinearCall {
   /// Types whose rows the kernel reads as they are stored.
   private static let readInPlace: Set<ScalarType> = [
-    .float32, .bfloat16, .float16, .q8_0, .q4_0, .q4_1, .q5_0, .q5_1,
+    .float32, .bfloat16, .float16, .q8_0, .q4_0, .q4_1, .q5_0, .q5_1, .q4_K, .q5_K, .q6_K,
   ]
 
   /// Rows decoded at a time when the kernel cannot read the type itself: they stay in the

@@ -6,7 +6,7 @@ extension LinearCall {
   ///
   /// No more than one panel per thread is ever in float32, whatever the size of the matrix.
   func runPanels() {
-    let columns = weight.columns
+    let columns = columns
     // About 2 MB of float32 per panel, but not so few rows that OpenBLAS's packing of the
     // activations, repeated for each panel, shows; it shows sooner when the product is faster.
     let ideal = max(kernel.rounds ? 256 : 128, (1 << 19) / max(1, columns))
@@ -39,7 +39,7 @@ extension LinearCall {
   }
 
   private func multiply(_ panel: UnsafePointer<Float>, _ rows: Range<Int>) {
-    let columns = weight.columns, y = output + rows.lowerBound
+    let columns = columns, y = output + rows.lowerBound
     Product.multiply(
       .transposedRight, input, stride: inputStride, panel, stride: columns, m: tokens,
       n: rows.count, k: columns, into: y, stride: outputStride, by: kernel)

@@ -65,8 +65,8 @@ public enum Linear {
 /// The arguments of one `Linear.apply`.
 struct LinearCall {
   let weight: TensorView
-  /// The same with its scales, when it is in INT8.
-  var int8: Int8Weight?
+  /// The same with its scales, when it is quantised; then `weight` are its codes.
+  var quantized: QuantizedWeight?
   let bias: UnsafePointer<Float>?
   let input: UnsafePointer<Float>
   let inputStride: Int
@@ -76,10 +76,13 @@ struct LinearCall {
   /// What multiplies many tokens.
   let kernel: ProductKernel
 
+  /// Inputs.
+  var columns: Int { quantized?.columns ?? weight.columns }
+
   /// Some rows of the weight as float32.
   func decode(_ rows: Range<Int>, into output: UnsafeMutablePointer<Float>) {
-    if let int8 {
-      int8.decode(rows: rows, into: output)
+    if let quantized {
+      quantized.decode(rows: rows, into: output)
     } else {
       RowDecoder.decode(weight, rows: rows, into: output)
     }

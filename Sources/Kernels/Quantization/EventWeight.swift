@@ -4,7 +4,7 @@ import CKernels
 /// its column, silent ones are not read.
 ///
 /// It takes as much memory as the weight, and pays for decoding when about half of the channels
-/// or more are silent (`pays`); at k = 3 about 18 % are, where `Int8Linear.applyCounts` is faster.
+/// or more are silent (`pays`); at k = 3 about 18 % are, where `QuantizedLinear.applyCounts` is faster.
 public final class EventWeight: @unchecked Sendable {
   /// Outputs and inputs.
   public let rows, columns: Int
@@ -24,7 +24,7 @@ public final class EventWeight: @unchecked Sendable {
   }
 
   /// The copy of `weight`.
-  public init(_ weight: Int8Weight) {
+  public init(_ weight: QuantizedWeight) {
     let block = Int(CK_EVENT_BLOCK), groups = weight.groups
     (rows, columns, groupSize) = (weight.rows, weight.columns, weight.groupSize)
     let blocks = (rows + block - 1) / block
@@ -51,7 +51,7 @@ public final class EventWeight: @unchecked Sendable {
     scales.deallocate()
   }
 
-  /// Writes y [tokens, out] = V_th · (s Wᵀ) + b, as `Int8Linear.applyCounts` does, a token at a time.
+  /// Writes y [tokens, out] = V_th · (s Wᵀ) + b, as `QuantizedLinear.applyCounts` does, a token at a time.
   func applyCounts(
     bias: UnsafePointer<Float>? = nil, counts: UnsafePointer<Int32>, countStride: Int? = nil,
     thresholds: UnsafePointer<Float>, tokens: Int, output: UnsafeMutablePointer<Float>,

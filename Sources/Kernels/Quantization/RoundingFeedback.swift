@@ -89,11 +89,11 @@ extension RoundingCall {
       if c % groupSize == 0 {
         // From what is known of the group; later blocks of a large one may still move a little.
         let group = range(of: c / groupSize)
-        scales[c / groupSize] = Int8Rounding.scale(
+        scales[c / groupSize] = rounding.scale(
           wished + c, count: group.count, importance: importance + c, choice: .search, isa: isa)
       }
       let scale = scales[c / groupSize]
-      Int8Rounding.round(wished + c, count: 1, scale: scale, into: codes + c, isa: isa)
+      rounding.round(wished + c, count: 1, scale: scale, into: codes + c, isa: isa)
       let error = weights[c] - Float(codes[c]) * scale
       errors[c] = error
       let next = c + 1

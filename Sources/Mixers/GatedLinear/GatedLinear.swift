@@ -17,6 +17,7 @@ public struct GatedLinear: MixerForm {
   /// The rank of the public code's decay gates.
   public static let usualRank = 16
   private static let rankKey = "gate_low_rank_dim"
+  public static let sizeKeys = [rankKey]
 
   public static let kinds = ["gla"]
   public static let names: [MixerTensor.Name] = [
@@ -45,27 +46,37 @@ public struct GatedLinear: MixerForm {
 
   private var gateRank: Int? { if case .lowRank(let rank) = gate { rank } else { nil } }
 
+  private static let part = "decay gates", spikingKey = "gk_proj"
+
   public func memoryCount(in model: MixerModel) -> Int {
     GatedLinearAttention.stateCount(model.layout)
   }
 
   public func tensors(in model: MixerModel) -> [MixerTensor] {
     let rows = model.layout.keyWidth
+    func bias(_ role: TensorAddress.Role) -> MixerTensor {
+      .init(
+        role, .bias, shape: [rows], isByHead: true, initial: .setting(.gateBias), part: Self.part)
+    }
     let gates: [MixerTensor] =
       switch gate {
       case .lowRank(let rank):
         // The second matrix starts at zero, so that the decay is the bias alone: a sound short-memory
         // layer. The first starts random, or neither would ever receive a gradient.
         [
-          .init(.gateLow, shape: [rank, model.hiddenSize], initial: .uniform),
-          .init(.gateHigh, shape: [rows, rank], isByHead: true, initial: .constant(0)),
-          .init(.gateHigh, .bias, shape: [rows], isByHead: true, initial: .constant(0)),
+          .init(
+            .gateLow, shape: [rank, model.hiddenSize], initial: .uniform, part: Self.part,
+            spikingKey: Self.spikingKey),
+          .init(
+            .gateHigh, shape: [rows, rank], isByHead: true, initial: .constant(0), part: Self.part),
+          bias(.gateHigh),
         ]
       case .merged:
         [
           .init(
-            .gateMerged, shape: [rows, model.hiddenSize], isByHead: true, initial: .constant(0)),
-          .init(.gateMerged, .bias, shape: [rows], isByHead: true, initial: .constant(0)),
+            .gateMerged, shape: [rows, model.hiddenSize], isByHead: true, initial: .constant(0),
+            part: Self.part, spikingKey: Self.spikingKey),
+          bias(.gateMerged),
         ]
       }
     let norm = MixerTensor(
@@ -106,17 +117,17 @@ struct GatedLinearLayer: MixerLayer {
     if pass.ablation == .linear { return nil }
     let logits = try high(low.map { try $0(input) } ?? input)
     let output = Self.inputs(heads, gateLogits: logits)
-      .next(model.layout, memory: &state.memory, resets: pass.resets)
+      .next(model.layout, memory: &state.memory, pass: pass)
     output.normalizeHeads(by: outputNorm, epsilon: model.normEpsilon)
     return output
   }
 
   /// ReLU features of q and k, and decays logsigmoid(z) / 16 of gate logits z; all in place.
-  static func inputs(_ heads: Projections, gateLogits: FloatMatrix) -> LinearInputs {
+  static func inputs(_ heads: Projections, gateLogits: FloatMatrix) -> GatedLinearInputs {
     heads.query.rectify()
     heads.key.rectify()
     gateLogits.becomeLogDecay()
-    return LinearInputs(heads: heads, logDecay: gateLogits)
+    return GatedLinearInputs(heads: heads, logDecay: gateLogits)
   }
 
   func training(rotary: RotaryEmbedding?, gateBias: Double?) -> any MixerTraining {

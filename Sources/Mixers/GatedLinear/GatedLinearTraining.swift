@@ -39,7 +39,7 @@ struct GatedLinearTraining: MixerTraining {
       unnormed.normBackward(
         weight: outputNorm.values, epsilon: model.normEpsilon, gradient: gradient,
         into: headGradient,
-        weightGradient: outputNorm.isTrained ? outputNorm.gradient : nil)
+        weightGradient: outputNorm.gradientIfTrained)
       let (result, logitGradient) = inputs.backward(
         model.layout, segments: segments, outputGradient: headGradient)
       result.query.maskWhereZero(heads.query)

@@ -29,6 +29,7 @@ public struct ParallelBranches: MixerForm {
   }
   public var hasCache: Bool { true }
   public var hasMemory: Bool { true }
+  public var usesBranchNormEpsilon: Bool { true }
 
   public func memoryCount(in model: MixerModel) -> Int {
     GatedLinearAttention.stateCount(model.layout)
@@ -37,9 +38,12 @@ public struct ParallelBranches: MixerForm {
   public func tensors(in model: MixerModel) -> [MixerTensor] {
     let heads: Shape = [model.layout.heads, model.layout.valueDimension]
     return [
-      .init(.linearNorm, shape: heads, isByHead: true, initial: .constant(1)),
-      .init(.softmaxNorm, shape: heads, isByHead: true, initial: .constant(1)),
-      .init(.branchScale, shape: [2], initial: .constant(1)),
+      .init(
+        .linearNorm, shape: heads, isByHead: true, initial: .setting(.branchNormWeight)),
+      .init(
+        .softmaxNorm, shape: heads, isByHead: true, initial: .setting(.branchNormWeight)),
+      .init(
+        .branchScale, shape: [2], initial: .setting(.branchScale), part: "branch factors"),
     ]
   }
 
@@ -62,9 +66,6 @@ extension Mixer {
   public static func parallel(_ window: Window?) -> Mixer {
     Mixer(ParallelBranches(window: window))
   }
-
-  /// Whether linear and softmax attention run side by side.
-  public var isParallel: Bool { isSoftmax && isLinear }
 }
 
 /// Both branches, and the per-head norms that merge them [heads, d], multiplied by the branch's factor.
@@ -79,7 +80,7 @@ struct ParallelLayer: MixerLayer {
   ) -> FloatMatrix? {
     // Softmax attention rotates q and k in place: the linear branch reads them before.
     let output = Self.inputs(heads)
-      .next(model.layout, memory: &state.memory, resets: pass.resets)
+      .next(model.layout, memory: &state.memory, pass: pass)
     normalize(output, by: linearNorm)
     let attended = softmax.attend(heads, cache: &state.cache, pass: pass)
     if pass.ablation == .attention { return output }
@@ -95,7 +96,7 @@ struct ParallelLayer: MixerLayer {
   }
 
   /// Sigmoid features and tied decays of the linear branch, which copies q and k.
-  static func inputs(_ heads: Projections) -> LinearInputs {
+  static func inputs(_ heads: Projections) -> GatedLinearInputs {
     let query = heads.query.copy, key = heads.key.copy
     // log(1 - sigmoid(z)) = logsigmoid(-z).
     let logDecay = key.zeros
@@ -103,7 +104,7 @@ struct ParallelLayer: MixerLayer {
     logDecay.becomeLogDecay(normalizer: 1)
     query.becomeSigmoid()
     key.becomeSigmoid()
-    return LinearInputs(
+    return GatedLinearInputs(
       heads: Projections(query: query, key: key, value: heads.value), logDecay: logDecay)
   }
 

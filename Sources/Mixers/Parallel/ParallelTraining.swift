@@ -33,7 +33,6 @@ struct ParallelTraining: MixerTraining {
     factors = Parameter(.branchScale, .weight, [factor, factor])
   }
 
-  var hasBranches: Bool { true }
   var parameters: [Parameter] { [linearNorm, softmaxNorm, factors] }
 
   func mix(_ heads: Projections, input: FloatMatrix, segments: Int) -> MixedHeads {
@@ -78,7 +77,7 @@ struct ParallelTraining: MixerTraining {
     let result = heads.unset
     heads.normBackward(
       weight: norm.values, heads: model.layout.heads, epsilon: model.branchNormEpsilon,
-      gradient: gradient, into: result, weightGradient: norm.isTrained ? norm.gradient : nil)
+      gradient: gradient, into: result, weightGradient: norm.gradientIfTrained)
     return result
   }
 }

@@ -24,8 +24,6 @@ public struct Traced {
 public protocol MixerTraining {
   /// The parameters of this part.
   var parameters: [Parameter] { get }
-  /// Whether linear and softmax attention lie side by side.
-  var hasBranches: Bool { get }
 
   /// Mixes `heads`, which it may overwrite, to the features that o_proj reads [T, heads · d].
   ///
@@ -35,14 +33,10 @@ public protocol MixerTraining {
   func mix(_ heads: Projections, input: FloatMatrix, segments: Int) -> MixedHeads
 }
 
-extension MixerTraining {
-  public var hasBranches: Bool { false }
-}
-
 /// The features of a mixer with their pullback.
 public struct MixedHeads {
   public let features: FloatMatrix
-  /// What linear attention gave to the features, when softmax attention gave the rest.
+  /// What linear attention gave to the features of a hybrid, where softmax attention gave the rest.
   public var linearPart: FloatMatrix?
   public let pullback: (_ gradient: FloatMatrix, _ inputGradient: FloatMatrix?) -> Projections
 

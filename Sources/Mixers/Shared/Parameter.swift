@@ -18,6 +18,8 @@ public final class Parameter {
   public var isTrained = true
   /// The sum of the gradients since the last step.
   public private(set) lazy var gradient = value.zeros
+  /// The same where there is one: nil of a frozen parameter.
+  public var gradientIfTrained: FloatMatrix? { isTrained ? gradient : nil }
   public private(set) lazy var optimiser = Adam(count: value.count)
 
   private init(

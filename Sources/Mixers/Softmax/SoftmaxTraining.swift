@@ -1,6 +1,10 @@
 import Kernels
 
 /// Rotary softmax attention over a window or everything, with gradients for its inputs.
+///
+/// It ignores what only the running layer knows: soft caps of scores (`MixerModel.scoreCap`), another factor
+/// of them (`queryFactor`) and spiked queries (`SoftmaxLayer.rotatedQuery`). Healing refuses such models
+/// before it trains one.
 struct SoftmaxTraining: MixerTraining {
   let model: MixerModel
   /// nil where nothing turns.

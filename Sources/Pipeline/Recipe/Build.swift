@@ -37,7 +37,7 @@ public struct Build {
       throw RecipeError.missingPath("output", place: SettingPlace(file: file))
     }
     var recipe = recipe
-    recipe.steps = recipe.steps.map { $0.resolvingTexts(recipe.path) }
+    recipe.steps = recipe.steps.map { $0.resolvingPaths(recipe.path) }
     self.recipe = recipe
     self.source = source
     self.output = output
@@ -50,7 +50,7 @@ public struct Build {
 
   /// Runs the steps until one finds that something is wrong; returns what all of them found.
   public mutating func run() throws -> Report {
-    try context.limits.apply()
+    for step in recipe.steps { try step.begin(context) }
     for text in recipe.steps.flatMap(\.texts) { _ = try InputFile.readText(text) }
     if !context.isDryRun { try context.ranks.together { try stages.requireOwn(context.mode) } }
     // The stages of a run that ended are gone: its output stands for all of them.

@@ -18,8 +18,7 @@ extension CheckpointStep {
   public func run(
     _ path: String, teacher: String? = nil, to out: String, _ context: Context
   ) throws -> Report {
-    try settings.validate()
-    try context.limits.apply()
+    try begin(context)
     let prepared = try prepare(.file(context.open(path)), teacher: teacher, context)
     return try context.run(prepared, to: out).report
   }
@@ -60,6 +59,18 @@ extension Context {
       report.json = Report([written] + findings).json
       return (report, plan)
     }
+  }
+
+  /// `plan` with what `measure` finds of it, which the first process does: it writes the manifest that
+  /// holds it.
+  func measured(
+    _ plan: CheckpointPlan, by measure: () throws -> Report
+  ) throws -> (plan: CheckpointPlan, findings: [Report]) {
+    let found = try ranks.together { ranks.isFirst ? try measure() : nil }
+    guard let found else { return (plan, []) }
+    var plan = plan
+    plan.measurements = found.json
+    return (plan, [Report(json: ["measured": .object(found.json)], text: found.text)])
   }
 
   func executor(_ plan: CheckpointPlan) throws -> CheckpointExecutor {

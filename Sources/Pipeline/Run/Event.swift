@@ -79,21 +79,11 @@ public final class Progress {
     send(.at(share: share, detail: detail, done: nil, total: nil))
   }
 
-  /// Says what is to be said of `left`.
-  private func tell(_ left: String?) {
-    if let left { context.note("\(title): \(left)") }
-  }
-
-  /// A share of the work, which grows as time passes, is finished: says once about how long the rest
-  /// takes, if that is long.
-  func update(timed share: Double, detail: String = "") {
-    update(share: share, detail: detail)
-    tell(forecast.left(after: share))
-  }
-
   /// A layer is finished: says once about how long those of its kind and of others still take.
   func finished(_ found: some Streams.LayerReport, of kinds: [String]) {
-    tell(forecast.left(after: found.layer, of: kinds, seconds: found.seconds))
+    if let left = forecast.left(after: found.layer, of: kinds, seconds: found.seconds) {
+      context.note("\(title): \(left)")
+    }
   }
 
   /// Begins a part of the work. A part with a title of its own counts its share from 0.

@@ -17,7 +17,7 @@ public enum InputError: ReportableError {
   case timeLimit(minutes: Double, needed: String)
   /// `heal` without a model to learn from.
   case needsTeacher
-  /// A dry run of what is made from a file's bytes.
+  /// What is made from a file's bytes, where the file is planned only.
   case notWritten
 
   public var what: String {
@@ -35,7 +35,7 @@ public enum InputError: ReportableError {
     case .timeLimit(let minutes, let needed):
       "--time-limit is \(minutes) minutes; with as few gradient steps as that allows it takes \(needed)"
     case .needsTeacher: "healing needs the model that the checkpoint was converted from"
-    case .notWritten: "what is exported has to be there, and in a dry run it is not"
+    case .notWritten: "what is read has to be there, and in a dry run it is not"
     case .argument(let text):
       "the argument \"\(text)\" has bytes that are no UTF-8: write a text in UTF-8, rename a file"
     }

@@ -10,27 +10,30 @@ import TensorTypes
 import Tokenization
 
 extension ModelFile {
-  /// The first `limit` tokens of the texts `files`, one after the other; `note` is told when texts are
-  /// not reached, or are fewer tokens.
-  package func tokens(
-    of files: [String], limit: Int, note: (String) -> Void = { _ in }
-  ) throws -> [Int] {
+  /// The first `limit` tokens of the texts `files`, one after the other.
+  package func tokens(of files: [String], limit: Int) throws -> [Int] {
+    try textTokens(of: files, limit: limit).tokens
+  }
+
+  /// The same, with what to say of texts that are not reached, or are fewer tokens: once they have been
+  /// found to fit, since an error says more.
+  func textTokens(of files: [String], limit: Int) throws -> (tokens: [Int], notes: [String]) {
     let tokenizer = try tokenizer.load()
-    var tokens: [Int] = [], left = files[...]
+    var tokens: [Int] = [], notes: [String] = [], left = files[...]
     while tokens.count < limit, let file = left.popFirst() {
       tokens += tokenizer.encode(bytes: try InputFile.readText(file))
     }
     if !left.isEmpty {
-      note(
+      notes.append(
         "note: those before have all \(limit) --tokens: \(left.joined(separator: ", ")) not read")
     } else if tokens.count < limit, limit < .max {
-      note(
+      notes.append(
         "note: the texts have \(counted(tokens.count, "token")) of the \(limit) that --tokens asks for"
       )
     }
     tokens = Array(tokens.prefix(limit))
     try description.requireRows(for: tokens, text: tokenizer.token(of:))
-    return tokens
+    return (tokens, notes)
   }
 
   /// Every file that reading this checkpoint may touch.

@@ -63,7 +63,7 @@ struct PlanSummary {
           .joined(separator: ", "))
     }
     if let spiking = plan.description.spiking { table.add("spiking", spiking.text) }
-    if let scales = plan.description.int8Weights { table.add("weights", "INT8, \(scales.text)") }
+    if let weights = plan.description.quantization { table.add("weights", weights.text) }
     table.add("parameters", "\(plan.description.parameterCount)")
     for (name, count) in parts { table.add("", "\(count) \(name)") }
     let matrices = parts.filter { Self.matrices.contains($0.name) }.reduce(0) { $0 + $1.count }

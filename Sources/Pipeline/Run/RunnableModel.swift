@@ -8,7 +8,6 @@ package struct RunnableModel {
 
   /// Opens the checkpoint at `path`, checks its structure and prepares it for running.
   package init(_ path: String, _ context: Context) throws {
-    try context.limits.apply()
     file = try context.open(path)
     try file.requireSound()
     model = try Model(

@@ -6,7 +6,8 @@ import TensorTypes
 /// One thing the program does to a checkpoint, with its settings.
 ///
 /// A step is a value: what it reads and writes is given when it is run. Adding one is a file with a
-/// type that conforms, and a line in `Steps.all`, which makes it a step of recipes too.
+/// type that conforms to `CheckpointStep` or `CheckStep`, and a line in `Steps.all`, which makes it a
+/// step of recipes too. Every `run` begins with `begin`.
 public protocol Step: Sendable {
   /// Its settings.
   associatedtype Keys: SettingKeys
@@ -41,10 +42,11 @@ public protocol CheckStep: Step {
   /// Whether it measures a model by itself: in a recipe the source is measured too, and one process
   /// does it.
   static var isMeasurement: Bool { get }
-  /// Looks at the checkpoint `path`, beside what it is compared with.
+  /// Looks at the checkpoint `path`, beside what it is compared with; `run` calls it once the settings
+  /// hold.
   ///
   /// - Parameter source: the path of the checkpoint it was made from; nil where that is not known.
-  func run(_ path: String, source: String?, _ context: Context) throws -> Report
+  func check(_ path: String, source: String?, _ context: Context) throws -> Report
 }
 
 /// A step whose inputs are open and fit its settings.
@@ -88,6 +90,15 @@ extension CheckpointStep {
 
 extension CheckStep {
   public static var isMeasurement: Bool { false }
+
+  /// Looks at the checkpoint `path`, beside what it is compared with; throws where the settings do not
+  /// hold.
+  ///
+  /// - Parameter source: the path of the checkpoint it was made from; nil where that is not known.
+  public func run(_ path: String, source: String?, _ context: Context) throws -> Report {
+    try begin(context)
+    return try check(path, source: source, context)
+  }
 }
 
 extension PreparedStep {
@@ -97,13 +108,24 @@ extension PreparedStep {
 }
 
 extension Step {
+  /// What every run of a step begins with, so that no step has to: throws where its settings do not hold,
+  /// and bounds what the run may use.
+  package func begin(_ context: Context) throws {
+    try settings.validate()
+    try context.limits.apply()
+  }
+
   /// The step with the paths among its settings changed by `change`.
-  func resolvingTexts(_ change: (String) -> String) -> Self {
+  func resolvingPaths(_ change: (String) -> String) -> Self {
     var settings = settings
-    settings.change("text") { $0.map(change) }
+    for setting in Keys.all where setting.paths != nil {
+      settings.change(setting.name) { $0.map(change) }
+    }
     return Self(settings)
   }
 
   /// The paths of its texts.
-  var texts: [String] { settings.texts("text") }
+  var texts: [String] {
+    Keys.all.filter { $0.paths == .text }.flatMap { settings.texts($0.name) }
+  }
 }

@@ -1,3 +1,4 @@
+import Foundation
 import Foundations
 import Kernels
 import Runtime
@@ -15,23 +16,39 @@ public struct BenchStep: CheckStep {
   /// The longest text that is measured.
   private static let longest = 1 << 24
 
-  public func run(_ path: String, source: String?, _ context: Context) throws -> Report {
-    try settings.validate()
+  public func check(_ path: String, source: String?, _ context: Context) throws -> Report {
     let lengths = try lengths(settings.prefill, option: "--prefill", from: 1)
     let positions = try self.lengths(settings.at, option: "--at", from: 0)
-    let model = try RunnableModel(path, context).model
-    var probe = try SpeedProbe(model)
-    let prefills = try lengths.map { (tokens: $0, seconds: try probe.prefill($0)) }
-    let decodes = try positions.map { position in
-      (
-        at: position,
-        rate: Double(settings.decode) / (try probe.decode(settings.decode, at: position))
-      )
+    let runnable = try RunnableModel(path, context)
+    var probe = try SpeedProbe(runnable.model)
+    var report: Report
+    if settings.against.isEmpty {
+      let prefills = try lengths.map { (tokens: $0, seconds: try probe.prefill($0)) }
+      let decodes = try positions.map { position in
+        (
+          at: position,
+          rate: Double(settings.decode) / (try probe.decode(settings.decode, at: position))
+        )
+      }
+      if let directory = settings.plot {
+        try SpeedPlot(
+          prefill: [(name(of: path), prefills.map { (Double($0.tokens), $0.seconds) })],
+          decode: [(name(of: path), decodes.map { (Double($0.at), $0.rate) })]
+        ).write(to: directory, inputs: runnable.file.inputs)
+      }
+      report = self.report(prefills, decodes, stateBytes: probe.stateBytes)
+    } else {
+      report = try SpeedContest(
+        runnable, probe, named: name(of: path), against: settings.against, context
+      ).report(
+        prefill: lengths, decode: settings.decode, at: positions, rounds: settings.rounds,
+        plot: settings.plot)
     }
-    var report = report(prefills, decodes, stateBytes: probe.stateBytes)
     if settings.kernels { addKernels(to: &report) }
     return report
   }
+
+  private func name(of path: String) -> String { URL(fileURLWithPath: path).lastPathComponent }
 
   /// The lengths in a list.
   private func lengths(_ list: String, option: String, from least: Int) throws -> [Int] {
@@ -68,7 +85,6 @@ public struct BenchStep: CheckStep {
         "stateBytes": .int(stateBytes), "peakBytes": .int(peak),
         "threads": .int(Parallel.threadCount),
         "instructionSet": .string("\(InstructionSet.current)"),
-        "blas": ["core": .string(BLAS.core), "library": .string(BLAS.library)],
       ],
       text: table.text + "\nstate \(ByteSize(stateBytes)), peak memory \(ByteSize(peak))"
         + "\n\(counted(Parallel.threadCount, "thread")), \(InstructionSet.current)")

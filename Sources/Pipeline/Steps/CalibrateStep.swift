@@ -8,6 +8,7 @@ import ModelFiles
 import Spiking
 public import StepSettings
 import StrictJSON
+import TensorTypes
 
 /// `calibrate`: activations become spike counts.
 public struct CalibrateStep: CheckpointStep {
@@ -41,8 +42,8 @@ private struct PreparedCalibration: PreparedStep {
     self.context = context
     source = try subject.dense()
     // Thresholds are measured against products of floating-point weights.
-    if settings.weights != nil || settings.k != .kept, source.description.int8Weights != nil {
-      throw ConversionError.hasInt8Weights
+    if settings.weights != nil || settings.k != .kept, source.description.quantization != nil {
+      throw ConversionError.hasQuantizedWeights
     }
     // What a dry run shows of a model that is not there yet needs no text.
     if case .planned = subject, context.isDryRun {
@@ -78,31 +79,49 @@ private struct PreparedCalibration: PreparedStep {
       case .fixed(let k): settings.spiking(of: source.description, k: k)
       }
     let plan = try SpikingPlan.make(from: source, spiking: spiking, settings: settings)
-    return try settings.weights.map { try plan.quantised($0.granularity) } ?? plan
+    return try settings.weights.map { try plan.quantised($0.quantization) } ?? plan
   }
 
-  func prediction() -> Report? {
+  func prediction() throws -> Report? {
     let fields = settings.fields.filter { $0.value != "none" }
-    return Report(
+    let shown = Report(
       json: ["settings": .object(JSONObject(strings: settings.fields))],
       text: "settings: " + fields.map { "\($0.key) \($0.value)" }.joined(separator: ", "))
+    guard case .file(let file) = subject, !samples.isEmpty else { return shown }
+    return Report([shown, try predicted(calibration(of: file), file).report])
+  }
+
+  private func calibration(of file: ModelFile) -> SpikeCalibration {
+    SpikeCalibration(
+      of: file.description, weights: file,
+      residency: context.limits.residency(forWeights: file.byteCount), settings: settings,
+      samples: samples, ranks: context.ranks)
+  }
+
+  /// What thresholds and costs take; nothing where k is kept and not spiked.
+  private func predicted(
+    _ calibration: SpikeCalibration, _ file: ModelFile
+  ) throws -> PredictedTime {
+    try PredictedTime(
+      work: settings.k == .kept ? 0 : calibration.stages.work, of: file, on: samples[0], context,
+      besides: settings.weights == nil ? nil : "the rounding of weights")
   }
 
   func made(
     in workspace: () throws -> String, _ context: Context
   ) throws -> (plan: CheckpointPlan, findings: [Report]) {
-    guard case .file(let file) = subject else { return (try planned(), []) }
-    let calibration = SpikeCalibration(
-      of: file.description, weights: file,
-      residency: context.limits.residency(forWeights: file.byteCount), settings: settings,
-      samples: samples, ranks: context.ranks)
+    guard case .file(let file) = subject else { throw InputError.notWritten }
+    let calibration = calibration(of: file)
+    try context.predict { try predicted(calibration, file) }
     var (plan, findings) = try spiked(calibration, in: workspace)
     if let weights = settings.weights {
       let rounded = try WeightRoundingPass(settings: weights, context: context)
         .run(plan, samples: samples, in: workspace())
       plan = rounded.plan
       findings.append(
-        Report(json: ["int8": .object(rounded.summary.json)], text: rounded.summary.text))
+        Report(
+          json: [weights.quantization.codes.rawValue: .object(try rounded.record.json)],
+          text: rounded.record.text))
     }
     return (plan, findings)
   }
@@ -115,27 +134,30 @@ private struct PreparedCalibration: PreparedStep {
       try SpikingPlan.make(
         from: source, spiking: spiking, settings: settings,
         record: JSONObject([
-          ("tokens", .int(calibration.tokens)), ("measured", .object(measured)),
+          ("tokens", .int(calibration.tokens)), (SpikingRecord.key, .object(measured)),
         ]))
     }
     guard settings.k == .kept else {
       let result = try measure(calibration)
       let path = try workspace() + "/" + CalibrationFile.name
       if context.ranks.isFirst { try write(result, calibration, to: path) }
-      var plan = try plan(result.spiking, result.json)
+      let measured = try SpikingRecord(result).json()
+      var plan = try plan(result.spiking, measured)
       plan.companions.append(.init(name: CalibrationFile.name, content: .copy(of: path)))
-      return (plan, [Report(json: result.json, text: result.text)])
+      return (plan, [Report(json: measured, text: result.text)])
     }
     let spiking = settings.spiking(keepingThatOf: source.description)
-    let cost = try spiking.map(calibration.cost)
-    let plan = try plan(spiking, cost?.json ?? JSONObject())
-    return (plan, cost.map { [Report(json: $0.json, text: $0.text)] } ?? [])
+    guard let cost = try spiking.map(calibration.cost) else {
+      return (try plan(spiking, JSONObject()), [])
+    }
+    let measured = try SpikingRecord(cost).json()
+    return (try plan(spiking, measured), [Report(json: measured, text: cost.text)])
   }
 
   private func measure(_ calibration: SpikeCalibration) throws -> SpikeCalibration.Result {
     let progress = context.progress("calibrating")
     defer { progress.finish() }
-    return try calibration.run { progress.update(timed: $1, detail: $0) }
+    return try calibration.run { progress.update(share: $1, detail: $0) }
   }
 
   private func write(

@@ -2,28 +2,8 @@ import Architectures
 import Foundation
 import Foundations
 import Spiking
-import StrictJSON
 
 extension SpikeCalibration.Result {
-  /// The result as the command line prints it with `--json` and manifests record it.
-  var json: JSONObject {
-    let total = total
-    var object = JSONObject([
-      ("channels", .int(total.channels)),
-      ("silent_share", .rounded(total.silentShare, 5)),
-      ("spikes_per_channel", .rounded(total.spikesPerChannel(.bitwise), 5)),
-      ("share_up_to_7", .rounded(total.share(upTo: 7), 5)),
-      ("largest_count", .int(total.maximum)),
-    ])
-    for definition in Sparsity.allCases {
-      object["sparsity_" + definition.rawValue.replacing("-", with: "_")] = .rounded(
-        total.sparsity(definition), 5)
-    }
-    object = object.merging(cost.json)
-    object["idle_experts"] = .array(idleExperts.map { .string($0) })
-    return object
-  }
-
   /// The result in words.
   var text: String {
     let total = total
@@ -51,20 +31,6 @@ extension SpikeCalibration.Result {
 }
 
 extension SpikingCost {
-  /// The cost as the command line prints it with `--json` and manifests record it.
-  var json: JSONObject {
-    var object = JSONObject([
-      ("perplexity_unspiked", .rounded(perplexity.unspiked, 4)),
-      ("perplexity_spiked", .rounded(perplexity.spiked, 4)),
-      ("kl", .rounded(divergence.mean, 5)),
-    ])
-    if divergence.standardError.isFinite {
-      object["kl_standard_error"] = .rounded(divergence.standardError, 5)
-      object["nll_increase_standard_error"] = .rounded(increase.standardError, 5)
-    }
-    return object
-  }
-
   /// The cost in words.
   var text: String {
     var table = Table()

@@ -27,10 +27,10 @@ struct Carving: PreparedStep {
     self.file = file
     self.target = target
     self.copies = copies
-    var note: String?
-    tokens = try file.tokens(of: settings.text, limit: settings.tokens) { note = $0 }
+    let text = try file.textTokens(of: settings.text, limit: settings.tokens)
+    tokens = text.tokens
     _ = try carver(in: "")
-    note.map(context.note)
+    text.notes.forEach(context.note)
   }
 
   var fingerprint: StepFingerprint {

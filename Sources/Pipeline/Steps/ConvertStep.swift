@@ -59,15 +59,10 @@ private struct PreparedConversion: PreparedStep {
     in workspace: () throws -> String, _ context: Context
   ) throws -> (plan: CheckpointPlan, findings: [Report]) {
     guard settings.layout == .intraLayer else { return (plan, []) }
-    var plan = plan
-    // What was measured goes into the manifest, which the first process writes.
-    let distances = try context.ranks.together {
-      context.ranks.isFirst
-        ? try BranchDistances(of: source, settings: settings, limits: context.limits) : nil
+    return try context.measured(plan) {
+      let distances = try BranchDistances(of: source, settings: settings, limits: context.limits)
+      return Report(json: distances.json, text: distances.text)
     }
-    guard let distances else { return (plan, []) }
-    plan.measurements = distances.json
-    return (plan, [Report(json: ["measured": .object(distances.json)], text: distances.text)])
   }
 }
 
@@ -102,12 +97,13 @@ private struct PreparedChoice: PreparedStep {
 
   private func measured(in workspace: () throws -> String) throws -> LayerSelectionRecord {
     try context.ranks.first {
+      let ranking = try choice.ranking(source, directory: workspace())
+      try context.predict {
+        try PredictedTime(work: ranking.work, of: source, on: choice.tokens, context)
+      }
       let progress = context.progress("measuring layers")
       defer { progress.finish() }
-      progress.update(timed: 0)
-      let scores = try choice.ranking(source, directory: workspace()).scores {
-        progress.update(timed: $0)
-      }
+      let scores = try ranking.scores { progress.update(share: $0) }
       return choice.selection(scores)
     }
   }

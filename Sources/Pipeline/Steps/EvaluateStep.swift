@@ -12,8 +12,7 @@ public struct EvaluateStep: CheckStep {
   public init(_ settings: EvaluateSettings) { self.settings = settings }
 
   /// Evaluates the checkpoint `path`; `source` is a teacher to compare with.
-  public func run(_ path: String, source: String?, _ context: Context) throws -> Report {
-    try settings.validate()
+  public func check(_ path: String, source: String?, _ context: Context) throws -> Report {
     if let source, settings.recall.trials != nil {
       throw InputError.option("--teacher", value: source, expected: "not together with --recall")
     }

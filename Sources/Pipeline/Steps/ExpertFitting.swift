@@ -29,13 +29,13 @@ struct ExpertFitting: PreparedStep {
     self.file = file
     self.teacher = teacher
     self.copies = copies
-    var note: String?
-    tokens = try file.tokens(of: settings.text, limit: settings.tokens) { note = $0 }
+    let text = try file.textTokens(of: settings.text, limit: settings.tokens)
+    tokens = text.tokens
     let rehearsal = try fitter(plan, in: FileManager.default.temporaryDirectory.path)
     if let limit = context.limits.memory, rehearsal.refitBytes > limit.bytes {
       throw HealingError.refitMemory(needed: ByteSize(rehearsal.refitBytes), limit: limit)
     }
-    note.map(context.note)
+    text.notes.forEach(context.note)
   }
 
   var fingerprint: StepFingerprint {

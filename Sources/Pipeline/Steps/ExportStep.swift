@@ -32,7 +32,7 @@ public struct ExportStep: CheckpointStep {
 
   /// What to say of a conversion with linear layers that was never healed; nil of others.
   private static func unhealed(_ file: ModelFile) throws -> String? {
-    let isLinear = file.description.layers.contains { $0.mixer.form is GatedLinear }
+    let isLinear = file.description.layers.contains { $0.mixer.isOnlyLinear }
     let steps = try Manifest.steps(in: file.path).map(\.name)
     guard isLinear, steps.contains(.convert), !steps.contains(.heal) else { return nil }
     return "The checkpoint is a conversion that was not healed: it has no language yet."

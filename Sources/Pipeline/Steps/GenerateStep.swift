@@ -10,11 +10,10 @@ import StrictJSON
 import Tokenization
 
 /// `generate`: runs a model, source or converted.
-public struct GenerateStep: Sendable {
-  /// What it was told.
+public struct GenerateStep: Step {
+  public static let name = "generate"
   public let settings: Settings<GenerateKeys>
 
-  /// A generation by these settings.
   public init(_ settings: Settings<GenerateKeys>) { self.settings = settings }
 
   /// Continues the prompt with the checkpoint `path`.
@@ -23,7 +22,11 @@ public struct GenerateStep: Sendable {
   public func run(
     _ path: String, _ context: Context, emit: (String) -> Bool
   ) throws -> Report {
-    try settings.validate()
+    try begin(context)
+    if settings.prompt.isEmpty, settings.state == nil {
+      throw InputError.option(
+        "--prompt", value: "empty", expected: "a text, or a --state to go on with")
+    }
     let runnable = try RunnableModel(path, context)
     let saved = settings.saveState.map {
       FloatTensorFile(
@@ -32,7 +35,7 @@ public struct GenerateStep: Sendable {
     try saved?.requireReplaceable()
     let tokenizer = try runnable.file.tokenizer.load()
     let resumed = try settings.state.map { try StateFile.read($0, for: runnable.file) }
-    let ids = try promptTokens(tokenizer, runnable, continues: resumed != nil)
+    let ids = try promptTokens(tokenizer, runnable, after: resumed)
     try runnable.model.description.requireRows(for: ids, text: tokenizer.token(of:))
     var generation = Generation(
       model: runnable.model, state: resumed ?? DecodingState(for: runnable.model.description),
@@ -61,17 +64,26 @@ public struct GenerateStep: Sendable {
       ], text: "(\(counted(generated.count, "token")), \(rate)/s with the prompt)")
   }
 
+  /// The tokens to read before the first one is generated; none where a state is merely continued.
   private func promptTokens(
-    _ tokenizer: Tokenizer, _ runnable: RunnableModel, continues: Bool
+    _ tokenizer: Tokenizer, _ runnable: RunnableModel, after state: DecodingState?
   ) throws -> [Int] {
+    if settings.prompt.isEmpty {
+      if let state, !state.last.isEmpty { return [] }
+      throw InputError.option(
+        "--prompt", value: "empty", expected: "a text after a state that an earlier version saved")
+    }
     guard settings.chat else {
       // A continued text has its BOS already.
-      let ids = tokenizer.encode(settings.prompt, addSpecialTokens: !continues)
+      let ids = tokenizer.encode(settings.prompt, addSpecialTokens: state == nil)
       if ids.isEmpty { throw InputError.option("--prompt", value: "empty", expected: "a text") }
       return ids
     }
-    let rendered = try runnable.file.tokenizer.chatTemplate()
-      .render([ChatMessage(role: "user", content: settings.prompt)], addGenerationPrompt: true)
+    let template = try runnable.file.tokenizer.chatTemplate()
+    let rendered =
+      try state == nil
+      ? template.render([ChatMessage(role: "user", content: settings.prompt)])
+      : template.nextTurn(settings.prompt)
     return tokenizer.encode(rendered, addSpecialTokens: false)
   }
 }

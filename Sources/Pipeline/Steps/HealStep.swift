@@ -62,8 +62,9 @@ private struct PreparedHealing: PreparedStep {
     guard Healer.heals(subject.description, settings) else {
       throw HealingError.nothingToHeal(path: path)
     }
-    var notes: [String] = []
-    tokens = try subject.file.tokens(of: settings.text, limit: settings.tokens) { notes.append($0) }
+    let text = try subject.file.textTokens(of: settings.text, limit: settings.tokens)
+    tokens = text.tokens
+    var notes = text.notes
     model = DescribedModel(subject.description, weights: try subject.weights())
     // Nothing is touched before the inputs have been found to fit.
     let (stage, needed) = try rehearsal().memoryNeeded()
@@ -121,7 +122,7 @@ private struct PreparedHealing: PreparedStep {
   func made(
     in workspace: () throws -> String, _ context: Context
   ) throws -> (plan: CheckpointPlan, findings: [Report]) {
-    guard case .file(let file) = subject else { throw HealingError.nothingToHeal(path: "") }
+    guard case .file(let file) = subject else { throw InputError.notWritten }
     let healer = try healer(in: workspace())
     let started = Date()
     let estimate = try healer.estimate(estimate)

@@ -17,8 +17,7 @@ public struct InspectStep: CheckStep {
 
   public init(_ settings: Settings<InspectKeys>) { self.settings = settings }
 
-  public func run(_ path: String, source: String?, _ context: Context) throws -> Report {
-    try settings.validate()
+  public func check(_ path: String, source: String?, _ context: Context) throws -> Report {
     if Archive.isArchive(path) { return Self.report(of: try Archive(path: path)) }
     let inspection = Inspection(try ModelFile.open(path))
     var parts = [
@@ -75,8 +74,26 @@ public struct InspectStep: CheckStep {
 /// What `inspect` says of a checkpoint.
 package struct Inspection {
   let file: ModelFile
+  /// Whether `convert` takes it with its usual settings, and what it becomes or why not.
+  private let conversion: (isPossible: Bool, text: String)
+  /// Its healings, a line each, and what spiking was found to cost.
+  private let healings: [String]
+  private let spiking: SpikingRecord?
+  /// What is to be known of how it was read.
+  private let notes: [String]
 
-  package init(_ file: ModelFile) { self.file = file }
+  package init(_ file: ModelFile) {
+    self.file = file
+    conversion = Self.conversion(of: file)
+    var healings: [String] = [], spiking: SpikingRecord?, notes = file.notes
+    do throws(CheckpointError) {
+      healings = try HealingSummary.lines(of: file)
+      spiking = try SpikingRecord(of: file)
+    } catch {
+      notes.append("how it was made is not known: \(error)")
+    }
+    (self.healings, self.spiking, self.notes) = (healings, spiking, notes)
+  }
 
   private var model: ModelDescription { file.description }
 
@@ -90,20 +107,19 @@ package struct Inspection {
     }.joined(separator: ", ")
   }
 
-  /// What the converter can do with the checkpoint, in words.
-  private var convertible: String {
-    guard file.architecture.isSource else {
-      return "no: already converted"
-    }
-    guard file.problems.isEmpty else { return "no: its structure is not sound (see below)" }
+  /// Plans the conversion: only the plan finds all that is in its way.
+  private static func conversion(of file: ModelFile) -> (isPossible: Bool, text: String) {
+    guard file.architecture.isSource else { return (false, "already converted") }
+    guard file.problems.isEmpty else { return (false, "its structure is not sound (see below)") }
     do {
       let plan = try ConversionPlan.make(from: file, settings: ConvertSettings())
-      return plan.description.modelType == GLASwa.modelType
-        ? "yes, to the public SpikingBrain-7B layout (gla_swa)"
-        : "yes, to the spikingbrain layout; the public one cannot hold "
-          + GLASwa.obstacles(to: plan.description).joined(separator: ", ")
+      guard plan.description.modelType != GLASwa.modelType else {
+        return (true, "to the public SpikingBrain-7B layout (gla_swa)")
+      }
+      let obstacles = GLASwa.obstacles(to: plan.description).joined(separator: ", ")
+      return (true, "to the spikingbrain layout; the public one cannot hold \(obstacles)")
     } catch {
-      return "no: \(error)"
+      return (false, "\(error)")
     }
   }
 
@@ -139,14 +155,15 @@ package struct Inspection {
       ("extras", extras),
     ]
     if let spiking = model.spiking { facts.append(("spiking", spiking.text)) }
+    if let spiking { facts.append(("spiking measured", spiking.text)) }
     return facts
   }
 
   func text(tensors: Bool) -> String {
     var table = Table()
     for (name, value) in facts { table.add(name, value) }
-    for line in HealingSummary.lines(of: file) { table.add("healed", line) }
-    table.add("convertible", convertible)
+    for line in healings { table.add("healed", line) }
+    table.add("convertible", (conversion.isPossible ? "yes, " : "no: ") + conversion.text)
     var lines = table.lines
     if !file.ignored.isEmpty {
       lines.append(
@@ -154,7 +171,7 @@ package struct Inspection {
           + file.ignored.prefix(3).map(\.printable).joined(separator: ", ")
       )
     }
-    for note in file.notes { lines.append("note: \(note)".printable) }
+    for note in notes { lines.append("note: \(note)".printable) }
     for problem in file.problems {
       lines.append("problem: \(problem.text(hangingOn: file.keys(of: problem)))".printable)
     }
@@ -181,7 +198,9 @@ package struct Inspection {
     if model.biases.feedForward { extras.append("MLP biases") }
     if model.hasQueryKeyNorm { extras.append("q/k norms") }
     extras += model.differences(from: model.plainDecoder)
-    if let scales = model.int8Weights { extras.append("INT8 weights, \(scales.text)") }
+    if let weights = model.quantization {
+      extras.append("\(weights.codes.text) weights, \(weights.granularity.text)")
+    }
     if file.form == .w8aspike { extras.append("weights rounded to INT8 scales when they are used") }
     if case .compressed(let scheme) = file.form, scheme.roundsActivations {
       extras.append("activations in INT8 where it is served, not here")
@@ -207,8 +226,8 @@ package struct Inspection {
       ("layers", .array(model.layers.map { .string($0.mixer.text) })),
       ("feed_forward", .array(model.layers.map { .string($0.feedForward.text) })),
       ("sink_tokens", .int(model.sinkCount)),
-      ("convertible", .bool(file.architecture.isSource && file.problems.isEmpty)),
-      ("notes", .array(file.notes.map { .string($0) })),
+      ("convertible", .bool(conversion.isPossible)),
+      ("notes", .array(notes.map { .string($0) })),
       (
         "problems",
         .array(file.problems.map { .string($0.text(hangingOn: file.keys(of: $0))) })

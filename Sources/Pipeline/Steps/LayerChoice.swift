@@ -3,6 +3,7 @@ import Checkpoints
 import Conversion
 import Foundations
 import Healing
+import Mixers
 import ModelFiles
 import StepSettings
 import StrictJSON
@@ -25,10 +26,9 @@ struct LayerChoice {
     let depth = source.description.layers.count
     self.settings = settings
     self.count = count
-    let selection = settings.fullAttentionLayers ?? .list([])
-    full = Set((try? selection.resolved(depth: depth).get()) ?? [])
-    var note: String?
-    tokens = try source.tokens(of: settings.text, limit: settings.tokens) { note = $0 }
+    full = try ConversionPlan.fullLayers(depth: depth, settings)
+    let text = try source.textTokens(of: settings.text, limit: settings.tokens)
+    tokens = text.tokens
     others = (0..<depth).filter { [full] in !full.contains($0) }
     _ = try anyPlan(source)
     guard count <= others.count else {
@@ -36,7 +36,7 @@ struct LayerChoice {
     }
     // Checks the length of the text.
     _ = try ranking(source, directory: "")
-    note.map(context.note)
+    text.notes.forEach(context.note)
   }
 
   /// The plan with the first layers that could be chosen.
@@ -63,7 +63,8 @@ struct LayerChoice {
         .init(
           layer: score.layer, divergence: score.divergence, error: score.error,
           becomes: full.contains(score.layer)
-            ? .full : chosen.contains(score.layer) ? .window : .gla)
+            ? Mixer.full.kind
+            : chosen.contains(score.layer) ? settings.windowed.kind : ConversionPlan.linear.kind)
       })
   }
 }
@@ -85,13 +86,12 @@ struct LayerSelectionRecord: Codable {
 
   /// What one layer alone costs as a linear layer, and what it becomes.
   struct Rank: Codable {
-    enum Mixer: String, Codable { case full, window, gla }
-
     var layer: Int
     /// Nats per token.
     var divergence: Double
     var error: Double
-    var becomes: Mixer
+    /// The kind of its mixer.
+    var becomes: String
 
     enum CodingKeys: String, CodingKey, CaseIterable {
       case layer
@@ -118,7 +118,7 @@ extension LayerSelectionRecord {
 
   /// The plan with these layers.
   func plan(_ source: ModelFile, _ settings: ConvertSettings) throws -> CheckpointPlan {
-    let windows = ranking.filter { $0.becomes == .window }.map(\.layer)
+    let windows = ranking.filter { $0.becomes == settings.windowed.kind }.map(\.layer)
     var plan = try ConversionPlan.make(
       from: source, settings: settings.with(attentionLayers: windows.sorted()))
     let order = CodingKeys.allCases.map(\.rawValue) + Rank.CodingKeys.allCases.map(\.rawValue)
@@ -132,13 +132,18 @@ extension LayerSelectionRecord {
     table.add("layer", "KL", "error", "becomes")
     for rank in ranking {
       table.add(
-        "\(rank.layer)", fixed(rank.divergence, 5), fixed(rank.error, 3), rank.becomes.rawValue)
+        "\(rank.layer)", fixed(rank.divergence, 5), fixed(rank.error, 3), rank.becomes)
     }
     return "KL: what each layer alone costs as a linear layer, nats per token\n\(table.text)"
   }
 }
 
 extension ConvertSettings {
+  /// What layers become that keep window attention.
+  fileprivate var windowed: Mixer {
+    .window(Mixer.Window(size: self.window, rule: self.windowRule))
+  }
+
   /// The same with these window layers instead of a measurement.
   func with(attentionLayers layers: [Int]) -> ConvertSettings {
     var settings = self

@@ -12,8 +12,7 @@ public struct LogitsStep: CheckStep {
 
   public init(_ settings: Settings<LogitsKeys>) { self.settings = settings }
 
-  public func run(_ path: String, source: String?, _ context: Context) throws -> Report {
-    try settings.validate()
+  public func check(_ path: String, source: String?, _ context: Context) throws -> Report {
     let ids = try InputError.numbers(in: settings.tokens, option: "--tokens")
     let runnable = try RunnableModel(path, context)
     let file = FloatTensorFile(

@@ -17,12 +17,25 @@ package struct SpeedProbe {
     self.model = model
   }
 
-  /// Seconds for reading a prompt of `length` tokens.
+  /// Seconds for reading a prompt of `length` tokens and choosing the token after it.
   package mutating func prefill(_ length: Int) throws -> Double {
     var state = DecodingState(for: model.description)
     let tokens = SelfCheck.tokens(model, count: length)
     defer { stateBytes = max(stateBytes, state.byteCount) }
-    return try timed { _ = try model.extend(&state, with: tokens) }
+    return try timed {
+      let hidden = try model.extend(&state, with: tokens)
+      _ = try model.logits(hidden, rows: length - 1..<length)
+    }
+  }
+
+  /// The most likely token after `tokens`.
+  func next(after tokens: [Int]) throws -> Int {
+    var state = DecodingState(for: model.description)
+    let hidden = try model.extend(&state, with: tokens)
+    let logits = try model.logits(hidden, rows: tokens.count - 1..<tokens.count)
+    return withExtendedLifetime(logits) {
+      logits.elements.indices.max { logits.elements[$0] < logits.elements[$1] } ?? 0
+    }
   }
 
   /// Seconds for decoding `count` tokens after a text of `position` tokens.
@@ -67,11 +80,14 @@ func peakMemory() -> Int {
 /// Why no speed is printed.
 enum BenchError: ReportableError {
   case checkFailed(String)
+  /// A program to compare with does not do its part.
+  case rival(String, String)
 
   var what: String {
     switch self {
+    case .rival(let command, let reason): "\(command): \(reason)"
     case .checkFailed(let detail): "no figures, because the check failed: \(detail)"
     }
   }
-  var exitCode: Int32 { 1 }
+  var exitCode: Int32 { if case .checkFailed = self { 1 } else { 2 } }
 }

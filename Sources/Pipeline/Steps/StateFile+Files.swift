@@ -18,14 +18,15 @@ extension StateFile {
     _ state: DecodingState, of model: ModelFile, to file: FloatTensorFile
   ) throws {
     let saved = StateFile(state, of: try Owner(model))
-    let matrices = saved.layers.map { numbers in
+    let tensors = saved.layers.enumerated().map { ("state.\($0.offset)", $0.element) }
+    let matrices = (tensors + [("last", saved.last)]).map { name, numbers in
       let matrix = FloatMatrix(rows: 1, columns: numbers.count)
       _ = matrix.elements.update(fromContentsOf: numbers)
-      return matrix
+      return (name, matrix)
     }
     defer { withExtendedLifetime(matrices) {} }
     try file.write(
-      matrices.enumerated().map { ("state.\($0.offset)", [$0.element.count], $0.element.elements) },
+      matrices.map { ($0.0, [$0.1.columns], $0.1.elements) },
       metadata: saved.metadata)
   }
 }

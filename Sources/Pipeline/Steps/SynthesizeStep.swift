@@ -6,18 +6,16 @@ public import StepSettings
 import StrictJSON
 
 /// `synthesize`: seeded random checkpoints of any size, for tests.
-public struct SynthesizeStep: Sendable {
-  /// What it was told.
+public struct SynthesizeStep: Step {
+  public static let name = StepRecord.Name.synthesize.rawValue
   public let settings: Settings<SynthesizeKeys>
 
-  /// A synthesis by these settings.
   public init(_ settings: Settings<SynthesizeKeys>) { self.settings = settings }
 
   /// Writes a checkpoint of the shapes that the configuration file `config` says to the directory
   /// `out`, or describes it.
   public func run(_ config: String, to out: String, _ context: Context) throws -> Report {
-    try settings.validate()
-    try context.limits.apply()
+    try begin(context)
     var object = try JSONFile.object(config)
     if let layers = settings.layers { object["num_hidden_layers"] = .int(layers) }
     let plan = try SyntheticPlan.make(

@@ -63,19 +63,16 @@ struct PreparedCopies: PreparedStep {
   func measured(
     _ plan: CheckpointPlan, _ context: Context
   ) throws -> (plan: CheckpointPlan, findings: [Report]) {
-    var plan = plan
-    // What was measured goes into the manifest, which the first process writes.
-    let measured = try context.ranks.together {
-      context.ranks.isFirst ? try measure(plan, context.limits.measuring) : nil
+    guard case .file = subject else { throw InputError.notWritten }
+    return try context.measured(plan) {
+      let distance = try distance(of: plan, context.limits.measuring)
+      return Report(json: distance.json, text: distance.text)
     }
-    guard let measured else { return (plan, []) }
-    plan.measurements = measured.json
-    return (plan, [Report(json: ["measured": .object(measured.json)], text: measured.text)])
   }
 
   /// Runs the planned model against the dense one, and against itself with even routers.
-  private func measure(
-    _ plan: CheckpointPlan, _ residency: Model.Residency
+  private func distance(
+    of plan: CheckpointPlan, _ residency: Model.Residency
   ) throws -> DenseDistance {
     func model(_ plan: CheckpointPlan) throws -> Model {
       try Model(plan.description, weights: PlannedWeights(plan), residency: residency)

@@ -15,9 +15,7 @@ public struct VerifyStep: CheckStep {
 
   /// Verifies the checkpoint `path`, against what it was made from where that is given; each check is
   /// reported when it is done.
-  public func run(_ path: String, source: String?, _ context: Context) throws -> Report {
-    try settings.validate()
-    try context.limits.apply()
+  public func check(_ path: String, source: String?, _ context: Context) throws -> Report {
     // A text that cannot be read is found before the checks, not after them.
     if let text = settings.text { _ = try InputFile.readText(text) }
     let file = try context.open(path)

@@ -1,4 +1,5 @@
 import Architectures
+import Checkpoints
 import Conversion
 import Foundations
 import Healing
@@ -8,12 +9,12 @@ import Streams
 import StrictJSON
 import TensorTypes
 
-/// Rounds the weights of a plan to INT8 before it is written, for `calibrate`.
+/// Rounds the weights of a plan to integers before it is written, for `calibrate`.
 struct WeightRoundingPass {
   let settings: QuantizationSettings
   let context: Context
 
-  /// The plan with its projections in INT8, and what was found.
+  /// The plan with its projections as integers, and what was found.
   ///
   /// - Parameters:
   ///   - plan: a checkpoint in floating point, spiking settings included.
@@ -22,7 +23,7 @@ struct WeightRoundingPass {
   ///     processes are given the same one.
   func run(
     _ plan: CheckpointPlan, samples: [[Int]], in directory: String
-  ) throws -> (plan: CheckpointPlan, summary: QuantizationSummary) {
+  ) throws -> (plan: CheckpointPlan, record: WeightRoundingRecord) {
     let quantizer = try WeightQuantizer(
       model: plan.description, weights: PlannedWeights(plan), samples: samples,
       settings: settings, directory: directory)
@@ -38,93 +39,108 @@ struct WeightRoundingPass {
           show((Double(layer) + share) / Double(depth), "layer \(layer) of \(depth)")
         }, report: report)
     }
-    let summary = QuantizationSummary(settings: settings, layers: reports)
-    var quantised = try plan.quantised(tensors.views, granularity: settings.granularity)
-    quantised.recipe["int8"] = .object(summary.json)
-    return (quantised, summary)
+    let quantization = settings.quantization
+    let record = WeightRoundingRecord(settings, reports.flatMap(\.projections))
+    var quantised = try plan.quantised(tensors.views, as: quantization)
+    quantised.recipe[quantization.codes.rawValue] = .object(try record.json)
+    return (quantised, record)
   }
 }
 
-/// What was found while weights were rounded.
-struct QuantizationSummary {
-  let settings: QuantizationSettings
-  let layers: [WeightQuantizer.LayerReport]
+/// What was found while weights were rounded, as manifests record it.
+struct WeightRoundingRecord: Codable {
+  /// How they were rounded, as `QuantizationSettings.fields` spell it.
+  var weights, rounding, scales, damping: String
+  /// Bytes of codes and scales, and relative to the same weights in bfloat16.
+  var bytes: Int
+  var ofBFloat16: Double
+  /// |x (W - Ŵ)ᵀ| / |x Wᵀ| by kind of projection, the mean over layers.
+  var errors: [String: Double]
+  /// The same for all ways that were compared, by their names.
+  var compared: [String: [String: Double]]?
+  /// Experts that were sent no token, and were rounded by the inputs of all.
+  var idleExperts: [String]
 
-  private var projections: [WeightQuantizer.ProjectionReport] { layers.flatMap(\.projections) }
-  private var codeBytes: Int { projections.reduce(0) { $0 + $1.codeBytes } }
-  private var bytes: Int { projections.reduce(codeBytes) { $0 + $1.scaleBytes } }
-  private var idle: [String] { projections.filter(\.isIdle).map(\.name) }
-
-  /// `q_proj` of `layers.3.q_proj`.
-  private static func kind(_ name: String) -> String {
-    String(name.split(separator: ".").last ?? "")
+  enum CodingKeys: String, CodingKey, CaseIterable {
+    case weights, rounding, scales, damping, bytes
+    case ofBFloat16 = "of_bfloat16"
+    case errors = "relative_output_error"
+    case compared
+    case idleExperts = "idle_experts"
   }
 
-  /// Names of projections in order, each once.
-  private var kinds: [String] {
-    var kinds: [String] = []
-    for projection in projections where !kinds.contains(Self.kind(projection.name)) {
-      kinds.append(Self.kind(projection.name))
+  /// The kinds of projections, in the order of a layer.
+  private static let kinds = [
+    "q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj",
+  ]
+
+  init(_ settings: QuantizationSettings, _ projections: [WeightQuantizer.ProjectionReport]) {
+    let fields = Dictionary(uniqueKeysWithValues: settings.fields.map { ($0.key, $0.value) })
+    weights = fields["weights"] ?? ""
+    rounding = fields["rounding"] ?? ""
+    scales = fields["scales"] ?? ""
+    damping = fields["damping"] ?? ""
+    bytes = projections.reduce(0) { $0 + $1.codeBytes + $1.scaleBytes }
+    let count = projections.reduce(0) {
+      $0 + $1.codeBytes * settings.quantization.codes.perElement
     }
-    return kinds
+    ofBFloat16 = Self.rounded(Double(bytes) / Double(max(2 * count, 1)), 1e4)
+    errors = Self.means(of: projections) { $0.error }
+    let ways = projections.lazy.compactMap(\.compared).first?.keys.sorted()
+    compared = ways.map { ways in
+      Dictionary(
+        uniqueKeysWithValues: ways.map { way in
+          (way, Self.means(of: projections) { $0.compared?[way] })
+        })
+    }
+    idleExperts = projections.filter(\.isIdle).map(\.name)
   }
 
-  private func mean(_ values: [Double]) -> Double? {
-    values.isEmpty ? nil : values.reduce(0, +) / Double(values.count)
+  /// The mean of `value` over the projections of each kind: of all `layers.3.q_proj`.
+  private static func means(
+    of projections: [WeightQuantizer.ProjectionReport],
+    _ value: (WeightQuantizer.ProjectionReport) -> Double?
+  ) -> [String: Double] {
+    Dictionary(grouping: projections) { String($0.name.split(separator: ".").last ?? "") }
+      .compactMapValues { projections in
+        let values = projections.compactMap(value)
+        return values.isEmpty
+          ? nil : rounded(values.reduce(0, +) / Double(values.count), 1e7)
+      }
   }
 
-  /// Mean error of the projections called `kind`.
-  private func error(_ kind: String) -> Double? {
-    mean(projections.filter { Self.kind($0.name) == kind }.compactMap(\.error))
-  }
-
-  /// The same for one of the ways that were compared.
-  private func compared(_ kind: String, _ way: String) -> Double? {
-    mean(projections.filter { Self.kind($0.name) == kind }.compactMap { $0.compared?[way] })
+  private static func rounded(_ value: Double, _ unit: Double) -> Double {
+    (value * unit).rounded() / unit
   }
 
   /// As manifests record it and `--json` prints it.
   var json: JSONObject {
-    var object = JSONObject(strings: settings.fields)
-    object["bytes"] = .int(bytes)
-    object["of_bfloat16"] = .number(fixed(Double(bytes) / Double(max(2 * codeBytes, 1)), 4))
-    object["relative_output_error"] = .object(
-      JSONObject(kinds.compactMap { kind in error(kind).map { (kind, .rounded($0)) } }))
-    if settings.comparing {
-      object["compared"] = .object(
-        JSONObject(
-          ways.map { way in
-            (
-              way,
-              .object(
-                JSONObject(
-                  kinds.compactMap { kind in compared(kind, way).map { (kind, .rounded($0)) } }))
-            )
-          }))
+    get throws {
+      try JSONObject(
+        recording: self, order: CodingKeys.allCases.map(\.rawValue) + Self.kinds)
     }
-    object["idle_experts"] = .array(idle.map { .string($0) })
-    return object
-  }
-
-  private var ways: [String] {
-    projections.lazy.compactMap(\.compared).first?.keys.sorted() ?? []
   }
 
   /// For people.
   var text: String {
+    let kinds = Self.kinds.filter { errors[$0] != nil }
     var table = Table()
     table.add(["relative output error"] + kinds)
-    func row(_ name: String, _ error: (String) -> Double?) {
-      table.add([name] + kinds.map { error($0).map { "\(fixed(100 * $0, 3))%" } ?? "-" })
+    func row(_ name: String, _ errors: [String: Double]) {
+      table.add([name] + kinds.map { errors[$0].map { "\(fixed(100 * $0, 3))%" } ?? "-" })
     }
-    let written = "\(settings.granularity.text) \(settings.rounding.rawValue)"
-    row("\(written) (written)", error)
-    for way in ways where way != written { row(way) { compared($0, way) } }
+    let written = "\(scales) \(rounding)"
+    row("\(written) (written)", errors)
+    for (way, errors) in (compared ?? [:]).sorted(by: { $0.key < $1.key }) where way != written {
+      row(way, errors)
+    }
     var text =
-      "INT8 weights: \(ByteSize(bytes)), \(fixed(Double(bytes) / Double(max(2 * codeBytes, 1)), 3)) "
+      "\(weights.uppercased()) weights: \(ByteSize(bytes)), \(fixed(ofBFloat16, 3)) "
       + "of their bfloat16 bytes\n" + table.text
-    if !idle.isEmpty {
-      text += "\nsent no token, rounded by their layer's inputs: \(idle.joined(separator: ", "))"
+    if !idleExperts.isEmpty {
+      text +=
+        "\nsent no token, rounded by their layer's inputs: "
+        + idleExperts.joined(separator: ", ")
     }
     return text
   }

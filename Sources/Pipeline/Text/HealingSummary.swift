@@ -6,9 +6,10 @@ import Streams
 
 /// What the manifest of a healed checkpoint says of its healings.
 enum HealingSummary {
-  /// One line per stage of each healing, the earliest first; empty when there was none.
-  static func lines(of file: ModelFile) -> [String] {
-    ((try? Manifest.steps(in: file.path)) ?? []).flatMap { step in
+  /// One line per stage of each healing, the earliest first; empty when there was none. Throws when
+  /// the manifest cannot be read.
+  static func lines(of file: ModelFile) throws(CheckpointError) -> [String] {
+    try Manifest.steps(in: file.path).flatMap { step in
       guard step.name == .heal, let found = step.json.record(HealRecord.self) else {
         return [String]()
       }

@@ -39,7 +39,7 @@ enum Style {
     table{border-collapse:collapse;font-size:.88rem;font-variant-numeric:tabular-nums}\
     th,td{padding:.28rem 1.1rem .28rem 0;text-align:left;vertical-align:top;\
     border-bottom:1px solid #8883}th{font-weight:600}td.n,th.n{text-align:right}\
-    td{overflow-wrap:break-word}figure{margin:1.4rem 0;break-inside:avoid}figure svg{display:block;width:100%;height:auto}\
+    td{overflow-wrap:anywhere;min-width:4rem}figure{margin:1.4rem 0;break-inside:avoid}figure svg{display:block;width:100%;height:auto}\
     figcaption{font-size:.88rem;color:#5b6068;margin-top:.35rem}\
     @media screen and (prefers-color-scheme:dark){body{background:#15171a;color:#e4e6ea}\
     .note,figcaption{color:#a3a9b3}a{color:#5db2e8}}\

@@ -13,10 +13,13 @@ extension SpikeCalibration {
   }
 
   /// How the time is spread over the stages.
-  struct Stages {
+  package struct Stages {
     /// Tokens that each stage takes through a layer, an output head counting as the layers that it is as
     /// large as.
     fileprivate var costs: [Stage: Double] = [:]
+
+    /// All stages, in tokens through a layer.
+    package var work: Double { costs.values.reduce(0, +) }
 
     /// The share of all stages that is done when `share` of one is.
     func share(_ stage: Stage, _ share: Double) -> Double {
@@ -29,7 +32,7 @@ extension SpikeCalibration {
   }
 
   /// The stages that these settings call for.
-  var stages: Stages {
+  package var stages: Stages {
     let probe = SpikingProbe(self), all = Double(tokens * model.layers.count)
     let whole =
       Double(probe.samples.reduce(0) { $0 + $1.count })

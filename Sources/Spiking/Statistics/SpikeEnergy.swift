@@ -46,9 +46,7 @@ public struct SpikeEnergy: Sendable {
     headProducts = Double(model.vocabularySize * model.hiddenSize)
     let weights = model.requirements.reduce(into: [SpikingSite: Double]()) { sizes, requirement in
       let address = requirement.address
-      guard address.parameter == .weight, let layer = address.layer,
-        let projection = SpikingSettings.Projection(address.role)
-      else { return }
+      guard let layer = address.layer, let projection = requirement.projection else { return }
       let site = SpikingSite(layer: layer, projection, expert: address.expert)
       sizes[site] = Double(requirement.shape.elementCount ?? 0)
     }

@@ -1,5 +1,6 @@
 public import Architectures
 public import Foundations
+import TensorTypes
 
 /// What `calibrate` may be told.
 public typealias CalibrateSettings = Settings<CalibrateKeys>
@@ -50,8 +51,8 @@ public struct CalibrateKeys: SettingKeys {
     "Keep only this share of the channels that down_proj reads, those with the largest magnitudes.",
     expected: "none or more than 0, at most 1", valueName: "share"
   ) { $0 > 0 && $0 <= 1 }
-  /// How weights are rounded to INT8.
-  public let int8 = Int8Keys()
+  /// How weights are rounded to integers.
+  public let rounding = QuantizationKeys()
   /// How calibration.h5 is compressed.
   public let compression = Setting(
     "compression", HDF5Compression.deflate,
@@ -65,7 +66,7 @@ public struct CalibrateKeys: SettingKeys {
   public static let keys = CalibrateKeys()
 
   public static let rules: [SettingRule<CalibrateKeys>] = [
-    SettingRule(\.k, "something beside it: weights int8, kv int8, winners or query-k") {
+    SettingRule(\.k, "something beside it: weights int8 or int4, kv int8, winners or query-k") {
       $0.k != .kept || $0.queryK != .kept || $0.cache != .float32 || $0.winners != nil
         || $0.weights != nil
     },
@@ -81,35 +82,35 @@ public struct CalibrateKeys: SettingKeys {
     SettingRule(\.targetSparsity, "not together with max-ppl-increase") {
       $0.targetSparsity == nil || $0.maxPerplexityIncrease == nil
     },
-    onlyWithInt8(\.int8.groupSize), onlyWithInt8(\.int8.rounding),
-    onlyWithInt8(\.int8.compareRoundings),
-    SettingRule(\.text, "at least one file") { !$0.text.isEmpty },
+    onlyWithCodes(\.rounding.groupSize), onlyWithCodes(\.rounding.rounding),
+    onlyWithCodes(\.rounding.compareRoundings),
   ]
 
-  private static func onlyWithInt8<Value>(
+  private static func onlyWithCodes<Value>(
     _ path: any KeyPath<CalibrateKeys, Setting<Value>> & Sendable
   ) -> SettingRule<CalibrateKeys> {
-    SettingRule(path, "only with weights int8") { $0.weights != nil || !$0.isGiven(path) }
+    SettingRule(path, "only with weights int8 or int4") { $0.weights != nil || !$0.isGiven(path) }
   }
 }
 
 extension CalibrateSettings {
-  /// How weights are rounded to INT8; nil when they stay as they are.
+  /// How weights are rounded to integers; nil when they stay as they are.
   public var weights: QuantizationSettings? {
     get {
-      guard self.int8.weights == .int8 else { return nil }
+      guard let codes = self.rounding.weights.codes else { return nil }
       var settings = QuantizationSettings()
-      settings.rounding = self.int8.rounding
-      settings.granularity = self.int8.groupSize
-      settings.comparing = self.int8.compareRoundings
+      settings.rounding = self.rounding.rounding
+      settings.quantization = WeightQuantization(codes, self.rounding.groupSize)
+      settings.comparing = self.rounding.compareRoundings
       return settings
     }
     set {
-      self.int8.weights = newValue == nil ? .kept : .int8
+      self.rounding.weights =
+        newValue.flatMap { WeightForm(rawValue: $0.quantization.codes.rawValue) } ?? .kept
       guard let newValue else { return }
-      self.int8.rounding = newValue.rounding
-      self.int8.groupSize = newValue.granularity
-      self.int8.compareRoundings = newValue.comparing
+      self.rounding.rounding = newValue.rounding
+      self.rounding.groupSize = newValue.quantization.granularity
+      self.rounding.compareRoundings = newValue.comparing
     }
   }
 }

@@ -6,7 +6,7 @@ public struct VerifyKeys: SettingKeys {
   /// How deep to look.
   public let level = Setting("level", VerificationLevel.logits, "How deep to look.")
   /// A text whose perplexity is measured; nil for none.
-  public let text = Setting<String?>.file("text", "A text, for --level quality.")
+  public let text = Setting<String?>.file("text", "A text, for --level quality.", of: .text)
 
   /// The declarations.
   public static let keys = VerifyKeys()
@@ -35,7 +35,7 @@ public struct EvaluateKeys: SettingKeys {
   public let text = Setting(
     "text", "", "A UTF-8 text file.", expected: "a file", valueName: "file", isRequired: true,
     shownDefault: ""
-  ) { !$0.isEmpty }
+  ).paths(of: .text)
   /// Tokens per segment.
   public let context = Setting(
     "context", 1024, in: 2...1 << 40, "Tokens per segment.", expected: "at least 2")

@@ -17,9 +17,10 @@ extension Setting<ByteSize> {
 }
 
 extension Setting<String?> {
-  /// The path of a file that may be given.
-  static func file(_ name: String, _ help: String) -> Setting {
+  /// The path of a file, or of a text, that may be given.
+  static func file(_ name: String, _ help: String, of kind: PathKind = .file) -> Setting {
     Setting(name, none: "", help, expected: "a file", valueName: "file", shownDefault: "")
+      .paths(of: kind)
   }
 }
 

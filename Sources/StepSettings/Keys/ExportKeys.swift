@@ -6,8 +6,7 @@ public struct ExportKeys: SettingKeys {
   /// The name of the profile: which loader the result is for.
   public let profile = Setting(
     "profile", "", "Which loader the result is for.", expected: "the name of a profile",
-    isRequired: true, shownDefault: ""
-  ) { !$0.isEmpty }
+    isRequired: true, shownDefault: "")
   /// The element type of what is not quantised.
   public let dtype = Setting(
     "dtype", OutputType.keep, "Element type of what is not quantised.")
@@ -15,12 +14,25 @@ public struct ExportKeys: SettingKeys {
   public let topology = TopologyKeys()
   /// Most bytes of tensors in one file.
   public let shardSize = Setting.shardSize
-  /// Whether config.json may name the remote code that runs the model.
+  /// Whether config.json may name the code that runs the model.
   public let autoMap = Setting(
-    "auto-map", true, "Name the remote code of the public 7B layout in config.json.")
+    "auto-map", true, "Name the code that runs the model in config.json.")
+  /// Whose code that is.
+  public let code = Setting(
+    "code", ModelCode.own,
+    "Code for transformers, with --profile hf: own, written beside the weights, or upstream, the names "
+      + "of the public 7B model's.")
 
   /// The declarations.
   public static let keys = ExportKeys()
+}
+
+/// Whose Python code runs an export of a converted model in transformers.
+public enum ModelCode: String, Sendable, CaseIterable, SettingValue {
+  /// That of this program, which is written beside the weights.
+  case own
+  /// That of the public 7B model, which its config.json names.
+  case upstream
 }
 
 extension ExportSettings {

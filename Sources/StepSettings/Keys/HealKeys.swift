@@ -77,7 +77,6 @@ public struct HealKeys: SettingKeys {
     SettingRule(
       \.timeLimit, "none with method none: distill-steps say how long the second stage is"
     ) { $0.method != .none || $0.timeLimit == nil },
-    SettingRule(\.text, "at least one file") { !$0.text.isEmpty },
   ]
 }
 

@@ -6,7 +6,8 @@ public struct InspectKeys: SettingKeys {
   public let tensors = Setting("tensors", false, "List every tensor.")
   /// A text on which the experts' load is counted; nil for none.
   public let text = Setting<String?>.file(
-    "text", "Run the model on this text and show how its tokens spread over the experts.")
+    "text", "Run the model on this text and show how its tokens spread over the experts.",
+    of: .text)
   /// Tokens of the text that are used.
   public let count = Setting(
     "tokens", 4096, in: 2...1 << 40, "Tokens of the text to use.", expected: "at least 2")
@@ -33,7 +34,8 @@ public struct LogitsKeys: SettingKeys {
   /// The file that is written.
   public let output = Setting(
     "output", "", "The safetensors file to write.", valueName: "file", isRequired: true,
-    shownDefault: "")
+    shownDefault: ""
+  ).paths(of: .file)
 
   /// The declarations.
   public static let keys = LogitsKeys()
@@ -43,7 +45,8 @@ public struct LogitsKeys: SettingKeys {
 public struct GenerateKeys: SettingKeys {
   /// The text that is continued.
   public let prompt = Setting(
-    "prompt", "", "The text to continue.", valueName: "text", isRequired: true, shownDefault: "")
+    "prompt", "", "The text to continue, or to go on with after --state.", valueName: "text",
+    shownDefault: "")
   /// Most tokens that are generated.
   public let maxTokens = Setting(
     "max-tokens", 64, in: 0...Int.max, "Most tokens to generate.", expected: "0 or more")
@@ -61,9 +64,12 @@ public struct GenerateKeys: SettingKeys {
   public let seed = Setting.seed("Seed of the sampler.")
   /// Whether the prompt is a user's message.
   public let chat = Setting(
-    "chat", false, "Treat the prompt as a user's message in the checkpoint's chat format.")
+    "chat", false,
+    "Treat the prompt as a user's message, after --state the next one, in the checkpoint's chat format."
+  )
   /// A state to continue from; nil for none.
-  public let state = Setting<String?>.file("state", "Continue from a saved state.")
+  public let state = Setting<String?>.file(
+    "state", "Continue from a saved state; then --prompt may be left out.")
   /// Where the state is saved; nil for nowhere.
   public let saveState = Setting<String?>.file(
     "save-state", "Save the state after the last token.")
@@ -84,6 +90,20 @@ public struct BenchKeys: SettingKeys {
   /// Lengths of text at which is decoded, a list.
   public let at = Setting(
     "at", "0", "Text lengths at which decoding is measured.", valueName: "lengths")
+  /// What is measured beside it: checkpoints, or commands of other programs.
+  public let against = Setting.list(
+    "against",
+    """
+    Also measure this, in turn: another checkpoint, or the command of a program that answers as \
+    Tests/Benchmarks/llama.py does.
+    """, expected: "a checkpoint or a command", valueName: "what")
+  /// How often each is measured when there are several.
+  public let rounds = Setting(
+    "rounds", 3, in: 1...1000, "How often each takes its turn with --against.",
+    expected: "1 to 1000")
+  /// Where the figures are drawn; nil for nowhere.
+  public let plot = Setting<String?>.file(
+    "plot", "Also draw times by length, as SVG files in this directory.")
   /// Whether the matrix kernels are measured too.
   public let kernels = Setting(
     "kernels", false, "Also measure the matrix kernels that this processor can run.")
@@ -131,6 +151,9 @@ public enum SyntheticType: String, Sendable, CaseIterable, SettingValue {
 public struct ReportKeys: SettingKeys {
   /// Texts to run the model on; empty for none.
   public let text = Setting.texts("Texts to run the model on.")
+  /// The model to compare predictions with; nil for none.
+  public let teacher = Setting<String?>.file(
+    "teacher", "The source, to compare predictions of the text with.")
   /// The layer whose neurons are compared with spikes as distributed representations; nil for none.
   public let sdr = Setting<Int?>(
     "sdr", none: "none",
@@ -151,6 +174,7 @@ public struct ReportKeys: SettingKeys {
   public static let keys = ReportKeys()
 
   public static let rules: [SettingRule<ReportKeys>] = [
-    SettingRule(\.sdr, "together with --text") { $0.sdr == nil || !$0.text.isEmpty }
+    SettingRule(\.sdr, "together with --text") { $0.sdr == nil || !$0.text.isEmpty },
+    SettingRule(\.teacher, "together with --text") { $0.teacher == nil || !$0.text.isEmpty },
   ]
 }

@@ -107,7 +107,7 @@ private struct CodedWeight {
     if file.form == .w8aspike, W8ASpike.roles.contains(address.role) {
       weight = try file.stored.view(name)
       scales = try file.stored.view(name + W8ASpike.scaleSuffix)
-    } else if file.description.scales(of: address) != nil {
+    } else if file.description.quantization(of: address) != nil {
       var scale = address
       scale.parameter = .scale
       weight = try file.view(address)
@@ -119,16 +119,21 @@ private struct CodedWeight {
 
   var rows: Int { weight.rows }
 
+  /// Inputs.
+  private var columns: Int { weight.columns * (weight.type == .uint8 ? 2 : 1) }
+
   /// The codes of a row, and the scale of each.
   func row(_ row: Int) -> (codes: [Int32], scales: [Float]) {
     let each = scales.rows * scales.columns / max(rows, 1)
     let floats = scales.floats(from: row * each, count: each)
-    let size = (weight.columns + each - 1) / max(each, 1)
-    let spread = (0..<weight.columns).map { floats[$0 / size] }
-    guard weight.type == .int8 else {
-      return (zip(weight.floats(ofRow: row), spread).map(Self.code), spread)
+    let size = (columns + each - 1) / max(each, 1)
+    let spread = (0..<columns).map { floats[$0 / size] }
+    switch weight.type {
+    case .int8: return (weight.row(row).map { Int32(Int8(bitPattern: $0)) }, spread)
+    case .uint8:
+      return (weight.row(row).flatMap { [Int32($0 & 15) - 8, Int32($0 >> 4) - 8] }, spread)
+    default: return (zip(weight.floats(ofRow: row), spread).map(Self.code), spread)
     }
-    return (weight.row(row).map { Int32(Int8(bitPattern: $0)) }, spread)
   }
 
   /// round(w / scale), never clamped; -2^31 when that is no integer of 32 bits.

@@ -123,9 +123,9 @@ struct ProvenanceCheck {
     }
     let planned = Configuration(plan.configuration, file: "the planned config.json")
     var expected = try Architectures.of(planned).describe(planned)
-    // INT8 weights come after what the plan makes; `model_type` is then that of our own layout.
-    if converted.description.int8Weights != nil {
-      expected.int8Weights = converted.description.int8Weights
+    // Quantised weights come after what the plan makes; `model_type` is then that of our own layout.
+    if converted.description.quantization != nil {
+      expected.quantization = converted.description.quantization
     }
     guard expected != converted.description else { return nil }
     func k(_ model: ModelDescription, _ site: SpikingSite) -> String {

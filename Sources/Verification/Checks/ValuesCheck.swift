@@ -7,9 +7,8 @@ import TensorTypes
 
 /// Every stored weight is a finite number, every scale more than 0, no INT8 code below -127.
 ///
-/// A matrix of zeros is what a download that was only allocated leaves; those that may be zero on
-/// purpose are the second gate matrix of a conversion, its product with the first, and the router of an
-/// upcycled model.
+/// A matrix of zeros is what a download that was only allocated leaves, unless it is one that starts at
+/// zero.
 struct ValuesCheck {
   let file: ModelFile
 
@@ -22,18 +21,21 @@ struct ValuesCheck {
     let scales = Set(
       file.tensors.filter { $0.key.parameter == .scale }.map(\.value.name))
     let startsAtZero = Set(
-      file.tensors.filter { [.gateHigh, .gateMerged, .router].contains($0.key.role) }.map(
-        \.value.name))
+      file.description.requirements.filter(\.startsAtZero).compactMap {
+        file.tensors[$0.address]?.name
+      })
     for tensor in file.stored.tensors where tensor.name.hasSuffix(W8ASpike.scaleSuffix) {
       guard file.form == .w8aspike else { break }
       if let wrong = wrongScale(in: try file.stored.view(tensor.name)) {
         return failed(tensor, wrong)
       }
     }
-    for tensor in reader.tensors where RowDecoder.supports(tensor.type) || tensor.type == .int8 {
+    for tensor in reader.tensors {
+      let codes = WeightCodes.allCases.first { $0.type == tensor.type }
+      guard codes != nil || RowDecoder.supports(tensor.type) else { continue }
       let view = try reader.view(tensor.name)
-      elements += view.rows * view.columns
-      if tensor.type == .int8 {
+      elements += view.rows * view.columns * (codes?.perElement ?? 1)
+      if codes != nil {
         if let wrong = wrongCodes(in: view) { return failed(tensor, wrong) }
         continue
       }
@@ -70,12 +72,14 @@ struct ValuesCheck {
     }
   }
 
-  /// What is wrong with INT8 codes, if anything is.
+  /// What is wrong with codes, if anything is.
   private func wrongCodes(in view: TensorView) -> String? {
     defer { view.discard() }
     if isZero(view) { return "holds nothing but zeros" }
-    // Other programs use -128.
-    guard file.form == .own, let place = view.bytes.firstIndex(of: 0x80) else { return nil }
+    // With 4 bits every code is one. Other programs use -128.
+    guard view.type == .int8, file.form == .own, let place = view.bytes.firstIndex(of: 0x80) else {
+      return nil
+    }
     return "holds -128 at [\(place / view.columns), \(place % view.columns)]; codes end at -127"
   }
 }

@@ -76,7 +76,8 @@ struct SettingsOptions<Keys: SettingKeys>: ParsableArguments, CustomReflectable 
     }
   }
 
-  /// The settings that were given, and defaults for the others; checked by whoever uses them.
+  /// The settings that were given, and defaults for the others; the step that is run
+  /// with them checks ranges and rules.
   func settings() throws -> Settings<Keys> {
     var settings = Settings<Keys>()
     for (name, texts) in given { try settings.set(name, to: texts, at: .commandLine) }

@@ -194,8 +194,8 @@ def edited(directory, changes, tensors=None):
     return directory
 
 
-def random_codes(group):
-    """Projections as random INT8 codes with scales that keep their size."""
+def random_codes(group, bits=8):
+    """Projections as random codes with scales that keep their size; of 4 bits two are in a byte, each plus 8."""
     def change(tensors):
         random, result = torch.Generator().manual_seed(5), {}
         for name, tensor in tensors.items():
@@ -204,8 +204,13 @@ def random_codes(group):
                     "q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"):
                 rows, columns = tensor.shape
                 groups = 1 if group == "channel" else -(-columns // group)
-                result[name] = torch.randint(-127, 128, tensor.shape, dtype=torch.int8, generator=random)
-                scale = tensor.std() / 73 * (0.5 + torch.rand(rows, groups, generator=random))
+                most = 2 ** (bits - 1) - 1
+                codes = torch.randint(-most, most + 1, tensor.shape, dtype=torch.int8, generator=random)
+                if bits == 4:
+                    low, high = (codes + 8).to(torch.uint8).unflatten(1, (-1, 2)).unbind(2)
+                    codes = low | high << 4
+                result[name] = codes
+                scale = tensor.std() / most * 1.74 * (0.5 + torch.rand(rows, groups, generator=random))
                 result[name + "_scale"] = scale.float()
             else:
                 result[name] = tensor
@@ -274,6 +279,8 @@ def check_options():
     three_ways("w8aspike", add_code(work / "w8aspike-export"))
     for group in (32, "channel"):
         variant(f"int8-{group}", moe, {"quantization": {"weights": "int8", "group_size": group}}, random_codes(group))
+    four = {"layout_version": 3, "quantization": {"weights": "int4", "group_size": 32}}
+    variant("int4", moe, four, random_codes(32, 4))
     variant("int8-cache", branches, {"spiking": {"kv_cache": "int8", "layers": [{}] * 4}})
     variant("spikes", base, {"spiking": spiking(base)})
     variant("spikes-experts", moe, {"spiking": spiking(moe)})
@@ -688,7 +695,7 @@ def check_refusals():
     directory = add_code(synthesize("refusals", config))
     loaded = type(load(directory).config)
     for word, changes in {
-            "attention_gate": {"attention_gate": True}, "layout_version": {"layout_version": 3},
+            "attention_gate": {"attention_gate": True}, "layout_version": {"layout_version": 4},
             "mixer": {"mixer": ["rwkv"] * 4}, "ffn": {"ffn": ()}, "sliding_window": {"sliding_window": None},
             "yarn": {"rope_scaling": {"rope_type": "yarn", "factor": 2.0}}, "hidden_act": {"hidden_act": "relu"},
             "norm_topk_prob": {"norm_topk_prob": True}, "zero_point": {"quantization": {

@@ -25,12 +25,15 @@ CONFIG = {
     "bos_token_id": 1, "eos_token_id": 2, "tie_word_embeddings": True, "torch_dtype": "bfloat16",
 }
 WEIGHTS = {"num_bits": 8, "type": "int", "symmetric": True}
+# By the name of the directory, which begins with that of the format.
 SCHEMES = {
     "int-quantized": (IntQuantizationCompressor, QuantizationScheme(
         targets=["Linear"], weights=QuantizationArgs(**WEIGHTS, strategy="channel"),
         input_activations=QuantizationArgs(**WEIGHTS, strategy="token", dynamic=True))),
     "pack-quantized": (PackedQuantizationCompressor, QuantizationScheme(
         targets=["Linear"], weights=QuantizationArgs(**WEIGHTS, strategy="group", group_size=32))),
+    "pack-quantized-4": (PackedQuantizationCompressor, QuantizationScheme(
+        targets=["Linear"], weights=QuantizationArgs(**WEIGHTS | {"num_bits": 4}, strategy="group", group_size=32))),
 }
 
 
@@ -61,14 +64,14 @@ def make(name):
             stored[f"model.layers.{layer}.self_attn.{role}_proj.bias"] = random(rows)
     for module, shape in modules():
         weight = random(*shape)
-        groups = weight.reshape(shape[0], -1, 32) if name == "pack-quantized" else weight.unsqueeze(1)
+        groups = weight.reshape(shape[0], -1, 32) if name.startswith("pack") else weight.unsqueeze(1)
         scale, zero = calculate_qparams(groups.amin(-1), groups.amax(-1), scheme.weights)
         state = compressor.compress({"weight": weight, "weight_scale": scale, "weight_zero_point": zero}, scheme)
         for key, tensor in state.items():
             stored[f"{module}.{key}"] = tensor
         wide = state | {"weight_scale": state["weight_scale"].float()}
         decompressed[module + ".weight"] = compressor.decompress(wide, scheme)["weight"].float()
-    written = QuantizationConfig(config_groups={"group_0": scheme}, format=name, quantization_status="compressed",
+    written = QuantizationConfig(config_groups={"group_0": scheme}, format=name.removesuffix("-4"), quantization_status="compressed",
                                  ignore=["lm_head"])
     return stored, decompressed, CONFIG | {"quantization_config": json.loads(written.model_dump_json())}
 
@@ -100,6 +103,8 @@ def hostile():
                         f"tensor {k}weight_packed in FILE has shape [16, 8], {said} [16, 16]"),
         "codes-of-bytes": ("pack-quantized", lambda t: t.update({k + "weight_packed": t[k + "weight_packed"].to(torch.int8)}),
                            f"tensor {k}weight_packed in FILE has type int8, {said} int32"),
+        "too-few-words": ("pack-quantized-4", lambda t: t.update({k + "weight_packed": t[k + "weight_packed"][:, :4]}),
+                          f"tensor {k}weight_packed in FILE has shape [16, 4], {said} [16, 8]"),
         "missing-shape": ("pack-quantized", lambda t: t.pop(k + "weight_shape"),
                           f"tensor {k}weight_shape [2] is missing"),
         "wrong-shape": ("pack-quantized", lambda t: t.update({k + "weight_shape": torch.tensor([64, 16])}),

@@ -6,7 +6,7 @@ an error that names it: it might change what the model computes.
 """
 from transformers import GenerationConfig, PretrainedConfig
 
-LAYOUT_VERSION = 2
+LAYOUT_VERSION = 3
 MIXERS = ("gla", "window", "full", "parallel", "parallel-full")
 ATTENTION_PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj")
 FEED_FORWARD_PROJECTIONS = ("gate_proj", "up_proj", "down_proj")
@@ -159,7 +159,7 @@ class SpikingBrainConfig(PretrainedConfig):
                    f"num_experts_per_tok: {self.num_experts_per_tok} of {self.num_experts} experts")
         if self.quantization:
             refuse_others(self.quantization, ("weights", "group_size"), "quantization")
-            refuse(self.quantization.get("weights") != "int8",
+            refuse(self.quantization.get("weights") not in ("int8", "int4"),
                    f"quantization.weights: {self.quantization.get('weights')!r} is not known")
             refuse(self.quantization.get("group_size") not in GROUP_SIZES,
                    f"quantization.group_size: {self.quantization.get('group_size')!r} is not among {GROUP_SIZES}")

@@ -344,7 +344,8 @@ class Projection(nn.Linear):
         if config.quantization:
             self.stored, group = config.quantization["weights"], config.quantization["group_size"]
             self.group = inputs if group == "channel" else group
-            codes = torch.zeros(outputs, inputs, dtype=torch.int8)
+            halves = self.stored == "int4"
+            codes = torch.zeros(outputs, inputs // (1 + halves), dtype=torch.uint8 if halves else torch.int8)
             self.weight = nn.Parameter(codes, requires_grad=False)
             self.weight_scale = nn.Parameter(torch.ones(outputs, -(-inputs // self.group)), requires_grad=False)
         elif config.w8aspike:
@@ -352,13 +353,16 @@ class Projection(nn.Linear):
             self.weight_quantizer = Scales(outputs, inputs // self.group, 1)
 
     def dense_weight(self, dtype):
-        """W [out, in]: floats; INT8 codes times a scale for every group of inputs; or floats that are rounded to
-        multiples of their group's scale. Other codes would be read here, and only here."""
+        """W [out, in]: floats; codes times a scale for every group of inputs, of 8 bits, or of 4, two in a byte with 8
+        added, the even column's in the lower half; or floats that are rounded to multiples of their group's scale."""
         if self.stored == "floats":
             return self.weight
-        if self.stored == "int8":
+        if self.stored in ("int8", "int4"):
+            codes = self.weight
+            if self.stored == "int4":
+                codes = torch.stack((codes & 15, codes >> 4), dim=-1).flatten(1).to(torch.int8) - 8
             scales = self.weight_scale.float().repeat_interleave(self.group, dim=1)[:, :self.in_features]
-            return (self.weight * scales).to(dtype)
+            return (codes * scales).to(dtype)
         scales = self.weight_quantizer.scales.float()
         with torch.no_grad():
             rounded = (self.weight.float().view(*scales.shape[:2], -1) / scales).round() * scales

@@ -4,13 +4,13 @@ import TensorTypes
 @testable import Kernels
 
 /// A random INT8 weight with groups of 128.
-private func int8Weight(rows: Int, columns: Int) -> Int8Weight {
+private func int8Weight(rows: Int, columns: Int) -> QuantizedWeight {
   var values = Values()
   let granularity = ScaleGranularity.group(128)
-  return Int8Weight(
+  return QuantizedWeight(
     codes: matrix(.int8, rows: rows, columns: columns),
     scales: values.next(rows * granularity.scales(columns: columns)).map { abs($0) * 1e-3 + 1e-4 },
-    granularity: granularity)
+    WeightQuantization(.int8, granularity))
 }
 
 /// Counts of which the share `silent` is 0 and the others lie within ±7.
@@ -36,7 +36,8 @@ func benchmarkInt8Vectors() {
     let weights =
       [first]
       + (1..<copies).map { _ in
-        Int8Weight(codes: copy(first.codes), scales: first.scales, granularity: .group(128))
+        QuantizedWeight(
+          codes: copy(first.codes), scales: first.scales, WeightQuantization(.int8, .group(128)))
       }
     var values = Values()
     let x = values.next(columns), counts = spikeCounts(columns, silent: 0.18)
@@ -50,24 +51,25 @@ func benchmarkInt8Vectors() {
       next = (next + 1) % copies
       readAll(weights[next].codes)
     }
-    Int8Linear.reference(first, input: x, tokens: 1, output: &expected)
-    Int8Linear.apply(first, input: x, tokens: 1, output: &output)
+    QuantizedLinear.reference(first, input: x, tokens: 1, output: &expected)
+    QuantizedLinear.apply(first, input: x, tokens: 1, output: &output)
     report(
       "\(name) float activations", work: Double(bytes) * 1e-9, unit: "GB/s",
       error: relativeError(output, expected), tolerance: 1e-5
     ) {
       next = (next + 1) % copies
-      Int8Linear.apply(weights[next], input: x, tokens: 1, output: &output)
+      QuantizedLinear.apply(weights[next], input: x, tokens: 1, output: &output)
     }
-    Int8Linear.referenceCounts(
+    QuantizedLinear.referenceCounts(
       first, counts: counts, thresholds: [0.5], tokens: 1, output: &expected)
-    Int8Linear.applyCounts(first, counts: counts, thresholds: [0.5], tokens: 1, output: &output)
+    QuantizedLinear.applyCounts(
+      first, counts: counts, thresholds: [0.5], tokens: 1, output: &output)
     report(
       "\(name) spike counts", work: Double(bytes) * 1e-9, unit: "GB/s",
       error: relativeError(output, expected), tolerance: 1e-5
     ) {
       next = (next + 1) % copies
-      Int8Linear.applyCounts(
+      QuantizedLinear.applyCounts(
         weights[next], counts: counts, thresholds: [0.5], tokens: 1, output: &output)
     }
   }
@@ -85,9 +87,9 @@ func benchmarkInt8Products() {
     var decoded = [Float](repeating: 0, count: rows * columns)
     weight.decode(rows: 0..<rows, into: &decoded)
     var exact = [Float](repeating: .nan, count: tokens * rows), output = exact
-    Int8Linear.applyCounts(
+    QuantizedLinear.applyCounts(
       weight, counts: counts, thresholds: thresholds, tokens: tokens, output: &output)
-    Int8Linear.referenceCounts(
+    QuantizedLinear.referenceCounts(
       weight, counts: counts, thresholds: thresholds, tokens: 2, output: &exact)
     let error = relativeError(Array(output[..<(2 * rows)]), Array(exact[..<(2 * rows)]))
     guard error <= 1e-5, !output.contains(where: \.isNaN) else {
@@ -103,7 +105,7 @@ func benchmarkInt8Products() {
       for round in 0..<8 {
         let first =
           clock.measure {
-            Int8Linear.applyCounts(
+            QuantizedLinear.applyCounts(
               weight, counts: counts, thresholds: thresholds, tokens: tokens, output: &output)
           } / .seconds(1)
         let second =
@@ -149,7 +151,7 @@ func benchmarkEvents() {
       let index = round % copies
       let first =
         clock.measure {
-          Int8Linear.applyCounts(
+          QuantizedLinear.applyCounts(
             weights[index], counts: counts, thresholds: [0.5], tokens: 1, output: &all)
         } / .seconds(1)
       let second =

@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 /// `quantization` in a configuration, and the tensors that follow from it.
-struct Int8WeightsTests {
+struct QuantizationTests {
   private func described(
     _ quantization: JSONValue?, of name: String = "spikingbrain"
   ) throws -> ModelDescription {
@@ -16,7 +16,7 @@ struct Int8WeightsTests {
 
   @Test func `codes and scales of projections, nothing else`() throws {
     let model = try described(["weights": "int8", "group_size": 32])
-    #expect(model.int8Weights == .group(32))
+    #expect(model.quantization == WeightQuantization(.int8, .group(32)))
     let plain = try described(nil)
     var found: [String: (Shape, ScalarType?)] = [:]
     for requirement in model.requirements {
@@ -51,19 +51,40 @@ struct Int8WeightsTests {
     #expect(model.requirements.filter { $0.type == .float32 }.allSatisfy { $0.shape.columns == 1 })
   }
 
-  @Test(arguments: [ScaleGranularity.group(32), .group(128), .group(1024), .channel])
-  func `the configuration round-trips`(granularity: ScaleGranularity) throws {
+  @Test func `codes of 4 bits lie two in a byte`() throws {
+    let model = try described(["weights": "int4", "group_size": 32])
+    let plain = try described(nil)
+    let found = model.requirements.reduce(into: [String: (Shape, ScalarType?)]()) {
+      $0[SpikingBrainLayout.names.name(of: $1.address) ?? ""] = ($1.shape, $1.type)
+    }
+    let down = "model.layers.1.mlp.down_proj.weight"
+    #expect(try #require(found[down]) == (Shape([64, 56]), .uint8))
+    #expect(try #require(found[down + "_scale"]) == (Shape([64, 4]), .float32))
+    #expect(model.parameterCount == plain.parameterCount)
+    #expect(model.parameterParts.map(\.count) == plain.parameterParts.map(\.count))
+    #expect(SpikingBrainLayout.configuration(of: model)["layout_version"] == 3)
+    let odd = try TinyModel.configuration(
+      "spikingbrain",
+      ["quantization": ["weights": "int4", "group_size": 32], "intermediate_size": 111])
+    let error = #expect(throws: ConfigurationError.self) { try SpikingBrainLayout.describe(odd) }
+    #expect(try #require(error).description.contains("111"))
+  }
+
+  @Test(
+    arguments: [ScaleGranularity.group(32), .group(128), .group(1024), .channel],
+    WeightCodes.allCases)
+  func `the configuration round-trips`(granularity: ScaleGranularity, codes: WeightCodes) throws {
     var model = try described(nil)
-    model.int8Weights = granularity
+    model.quantization = WeightQuantization(codes, granularity)
     let text = JSONValue.object(SpikingBrainLayout.configuration(of: model)).pretty
     let object = try #require(try JSONParser.parse(Array(text.utf8)).object)
     let again = try SpikingBrainLayout.describe(Configuration(object, file: "config.json"))
-    #expect(again.int8Weights == granularity)
+    #expect(again.quantization == WeightQuantization(codes, granularity))
     #expect(!GLASwa.obstacles(to: model).isEmpty)
   }
 
   private static let mistakes: [(JSONValue, String)] = [
-    (["weights": "int4", "group_size": 128], "int4"), (["weights": "int8"], "group_size"),
+    (["weights": "int3", "group_size": 128], "int3"), (["weights": "int8"], "group_size"),
     (["group_size": 128], "weights"), (["weights": "int8", "group_size": 100], "100"),
     (["weights": "int8", "group_size": 0], "0"),
     (["weights": "int8", "group_size": "row"], "row"),

@@ -1,11 +1,11 @@
 import CKernels
 
-/// Linear layers with INT8 weights: y = x Wᵀ + b.
-public enum Int8Linear {
+/// Linear layers with weights as small integers: y = x Wᵀ + b.
+public enum QuantizedLinear {
   /// Writes y = x Wᵀ + b to `output` [tokens, out] for `input` x [tokens, in]; of the columns only
   /// those of some `rows` of the weight when these are given.
   public static func apply(
-    _ weight: Int8Weight, rows: Range<Int>? = nil, bias: [Float]?, input: FloatMatrix,
+    _ weight: QuantizedWeight, rows: Range<Int>? = nil, bias: [Float]?, input: FloatMatrix,
     into output: FloatMatrix
   ) {
     output.requireOutput(of: input, weight.rows, weight.columns, bias)
@@ -21,7 +21,7 @@ public enum Int8Linear {
 
   /// The same for spike counts, by integer arithmetic.
   public static func apply(
-    _ weight: Int8Weight, rows: Range<Int>? = nil, bias: [Float]?, input: SpikeMatrix,
+    _ weight: QuantizedWeight, rows: Range<Int>? = nil, bias: [Float]?, input: SpikeMatrix,
     into output: FloatMatrix
   ) {
     precondition(output.columns == weight.rows && output.rows == input.thresholds.count)
@@ -48,7 +48,7 @@ public enum Int8Linear {
   /// Codes are widened and multiplied in float32; a few tokens read them once, in place, which is
   /// what decoding costs. Many tokens multiply panels of decoded rows.
   static func apply(
-    _ weight: Int8Weight, bias: UnsafePointer<Float>? = nil, input: UnsafePointer<Float>,
+    _ weight: QuantizedWeight, bias: UnsafePointer<Float>? = nil, input: UnsafePointer<Float>,
     inputStride: Int? = nil, tokens: Int, output: UnsafeMutablePointer<Float>,
     outputStride: Int? = nil, precision: MatrixProduct.Precision = .current
   ) {
@@ -56,26 +56,46 @@ public enum Int8Linear {
     let inputStride = inputStride ?? weight.columns, outputStride = outputStride ?? weight.rows
     guard tokens <= fewTokens else {
       LinearCall(
-        weight: weight.codes, int8: weight, bias: bias, input: input, inputStride: inputStride,
+        weight: weight.codes, quantized: weight, bias: bias, input: input, inputStride: inputStride,
         tokens: tokens, output: output, outputStride: outputStride,
         kernel: .kernel(precision, m: tokens, n: weight.rows, k: weight.columns)
       ).runPanels()
       return
     }
     let isa = Execution.isa
-    parallel(weight, tokens: tokens) { rows in
-      weight.withMatrix(rows: rows) { matrix in
-        ck_int8_dots(
-          isa, matrix, ck_rows(values: input, stride: inputStride, count: tokens),
-          bias.map { $0 + rows.lowerBound },
-          ck_output(values: output + rows.lowerBound, stride: outputStride))
+    func part(_ rows: Range<Int>) -> (bias: UnsafePointer<Float>?, output: ck_output) {
+      (
+        bias.map { $0 + rows.lowerBound },
+        ck_output(values: output + rows.lowerBound, stride: outputStride)
+      )
+    }
+    guard weight.readsPacked else {
+      let x = ck_rows(values: input, stride: inputStride, count: tokens)
+      parallel(weight, tokens: tokens) { rows in
+        weight.withMatrices(rows: rows) { block, matrix in
+          let part = part(block)
+          ck_int8_dots(isa, matrix, x, part.bias, part.output)
+        }
+      }
+      return
+    }
+    let prepared = ck_prepared_count(weight.columns)
+    withScratch(prepared * tokens) { x in
+      for t in 0..<tokens {
+        ck_prepare(
+          Int32(CK_INT4), input + t * inputStride, x + t * prepared, weight.columns)
+      }
+      let x = ck_rows(values: x, stride: prepared, count: tokens)
+      parallel(weight, tokens: tokens) { rows in
+        let part = part(rows)
+        weight.withPacked(rows: rows) { ck_int4_dots(isa, $0, x, part.bias, part.output) }
       }
     }
   }
 
   /// The specification of `apply`: one dot product in float64 per output.
   static func reference(
-    _ weight: Int8Weight, bias: UnsafePointer<Float>? = nil, input: UnsafePointer<Float>,
+    _ weight: QuantizedWeight, bias: UnsafePointer<Float>? = nil, input: UnsafePointer<Float>,
     inputStride: Int? = nil, tokens: Int, output: UnsafeMutablePointer<Float>,
     outputStride: Int? = nil
   ) {
@@ -107,7 +127,7 @@ public enum Int8Linear {
 
   /// Calls `body` for ranges of rows, on several threads when that pays.
   static func parallel(
-    _ weight: Int8Weight, tokens: Int, granularity: Int = 16, _ body: (Range<Int>) -> Void
+    _ weight: QuantizedWeight, tokens: Int, granularity: Int = 16, _ body: (Range<Int>) -> Void
   ) {
     let minimum = 1 + productsWorthAThread / max(1, weight.columns * tokens)
     Parallel.ranges(weight.rows, granularity: granularity, minimum: minimum, body)

@@ -8,17 +8,18 @@ import Testing
 @testable import Runtime
 
 /// Maps with INT8 weights against the same maps with decoded weights.
-@Suite struct Int8LinearMapTests {
+@Suite struct QuantizedLinearMapTests {
   private let rows = 70, columns = 300
-  private let weight: Int8Weight
+  private let weight: QuantizedWeight
   private let decoded: TensorView
   private let bias: [Float]
 
   init() {
     var random = SplitMix64(seed: 4)
     let values = (0..<rows * columns).map { _ in random.symmetric(0.1) }
-    weight = Int8Weight(
-      rounding: MemoryStorage.view(values, shape: [rows, columns]), granularity: .group(128),
+    weight = QuantizedWeight(
+      rounding: MemoryStorage.view(values, shape: [rows, columns]),
+      WeightQuantization(.int8, .group(128)),
       method: .search(importance: nil))
     var floats = [Float](repeating: .nan, count: rows * columns)
     weight.decode(rows: 0..<rows, into: &floats)
@@ -45,7 +46,7 @@ import Testing
     let input = input(tokens: tokens)
     let expected = try LinearMap(weight: decoded, bias: bias)(input)
     for drops in [false, true] {
-      let output = try LinearMap(int8: weight, bias: bias, dropsPages: drops)(input)
+      let output = try LinearMap(quantized: weight, bias: bias, dropsPages: drops)(input)
       #expect(difference(output, expected) < 1e-5)
     }
   }
@@ -61,13 +62,14 @@ import Testing
     let spikes = try #require(
       SpikingInput(at: SpikingSite(layer: 0, .query), of: model, observer: nil))
     let input = input(tokens: tokens)
-    guard case .counts(let counts) = spikes(input, for: LinearMap(int8: weight, bias: nil)) else {
+    guard case .counts(let counts) = spikes(input, for: LinearMap(quantized: weight, bias: nil))
+    else {
       Issue.record("a weight in INT8 reads counts")
       return
     }
     #expect(counts.counts.contains { $0 > 127 })
     let expected = try LinearMap(weight: decoded, bias: bias, input: spikes)(input)
-    let output = try LinearMap(int8: weight, bias: bias, input: spikes)(input)
+    let output = try LinearMap(quantized: weight, bias: bias, input: spikes)(input)
     #expect(difference(output, expected) < 1e-5)
     #expect(try difference(output, LinearMap(weight: decoded, bias: bias)(input)) > 1e-3)
   }
@@ -82,7 +84,7 @@ import Testing
     let spikes = SpikingInput(at: SpikingSite(layer: 0, .query), of: model, observer: nil)
     let input = input(tokens: 2)
     input[1][3] = .nan
-    let map = LinearMap(int8: weight, bias: nil, input: spikes), output = map.unchecked(input)
+    let map = LinearMap(quantized: weight, bias: nil, input: spikes), output = map.unchecked(input)
     #expect(output[0].allSatisfy { $0.isFinite } && output[1].allSatisfy { $0.isNaN })
     #expect(throws: RuntimeError.overflow(place: "before a projection")) { try map(input) }
   }

@@ -1,7 +1,7 @@
 import Kernels
 
 /// What gated linear attention reads: features, values and decays of some tokens.
-struct LinearInputs {
+struct GatedLinearInputs {
   /// Features of q [T, heads · d] and of k [T, kv · d], and v [T, kv · d].
   let heads: Projections
   /// Log-decay per token, key/value head and channel [T, kv · d].
@@ -9,29 +9,13 @@ struct LinearInputs {
 
   /// The heads' outputs [T, heads · d] of the next tokens of a text.
   ///
-  /// - Parameters:
-  ///   - memory: [kv, d, d], updated.
-  ///   - resets: when it is emptied; nil never.
-  func next(_ layout: HeadLayout, memory: inout [Float], resets: StateResets?) -> FloatMatrix {
-    guard let resets else { return apply(layout, 0..<heads.query.rows, &memory) }
-    let tokens = heads.query.rows
-    let output = FloatMatrix(rows: tokens, columns: layout.outputWidth)
-    var done = 0
-    while done < tokens {
-      resets.apply(to: &memory, before: done)
-      let rows = done..<min(tokens, done + resets.run(from: done))
-      output.copyRows(of: apply(layout, rows, &memory), to: done)
-      done = rows.upperBound
+  /// - Parameter memory: [kv, d, d], updated.
+  func next(_ layout: HeadLayout, memory: inout [Float], pass: MixerPass) -> FloatMatrix {
+    pass.recurrence(over: heads.query.rows, columns: layout.outputWidth, memory: &memory) {
+      GatedLinearAttention.apply(
+        queries: heads.query.rows($0), keys: heads.key.rows($0), values: heads.value.rows($0),
+        logDecay: logDecay.rows($0), layout: layout, state: &$1)
     }
-    return output
-  }
-
-  private func apply(
-    _ layout: HeadLayout, _ rows: Range<Int>, _ memory: inout [Float]
-  ) -> FloatMatrix {
-    GatedLinearAttention.apply(
-      queries: heads.query.rows(rows), keys: heads.key.rows(rows), values: heads.value.rows(rows),
-      logDecay: logDecay.rows(rows), layout: layout, state: &memory)
   }
 
   /// The heads' outputs [T, heads · d] of whole segments, each from an empty memory.

@@ -1,7 +1,7 @@
 import CKernels
 import TensorTypes
 
-extension Int8Linear {
+extension QuantizedLinear {
   /// The largest magnitude of a count: 2^31 - 2^24. Sums of products within a group are exact; see
   /// `applyCounts`.
   public static let largestCount: Int32 = .max - (1 << 24)
@@ -19,7 +19,7 @@ extension Int8Linear {
   /// a digit with the codes of a group are summed exactly in 32 bits (65,536 inputs at most, so
   /// that 65,536 · 255 · 128 < 2^31), then scaled and added in float32. Nothing is clamped.
   static func applyCounts(
-    _ weight: Int8Weight, bias: UnsafePointer<Float>? = nil, counts: UnsafePointer<Int32>,
+    _ weight: QuantizedWeight, bias: UnsafePointer<Float>? = nil, counts: UnsafePointer<Int32>,
     countStride: Int? = nil, thresholds: UnsafePointer<Float>, tokens: Int,
     output: UnsafeMutablePointer<Float>, outputStride: Int? = nil
   ) {
@@ -36,7 +36,7 @@ extension Int8Linear {
 
   /// The specification of `applyCounts`: sums of a group as integers, all else in float64.
   static func referenceCounts(
-    _ weight: Int8Weight, bias: UnsafePointer<Float>? = nil, counts: UnsafePointer<Int32>,
+    _ weight: QuantizedWeight, bias: UnsafePointer<Float>? = nil, counts: UnsafePointer<Int32>,
     countStride: Int? = nil, thresholds: UnsafePointer<Float>, tokens: Int,
     output: UnsafeMutablePointer<Float>, outputStride: Int? = nil
   ) {
@@ -48,7 +48,7 @@ extension Int8Linear {
         for g in 0..<weight.groups {
           var exact = 0
           for c in g * weight.groupSize..<min(columns, (g + 1) * weight.groupSize) {
-            exact += Int(s[c]) * Int(Int8(bitPattern: weight.codes.bytes[r * columns + c]))
+            exact += Int(s[c]) * Int(weight.code(r, c))
           }
           sum += Double(exact) * Double(weight.scales[r * weight.groups + g])
         }
@@ -64,7 +64,7 @@ extension Int8Linear {
 
 /// The arguments of one `applyCounts`.
 struct CountCall {
-  let weight: Int8Weight
+  let weight: QuantizedWeight
   let bias: UnsafePointer<Float>?
   let digits: CountDigits
   let thresholds: UnsafePointer<Float>
@@ -81,11 +81,11 @@ struct CountCall {
   /// Few rows of digits: one pass over the weight as it is stored.
   func runDots() {
     withSums { sums in
-      Int8Linear.parallel(weight, tokens: digits.rows) { rows in
-        weight.withMatrix(rows: rows) { matrix in
+      QuantizedLinear.parallel(weight, tokens: digits.rows) { rows in
+        weight.withMatrices(rows: rows) { block, matrix in
           ck_int8_count_dots(
             Execution.isa, matrix, digits.matrix,
-            ck_output(values: sums + rows.lowerBound, stride: weight.rows))
+            ck_output(values: sums + block.lowerBound, stride: weight.rows))
         }
         finish(rows, sums)
       }
@@ -100,14 +100,14 @@ struct CountCall {
       let packed = UnsafeMutableRawPointer(packed).assumingMemoryBound(to: Int32.self)
       ck_pack_digits(digits.matrix, packed)
       withSums { sums in
-        Int8Linear.parallel(
+        QuantizedLinear.parallel(
           weight, tokens: digits.rows, granularity: Int(CK_COUNT_COLUMNS)
         ) { rows in
           withScratch((scratchBytes + 3) / 4) { scratch in
-            weight.withMatrix(rows: rows) { matrix in
+            weight.withMatrices(rows: rows, granularity: Int(CK_COUNT_COLUMNS)) { block, matrix in
               ck_int8_count_product(
                 matrix, digits.matrix, packed,
-                ck_output(values: sums + rows.lowerBound, stride: weight.rows), scratch)
+                ck_output(values: sums + block.lowerBound, stride: weight.rows), scratch)
             }
           }
           finish(rows, sums)

@@ -1,0 +1,61 @@
+import Architectures
+import CModelCode
+import Conversion
+import StrictJSON
+
+/// The Python code of this program that runs converted models in transformers:
+/// formats/spikingbrain/transformers.
+enum ModelCodeFiles {
+  /// The files, to be written beside the weights.
+  static var all: [CheckpointPlan.CompanionFile] {
+    (0..<cm_file_count()).map { index in
+      let file = cm_file_at(index)
+      return .init(
+        name: String(cString: file.name),
+        content: .bytes(Array(UnsafeBufferPointer(start: file.bytes, count: file.count))))
+    }
+  }
+
+  /// The `auto_map` of a config.json, whose classes have the names of its layout.
+  static func autoMap(of architecture: any Architecture.Type) -> JSONValue {
+    let prefix = architecture == GLASwa.self ? "GLAswa" : "SpikingBrain"
+    return [
+      "AutoConfig": .string("configuration_spikingbrain.\(prefix)Config"),
+      "AutoModelForCausalLM": .string("modeling_spikingbrain.\(prefix)ForCausalLM"),
+    ]
+  }
+
+  /// What AutoTokenizer asks config.json for where this is missing, and does not know.
+  static let tokenizerConfiguration = CheckpointPlan.CompanionFile(
+    name: "tokenizer_config.json",
+    content: .text(
+      JSONValue.object(
+        JSONObject([
+          ("tokenizer_class", "PreTrainedTokenizerFast"),
+          ("model_input_names", ["input_ids", "attention_mask"]),
+        ])
+      ).pretty))
+
+  /// How a directory is loaded in transformers.
+  ///
+  /// - Parameter hasCode: whether it brings Python code.
+  static func loading(hasCode: Bool) -> String {
+    let trust = hasCode ? ", trust_remote_code=True" : ""
+    let note =
+      hasCode
+      ? """
+
+
+      `trust_remote_code` lets the two Python files of this directory run; they need torch and transformers 4.5x or \
+      5, on any device, and use flash-linear-attention where a version is installed that passes their test.
+      """ : ""
+    return """
+      ```python
+      from transformers import AutoModelForCausalLM, AutoTokenizer
+
+      tokenizer = AutoTokenizer.from_pretrained("DIR"\(trust))
+      model = AutoModelForCausalLM.from_pretrained("DIR"\(trust))
+      ```
+      """ + note
+  }
+}

@@ -1,0 +1,55 @@
+import Checkpoints
+import Foundation
+import Reporting
+
+/// Times by length, as drawings.
+struct SpeedPlot {
+  /// Seconds to the first token by the length of the prompt, of each subject.
+  let prefill: [(name: String, points: [(length: Double, seconds: Double)])]
+  /// Tokens per second by the length of the text before them.
+  let decode: [(name: String, points: [(length: Double, rate: Double)])]
+
+  /// Writes `ttft.svg` and `decode.svg` to a directory, which is made if it is not there; of the files in
+  /// it only earlier drawings of the same are replaced.
+  func write(to directory: String, inputs: [String]) throws {
+    try FileManager.default.createDirectory(
+      atPath: directory, withIntermediateDirectories: true)
+    for (name, drawing) in [("ttft.svg", first), ("decode.svg", steady)] {
+      let path = directory + "/" + name
+      let file = try AtomicFile(path: path, force: false, inputs: inputs) {
+        (try? String(contentsOfFile: $0, encoding: .utf8))?.contains(drawing.title) ?? false
+      }
+      try file.write(Array(drawing.file.utf8))
+      try file.commit()
+    }
+  }
+
+  private var first: Drawing {
+    let points = prefill.flatMap(\.points)
+    return Chart(
+      "Time to the first token",
+      x: Axis("tokens of the prompt", covering: points.map(\.length), scale: .logarithmic),
+      y: Axis("seconds", covering: points.map(\.seconds), scale: .logarithmic),
+      series(prefill.map { ($0.name, $0.points.map { ($0.length, $0.seconds) }) })
+    ).drawing
+  }
+
+  private var steady: Drawing {
+    // A logarithmic axis has no place for 0.
+    let all = decode.map { subject in
+      (subject.name, subject.points.map { (max($0.length, 1), $0.rate) })
+    }
+    let points = all.flatMap(\.1)
+    return Chart(
+      "Decoding",
+      x: Axis("tokens before", covering: points.map(\.0), scale: .logarithmic),
+      y: Axis("tokens per second", covering: points.map(\.1) + [0]), series(all)
+    ).drawing
+  }
+
+  private func series(_ subjects: [(String, [(Double, Double)])]) -> [Series] {
+    subjects.enumerated().map { index, subject in
+      Series(subject.0, subject.1.map { .init($0.0, $0.1) }, color: index)
+    }
+  }
+}
