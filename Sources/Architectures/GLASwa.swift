@@ -14,6 +14,8 @@ public enum GLASwa: ConvertedLayout {
 
   /// The key of config.json under which `transformers` looks for remote code, and what it is here.
   public static let autoMapKey = "auto_map"
+  /// The key by which modelling code is told that decay gates are one matrix; tensors tell it here.
+  public static let mergedGatesKey = "merged_gates"
   /// The public code's classes by their roles.
   public static let autoMap: JSONValue = [
     "AutoConfig": "configuration_gla_swa.GLAswaConfig",
@@ -28,6 +30,7 @@ public enum GLASwa: ConvertedLayout {
     model.biases = .init(queryKeyValue: true)
     // Names the public code, which this layout is.
     _ = config.value(autoMapKey)
+    _ = config.value(mergedGatesKey)
     let depth = model.layers.count
     // The public configuration class falls back to the odd layers.
     let attention = try config.integers("attn_layers") ?? Array(stride(from: 1, to: depth, by: 2))

@@ -25,6 +25,7 @@ public enum SpikingBrainLayout: ConvertedLayout {
     }
     // Names the code that an export brings, which computes what this program does.
     _ = config.value(GLASwa.autoMapKey)
+    _ = config.value(GLASwa.mergedGatesKey)
     var model = try config.transformer(
       modelType: modelType,
       defaults: .init(

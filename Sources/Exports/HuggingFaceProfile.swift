@@ -1,4 +1,5 @@
 import Architectures
+import Mixers
 public import ModelFiles
 public import StepSettings
 import StrictJSON
@@ -34,6 +35,10 @@ public enum HuggingFaceProfile: ExportProfile {
     switch settings.code {
     case .own:
       contents.configuration[GLASwa.autoMapKey] = ModelCodeFiles.autoMap(of: architecture)
+      // This program sees it in the tensors' names, the code before it has them.
+      if contents.description.layers.contains(where: { $0.mixer == .gatedLinear(.merged) }) {
+        contents.configuration[GLASwa.mergedGatesKey] = true
+      }
       contents.code = ModelCodeFiles.all
       contents.loading = ModelCodeFiles.loading(hasCode: true)
     case .upstream where contents.configuration[GLASwa.autoMapKey] == nil:

@@ -22,7 +22,7 @@ public struct Generation {
   public mutating func run(
     prompt: [Int], maxTokens: Int, emit: (Int) -> Bool
   ) throws -> [Int] {
-    _ = try model.extend(&state, with: prompt)
+    _ = try model.extend(&state, with: prompt, lastOnly: true)
     var generated: [Int] = []
     while generated.count < maxTokens, let logits = try model.logits(after: state) {
       let token = withExtendedLifetime(logits) { sampler.choose(logits.elements) }

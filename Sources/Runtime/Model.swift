@@ -75,17 +75,20 @@ public struct Model: Sendable {
   /// - Parameters:
   ///   - tokens: ids below the vocabulary size.
   ///   - state: what was read before; updated.
+  ///   - lastOnly: returns the state of the last token alone [1, H], so that memory does not grow with
+  ///     the text.
   ///   - stepwise: passes the tokens through each layer one by one, as decoding does.
   ///   - observe: called with the residual stream [t, H] entering each layer and, with the layer
   ///     count as layer, leaving the last one; once per segment, with the segment's first token.
   ///   - observeRouting: called with where the tokens of each segment or step are sent in each
   ///     layer that has experts.
   public func extend(
-    _ state: inout DecodingState, with tokens: [Int], stepwise: Bool = false,
+    _ state: inout DecodingState, with tokens: [Int], lastOnly: Bool = false, stepwise: Bool = false,
     observe: ((_ layer: Int, _ firstToken: Int, _ hidden: FloatMatrix) throws -> Void)? = nil,
     observeRouting: ((_ layer: Int, _ routing: Routing) -> Void)? = nil
   ) throws -> FloatMatrix {
-    let result = FloatMatrix(rows: tokens.count, columns: description.hiddenSize)
+    let kept = lastOnly ? min(1, tokens.count) : tokens.count
+    let result = FloatMatrix(rows: kept, columns: description.hiddenSize)
     var done = 0
     while done < tokens.count {
       let count = min(Model.segment, tokens.count - done)
@@ -117,8 +120,13 @@ public struct Model: Sendable {
         if case .bounded = residency { weights.discard() }
       }
       try observe?(description.layers.count, done, hidden)
-      let rows = result.rows(done..<done + count)
-      hidden.normalizeRows(by: finalNorm, epsilon: description.normEpsilon, into: rows)
+      if !lastOnly {
+        let rows = result.rows(done..<done + count)
+        hidden.normalizeRows(by: finalNorm, epsilon: description.normEpsilon, into: rows)
+      } else if done + count == tokens.count {
+        hidden.rows(count - 1..<count)
+          .normalizeRows(by: finalNorm, epsilon: description.normEpsilon, into: result)
+      }
       state.position += count
       done += count
     }

@@ -50,6 +50,20 @@ struct DecodingStateTests {
     #expect(DecodingState(for: other, saved: state.saved, position: 24) == nil)
   }
 
+  /// More tokens than a segment, so that only the last piece counts.
+  @Test func `the last token alone is the last of all`() throws {
+    let model = try synthesized("spikingbrain", in: directory)
+    let tokens = someTokens(Model.segment + 9)
+    var whole = DecodingState(for: model.description), last = whole
+    let all = try model.extend(&whole, with: tokens)
+    let one = try model.extend(&last, with: tokens, lastOnly: true)
+    #expect(one.rows == 1 && last.position == whole.position && last.saved == whole.saved)
+    withExtendedLifetime((all, one)) {
+      #expect(Array(one.elements) == Array(all.elements.suffix(one.columns)))
+    }
+    #expect(last.last == whole.last)
+  }
+
   @Test func `its size is constant once the windows are full`() throws {
     let model = try synthesized("gla_swa", in: directory)
     var state = DecodingState(for: model.description)

@@ -23,8 +23,8 @@ package struct SpeedProbe {
     let tokens = SelfCheck.tokens(model, count: length)
     defer { stateBytes = max(stateBytes, state.byteCount) }
     return try timed {
-      let hidden = try model.extend(&state, with: tokens)
-      _ = try model.logits(hidden, rows: length - 1..<length)
+      let hidden = try model.extend(&state, with: tokens, lastOnly: true)
+      _ = try model.logits(hidden, rows: 0..<1)
     }
   }
 
@@ -42,7 +42,7 @@ package struct SpeedProbe {
   package mutating func decode(_ count: Int, at position: Int) throws -> Double {
     var state = DecodingState(for: model.description)
     if position > 0 {
-      _ = try model.extend(&state, with: SelfCheck.tokens(model, count: position))
+      _ = try model.extend(&state, with: SelfCheck.tokens(model, count: position), lastOnly: true)
     }
     let tokens = SelfCheck.tokens(model, count: count)
     defer { stateBytes = max(stateBytes, state.byteCount) }
