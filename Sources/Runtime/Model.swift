@@ -83,7 +83,8 @@ public struct Model: Sendable {
   ///   - observeRouting: called with where the tokens of each segment or step are sent in each
   ///     layer that has experts.
   public func extend(
-    _ state: inout DecodingState, with tokens: [Int], lastOnly: Bool = false, stepwise: Bool = false,
+    _ state: inout DecodingState, with tokens: [Int], lastOnly: Bool = false,
+    stepwise: Bool = false,
     observe: ((_ layer: Int, _ firstToken: Int, _ hidden: FloatMatrix) throws -> Void)? = nil,
     observeRouting: ((_ layer: Int, _ routing: Routing) -> Void)? = nil
   ) throws -> FloatMatrix {

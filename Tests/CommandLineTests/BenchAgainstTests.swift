@@ -1,3 +1,4 @@
+import StepSettings
 import StrictJSON
 import TestSupport
 import Testing
