@@ -1,8 +1,9 @@
 import Architectures
-import Mixers
+import Conversion
 public import ModelFiles
 public import StepSettings
 import StrictJSON
+import TensorTypes
 
 /// `hf`: a directory that `transformers`, and whatever reads such directories, loads.
 ///
@@ -36,7 +37,7 @@ public enum HuggingFaceProfile: ExportProfile {
     case .own:
       contents.configuration[GLASwa.autoMapKey] = ModelCodeFiles.autoMap(of: architecture)
       // This program sees it in the tensors' names, the code before it has them.
-      if contents.description.layers.contains(where: { $0.mixer == .gatedLinear(.merged) }) {
+      if contents.tensors.contains(where: { $0.address?.role == .gateMerged }) {
         contents.configuration[GLASwa.mergedGatesKey] = true
       }
       contents.code = ModelCodeFiles.all

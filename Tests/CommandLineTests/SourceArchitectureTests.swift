@@ -43,7 +43,7 @@ struct SourceArchitectureTests {
     // Its own layout knows what the public one does not.
     _ = try Program.run("export", directory("c"), directory("g"), "--profile", "gguf").succeeded()
     _ = try Program.run("verify", directory("g"), "--source", directory("c")).succeeded()
-    for profile in ["hf", "megatron-torch", "w8aspike"] {
+    for profile in ["vllm", "megatron-torch", "w8aspike"] {
       let refused = try Program.run("export", directory("c"), directory("x"), "--profile", profile)
       #expect(refused.code == 2 && refused.error.contains("cannot hold"), "\(refused)")
       #expect(!Files.exist(directory("x")))

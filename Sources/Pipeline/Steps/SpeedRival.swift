@@ -80,7 +80,7 @@ final class RivalProgram: SpeedSubject {
   private func ask(_ question: String) throws -> String {
     do {
       try questions.fileHandleForWriting.write(contentsOf: Data((question + "\n").utf8))
-    } catch { throw BenchError.rival(command, "it ended before it was asked “\(question)”") }
+    } catch { throw BenchError.rival(command, "it does not answer “\(question)”") }
     while true {
       if let end = read.firstIndex(of: UInt8(ascii: "\n")) {
         let line = String(decoding: read[..<end], as: UTF8.self)
