@@ -106,7 +106,9 @@ struct CompressedTensorsExport {
       if spiking.winners != nil { notes.append("Winners are left out: all neurons are computed.") }
       if spiking.cache == .int8 { notes.append("Keys and values are not rounded to INT8 there.") }
     }
-    if let type = try? scaleType, type != .float32 {
+    // Scales of INT4 are numbers of bfloat16.
+    let isExact = file.description.quantization?.codes == .int4
+    if let type = try? scaleType, type != .float32, !(isExact && type == .bfloat16) {
       notes.append("Scales are rounded to \(type.rawValue); codes are not changed by that.")
     }
     if file.description.quantization == nil {

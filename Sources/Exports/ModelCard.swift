@@ -20,12 +20,18 @@ struct ModelCard {
 
   private var model: ModelDescription { contents.description }
 
+  /// Whether it is more than its source in another form.
+  private var isConverted: Bool {
+    [GLASwa.modelType, SpikingBrainLayout.modelType].contains(model.modelType)
+  }
+
   /// The card; the same for the same model.
   func text() throws -> String {
     let steps = try Manifest.steps(in: file.path)
     var parts = [header(steps), introduction(steps)]
     if !steps.isEmpty { parts.append(made(steps)) }
-    let differences = steps.flatMap(\.notes) + notes
+    // What steps said of our layouts is no matter of a source's form.
+    let differences = (isConverted ? steps.flatMap(\.notes) : []) + notes
     if !differences.isEmpty {
       parts.append(
         "## What to know\n\n" + differences.map { "- \(Self.line($0))" }.joined(separator: "\n"))
@@ -41,12 +47,10 @@ struct ModelCard {
   }
 
   private func header(_ steps: [StepRecord]) -> String {
-    let library = contents.code.isEmpty ? [] : ["library_name: transformers"]
-    return
-      (["---"] + library + [
-        "tags:", "- spikingbrain", "- linear-attention",
-        "pipeline_tag: text-generation", "---",
-      ]).joined(separator: "\n")
+    let library = profile == HuggingFaceProfile.self ? ["library_name: transformers"] : []
+    let tags = isConverted ? ["tags:", "- spikingbrain", "- linear-attention"] : []
+    return (["---"] + library + tags + ["pipeline_tag: text-generation", "---"])
+      .joined(separator: "\n")
   }
 
   private func introduction(_ steps: [StepRecord]) -> String {
@@ -63,7 +67,7 @@ struct ModelCard {
     if let weights = model.quantization { facts.append("projections in \(weights.text)") }
     if model.spiking != nil { facts.append("spiking activations") }
     return """
-      # A SpikingBrain model
+      # \(isConverted ? "A SpikingBrain model" : "A \(model.modelType) model")
 
       Written by `spikingbrain export --profile \(profile.name)`, for \(profile.loader). \(facts.joined(separator: "; ")).
       """

@@ -47,7 +47,8 @@ enum ModelCodeFiles {
 
 
       `trust_remote_code` lets the two Python files of this directory run; they need torch and transformers 4.5x or \
-      5, on any device, and use flash-linear-attention where a version is installed that passes their test.
+      5, on any device, and use flash-linear-attention where a version is installed that passes their test. \
+      `dtype=torch.float32` gives the numbers of spikingbrain; in 16 bits they differ, as those of any model do.
       """ : ""
     return """
       ```python

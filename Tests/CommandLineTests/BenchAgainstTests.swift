@@ -50,12 +50,13 @@ struct BenchAgainstTests {
     // An earlier drawing is replaced, somebody else's file is not.
     try bench("--plot", directory("p")).succeeded()
     try directory.write("p/decode.svg", "mine")
-    try bench("--plot", directory("p")).refused(naming: "decode.svg")
+    try bench("--plot", directory("p")).refused(naming: "--plot", "decode.svg")
+    try bench("--plot", directory("p/decode.svg")).refused(naming: "--plot", "a directory")
     #expect(try Files.text(directory("p/decode.svg")) == "mine")
   }
 
   @Test(arguments: [
-    ("exit 1", "does not answer"), ("while read a; do echo what; done", "a token"),
+    ("exit 1", "does not answer"), ("yes 100000", "most likely next token"), ("while read a; do echo what; done", "a token"),
     ("while read a; do echo; done", "a token"),
   ])
   func `a program that does not play its part is named`(_ command: String, _ words: String) throws {

@@ -9,15 +9,41 @@ struct SpeedPlot {
   /// Tokens per second by the length of the text before them.
   let decode: [(name: String, points: [(length: Double, rate: Double)])]
 
-  /// Writes `ttft.svg` and `decode.svg` to a directory, which is made if it is not there; of the files in
-  /// it only earlier drawings of the same are replaced.
+  private static let titles = ["ttft.svg": "Time to the first token", "decode.svg": "Decoding"]
+
+  /// Throws when drawings cannot be put into `directory`: before minutes of measuring, not after. It is made
+  /// if it is not there; of the files in it only earlier drawings of the same are replaced.
+  static func checkPlace(_ directory: String, inputs: [String]) throws {
+    var isDirectory: ObjCBool = false
+    let exists = FileManager.default.fileExists(atPath: directory, isDirectory: &isDirectory)
+    guard !directory.isEmpty, !exists || isDirectory.boolValue else {
+      throw InputError.option("--plot", value: directory, expected: "a directory")
+    }
+    for (name, title) in titles.sorted(by: { $0.key < $1.key }) {
+      let path = directory + "/" + name
+      guard !FileManager.default.fileExists(atPath: path) || isOwn(path, title) else {
+        throw InputError.option(
+          "--plot", value: directory, expected: "a directory without another \(name)")
+      }
+    }
+    do {
+      try FileManager.default.createDirectory(
+        atPath: directory, withIntermediateDirectories: true)
+    } catch {
+      throw InputError.option("--plot", value: directory, expected: "a place for a directory")
+    }
+  }
+
+  private static func isOwn(_ path: String, _ title: String) -> Bool {
+    (try? String(contentsOfFile: path, encoding: .utf8))?.contains(title) ?? false
+  }
+
+  /// Writes `ttft.svg` and `decode.svg` to a directory that was checked.
   func write(to directory: String, inputs: [String]) throws {
-    try FileManager.default.createDirectory(
-      atPath: directory, withIntermediateDirectories: true)
     for (name, drawing) in [("ttft.svg", first), ("decode.svg", steady)] {
       let path = directory + "/" + name
       let file = try AtomicFile(path: path, force: false, inputs: inputs) {
-        (try? String(contentsOfFile: $0, encoding: .utf8))?.contains(drawing.title) ?? false
+        Self.isOwn($0, drawing.title)
       }
       try file.write(Array(drawing.file.utf8))
       try file.commit()

@@ -43,9 +43,11 @@ final class RivalProgram: SpeedSubject {
     do { try process.run() } catch { throw BenchError.rival(command, "it cannot be started") }
   }
 
+  // Whatever it is doing: nobody asks it any more.
   deinit {
     try? questions.fileHandleForWriting.close()
-    process.waitUntilExit()
+    try? answers.fileHandleForReading.close()
+    if process.isRunning { process.terminate() }
   }
 
   /// What it says that it is.

@@ -352,6 +352,14 @@ class Projection(nn.Linear):
             self.stored, self.group = "multiples" if rounds else "floats", 128
             self.weight_quantizer = Scales(outputs, inputs // self.group, 1)
 
+    def _apply(self, fn, recurse=True):
+        """Moves the module; scales stay in float32, as the layout has them, when the model changes its type."""
+        kept = self.weight_scale.data if self.stored in ("int8", "int4") else None
+        super()._apply(fn, recurse)
+        if kept is not None and self.weight_scale.dtype != kept.dtype:
+            self.weight_scale.data = kept.to(self.weight_scale.device)
+        return self
+
     def dense_weight(self, dtype):
         """W [out, in]: floats; codes times a scale for every group of inputs, of 8 bits, or of 4, two in a byte with 8
         added, the even column's in the lower half; or floats that are rounded to multiples of their group's scale."""
@@ -659,11 +667,15 @@ class SpikingBrainPreTrainedModel(PreTrainedModel):
 
     @classmethod
     def from_pretrained(cls, *args, output_loading_info=False, **kwargs):
-        """As in `transformers`, but a missing or unexpected tensor is an error: nothing is left at random."""
+        """As in `transformers`, but a missing or unexpected tensor is an error: nothing is left at random. Scales of
+        codes stay what they are: loading makes parameters of all floats, and an optimiser would change them."""
         model, info = super().from_pretrained(*args, output_loading_info=True, **kwargs)
         for fault in ("missing_keys", "unexpected_keys", "mismatched_keys"):
             if info.get(fault):
                 raise ValueError(f"{fault.replace('_', ' ')} in the checkpoint: {sorted(map(str, info[fault]))}")
+        for name, parameter in model.named_parameters():
+            if name.endswith(("weight_scale", "quantizer.scales")):
+                parameter.requires_grad_(False)
         return (model, info) if output_loading_info else model
 
 
