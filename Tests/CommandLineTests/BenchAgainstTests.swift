@@ -56,7 +56,8 @@ struct BenchAgainstTests {
   }
 
   @Test(arguments: [
-    ("exit 1", "does not answer"), ("yes 100000", "most likely next token"), ("while read a; do echo what; done", "a token"),
+    ("exit 1", "does not answer"), ("yes 100000", "most likely next token"),
+    ("while read a; do echo what; done", "a token"),
     ("while read a; do echo; done", "a token"),
   ])
   func `a program that does not play its part is named`(_ command: String, _ words: String) throws {
