@@ -19,7 +19,8 @@ class Model:
         self.model = transformers.AutoModelForCausalLM.from_pretrained(path, dtype=getattr(torch, dtype)).eval()
 
     def name(self):
-        return f"PyTorch {torch.__version__}, transformers {transformers.__version__}, {self.dtype}, {self.threads} threads"
+        version = torch.__version__.split("+")[0]
+        return f"PyTorch {version}, {self.dtype}, {self.threads} threads"
 
     @torch.inference_mode()
     def run(self, tokens, cache=None):
