@@ -34,16 +34,15 @@ extension ModelDescription {
   /// Why this model's projections cannot be kept as `quantization` says; nil when they can.
   public func obstacle(to quantization: WeightQuantization) -> String? {
     let per = quantization.codes.perElement
-    var inputs = [hiddenSize, queryWidth]
-    for layer in layers {
-      if let experts = layer.feedForward.experts {
-        inputs += [experts.size] + (experts.shared > 0 ? [experts.sharedSize] : [])
-      } else {
-        inputs.append(feedForwardSize)
-      }
-    }
-    return inputs.first { $0 % per != 0 }.map {
-      "\(quantization.codes.text) needs an even number of inputs, and a projection has \($0)"
+    guard per > 1 else { return nil }
+    var plain = self
+    plain.quantization = nil
+    return plain.requirements.first {
+      Self.quantizedRoles.contains($0.address.role) && $0.address.parameter == .weight
+        && !$0.shape.columns.isMultiple(of: per)
+    }.map {
+      "\(quantization.codes.text) needs an even number of inputs, and a projection has "
+        + "\($0.shape.columns)"
     }
   }
 }

@@ -153,8 +153,7 @@ extension ModelDescription.Requirement {
 
   /// How many numbers it holds, two in a byte with codes of 4 bits.
   public var count: Int {
-    let per = WeightCodes.allCases.first { $0.type == type }?.perElement ?? 1
-    return per * (shape.elementCount ?? 0)
+    (WeightCodes(type: type)?.perElement ?? 1) * (shape.elementCount ?? 0)
   }
 
   /// The parts that every decoder may have.

@@ -39,7 +39,7 @@ struct BlockTransform: TensorTransform {
     case .int4:
       let half = codes.count / 2
       bytes += codes.indices.prefix(half).map {
-        UInt8(codes[$0] + 8) | UInt8(codes[$0 + half] + 8) << 4
+        WeightCodes.pair(codes[$0], codes[$0 + half])
       }
     }
   }

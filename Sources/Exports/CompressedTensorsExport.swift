@@ -1,11 +1,31 @@
-import Architectures
+public import Architectures
 import Checkpoints
 import Conversion
 import Mixers
-import ModelFiles
-import StepSettings
+public import ModelFiles
+public import StepSettings
 import StrictJSON
 import TensorTypes
+
+/// A profile that writes what `compressed-tensors` and vLLM read: its scheme says all of it.
+public protocol CompressedTensorsProfile: ExportProfile {
+  /// How projections are stored.
+  static var scheme: CompressedTensors { get }
+}
+
+extension CompressedTensorsProfile {
+  public static var loader: String {
+    "vLLM and what reads compressed-tensors, "
+      + (scheme.roundsActivations ? "INT8" : "weight-only") + " kernels"
+  }
+
+  public static func contents(
+    of file: ModelFile, settings: ExportSettings
+  ) throws -> ExportContents {
+    try CompressedTensorsExport(profile: name, scheme: scheme, file: file, settings: settings)
+      .contents()
+  }
+}
 
 /// A checkpoint as `compressed-tensors` and vLLM read it: `formats/compressed-tensors/README.md`.
 struct CompressedTensorsExport {

@@ -91,7 +91,6 @@ public enum ExportProfiles {
     if !settings.autoMap { contents.configuration[GLASwa.autoMapKey] = nil }
     if !settings.autoMap { contents.code = [] }
     let notes = file.notes + contents.notes + casts(in: contents.tensors)
-    let card = ModelCard(file: file, contents: contents, profile: profile, notes: notes)
     var companions = try file.companionFiles() + contents.code
     if !contents.code.isEmpty {
       let names = Set(companions.map(\.name)), missing = ModelCodeFiles.tokenizerConfiguration
@@ -100,6 +99,9 @@ public enum ExportProfiles {
       }
     }
     if contents.hasCard {
+      let card = ModelCard(
+        file: file, contents: contents, profile: profile, notes: notes,
+        companions: companions.map(\.name))
       companions.append(.init(name: ModelCard.fileName, content: .text(try card.text())))
     }
     var plan = CheckpointPlan(

@@ -15,6 +15,8 @@ struct ModelCard {
   let contents: ExportContents
   let profile: any ExportProfile.Type
   let notes: [String]
+  /// The names of the files beside the tensors.
+  let companions: [String]
 
   static let fileName = "README.md"
 
@@ -28,7 +30,7 @@ struct ModelCard {
   /// The card; the same for the same model.
   func text() throws -> String {
     let steps = try Manifest.steps(in: file.path)
-    var parts = [header(steps), introduction(steps)]
+    var parts = [header, introduction]
     if !steps.isEmpty { parts.append(made(steps)) }
     // What steps said of our layouts is no matter of a source's form.
     let differences = (isConverted ? steps.flatMap(\.notes) : []) + notes
@@ -42,18 +44,18 @@ struct ModelCard {
         "## Measured\n\n| step | what | value |\n|---|---|---|\n" + figures.joined(separator: "\n"))
     }
     parts.append("## Loading\n\n" + (contents.loading ?? "By \(profile.loader)."))
-    parts.append("## Licence\n\n" + licence())
+    parts.append("## Licence\n\n" + licence)
     return parts.joined(separator: "\n\n") + "\n"
   }
 
-  private func header(_ steps: [StepRecord]) -> String {
+  private var header: String {
     let library = profile == HuggingFaceProfile.self ? ["library_name: transformers"] : []
     let tags = isConverted ? ["tags:", "- spikingbrain", "- linear-attention"] : []
     return (["---"] + library + tags + ["pipeline_tag: text-generation", "---"])
       .joined(separator: "\n")
   }
 
-  private func introduction(_ steps: [StepRecord]) -> String {
+  private var introduction: String {
     let kinds = Dictionary(grouping: model.layers) { $0.mixer.text }.map {
       ($0.value.count, $0.key)
     }
@@ -102,8 +104,8 @@ struct ModelCard {
     }
   }
 
-  private func licence() -> String {
-    let names = ((try? file.companionFiles()) ?? []).map(\.name).filter(TokenizerSource.isNotice)
+  private var licence: String {
+    let names = companions.filter(TokenizerSource.isNotice)
     return names.isEmpty
       ? "The source names none here: what its publisher says of it holds for this model too."
       : "That of the source, in \(names.joined(separator: ", "))."

@@ -94,10 +94,7 @@ struct QuantizedRows: Sendable {
     case .codes(let codes, _, let stored, _):
       let view = codes.slice(rows: rows)
       defer { view.discard() }
-      switch stored.codes {
-      case .int8: return view.bytes.map { Int8(bitPattern: $0) }
-      case .int4: return view.bytes.flatMap { [Int8($0 & 15) - 8, Int8($0 >> 4) - 8] }
-      }
+      return stored.codes.unpacked(view.bytes)
     case .rounded(let weight): return try rounded(weight, rows).codes
     }
   }

@@ -48,7 +48,7 @@ struct QuantizedTransform: TensorTransform {
     case .int8: codes.map { UInt8(bitPattern: $0) ^ 0x80 }
     case .int4:
       stride(from: 0, to: codes.count, by: 2).map {
-        UInt8(codes[$0] + 8) | UInt8(codes[$0 + 1] + 8) << 4
+        WeightCodes.pair(codes[$0], codes[$0 + 1])
       }
     }
   }

@@ -36,12 +36,8 @@ struct ReportSubject {
       settings.text.isEmpty ? [] : try file.tokens(of: settings.text, limit: settings.count)
     context = settings.context
     limits = run.limits
-    source = try settings.teacher.map { try RunnableModel($0, run) }
-    if let other = source?.model.description.vocabularySize,
-      other != file.description.vocabularySize
-    {
-      throw InputError.vocabularies(model: file.description.vocabularySize, teacher: other)
-    }
+    let model = file.description
+    source = try settings.teacher.map { try RunnableModel(teacher: $0, of: model, run) }
     if let first = settings.text.first, self.tokens.count < 2 {
       throw InputError.textTooShort(file: first, tokens: self.tokens.count, needed: 2)
     }

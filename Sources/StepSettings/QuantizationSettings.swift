@@ -18,13 +18,4 @@ public struct QuantizationSettings: Sendable, Equatable {
   package var compared: [ScaleGranularity] {
     quantization.codes == .int4 ? [.group(128), .group(32)] : [.channel, .group(128)]
   }
-
-  /// What determines the output, key by key in a fixed order.
-  public var fields: [(key: String, value: String)] {
-    [
-      ("weights", quantization.codes.rawValue), ("rounding", rounding.rawValue),
-      ("scales", quantization.granularity.text),
-      ("damping", "\(damping)"),
-    ]
-  }
 }

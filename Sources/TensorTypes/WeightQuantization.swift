@@ -49,6 +49,25 @@ public enum WeightCodes: String, Sendable, Hashable, CaseIterable {
     }
   }
 
+  /// The kind whose tensors are of `type`; nil for tensors of no codes.
+  public init?(type: ScalarType?) {
+    guard let found = Self.allCases.first(where: { $0.type == type }) else { return nil }
+    self = found
+  }
+
+  /// The codes in bytes as tensors hold them.
+  public func unpacked(_ bytes: some Sequence<UInt8>) -> [Int8] {
+    switch self {
+    case .int8: bytes.map(Int8.init(bitPattern:))
+    case .int4: bytes.flatMap { [Int8($0 & 15) - 8, Int8($0 >> 4) - 8] }
+    }
+  }
+
+  /// The byte of two codes of 4 bits.
+  public static func pair(_ lower: Int8, _ upper: Int8) -> UInt8 {
+    UInt8(lower + 8) | UInt8(upper + 8) << 4
+  }
+
   /// The type of GGUF blocks that hold such codes, each block with a float16 scale.
   public var blocks: ScalarType {
     switch self {

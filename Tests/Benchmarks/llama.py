@@ -10,6 +10,8 @@ import time
 
 from llama_cpp import Llama, __version__
 
+from rival import answer, tokens
+
 
 class Model:
     def __init__(self, path, threads):
@@ -28,9 +30,6 @@ class Model:
         self.llama.reset()
         self.llama.eval(tokens)
 
-    def tokens(self, count):
-        return [(i * 37 + 5) % self.llama.n_vocab() for i in range(count)]
-
     def name(self):
         return f"llama.cpp ({__version__}), {self.threads} threads"
 
@@ -42,23 +41,17 @@ class Model:
     def prefill(self, count):
         self.grow(count + 64)
         start = time.perf_counter()
-        self.read(self.tokens(count))
+        self.read(tokens(count, self.llama.n_vocab()))
         return time.perf_counter() - start
 
     def decode(self, count, position):
         self.grow(position + count + 64)
-        tokens = self.tokens(position + count + 1)
-        self.read(tokens[:position + 1])
+        ids = tokens(position + count + 1, self.llama.n_vocab())
+        self.read(ids[:position + 1])
         start = time.perf_counter()
-        for token in tokens[position + 1:]:
+        for token in ids[position + 1:]:
             self.llama.eval([token])
         return time.perf_counter() - start
-
-
-def answer(model):
-    for line in sys.stdin:
-        question, *numbers = line.split()
-        print(getattr(model, question)(*map(int, numbers)), flush=True)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,8 @@ import time
 import torch
 import transformers
 
+from rival import answer, tokens
+
 
 class Model:
     def __init__(self, path, threads, dtype):
@@ -26,30 +28,21 @@ class Model:
     def run(self, tokens, cache=None):
         return self.model(torch.tensor([tokens]), past_key_values=cache, use_cache=True, logits_to_keep=1)
 
-    def tokens(self, count):
-        return [(i * 37 + 5) % self.model.config.vocab_size for i in range(count)]
-
     def next(self, *tokens):
         return int(self.run(list(tokens)).logits[0, -1].float().argmax())
 
     def prefill(self, count):
         start = time.perf_counter()
-        self.run(self.tokens(count))
+        self.run(tokens(count, self.model.config.vocab_size))
         return time.perf_counter() - start
 
     def decode(self, count, position):
-        tokens = self.tokens(position + count + 1)
-        cache = self.run(tokens[:position + 1]).past_key_values
+        ids = tokens(position + count + 1, self.model.config.vocab_size)
+        cache = self.run(ids[:position + 1]).past_key_values
         start = time.perf_counter()
-        for token in tokens[position + 1:]:
+        for token in ids[position + 1:]:
             cache = self.run([token], cache).past_key_values
         return time.perf_counter() - start
-
-
-def answer(model):
-    for line in sys.stdin:
-        question, *numbers = line.split()
-        print(getattr(model, question)(*map(int, numbers)), flush=True)
 
 
 if __name__ == "__main__":

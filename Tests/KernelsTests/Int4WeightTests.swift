@@ -34,13 +34,7 @@ extension KernelTests {
     func decoding(granularity: ScaleGranularity) {
       for (rows, columns) in Self.sizes {
         let weight = randomInt4(rows: rows, columns: columns, granularity, seed: 7)
-        var expected = poisoned(rows * columns)
-        weight.referenceDecode(rows: 0..<rows, into: &expected)
-        forEachInstructionSet { set in
-          var values = poisoned(rows * columns + 1)
-          weight.decode(rows: 0..<rows, into: &values)
-          #expect(Array(values.dropLast()) == expected && values[rows * columns].isNaN, "\(set)")
-        }
+        expectDecoding(weight)
       }
     }
 
@@ -50,26 +44,7 @@ extension KernelTests {
       var random = Random(8)
       for (rows, columns) in Self.sizes {
         let weight = randomInt4(rows: rows, columns: columns, granularity, seed: 9)
-        let bias = random.normals(rows)
-        for tokens in [1, 2, 3, 5, 40] {
-          var input = random.normals(tokens * (columns + 3))
-          for t in 0..<tokens { for g in 0..<3 { input[t * (columns + 3) + columns + g] = .nan } }
-          var expected = poisoned(tokens * (rows + 2))
-          bias.withUnsafeBufferPointer { bias in
-            QuantizedLinear.reference(
-              weight, bias: bias.baseAddress, input: input, inputStride: columns + 3,
-              tokens: tokens, output: &expected, outputStride: rows + 2)
-            forEachInstructionSet { set in
-              var output = poisoned(tokens * (rows + 2))
-              QuantizedLinear.apply(
-                weight, bias: bias.baseAddress, input: input, inputStride: columns + 3,
-                tokens: tokens, output: &output, outputStride: rows + 2)
-              #expect(
-                sameGaps(output, expected, rows: rows, stride: rows + 2, tolerance: 3e-6),
-                "\(set) \(rows) \(columns) \(tokens)")
-            }
-          }
-        }
+        expectFloatProducts(weight, tolerance: 3e-6, &random)
       }
     }
 

@@ -37,14 +37,6 @@ CK_INLINE float ck(half)(const uint8_t *p) {
 #endif
 }
 
-CK_INLINE vi ck(codes)(const uint8_t *p) {
-  vb b;
-  memcpy(&b, p, sizeof b);
-  return __builtin_convertvector(b, vi);
-}
-
-CK_INLINE vf ck(to_float)(vi v) { return __builtin_convertvector(v, vf); }
-
 // The fifth bit of 16 codes: bit i of `bits`, moved to bit 4 of byte i.
 CK_INLINE vb ck(fifth)(const uint8_t *bits) {
   const vb lane = {1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128};

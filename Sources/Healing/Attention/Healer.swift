@@ -52,7 +52,9 @@ public final class Healer {
     let hasExperts = model.layers.contains { $0.feedForward.experts != nil }
     if hasExperts && settings.method != .none { throw HealingError.expertsLayerByLayer }
     if !hasExperts && settings.distillScope == .experts { throw HealingError.noExperts }
-    if model.quantization != nil { throw HealingError.unsupported("INT8 weights") }
+    if let codes = model.quantization?.codes {
+      throw HealingError.unsupported("\(codes.text) weights")
+    }
     if model.spiking != nil { throw HealingError.unsupported("spiking thresholds") }
     try model.requireTrainable()
     try teacher.requireTrainable()

@@ -35,9 +35,7 @@ public struct Report: Sendable {
 extension JSONValue {
   /// A measured number with two significant digits: more would be noise.
   package static func rounded(_ value: Double) -> JSONValue { .number(scientific(value)) }
-
-  /// A measured number with some decimal places.
-  package static func rounded(_ value: Double, _ places: Int) -> JSONValue {
-    .number(fixed(value, places))
-  }
 }
+
+/// A measured number as records hold it: with no more decimal places than it is worth.
+func recorded(_ value: Double, places: Int) -> Double { Double(fixed(value, places)) ?? value }

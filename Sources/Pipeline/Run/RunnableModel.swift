@@ -1,3 +1,4 @@
+package import Architectures
 package import ModelFiles
 package import Runtime
 
@@ -13,6 +14,16 @@ package struct RunnableModel {
     model = try Model(
       file.description, weights: file,
       residency: context.limits.residency(forWeights: file.byteCount))
+  }
+
+  /// The checkpoint at `path`, to compare the predictions of `model` with its own; throws where their
+  /// vocabularies differ.
+  package init(teacher path: String, of model: ModelDescription, _ context: Context) throws {
+    try self.init(path, context)
+    let own = file.description.vocabularySize
+    guard own == model.vocabularySize else {
+      throw InputError.vocabularies(model: model.vocabularySize, teacher: own)
+    }
   }
 }
 

@@ -20,9 +20,7 @@ public struct BenchStep: CheckStep {
     let lengths = try lengths(settings.prefill, option: "--prefill", from: 1)
     let positions = try self.lengths(settings.at, option: "--at", from: 0)
     let runnable = try RunnableModel(path, context)
-    if let directory = settings.plot {
-      try SpeedPlot.checkPlace(directory, inputs: runnable.file.inputs)
-    }
+    if let directory = settings.plot { try SpeedPlot.checkPlace(directory) }
     var probe = try SpeedProbe(runnable.model)
     var report: Report
     if settings.against.isEmpty {

@@ -33,12 +33,8 @@ struct EvaluationInput {
       }
       runnable.model.ablation = ablation
     }
-    let reference = try teacher.map { try RunnableModel($0, context) }
     let description = runnable.model.description
-    if let other = reference?.model.description.vocabularySize, other != description.vocabularySize
-    {
-      throw InputError.vocabularies(model: description.vocabularySize, teacher: other)
-    }
+    let reference = try teacher.map { try RunnableModel(teacher: $0, of: description, context) }
     let bytes = try InputFile.readText(text)
     let tokenizer = try runnable.file.tokenizer.load()
     let ids = tokenizer.encode(bytes: bytes)

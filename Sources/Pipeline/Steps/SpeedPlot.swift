@@ -9,17 +9,18 @@ struct SpeedPlot {
   /// Tokens per second by the length of the text before them.
   let decode: [(name: String, points: [(length: Double, rate: Double)])]
 
-  private static let titles = ["ttft.svg": "Time to the first token", "decode.svg": "Decoding"]
+  private static let first = (name: "ttft.svg", title: "Time to the first token")
+  private static let steady = (name: "decode.svg", title: "Decoding")
 
   /// Throws when drawings cannot be put into `directory`: before minutes of measuring, not after. It is made
   /// if it is not there; of the files in it only earlier drawings of the same are replaced.
-  static func checkPlace(_ directory: String, inputs: [String]) throws {
+  static func checkPlace(_ directory: String) throws {
     var isDirectory: ObjCBool = false
     let exists = FileManager.default.fileExists(atPath: directory, isDirectory: &isDirectory)
     guard !directory.isEmpty, !exists || isDirectory.boolValue else {
       throw InputError.option("--plot", value: directory, expected: "a directory")
     }
-    for (name, title) in titles.sorted(by: { $0.key < $1.key }) {
+    for (name, title) in [first, steady] {
       let path = directory + "/" + name
       guard !FileManager.default.fileExists(atPath: path) || isOwn(path, title) else {
         throw InputError.option(
@@ -40,7 +41,7 @@ struct SpeedPlot {
 
   /// Writes `ttft.svg` and `decode.svg` to a directory that was checked.
   func write(to directory: String, inputs: [String]) throws {
-    for (name, drawing) in [("ttft.svg", first), ("decode.svg", steady)] {
+    for (name, drawing) in [(Self.first.name, first), (Self.steady.name, steady)] {
       let path = directory + "/" + name
       let file = try AtomicFile(path: path, force: false, inputs: inputs) {
         Self.isOwn($0, drawing.title)
@@ -53,7 +54,7 @@ struct SpeedPlot {
   private var first: Drawing {
     let points = prefill.flatMap(\.points)
     return Chart(
-      "Time to the first token",
+      Self.first.title,
       x: Axis("tokens of the prompt", covering: points.map(\.length), scale: .logarithmic),
       y: Axis("seconds", covering: points.map(\.seconds), scale: .logarithmic),
       series(prefill.map { ($0.name, $0.points.map { ($0.length, $0.seconds) }) })
@@ -67,7 +68,7 @@ struct SpeedPlot {
     }
     let points = all.flatMap(\.1)
     return Chart(
-      "Decoding",
+      Self.steady.title,
       x: Axis("tokens before", covering: points.map(\.0), scale: .logarithmic),
       y: Axis("tokens per second", covering: points.map(\.1) + [0]), series(all)
     ).drawing

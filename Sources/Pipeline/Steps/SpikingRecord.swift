@@ -52,12 +52,12 @@ struct SpikingRecord: Codable, Equatable {
 extension SpikingRecord {
   /// What spiking costs.
   init(_ cost: SpikingCost) {
-    perplexityUnspiked = Self.rounded(cost.perplexity.unspiked, 4)
-    perplexitySpiked = Self.rounded(cost.perplexity.spiked, 4)
-    divergence = Self.rounded(cost.divergence.mean, 5)
+    perplexityUnspiked = recorded(cost.perplexity.unspiked, places: 4)
+    perplexitySpiked = recorded(cost.perplexity.spiked, places: 4)
+    divergence = recorded(cost.divergence.mean, places: 5)
     if cost.divergence.standardError.isFinite {
-      divergenceError = Self.rounded(cost.divergence.standardError, 5)
-      increaseError = Self.rounded(cost.increase.standardError, 5)
+      divergenceError = recorded(cost.divergence.standardError, places: 5)
+      increaseError = recorded(cost.increase.standardError, places: 5)
     }
   }
 
@@ -66,18 +66,14 @@ extension SpikingRecord {
     self.init(result.cost)
     let total = result.total
     channels = total.channels
-    silentShare = Self.rounded(total.silentShare, 5)
-    spikesPerChannel = Self.rounded(total.spikesPerChannel(.bitwise), 5)
-    shareUpTo7 = Self.rounded(total.share(upTo: 7), 5)
+    silentShare = recorded(total.silentShare, places: 5)
+    spikesPerChannel = recorded(total.spikesPerChannel(.bitwise), places: 5)
+    shareUpTo7 = recorded(total.share(upTo: 7), places: 5)
     largestCount = total.maximum
-    sparsityOfThreeSteps = Self.rounded(total.sparsity(.threeSteps), 5)
-    sparsityOfOwnLength = Self.rounded(total.sparsity(.ownLength), 5)
-    sparsityOfFixed = Self.rounded(total.sparsity(.fixed), 5)
+    sparsityOfThreeSteps = recorded(total.sparsity(.threeSteps), places: 5)
+    sparsityOfOwnLength = recorded(total.sparsity(.ownLength), places: 5)
+    sparsityOfFixed = recorded(total.sparsity(.fixed), places: 5)
     idleExperts = result.idleExperts
-  }
-
-  private static func rounded(_ value: Double, _ places: Int) -> Double {
-    Double(fixed(value, places)) ?? value
   }
 
   /// As a manifest holds it.

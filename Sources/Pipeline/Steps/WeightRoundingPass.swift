@@ -49,7 +49,7 @@ struct WeightRoundingPass {
 
 /// What was found while weights were rounded, as manifests record it.
 struct WeightRoundingRecord: Codable {
-  /// How they were rounded, as `QuantizationSettings.fields` spell it.
+  /// How they were rounded.
   var weights, rounding, scales, damping: String
   /// Bytes of codes and scales, and relative to the same weights in bfloat16.
   var bytes: Int
@@ -75,16 +75,15 @@ struct WeightRoundingRecord: Codable {
   ]
 
   init(_ settings: QuantizationSettings, _ projections: [WeightQuantizer.ProjectionReport]) {
-    let fields = Dictionary(uniqueKeysWithValues: settings.fields.map { ($0.key, $0.value) })
-    weights = fields["weights"] ?? ""
-    rounding = fields["rounding"] ?? ""
-    scales = fields["scales"] ?? ""
-    damping = fields["damping"] ?? ""
+    weights = settings.quantization.codes.rawValue
+    rounding = settings.rounding.rawValue
+    scales = settings.quantization.granularity.text
+    damping = "\(settings.damping)"
     bytes = projections.reduce(0) { $0 + $1.codeBytes + $1.scaleBytes }
     let count = projections.reduce(0) {
       $0 + $1.codeBytes * settings.quantization.codes.perElement
     }
-    ofBFloat16 = Self.rounded(Double(bytes) / Double(max(2 * count, 1)), 1e4)
+    ofBFloat16 = recorded(Double(bytes) / Double(max(2 * count, 1)), places: 4)
     errors = Self.means(of: projections) { $0.error }
     let ways = projections.lazy.compactMap(\.compared).first?.keys.sorted()
     compared = ways.map { ways in
@@ -105,12 +104,8 @@ struct WeightRoundingRecord: Codable {
       .compactMapValues { projections in
         let values = projections.compactMap(value)
         return values.isEmpty
-          ? nil : rounded(values.reduce(0, +) / Double(values.count), 1e7)
+          ? nil : recorded(values.reduce(0, +) / Double(values.count), places: 7)
       }
-  }
-
-  private static func rounded(_ value: Double, _ unit: Double) -> Double {
-    (value * unit).rounded() / unit
   }
 
   /// As manifests record it and `--json` prints it.

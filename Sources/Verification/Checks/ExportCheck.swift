@@ -120,7 +120,9 @@ private struct CodedWeight {
   var rows: Int { weight.rows }
 
   /// Inputs.
-  private var columns: Int { weight.columns * (weight.type == .uint8 ? 2 : 1) }
+  private var columns: Int {
+    weight.columns * (WeightCodes(type: weight.type)?.perElement ?? 1)
+  }
 
   /// The codes of a row, and the scale of each.
   func row(_ row: Int) -> (codes: [Int32], scales: [Float]) {
@@ -128,12 +130,10 @@ private struct CodedWeight {
     let floats = scales.floats(from: row * each, count: each)
     let size = (columns + each - 1) / max(each, 1)
     let spread = (0..<columns).map { floats[$0 / size] }
-    switch weight.type {
-    case .int8: return (weight.row(row).map { Int32(Int8(bitPattern: $0)) }, spread)
-    case .uint8:
-      return (weight.row(row).flatMap { [Int32($0 & 15) - 8, Int32($0 >> 4) - 8] }, spread)
-    default: return (zip(weight.floats(ofRow: row), spread).map(Self.code), spread)
+    guard let codes = WeightCodes(type: weight.type) else {
+      return (zip(weight.floats(ofRow: row), spread).map(Self.code), spread)
     }
+    return (codes.unpacked(weight.row(row)).map(Int32.init), spread)
   }
 
   /// round(w / scale), never clamped; -2^31 when that is no integer of 32 bits.

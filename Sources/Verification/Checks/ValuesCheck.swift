@@ -31,7 +31,7 @@ struct ValuesCheck {
       }
     }
     for tensor in reader.tensors {
-      let codes = WeightCodes.allCases.first { $0.type == tensor.type }
+      let codes = WeightCodes(type: tensor.type)
       guard codes != nil || RowDecoder.supports(tensor.type) else { continue }
       let view = try reader.view(tensor.name)
       elements += view.rows * view.columns * (codes?.perElement ?? 1)
