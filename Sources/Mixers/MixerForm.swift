@@ -83,6 +83,11 @@ public struct Projections {
     self.key = key
     self.value = value
   }
+
+  /// Those of some of the tokens, in place.
+  public func rows(_ rows: Range<Int>) -> Projections {
+    Projections(query: query.rows(rows), key: key.rows(rows), value: value.rows(rows))
+  }
 }
 
 /// The model around a mixer, as far as it concerns mixers.

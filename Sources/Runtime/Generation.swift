@@ -19,10 +19,16 @@ public struct Generation {
   /// Reads `prompt` and generates up to `maxTokens` tokens, handing each to `emit`, which says whether
   /// to go on; stops at an end token, which is not among those returned. With an empty prompt what was
   /// read before is continued.
+  ///
+  /// - Parameter reading: called with the tokens of the prompt that were read, before each segment and
+  ///   at the end.
   public mutating func run(
-    prompt: [Int], maxTokens: Int, emit: (Int) -> Bool
+    prompt: [Int], maxTokens: Int, reading: ((Int) -> Void)? = nil, emit: (Int) -> Bool
   ) throws -> [Int] {
-    _ = try model.extend(&state, with: prompt, lastOnly: true)
+    _ = try model.extend(
+      &state, with: prompt, lastOnly: true,
+      observe: { layer, first, _ in if layer == 0 { reading?(first) } })
+    reading?(prompt.count)
     var generated: [Int] = []
     while generated.count < maxTokens, let logits = try model.logits(after: state) {
       let token = withExtendedLifetime(logits) { sampler.choose(logits.elements) }

@@ -41,6 +41,32 @@ package struct LayerRunner {
     try feedForward(hidden, passage: passage)
   }
 
+  /// Applies the layer in place to the next token of each of several texts, which are the rows of
+  /// `hidden` [texts, H]: the weights are read once for all.
+  func step(
+    _ hidden: FloatMatrix, states: inout [DecodingState], passages: [Passage],
+    angles: [RotaryTable?]
+  ) throws {
+    let input = normed(hidden)
+    let heads = try weights.projections(of: input, epsilon: model.normEpsilon)
+    let mixed = FloatMatrix(rows: hidden.rows, columns: heads.query.columns)
+    var isSwitchedOff = false
+    for (text, passage) in passages.enumerated() {
+      let row = text..<text + 1
+      if let output = try weights.mixer.mix(
+        heads.rows(row), input: input.rows(row), state: &states[text].layers[weights.index],
+        pass: pass(passage, angles: angles[text]))
+      {
+        mixed.copyRows(of: output, to: text)
+      } else {
+        isSwitchedOff = true
+      }
+    }
+    if !isSwitchedOff { hidden.add(try attentionOutput(mixed)) }
+    try feedForward(
+      hidden, offsets: passages.flatMap { $0.offsets(count: 1, sinkCount: model.sinkCount) })
+  }
+
   /// What layer `layer`, which this one is, remembers when a text begins: nothing, or the sinks
   /// [n, H] that enter it and are taken through it in place.
   package func start(
@@ -81,13 +107,20 @@ package struct LayerRunner {
   package func feedForward(
     _ hidden: FloatMatrix, passage: Passage = Passage(position: 0)
   ) throws {
+    try feedForward(
+      hidden, offsets: passage.offsets(count: hidden.rows, sinkCount: model.sinkCount),
+      observe: passage.observeRouting)
+  }
+
+  /// - Parameter offsets: token id + position of each row, see `Routing`.
+  private func feedForward(
+    _ hidden: FloatMatrix, offsets: @autoclosure () -> [Int], observe: ((Routing) -> Void)? = nil
+  ) throws {
     let input = ffnInput(hidden), output: FloatMatrix
     switch weights.feedForward {
     case .dense(let dense): output = try dense(input)
     case .experts(let experts):
-      let offsets = passage.offsets(count: hidden.rows, sinkCount: model.sinkCount)
-      output = try ExpertMixture(weights: experts)(
-        input, offsets: offsets, observe: passage.observeRouting)
+      output = try ExpertMixture(weights: experts)(input, offsets: offsets(), observe: observe)
     }
     hidden.add(finished(output, norm: weights.ffnPostNorm))
     if hidden.firstTooLarge != nil {
@@ -119,9 +152,12 @@ package struct LayerRunner {
   ) throws -> FloatMatrix? {
     let heads = try weights.projections(of: input, epsilon: model.normEpsilon)
     return try weights.mixer.mix(
-      heads, input: input, state: &state,
-      pass: MixerPass(
-        angles: angles, position: passage.position, areSinks: passage.areSinks,
-        ablation: ablation, emptyMemory: passage.emptyMemory))
+      heads, input: input, state: &state, pass: pass(passage, angles: angles))
+  }
+
+  private func pass(_ passage: Passage, angles: RotaryTable?) -> MixerPass {
+    MixerPass(
+      angles: angles, position: passage.position, areSinks: passage.areSinks,
+      ablation: ablation, emptyMemory: passage.emptyMemory)
   }
 }

@@ -27,7 +27,7 @@ public struct Model: Sendable {
   /// A part switched off, if any.
   public var ablation: Ablation?
 
-  private let residency: Residency
+  let residency: Residency
   private let observer: (any SpikingObserver)?
   private let source: any WeightSource
   /// What the layers remember of the sinks, computed when it is first needed.
@@ -136,7 +136,7 @@ public struct Model: Sendable {
   }
 
   /// What `Ablation.state` makes of the layers' states; nil for zeros.
-  private func emptiedStates() throws -> [MixerState]? {
+  func emptiedStates() throws -> [MixerState]? {
     guard case .state = ablation, description.sinkCount > 0 else { return nil }
     return try sinkStates()
   }
@@ -201,7 +201,7 @@ public struct Model: Sendable {
     return logits
   }
 
-  private func weights(ofLayer layer: Int) throws -> LayerWeights {
+  func weights(ofLayer layer: Int) throws -> LayerWeights {
     guard case .bounded(let bytes) = residency else { return loaded[layer] }
     let weights = try LayerWeights(layer, of: description, from: source, observer: observer)
     if weights.byteCount <= bytes / 2 { return weights }

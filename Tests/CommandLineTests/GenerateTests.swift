@@ -96,6 +96,26 @@ struct GenerateTests {
     try Program.run("generate", converted, "--state", old).refused(naming: "expected")
   }
 
+  @Test func `a prompt is read from a file or from standard input`() throws {
+    let whole = try generate(converted, "--prompt", prompt)
+    try directory.write("prompt.txt", prompt + "\n")
+    let file = try generate(converted, "--prompt-file", directory("prompt.txt"))
+    #expect(file["prompt_tokens"] == whole["prompt_tokens"])
+    let piped = try Program.run(
+      "generate", converted, "--prompt-file", "-", "--max-tokens", "12", "--json", input: prompt
+    ).json()
+    #expect(piped["prompt_tokens"] == whole["prompt_tokens"])
+    try Program.run(
+      "generate", converted, "--prompt", "a", "--prompt-file", directory("prompt.txt")
+    ).refused(naming: "--prompt-file", "no --prompt")
+    try Program.run("generate", converted, "--prompt-file", directory("none")).refused(
+      naming: "none")
+    try directory.write("prompt.txt", "\n")
+    try Program.run("generate", converted, "--prompt-file", directory("prompt.txt")).refused(
+      naming: "empty")
+    try Program.run("generate", converted, "--chat", "--state", "s").refused(naming: "message")
+  }
+
   @Test func `a second message of a chat closes the answer before it`() throws {
     try Files.copy(converted, to: directory("chat"))
     try directory.write(

@@ -4,7 +4,7 @@ import Testing
 @testable import Kernels
 @testable import Mixers
 
-/// The ring buffer against a plain list.
+/// The pages against a plain list.
 struct KeyValueCacheTests {
   private static let width = 3
 
@@ -31,7 +31,7 @@ struct KeyValueCacheTests {
     #expect(cache.held == held)
     var next = position - held
     let segments = cache.segments
-    #expect(segments.count <= 2)
+    #expect(segments.count <= (window == nil ? held / 512 + 1 : 2))
     for segment in segments {
       #expect(segment.firstPosition == next)
       for index in 0..<segment.count {
@@ -54,7 +54,7 @@ struct KeyValueCacheTests {
       var cache = KeyValueCache(windowKeys: window, width: Self.width)
       var position = 0
       for _ in 0..<12 {
-        let count = [0, 1, 1, 2, 7, 40, 64, 150].randomElement(using: &generator) ?? 1
+        let count = [0, 1, 1, 2, 7, 40, 64, 150, 1200].randomElement(using: &generator) ?? 1
         append(count, to: &cache)
         position += count
         check(cache, position, window)
@@ -62,7 +62,9 @@ struct KeyValueCacheTests {
     }
   }
 
-  @Test(arguments: [nil, 1, 4, 64, 100] as [Int?], [0, 1, 3, 4, 5, 63, 64, 99, 100, 101, 230])
+  @Test(
+    arguments: [nil, 1, 4, 64, 100] as [Int?],
+    [0, 1, 3, 4, 5, 63, 64, 99, 100, 101, 230, 511, 512, 513])
   func `is restored from what it saved, and goes on`(_ window: Int?, _ position: Int) {
     var cache = KeyValueCache(windowKeys: window, width: Self.width)
     for _ in 0..<position { append(1, to: &cache) }
@@ -89,6 +91,27 @@ struct KeyValueCacheTests {
     append(1, to: &copy)
     check(cache, 10, 5)
     check(copy, 8, 5)
+  }
+
+  @Test func `copies share the pages that neither writes`() {
+    var cache = KeyValueCache(windowKeys: nil, width: Self.width)
+    append(1500, to: &cache)
+    var copy = cache
+    append(100, to: &copy)
+    append(3, to: &cache)
+    check(cache, 1503, nil)
+    check(copy, 1600, nil)
+    let shared = zip(cache.segments, copy.segments).map { $0.keys == $1.keys }
+    #expect(shared == [true, true, false])
+    withExtendedLifetime((cache, copy)) {}
+  }
+
+  @Test func `without a window memory grows by pages`() {
+    var cache = KeyValueCache(windowKeys: nil, width: Self.width)
+    append(2048, to: &cache)
+    #expect(cache.byteCount == 2 * 2048 * Self.width * 4)
+    append(1, to: &cache)
+    #expect(cache.byteCount == 2 * 2560 * Self.width * 4)
   }
 
   @Test func `memory follows the text up to the window`() {

@@ -1,9 +1,10 @@
 import Kernels
 
-/// Keys and values of a softmax layer: all of them, or a ring of the last W.
+/// Keys and values of a softmax layer, in pages: one that is written around for the last W of them, as
+/// many as it takes for all of them.
 ///
-/// Rotary embeddings are applied before keys are stored, so the order of the slots does not matter;
-/// position p lies in slot p mod capacity once the ring is full-sized.
+/// Copies share pages until one of them writes there, so that a text that goes on in several ways is kept
+/// once. Rotary embeddings are applied before keys are stored, so the order of the slots does not matter.
 public struct KeyValueCache: Sendable {
   /// Most keys a query can see, itself included; nil for full attention.
   let windowKeys: Int?
@@ -11,8 +12,8 @@ public struct KeyValueCache: Sendable {
   let width: Int
   /// Positions stored so far, from 0.
   private(set) var position = 0
-  private var keys: CacheRows
-  private var values: CacheRows
+  /// Position p lies in slot p mod `pageSlots` of page p / `pageSlots`, of a window always the first.
+  private var pages: [Page] = []
   /// The heads that are coded each by itself; nil when keys and values stay float32.
   let codedHeads: Int?
   /// Sink tokens before position 0, which every token sees.
@@ -20,16 +21,37 @@ public struct KeyValueCache: Sendable {
   /// Keys and values of the sinks, once they were read.
   private var sinks: (keys: FloatMatrix, values: FloatMatrix)?
 
-  private static let firstCapacity = 64
+  /// Slots of keys and of values. The first page of a text starts small.
+  private final class Page: Sendable {
+    let keys, values: CacheRows
+    var slots: Int { keys.rows }
+    var byteCount: Int { keys.byteCount + values.byteCount }
+
+    init(keys: CacheRows, values: CacheRows) {
+      self.keys = keys
+      self.values = values
+    }
+
+    func resized(to slots: Int) -> Page {
+      let kept = min(slots, self.slots)
+      return Page(
+        keys: keys.resized(to: slots, keeping: kept),
+        values: values.resized(to: slots, keeping: kept))
+    }
+  }
+
+  private static let firstSlots = 64
+  /// Slots of a page of full attention.
+  private static let usualSlots = 512
+
+  private var pageSlots: Int { windowKeys ?? Self.usualSlots }
 
   init(windowKeys: Int?, width: Int, sinkCount: Int = 0, codedHeads: Int? = nil) {
     self.windowKeys = windowKeys
     self.width = width
     self.sinkCount = sinkCount
     self.codedHeads = codedHeads
-    let capacity = min(KeyValueCache.firstCapacity, windowKeys ?? .max)
-    keys = CacheRows(rows: capacity, width: width, heads: codedHeads)
-    values = CacheRows(rows: capacity, width: width, heads: codedHeads)
+    reserve(page: 0, slots: 1)
   }
 
   /// The keys still held: the last `held` positions before `position`.
@@ -37,14 +59,14 @@ public struct KeyValueCache: Sendable {
 
   /// Stored bytes.
   var byteCount: Int {
-    2 * (keys.byteCount + (sinks?.keys.count ?? 0) * MemoryLayout<Float>.stride)
+    pages.reduce(2 * (sinks?.keys.count ?? 0) * MemoryLayout<Float>.stride) { $0 + $1.byteCount }
   }
 
   /// Takes the keys and values of all sinks.
   mutating func setSinks(keys: FloatMatrix, values: FloatMatrix) { sinks = (keys, values) }
 
-  /// What the next tokens may see: the sinks, and the held keys and values in order of position as one
-  /// or two contiguous runs.
+  /// What the next tokens may see: the sinks, and the held keys and values in order of position, in
+  /// contiguous runs.
   var segments: [KeyValueSegment] {
     runs.map {
       KeyValueSegment(
@@ -65,54 +87,55 @@ public struct KeyValueCache: Sendable {
     if let sinks {
       runs.append(Run(keys: sinks.keys, values: sinks.values, first: 0, areSinks: true))
     }
-    func append(slot: Int, first: Int, count: Int) {
-      guard count > 0 else { return }
+    var first = position - held
+    while first < position {
+      let (page, slot) = place(of: first)
+      let count = min(position - first, pages[page].slots - slot)
       runs.append(
         Run(
-          keys: keys.values(from: slot, count: count),
-          values: values.values(from: slot, count: count), first: first))
+          keys: pages[page].keys.values(from: slot, count: count),
+          values: pages[page].values.values(from: slot, count: count), first: first))
+      first += count
     }
-    let first = position - held, slot = first % keys.rows
-    let run = min(held, keys.rows - slot)
-    append(slot: slot, first: first, count: run)
-    append(slot: 0, first: first + run, count: held - run)
     return runs
+  }
+
+  private func place(of position: Int) -> (page: Int, slot: Int) {
+    (windowKeys == nil ? position / pageSlots : 0, position % pageSlots)
   }
 
   /// Appends the keys and values of the next tokens; of those only the last W are kept.
   mutating func append(keys newKeys: FloatMatrix, values newValues: FloatMatrix) {
     let count = newKeys.rows
-    reserve(position + count)
-    // Copies of the cache share its buffers until one of them is written.
-    if !isKnownUniquelyReferenced(&keys) { keys = resized(keys, keys.rows) }
-    if !isKnownUniquelyReferenced(&values) { values = resized(values, values.rows) }
-    let kept = min(count, windowKeys ?? count)
-    var source = count - kept
+    var source = count - min(count, windowKeys ?? count)
     while source < count {
-      let slot = (position + source) % keys.rows
-      let run = min(count - source, keys.rows - slot)
-      keys.store(newKeys, from: source, in: slot, count: run)
-      values.store(newValues, from: source, in: slot, count: run)
+      let (page, slot) = place(of: position + source)
+      // Until a window is full nothing has wrapped, and slots are positions.
+      reserve(page: page, slots: min(pageSlots, max(slot, held) + count - source))
+      let run = min(count - source, pages[page].slots - slot)
+      pages[page].keys.store(newKeys, from: source, in: slot, count: run)
+      pages[page].values.store(newValues, from: source, in: slot, count: run)
       source += run
     }
     position += count
   }
 
-  /// Grows the buffers by doubling up to the window, so that short texts stay cheap.
-  ///
-  /// Until a ring reaches its window nothing has wrapped, and slots are positions.
-  private mutating func reserve(_ needed: Int) {
-    let wanted = min(needed, windowKeys ?? needed)
-    guard wanted > keys.rows else { return }
-    var capacity = keys.rows
-    while capacity < wanted { capacity *= 2 }
-    capacity = min(capacity, windowKeys ?? capacity)
-    keys = resized(keys, capacity)
-    values = resized(values, capacity)
-  }
-
-  private func resized(_ old: CacheRows, _ capacity: Int) -> CacheRows {
-    old.resized(to: capacity, keeping: min(held, old.rows))
+  /// Makes sure that page `page` has `slots` slots, doubling them, and that no copy of the cache shares it.
+  private mutating func reserve(page: Int, slots: Int) {
+    if page == pages.count {
+      func rows() -> CacheRows {
+        CacheRows(
+          rows: page == 0 ? min(Self.firstSlots, pageSlots) : pageSlots, width: width,
+          heads: codedHeads)
+      }
+      pages.append(Page(keys: rows(), values: rows()))
+    }
+    let old = pages[page].slots
+    var count = old
+    while count < slots { count = min(2 * count, pageSlots) }
+    if count > old || !isKnownUniquelyReferenced(&pages[page]) {
+      pages[page] = pages[page].resized(to: count)
+    }
   }
 
   /// The keys of the sinks and the held keys, then the values, in order of position:
@@ -135,7 +158,6 @@ public struct KeyValueCache: Sendable {
       windowKeys: windowKeys, width: width, sinkCount: sinkCount, codedHeads: codedHeads)
     guard held > 0 else { return true }
     self.position = position - held
-    reserve(position)
     let rows = FloatMatrix(saved, rows: 2 * (sinkCount + held))
     let newKeys = rows.rows(0..<sinkCount + held)
     let newValues = rows.rows(sinkCount + held..<rows.rows)

@@ -19,22 +19,36 @@ public struct BenchStep: CheckStep {
   public func check(_ path: String, source: String?, _ context: Context) throws -> Report {
     let lengths = try lengths(settings.prefill, option: "--prefill", from: 1)
     let positions = try self.lengths(settings.at, option: "--at", from: 0)
+    let texts = try self.lengths(
+      settings.sequences, option: "--sequences", from: 1, to: Model.segment)
+    if texts != [1], !settings.against.isEmpty {
+      throw InputError.option(
+        "--sequences", value: settings.sequences,
+        expected: "1 with --against, which decodes one text")
+    }
     let runnable = try RunnableModel(path, context)
     if let directory = settings.plot { try SpeedPlot.checkPlace(directory) }
     var probe = try SpeedProbe(runnable.model)
     var report: Report
     if settings.against.isEmpty {
       let prefills = try lengths.map { (tokens: $0, seconds: try probe.prefill($0)) }
-      let decodes = try positions.map { position in
-        (
-          at: position,
-          rate: Double(settings.decode) / (try probe.decode(settings.decode, at: position))
-        )
+      var decodes: [Decoding] = []
+      for position in positions {
+        for texts in texts {
+          let seconds = try probe.decode(settings.decode, at: position, texts: texts)
+          decodes.append(
+            Decoding(at: position, texts: texts, rate: Double(texts * settings.decode) / seconds))
+        }
       }
       if let directory = settings.plot {
         try SpeedPlot(
           prefill: [(name(of: path), prefills.map { (Double($0.tokens), $0.seconds) })],
-          decode: [(name(of: path), decodes.map { (Double($0.at), $0.rate) })]
+          decode: [
+            (
+              name(of: path),
+              decodes.filter { $0.texts == texts[0] }.map { (Double($0.at), $0.rate) }
+            )
+          ]
         ).write(to: directory, inputs: runnable.file.inputs)
       }
       report = self.report(prefills, decodes, stateBytes: probe.stateBytes)
@@ -49,27 +63,41 @@ public struct BenchStep: CheckStep {
     return report
   }
 
+  /// How fast tokens came.
+  private struct Decoding {
+    /// Tokens that each text had.
+    var at: Int
+    /// Texts that were decoded together.
+    var texts: Int
+    /// Tokens per second of all texts.
+    var rate: Double
+  }
+
   private func name(of path: String) -> String { URL(fileURLWithPath: path).lastPathComponent }
 
   /// The lengths in a list.
-  private func lengths(_ list: String, option: String, from least: Int) throws -> [Int] {
+  private func lengths(
+    _ list: String, option: String, from least: Int, to most: Int = longest
+  ) throws -> [Int] {
     let lengths = try InputError.numbers(in: list, option: option)
-    guard lengths.allSatisfy((least...Self.longest).contains) else {
+    guard lengths.allSatisfy((least...most).contains) else {
       throw InputError.option(
-        option, value: list, expected: "lengths from \(least) to \(Self.longest)")
+        option, value: list, expected: "numbers from \(least) to \(most)")
     }
     return lengths
   }
 
   private func report(
-    _ prefills: [(tokens: Int, seconds: Double)], _ decodes: [(at: Int, rate: Double)],
-    stateBytes: Int
+    _ prefills: [(tokens: Int, seconds: Double)], _ decodes: [Decoding], stateBytes: Int
   ) -> Report {
     var table = Table(rightAligned: [1, 2])
     for (tokens, seconds) in prefills {
       table.add("prefill", "\(tokens)", fixed(Double(tokens) / seconds, 1), "tokens/s")
     }
-    for (at, rate) in decodes { table.add("decode at", "\(at)", fixed(rate, 1), "tokens/s") }
+    for decode in decodes {
+      let together = decode.texts == 1 ? "" : " of \(decode.texts) texts"
+      table.add("decode at", "\(decode.at)", fixed(decode.rate, 1), "tokens/s" + together)
+    }
     let peak = peakMemory()
     let prefill: [JSONValue] = prefills.map {
       [
@@ -78,7 +106,7 @@ public struct BenchStep: CheckStep {
       ]
     }
     let decode: [JSONValue] = decodes.map {
-      ["at": .int($0.at), "tokensPerSecond": .double($0.rate)]
+      ["at": .int($0.at), "sequences": .int($0.texts), "tokensPerSecond": .double($0.rate)]
     }
     return Report(
       json: [

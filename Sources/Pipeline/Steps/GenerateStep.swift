@@ -3,6 +3,7 @@ import ChatTemplates
 import Checkpoints
 import Foundation
 import Foundations
+import InputFiles
 import ModelFiles
 import Runtime
 public import StepSettings
@@ -23,9 +24,11 @@ public struct GenerateStep: Step {
     _ path: String, _ context: Context, emit: (String) -> Bool
   ) throws -> Report {
     try begin(context)
-    if settings.prompt.isEmpty, settings.state == nil {
+    let prompt = try promptText()
+    if prompt.isEmpty, settings.state == nil || settings.chat {
       throw InputError.option(
-        "--prompt", value: "empty", expected: "a text, or a --state to go on with")
+        "--prompt", value: "empty",
+        expected: settings.chat ? "a message with --chat" : "a text, or a --state to go on with")
     }
     let runnable = try RunnableModel(path, context)
     let saved = settings.saveState.map {
@@ -35,7 +38,7 @@ public struct GenerateStep: Step {
     try saved?.requireReplaceable()
     let tokenizer = try runnable.file.tokenizer.load()
     let resumed = try settings.state.map { try StateFile.read($0, for: runnable.file) }
-    let ids = try promptTokens(tokenizer, runnable, after: resumed)
+    let ids = try tokens(of: prompt, tokenizer, runnable, after: resumed)
     try runnable.model.description.requireRows(for: ids, text: tokenizer.token(of:))
     var generation = Generation(
       model: runnable.model, state: resumed ?? DecodingState(for: runnable.model.description),
@@ -45,7 +48,18 @@ public struct GenerateStep: Step {
     var decoder = StreamingDecoder(tokenizer)
     let started = Date()
     var text = ""
-    let generated = try generation.run(prompt: ids, maxTokens: settings.maxTokens) { token in
+    var read: Date?
+    let reading =
+      ids.count > Model.segment ? context.progress("reading", unit: .things("tokens")) : nil
+    let generated = try generation.run(
+      prompt: ids, maxTokens: settings.maxTokens,
+      reading: { done in
+        reading?.update(done: done, total: ids.count)
+        guard done == ids.count else { return }
+        read = Date()
+        reading?.finish()
+      }
+    ) { token in
       let piece = decoder.append(token)
       text += piece
       // Nobody reads on, and there is nothing else to go on for.
@@ -54,36 +68,64 @@ public struct GenerateStep: Step {
     let rest = decoder.finish()
     text += rest
     _ = emit(rest)
-    let seconds = Date().timeIntervalSince(started)
+    let ended = Date()
+    let promptSeconds = (read ?? ended).timeIntervalSince(started)
+    let seconds = ended.timeIntervalSince(started)
     if let saved { try StateFile.write(generation.state, of: runnable.file, to: saved) }
-    let rate = fixed(Double(generated.count) / max(seconds, 1e-3), 1)
     return Report(
       json: [
         "prompt_tokens": .ints(ids), "tokens": .ints(generated), "text": .string(text),
-        "seconds": .double(seconds),
-      ], text: "(\(counted(generated.count, "token")), \(rate)/s with the prompt)")
+        "prompt_seconds": .double(promptSeconds), "seconds": .double(seconds),
+      ],
+      text: "(read \(speed(ids.count, promptSeconds)), "
+        + "generated \(speed(generated.count, seconds - promptSeconds)))")
+  }
+
+  private func speed(_ tokens: Int, _ seconds: Double) -> String {
+    let count = counted(tokens, "token")
+    return tokens == 0 ? count : count + " at \(fixed(Double(tokens) / max(seconds, 1e-3), 1))/s"
+  }
+
+  /// The text of --prompt or --prompt-file; empty for none.
+  private func promptText() throws -> String {
+    guard let file = settings.promptFile else { return settings.prompt }
+    guard settings.prompt.isEmpty else {
+      throw InputError.option("--prompt-file", value: file, expected: "no --prompt beside it")
+    }
+    var bytes: [UInt8]
+    if file == "-" {
+      bytes = try InputFile.readStandardInput(limit: InputFile.mostTextBytes)
+      try InputFile.requireText(bytes, file: InputFile.standardInput)
+    } else {
+      bytes = try InputFile.readText(file)
+    }
+    // Editors and echo end a file so; a model would read it as a new paragraph.
+    if bytes.last == UInt8(ascii: "\n") { bytes.removeLast() }
+    if bytes.last == UInt8(ascii: "\r") { bytes.removeLast() }
+    return String(decoding: bytes, as: UTF8.self)
   }
 
   /// The tokens to read before the first one is generated; none where a state is merely continued.
-  private func promptTokens(
-    _ tokenizer: Tokenizer, _ runnable: RunnableModel, after state: DecodingState?
+  private func tokens(
+    of prompt: String, _ tokenizer: Tokenizer, _ runnable: RunnableModel,
+    after state: DecodingState?
   ) throws -> [Int] {
-    if settings.prompt.isEmpty {
+    if prompt.isEmpty {
       if let state, !state.last.isEmpty { return [] }
       throw InputError.option(
         "--prompt", value: "empty", expected: "a text after a state that an earlier version saved")
     }
     guard settings.chat else {
       // A continued text has its BOS already.
-      let ids = tokenizer.encode(settings.prompt, addSpecialTokens: state == nil)
+      let ids = tokenizer.encode(prompt, addSpecialTokens: state == nil)
       if ids.isEmpty { throw InputError.option("--prompt", value: "empty", expected: "a text") }
       return ids
     }
     let template = try runnable.file.tokenizer.chatTemplate()
     let rendered =
       try state == nil
-      ? template.render([ChatMessage(role: "user", content: settings.prompt)])
-      : template.nextTurn(settings.prompt)
+      ? template.render([ChatMessage(role: "user", content: prompt)])
+      : template.nextTurn(prompt)
     return tokenizer.encode(rendered, addSpecialTokens: false)
   }
 }

@@ -38,20 +38,29 @@ package struct SpeedProbe {
     }
   }
 
-  /// Seconds for decoding `count` tokens after a text of `position` tokens.
-  package mutating func decode(_ count: Int, at position: Int) throws -> Double {
+  /// Seconds for decoding `count` tokens of each of `texts` texts, together, after `position` tokens.
+  package mutating func decode(_ count: Int, at position: Int, texts: Int) throws -> Double {
     var state = DecodingState(for: model.description)
     if position > 0 {
       _ = try model.extend(&state, with: SelfCheck.tokens(model, count: position), lastOnly: true)
     }
+    var states = [DecodingState](repeating: state, count: texts)
     let tokens = SelfCheck.tokens(model, count: count)
-    defer { stateBytes = max(stateBytes, state.byteCount) }
+    defer { stateBytes = max(stateBytes, states[0].byteCount) }
     return try timed {
       for token in tokens {
-        let hidden = try model.extend(&state, with: [token])
-        _ = try model.logits(hidden, rows: 0..<1)
+        let hidden =
+          texts == 1
+          ? try model.extend(&states[0], with: [token])
+          : try model.step(&states, with: [Int](repeating: token, count: texts))
+        _ = try model.logits(hidden, rows: 0..<texts)
       }
     }
+  }
+
+  /// The same for one text.
+  package mutating func decode(_ count: Int, at position: Int) throws -> Double {
+    try decode(count, at: position, texts: 1)
   }
 
   private func timed(_ body: () throws -> Void) rethrows -> Double {

@@ -47,6 +47,11 @@ public struct GenerateKeys: SettingKeys {
   public let prompt = Setting(
     "prompt", "", "The text to continue, or to go on with after --state.", valueName: "text",
     shownDefault: "")
+  /// A file with that text; nil for none.
+  public let promptFile = Setting<String?>.file(
+    "prompt-file",
+    "Read the prompt from this file, - for standard input; a line break at its end is left out.",
+    of: .text)
   /// Most tokens that are generated.
   public let maxTokens = Setting(
     "max-tokens", 64, in: 0...Int.max, "Most tokens to generate.", expected: "0 or more")
@@ -90,6 +95,9 @@ public struct BenchKeys: SettingKeys {
   /// Lengths of text at which is decoded, a list.
   public let at = Setting(
     "at", "0", "Text lengths at which decoding is measured.", valueName: "lengths")
+  /// Texts that are decoded together, a list.
+  public let sequences = Setting(
+    "sequences", "1", "How many texts are decoded together, such as 1,4,16.", valueName: "counts")
   /// What is measured beside it: checkpoints, or commands of other programs.
   public let against = Setting.list(
     "against",
