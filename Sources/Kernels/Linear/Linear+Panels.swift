@@ -1,15 +1,15 @@
 import TensorTypes
 
 extension LinearCall {
-  /// Many tokens: panels of rows are decoded to float32 and multiplied by OpenBLAS, or with
-  /// operands rounded to bfloat16.
+  /// Many tokens: panels of rows are decoded to float32 and multiplied, with operands
+  /// rounded to bfloat16 where that is allowed and pays.
   ///
   /// No more than one panel per thread is ever in float32, whatever the size of the matrix.
   func runPanels() {
     let columns = columns
-    // About 2 MB of float32 per panel, but not so few rows that OpenBLAS's packing of the
-    // activations, repeated for each panel, shows; it shows sooner when the product is faster.
-    let ideal = max(kernel.rounds ? 256 : 128, (1 << 19) / max(1, columns))
+    // About 2 MB of float32 per panel, but no fewer rows than the kernels block: what a block costs
+    // beside its multiply-adds is then shared by as many as can be.
+    let ideal = max(256, (1 << 19) / max(1, columns))
     // Panels in equal numbers per thread, in multiples of 16 rows.
     let threads = Parallel.threadCount
     let count = ((weight.rows + ideal - 1) / ideal + threads - 1) / threads * threads

@@ -51,8 +51,8 @@ public enum Linear {
     if tokens <= fewTokens { call.runDots() } else { call.runPanels() }
   }
 
-  /// Up to this many tokens, dot products over the weights in place beat decoding panels of them
-  /// for OpenBLAS (measured on Zen 4; the AVX-512 kernel reaches its speed at any size).
+  /// Up to this many tokens, dot products over the weights in place beat decoding and packing panels
+  /// of them (AVX2 measured on Zen 3; the AVX-512 kernel of dot products keeps its speed at any size).
   static var fewTokens: Int {
     switch InstructionSet.current {
     case .avx512, .avx512vnni, .avx512bf16, .amx: 64

@@ -11,7 +11,7 @@ struct MatrixSplit: Equatable {
   /// Pieces per thread of a large product: a thread that shares its CPU with another program then
   /// leaves its share to the others instead of keeping them waiting.
   static let piecesPerThread = 4
-  /// Sides of C below which packing the operands costs OpenBLAS too much of its speed.
+  /// Sides of C below which packing the operands costs a product too much of its speed.
   static let side = 96
   /// Parts of k shorter than this are not worth a copy of C.
   static let depthPerPiece = 256
