@@ -51,14 +51,15 @@ extension ConvertedLayout {
 public enum Architectures {
   /// Every architecture, sources first.
   public static let all: [any Architecture.Type] = [
-    Llama.self, Qwen2.self, Qwen3.self, Mistral.self, Phi3.self, Gemma2.self, Olmo2.self,
-    Granite.self, GLASwa.self, SpikingBrainLayout.self,
+    Llama.self, Qwen2.self, Qwen3.self, Qwen3MoE.self, Mistral.self, Ministral.self,
+    Ministral3.self, Mixtral.self, Phi3.self, Gemma2.self, Gemma3.self, Olmo2.self, Olmo3.self,
+    OLMoE.self, Granite.self, SmolLM3.self, SeedOss.self, MiniCPM.self, GLASwa.self,
+    SpikingBrainLayout.self,
   ]
 
-  /// Published mixture-of-experts architectures, which users may try.
+  /// Published mixture-of-experts architectures that are not read, which users may try.
   private static let expertModels: Set<String> = [
-    "mixtral", "qwen2_moe", "qwen3_moe", "deepseek_v2", "deepseek_v3", "olmoe", "gpt_oss", "dbrx",
-    "phimoe", "granitemoe", "llama4",
+    "qwen2_moe", "deepseek_v2", "deepseek_v3", "gpt_oss", "dbrx", "phimoe", "granitemoe", "llama4",
   ]
 
   /// The source architecture that computes what `model` does, with the configuration that says so;
@@ -87,7 +88,8 @@ public enum Architectures {
     if expertModels.contains(modelType) {
       throw .unsupported(
         key: "model_type", value: modelType,
-        reason: "sources must be dense; `upcycle` makes experts from a dense checkpoint",
+        reason: "its experts are not known here; those of Qwen3-MoE, Mixtral and OLMoE are, and "
+          + "`upcycle` makes experts from a dense checkpoint",
         file: config.file)
     }
     guard let found = all.first(where: { $0.modelType == modelType }) else {
@@ -109,9 +111,10 @@ public enum Architectures {
     guard !isKnown(config.object), var text = config.object[textKey]?.object, isKnown(text) else {
       return config
     }
-    // The whole model says whether its head is the embedding.
-    let tied = "tie_word_embeddings"
-    text[tied] = config.object[tied] ?? text[tied]
+    // The whole model says whether its head is the embedding, and how its weights are stored.
+    for key in ["tie_word_embeddings", CompressedTensors.key, "quantization"] {
+      text[key] = config.object[key] ?? text[key]
+    }
     return Configuration(model: text, below: textKey, of: config)
   }
 }

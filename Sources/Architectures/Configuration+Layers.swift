@@ -49,19 +49,46 @@ extension Configuration {
     }
   }
 
-  private func experts(size: Int) throws(ConfigurationError) -> FeedForward.Experts {
-    guard value("num_experts") != nil else { throw .missingKey("num_experts", file: file) }
-    let routed = try count("num_experts", in: 1...Self.mostExperts, default: 1)
-    let chosen = try count("num_experts_per_tok", in: 1...Self.mostExperts, default: 1)
+  /// The experts of a source, which has no shared ones.
+  ///
+  /// - Parameters:
+  ///   - routed: how many there are where neither `num_experts` nor `num_local_experts` says it.
+  ///   - chosen: how many of them a token passes through where `num_experts_per_tok` is absent.
+  ///   - size: the width of one.
+  ///   - isNormalized: whether weights are divided by their sum.
+  func routedExperts(
+    _ routed: Int, chosen: Int, size: Int, isNormalized: Bool
+  ) throws(ConfigurationError) -> FeedForward.Experts {
+    let keys = ["num_experts", "num_local_experts"].filter { value($0) != nil }
+    let counts = try keys.map { (key) throws(ConfigurationError) in
+      try count(key, in: 1...Self.mostExperts, default: routed)
+    }
+    guard Set(counts).count <= 1 else {
+      throw .inconsistent(
+        "\(name(keys[0])) is \(counts[0]) and \(name(keys[1])) \(counts[1])", file: file)
+    }
+    let (routed, chosen) = try expertCounts(counts.first ?? routed, chosen: chosen)
+    return FeedForward.Experts(
+      routed: routed, shared: 0, chosen: chosen, size: size,
+      weighting: isNormalized ? .normalized : .softmax)
+  }
+
+  /// `routed` experts, and how many of them a token passes through.
+  private func expertCounts(
+    _ routed: Int, chosen: Int
+  ) throws(ConfigurationError) -> (routed: Int, chosen: Int) {
+    let chosen = try count("num_experts_per_tok", in: 1...Self.mostExperts, default: chosen)
     guard chosen <= routed else {
       throw .inconsistent(
         "num_experts_per_tok (\(chosen)) is more than num_experts (\(routed))", file: file)
     }
-    guard try !bool("norm_topk_prob", default: false) else {
-      throw .unsupported(
-        key: "norm_topk_prob", value: "true",
-        reason: "the chosen experts' probabilities are used as they are", file: file)
-    }
+    return (routed, chosen)
+  }
+
+  private func experts(size: Int) throws(ConfigurationError) -> FeedForward.Experts {
+    guard value("num_experts") != nil else { throw .missingKey("num_experts", file: file) }
+    let (routed, chosen) = try expertCounts(
+      count("num_experts", in: 1...Self.mostExperts, default: 1), chosen: 1)
     let shared = try count("num_shared_experts", in: 0...Self.mostSharedExperts, default: 0)
     let sharedSize = try optionalSize("shared_expert_intermediate_size")
     guard shared > 0 || sharedSize == nil else {
@@ -76,13 +103,18 @@ extension Configuration {
   }
 
   private func expertWeighting() throws(ConfigurationError) -> FeedForward.Experts.Weighting {
-    guard value("routing_weights") != nil else { return .softmax }
-    let name = try string("routing_weights")
-    guard let weighting = FeedForward.Experts.Weighting(rawValue: name) else {
+    let isNormalized = try bool("norm_topk_prob", default: false)
+    let name = value("routing_weights") == nil ? "softmax" : try string("routing_weights")
+    switch name {
+    case "softmax": return isNormalized ? .normalized : .softmax
+    case "one" where isNormalized:
+      throw .unsupported(
+        key: "norm_topk_prob", value: "true", reason: "routing_weights is \"one\"", file: file)
+    case "one": return .one
+    default:
       throw .unsupported(
         key: "routing_weights", value: name, reason: "known: softmax, one", file: file)
     }
-    return weighting
   }
 }
 

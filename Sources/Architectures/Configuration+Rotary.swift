@@ -10,39 +10,119 @@ enum RotaryShare {
   case channels
 }
 
+/// What a class takes the keys of its rotary embedding to mean.
+struct RotaryForm {
+  /// How the keys may say that a part of the channels turns.
+  var share = RotaryShare.all
+  /// The base where it is absent.
+  var theta = 10_000.0
+  /// The types that may be named.
+  var types = RotaryForm.published
+  /// The length that ramps refer to where nothing states it; nil for the longest context.
+  var originalPositions: Int?
+  /// Whether the object holds further keys of its class, which it reads itself.
+  var ownKeys: Set<String> = []
+  /// The object that an absent one means; nil for none.
+  var absent: JSONObject?
+
+  /// The types that classes of `transformers` have, and the one that is made of GGUF files.
+  static let published = ["default", "linear", "dynamic", "yarn", "longrope", "llama3", "factors"]
+  /// Those of our own layout.
+  static let own = ["default", "linear", "llama3", "yarn", "factors", "wavelengths"]
+
+  /// Whether the objects are those of our own layout.
+  var isOwn: Bool { types == Self.own }
+}
+
 /// How a configuration says its rotary embedding.
 ///
 /// Source: `transformers` 5.23, `RotaryEmbeddingConfigMixin`: version 4 writes `rope_theta` and
 /// `rope_scaling` (with `type`, later `rope_type`), version 5 one object `rope_parameters`, and files
 /// mix them. Tests/Fixtures/fields has logits for each spelling.
 extension Configuration {
-  /// The types of rotary embeddings that most classes have, and our own.
-  static let rotaryTypes = ["default", "linear", "llama3", "factors"]
-
-  /// The rotary embedding of heads of `headDim` channels.
+  /// The rotary embedding of heads of `headDim` channels, the same in all layers.
   ///
-  /// - Parameters:
-  ///   - positions: the length of context that Llama 3's ramp refers to where nothing states it.
-  ///   - share: how the keys may say that a part of the channels turns.
-  ///   - types: the types that may be named.
+  /// - Parameter positions: the longest context.
   func rotary(
-    headDim: Int, positions: Int, share: RotaryShare = .all,
-    types: [String] = Configuration.rotaryTypes
+    headDim: Int, positions: Int, form: RotaryForm
   ) throws(ConfigurationError) -> RotaryParameters {
     let objects = [try nested("rope_scaling"), try nested("rope_parameters")]
       .compactMap(\.self).filter { $0.object.count > 0 }
-    let chosen = objects.first
+    var chosen = objects.first
+    if chosen == nil, value("rope_parameters") == nil, let absent = form.absent {
+      chosen = part(absent, at: "rope_parameters")
+    }
     if objects.count > 1, objects[0].object != objects[1].object {
       record.note(
         "rope_scaling and rope_parameters differ: the former counts, as in transformers 5.")
     }
-    let theta = try base(chosen)
-    let channels = try rotaryChannels(headDim, chosen, share)
-    let stated = try optionalSize("original_max_position_embeddings")
+    let theta = try base(chosen, key: "rope_theta", standard: form.theta)
+    let channels = try rotaryChannels(headDim, chosen, form.share)
+    let stated = try optionalSize("original_max_position_embeddings") ?? form.originalPositions
     guard let chosen else { return RotaryParameters(theta: theta, channels: channels) }
-    let scaling = try chosen.scaling(
-      headDim: channels ?? headDim, stated: stated, positions: positions, types: types)
-    return RotaryParameters(theta: theta, scaling: scaling, channels: channels)
+    var rotary = try chosen.rotaryObject(
+      headDim: channels ?? headDim, stated: stated, positions: positions, form: form)
+    (rotary.theta, rotary.channels) = (theta, channels)
+    return rotary
+  }
+
+  /// The rotary embeddings of layers with full attention and of those with a window, in classes whose
+  /// `rope_parameters` has an object for each; older files have `rope_scaling`, for the former alone.
+  ///
+  /// - Parameters:
+  ///   - slidingBase: the key at the top of the base of layers with a window, if there is one, and what
+  ///     absent ones mean.
+  func rotaryByKind(
+    headDim: Int, positions: Int, form: RotaryForm, slidingBase: (key: String?, standard: Double)
+  ) throws(ConfigurationError) -> (full: RotaryParameters, sliding: RotaryParameters) {
+    let kinds = ["full_attention", "sliding_attention"]
+    let older = try nested("rope_scaling").flatMap { $0.object.count > 0 ? $0 : nil }
+    let objects = try nested("rope_parameters")
+    // Named by some files, but of no use to these classes.
+    record.ask("original_max_position_embeddings")
+    _ = try rotaryChannels(headDim, nil, .all)
+    if let objects {
+      if let other = objects.object.keys.first(where: { !kinds.contains($0) }) {
+        throw .unsupported(
+          key: objects.name(other), value: String((objects.object[other] ?? .null).compact.prefix(60)),
+          reason: "rope_parameters has an object for each of \(kinds.joined(separator: " and "))",
+          file: file)
+      }
+      guard older == nil else {
+        throw .unsupported(
+          key: "rope_scaling", value: "an object", reason: "rope_parameters says the same",
+          file: file)
+      }
+    }
+    // As an addition to an object that has the type "default", it would change nothing.
+    if let older, older.value("rope_type") == nil, let kind = older.value("type") {
+      guard kind.string == "default" else {
+        throw .unsupported(
+          key: older.name("type"), value: kind.compact,
+          reason: "versions of transformers read it differently; call it rope_type", file: file)
+      }
+    }
+    func parameters(
+      _ object: Configuration?, base key: String?, _ standard: Double
+    ) throws(ConfigurationError) -> RotaryParameters {
+      let theta = try base(object, key: key, standard: standard)
+      guard let object else { return RotaryParameters(theta: theta) }
+      _ = try rotaryChannels(headDim, object, .all)
+      if try !object.bool("truncate", default: true) {
+        throw .unsupported(
+          key: object.name("truncate"), value: "false",
+          reason: "transformers does not read it where layers differ", file: file)
+      }
+      var rotary = try object.rotaryObject(
+        headDim: headDim, stated: nil, positions: positions, form: form)
+      rotary.theta = theta
+      return rotary
+    }
+    return (
+      try parameters(objects?.nested(kinds[0]) ?? older, base: "rope_theta", form.theta),
+      try parameters(
+        objects?.nested(kinds[1]), base: slidingBase.key, slidingBase.standard)
+    )
   }
 
   /// The channels that turn of a head of `headDim`; nil for all.
@@ -76,81 +156,20 @@ extension Configuration {
     return channels == headDim ? nil : channels
   }
 
-  /// `rope_theta` of the object, else of the top, else 10000.
-  private func base(_ chosen: Configuration?) throws(ConfigurationError) -> Double {
-    let key = "rope_theta", standard = 10_000.0
-    let places = [chosen, self].compactMap(\.self).filter { $0.object[key] != nil }
-    guard let place = places.first else { return standard }
-    guard place.value(key) != nil else { throw place.wrongType(key, "a number", .null) }
-    let base = try place.positive(key, default: standard)
-    if places.count > 1, try positive(key, default: base) != base {
+  /// `rope_theta` of the object, else `key` of the top, else `standard`.
+  private func base(
+    _ chosen: Configuration?, key: String?, standard: Double
+  ) throws(ConfigurationError) -> Double {
+    let places = [(chosen, "rope_theta"), (key == nil ? nil : self, key ?? "")]
+      .filter { $0.0?.object[$0.1] != nil }
+    guard let (first, own) = places.first, let place = first else { return standard }
+    guard place.value(own) != nil else { throw place.wrongType(own, "a number", .null) }
+    let base = try place.positive(own, default: standard)
+    if places.count > 1, let key, try positive(key, default: base) != base {
       record.note(
-        "\(place.name(key)) is \(base), \(name(key)) beside it another: the former counts, as in "
+        "\(place.name(own)) is \(base), \(name(key)) beside it another: the former counts, as in "
           + "transformers 5.")
     }
     return base
-  }
-
-  /// What this object, `rope_scaling` or `rope_parameters`, says beside the base.
-  private func scaling(
-    headDim: Int, stated: Int?, positions: Int, types: [String]
-  ) throws(ConfigurationError) -> RotaryParameters.Scaling {
-    let key = value("rope_type") != nil ? "rope_type" : "type"
-    let kind = value(key) == nil ? "default" : try string(key)
-    if value("type") != nil, try string("type") != kind {
-      record.note("\(name("type")) and rope_type differ: the latter counts, as in transformers.")
-    }
-    let scaling: RotaryParameters.Scaling
-    switch kind {
-    case "default", "none":
-      // Written beside it by some versions, and 1 where it is.
-      if object["factor"]?.double == 1 { record.ask("factor") }
-      scaling = .none
-    case "linear" where types.contains(kind):
-      scaling = .linear(factor: try requiredPositive("factor"))
-    case "llama3" where types.contains(kind):
-      let own = try optionalSize("original_max_position_embeddings")
-      if let stated, let own, stated != own {
-        record.note(
-          "\(name("original_max_position_embeddings")) is \(own), the key at the top \(stated): the "
-            + "latter counts, as in transformers 5.")
-      }
-      scaling = .llama3(
-        factor: try requiredPositive("factor"), low: try requiredPositive("low_freq_factor"),
-        high: try requiredPositive("high_freq_factor"),
-        originalPositions: stated ?? own ?? positions)
-    case "factors" where types.contains(kind):
-      let factors = value("factors")?.array?.compactMap(\.double) ?? []
-      guard factors.count == headDim / 2, factors.allSatisfy({ $0 > 0 && $0.isFinite }) else {
-        throw .outOfRange(
-          key: name("factors"), value: "\(factors.count) numbers",
-          expected: "\(headDim / 2) positive numbers", file: file)
-      }
-      scaling = .divisors(factors.map(Float.init))
-    default:
-      throw .unsupported(
-        key: name(key), value: kind, reason: "known types: \(types.joined(separator: ", "))",
-        file: file)
-    }
-    try refuseRest(of: kind)
-    return scaling
-  }
-
-  /// Refuses whatever a rotary embedding of type `kind` has no use for.
-  private func refuseRest(of kind: String) throws(ConfigurationError) {
-    // Says how long texts were, which only some types need to know.
-    record.ask("original_max_position_embeddings")
-    for (key, value) in object.members where !record.wasAsked(key) && !value.isNull {
-      throw .unsupported(
-        key: name(key), value: String(value.compact.prefix(60)),
-        reason: value.object != nil
-          ? "one rotary embedding for all layers"
-          : "a rotary embedding of type \(kind) does not have it", file: file)
-    }
-  }
-
-  private func requiredPositive(_ key: String) throws(ConfigurationError) -> Double {
-    guard value(key) != nil else { throw .missingKey(name(key), file: file) }
-    return try positive(key, default: 1)
   }
 }

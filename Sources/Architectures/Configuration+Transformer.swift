@@ -19,10 +19,10 @@ struct TransformerDefaults {
   var activationKey = "hidden_act"
   /// The activations that are read; the first one is that of configurations without the key.
   var activations: [Activation] = [.silu]
-  /// How the keys may say that a part of the channels turns.
-  var rotaryShare = RotaryShare.all
-  /// The types of rotary embeddings that the class has.
-  var rotaryTypes = Configuration.rotaryTypes
+  /// What the keys of the rotary embedding mean; nil for classes that read it themselves.
+  var rotary: RotaryForm? = RotaryForm()
+  /// Sizes that need not be stated, by their keys.
+  var sizes: [String: Int] = [:]
   /// Whether an absent `tie_word_embeddings` means true.
   var tiesEmbeddings = false
 }
@@ -34,6 +34,11 @@ extension Configuration {
   func transformer(
     modelType: String, defaults: TransformerDefaults = .init()
   ) throws(ConfigurationError) -> ModelDescription {
+    func size(_ key: String) throws(ConfigurationError) -> Int {
+      guard let standard = defaults.sizes[key], object[key] == nil else { return try self.size(key) }
+      record.ask(key)
+      return standard
+    }
     let hidden = try size("hidden_size")
     let heads = try size("num_attention_heads")
     let depth = try size("num_hidden_layers")
@@ -71,9 +76,9 @@ extension Configuration {
       normEpsilon: try positive(defaults.normKey, default: defaults.normEpsilon),
       biases: .init(), queryKeyNorm: .none,
       tiesEmbeddings: try bool("tie_word_embeddings", default: defaults.tiesEmbeddings),
-      rotary: try rotary(
-        headDim: headDim, positions: positions, share: defaults.rotaryShare,
-        types: defaults.rotaryTypes),
+      rotary: try defaults.rotary.map { (form) throws(ConfigurationError) in
+        try rotary(headDim: headDim, positions: positions, form: form)
+      } ?? RotaryParameters(theta: RotaryForm().theta),
       maximumPositions: positions,
       layers: Array(repeating: LayerDescription(mixer: .full), count: depth),
       specialTokens: .init(
@@ -126,6 +131,25 @@ extension Configuration {
             + "true, or sliding_window is null", file: file)
       }
       return sliding
+    }
+  }
+
+  /// Gives the layers of `model` that slide a window, and both kinds their rotary embeddings.
+  ///
+  /// - Parameters:
+  ///   - slides: whether each layer does.
+  ///   - rotary: those of layers with full attention and of the others; nil for the model's in all.
+  func slide(
+    _ model: inout ModelDescription, _ slides: [Bool], window: Int?,
+    rotary: (full: RotaryParameters, sliding: RotaryParameters)? = nil
+  ) throws(ConfigurationError) {
+    if let rotary { model.rotary = rotary.full }
+    for (layer, isSliding) in slides.enumerated() where isSliding {
+      guard let window else { throw .missingKey("sliding_window", file: file) }
+      model.layers[layer].mixer = .window(.init(size: window))
+      if let rotary, rotary.sliding != rotary.full {
+        model.layers[layer].rotary = .own(rotary.sliding)
+      }
     }
   }
 

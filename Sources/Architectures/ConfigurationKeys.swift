@@ -26,7 +26,7 @@ extension Configuration {
         "attention_dropout", "hidden_dropout", "hidden_dropout_prob", "attn_pdrop", "resid_pdrop",
         "embd_pdrop", "embd_dropout", "ffn_dropout", "resid_dropout", "initializer_range",
         "gradient_checkpointing", "use_cache", "fuse_cross_entropy", "fuse_norm", "fuse_swiglu",
-        "output_router_logits", "router_aux_loss_coef", "tf_legacy_loss",
+        "output_router_logits", "router_aux_loss_coef", "tf_legacy_loss", "residual_dropout",
       ],
       "slices of the same sums, and implementations of the same function": [
         "pretraining_tp", "chunk_size_feed_forward", "torchscript", "attn_implementation",
@@ -129,6 +129,6 @@ extension Configuration {
     "sliding_window_pattern", "mlp_layer_types", "block_configs", "head_dims", "v_head_dim",
     "qk_rope_head_dim", "qk_nope_head_dim", "mrope_section", "compression_config",
     "layers_block_type", "decoder_sparse_step", "attn_layer_indices", "full_attention_interval",
-    "linear_attn_config",
+    "linear_attn_config", "quantization", "sparse_config",
   ]
 }

@@ -105,6 +105,7 @@ extension ModelDescription {
     plain.multipliers = Multipliers()
     plain.softCaps = SoftCaps()
     plain.rotary.channels = nil
+    if rotary.isNew { plain.rotary = RotaryParameters(theta: rotary.theta) }
     for layer in plain.layers.indices { plain.layers[layer].rotary = .shared }
     if queryKeyNorm == .whole { plain.queryKeyNorm = .none }
     return plain

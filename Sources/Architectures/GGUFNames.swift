@@ -15,6 +15,12 @@ public enum GGUFNames {
       .init("blk.{layer}.attn_q_norm.weight", .queryNorm),
       .init("blk.{layer}.attn_k_norm.weight", .keyNorm),
       .init("blk.{layer}.ffn_norm.weight", .ffnNorm),
+      .init("blk.{layer}.post_attention_norm.weight", .mixerPostNorm),
+      .init("blk.{layer}.post_ffw_norm.weight", .ffnPostNorm),
+      .init("blk.{layer}.ffn_gate_inp.weight", .router),
+      .init("blk.{layer}.ffn_gate_exps.weight", ofAllExperts: [.ffnGate]),
+      .init("blk.{layer}.ffn_up_exps.weight", ofAllExperts: [.ffnUp]),
+      .init("blk.{layer}.ffn_down_exps.weight", ofAllExperts: [.ffnDown]),
     ]
       + HuggingFaceNames.projections(
         "blk.{layer}.",

@@ -9,46 +9,55 @@ public import TensorTypes
 public enum Gemma2: Architecture {
   public static let modelType = "gemma2"
   public static let isSource = true
-  public static let names = NameTable(
+  public static let names = NameTable(rows)
+
+  /// The names that Gemma 3 has too.
+  static let rows: [NameTable.Row] =
     HuggingFaceNames.rows(without: [.ffnNorm]) + [
       .init("model.layers.{layer}.post_attention_layernorm.weight", .mixerPostNorm),
       .init("model.layers.{layer}.pre_feedforward_layernorm.weight", .ffnNorm),
       .init("model.layers.{layer}.post_feedforward_layernorm.weight", .ffnPostNorm),
-    ])
+    ]
 
   public static func describe(
     _ config: Configuration
   ) throws(ConfigurationError) -> ModelDescription {
-    // The class reads hidden_activation alone.
-    _ = config.value("hidden_act")
-    var model = try config.transformer(
-      modelType: modelType,
-      defaults: .init(
-        headDim: 256, keyValueHeads: 4, positions: 8192, activationKey: "hidden_activation",
-        activations: [.geluTanh, .gelu, .silu], tiesEmbeddings: true))
-    let bias = try config.bool("attention_bias", default: false)
-    model.biases = .init(queryKeyValue: bias, output: bias)
-    model.normPlacement = .both
-    model.normsAddOne = true
-    // A float32 number in the class.
-    model.multipliers.embedding = Double(Float(Double(model.hiddenSize).squareRoot()))
-    let scalar = try config.positive("query_pre_attn_scalar", default: 256)
-    if scalar != Double(model.headDim) { model.multipliers.scores = 1 / scalar.squareRoot() }
+    var model = try config.gemma(modelType: modelType, positions: 8192)
     model.softCaps.scores = try config.softCap("attn_logit_softcapping", default: 50)
     model.softCaps.logits = try config.softCap("final_logit_softcapping", default: 30)
-    let window = try config.windowSize()
     let types = try config.layerTypes(depth: model.layers.count)
-    model.layers = try model.layers.enumerated().map {
-      (layer, described) throws(ConfigurationError) in
-      guard types?[layer] ?? (layer % 2 == 0) else { return described }
-      guard let window else { throw .missingKey("sliding_window", file: config.file) }
-      return described.with(.window(.init(size: window)))
-    }
+    try config.slide(
+      &model, types ?? model.layers.indices.map { $0 % 2 == 0 }, window: config.windowSize())
     return model
   }
 }
 
 extension Configuration {
+  /// What Gemma 2 and Gemma 3 have in common.
+  ///
+  /// - Parameter rotary: nil where the architecture reads it itself.
+  func gemma(
+    modelType: String, positions: Int, rotary: RotaryForm? = RotaryForm(), sizes: [String: Int] = [:]
+  ) throws(ConfigurationError) -> ModelDescription {
+    // The classes read hidden_activation alone.
+    _ = value("hidden_act")
+    var model = try transformer(
+      modelType: modelType,
+      defaults: .init(
+        headDim: 256, keyValueHeads: 4, positions: positions, activationKey: "hidden_activation",
+        activations: [.geluTanh, .gelu, .silu], rotary: rotary, sizes: sizes,
+        tiesEmbeddings: true))
+    let bias = try bool("attention_bias", default: false)
+    model.biases = .init(queryKeyValue: bias, output: bias)
+    model.normPlacement = .both
+    model.normsAddOne = true
+    // A float32 number in the classes.
+    model.multipliers.embedding = Double(Float(Double(model.hiddenSize).squareRoot()))
+    let scalar = try positive("query_pre_attn_scalar", default: 256)
+    if scalar != Double(model.headDim) { model.multipliers.scores = 1 / scalar.squareRoot() }
+    return model
+  }
+
   /// A soft cap: `fallback` where `key` is absent, none where it is null.
   fileprivate func softCap(
     _ key: String, default fallback: Double

@@ -46,8 +46,8 @@ extension HuggingFaceNames {
     }
     // Explicit factors are a form of ours: no library reads them.
     switch model.rotary.scaling {
-    case .divisors: break
-    case let scaling: config["rope_scaling"] = scaling.configuration
+    case .divisors, .wavelengths: break
+    default: config["rope_scaling"] = model.rotary.scalingObject
     }
     return config
   }

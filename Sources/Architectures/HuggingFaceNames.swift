@@ -24,6 +24,17 @@ enum HuggingFaceNames {
     ("gate_proj", .ffnGate), ("up_proj", .ffnUp), ("down_proj", .ffnDown),
   ]
 
+  /// Norms of q and of k.
+  static let queryKeyNorms: [NameTable.Row] = [
+    .init("model.layers.{layer}.self_attn.q_norm.weight", .queryNorm),
+    .init("model.layers.{layer}.self_attn.k_norm.weight", .keyNorm),
+  ]
+
+  /// A router, and the projections of the experts that it chooses from, in Qwen's words.
+  static let experts: [NameTable.Row] =
+    [.init("model.layers.{layer}.mlp.gate.weight", .router)]
+    + projections("model.layers.{layer}.mlp.experts.{expert}.", feedForward)
+
   /// A weight row, a bias row and one for INT8 scales for each projection below `prefix`.
   static func projections(
     _ prefix: String, _ names: [(String, TensorAddress.Role)], sharedExpert: Bool = false

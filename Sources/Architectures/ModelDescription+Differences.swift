@@ -60,6 +60,10 @@ extension ModelDescription {
     Field("rotary", { $0.rotary.scaling }, { _ in "rope scaling" }),
     Field("rotary", { $0.rotary.theta }, { "rope theta \($0.rotary.theta)" }),
     Field("rotary", { $0.rotary.channels }, { _ in "partial rotary embeddings" }),
+    Field("rotary", { $0.rotary.magnitude }, { _ in "a factor of rotary embeddings" }),
+    Field(
+      "rotary", { $0.rotary.limit },
+      { "rotary embeddings for texts up to \($0.rotary.limit.map(String.init) ?? "any") tokens" }),
     Field("layers", { $0.layers.map(\.rotary) }, { _ in "rotary embeddings by layer" }),
     Field(
       "biases", { $0.biases.queryKeyValue },

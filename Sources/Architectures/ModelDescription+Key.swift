@@ -65,12 +65,18 @@ extension LayerRotary {
 
 extension RotaryParameters {
   fileprivate var key: String {
-    let part = channels.map { " of \($0) channels" } ?? ""
+    // The limit changes no number: longer texts are refused.
+    let part =
+      (channels.map { " of \($0) channels" } ?? "") + (magnitude == 1 ? "" : " times \(magnitude)")
     switch scaling {
     case .none: return "\(theta)" + part
     case .linear(let factor): return "\(theta) linear \(factor)" + part
     case .llama3(let factor, let low, let high, let positions):
       return "\(theta) llama3 \(factor) \(low) \(high) \(positions)" + part
+    case .yarn(let factor, let fast, let slow, let truncates, let positions):
+      return "\(theta) yarn \(factor) \(fast) \(slow) \(truncates) \(positions)" + part
+    case .wavelengths(let factors):
+      return "\(theta) wavelengths " + factors.map { "\($0)" }.joined(separator: " ") + part
     case .divisors(let divisors):
       return "\(theta) divisors " + divisors.map { "\($0)" }.joined(separator: " ") + part
     }

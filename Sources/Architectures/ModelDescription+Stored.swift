@@ -9,6 +9,8 @@ extension ModelDescription {
     public var pieces: [Requirement]
     /// Its shape: the rows of all pieces.
     public var shape: Shape
+    /// Whether it is the matrices of all routed experts [N, rows, columns].
+    public var isStacked = false
 
     /// Where the rows of piece `index` lie; a vector has a row per element.
     public func rows(ofPiece index: Int) -> Range<Int> {
@@ -26,17 +28,21 @@ extension ModelDescription {
     var placed: Set<TensorAddress> = []
     return requirements.compactMap { requirement in
       guard !placed.contains(requirement.address) else { return nil }
-      let pieces = names.neighbours(of: requirement.address).compactMap { known[$0] }
+      let experts = requirement.address.layer.flatMap { layers[$0].feedForward.experts?.routed } ?? 0
+      let pieces = names.neighbours(of: requirement.address, experts: experts)
+        .compactMap { known[$0] }
       placed.formUnion(pieces.map(\.address))
-      guard pieces.count > 1 else {
+      let isStacked = names.isStacked(requirement.address)
+      guard pieces.count > 1 || isStacked else {
         return StoredRequirement(
           name: names.name(of: requirement.address), pieces: [requirement],
           shape: requirement.shape)
       }
       let rows = pieces.reduce(0) { $0 + ($1.shape.dimensions.first ?? 1) }
+      let outer = isStacked ? [experts, rows / max(1, experts)] : [rows]
       return StoredRequirement(
         name: names.name(of: requirement.address), pieces: pieces,
-        shape: Shape([rows] + requirement.shape.dimensions.dropFirst()))
+        shape: Shape(outer + requirement.shape.dimensions.dropFirst()), isStacked: isStacked)
     }
   }
 }

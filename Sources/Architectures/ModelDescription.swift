@@ -160,8 +160,19 @@ public enum FeedForward: Sendable, Equatable {
     public enum Weighting: String, Sendable, CaseIterable {
       /// Their probabilities among all routed experts, as they are.
       case softmax
+      /// The same divided by their sum.
+      case normalized
       /// 1: the router only chooses.
       case one
+
+      /// What is not usual.
+      fileprivate var text: String {
+        switch self {
+        case .softmax: ""
+        case .normalized: ", weights of sum 1"
+        case .one: ", weights 1"
+        }
+      }
     }
 
     /// Neurons that a token passes through.
@@ -174,7 +185,7 @@ public enum FeedForward: Sendable, Equatable {
     var text: String {
       "\(routed) + \(shared) experts of \(size)"
         + (sharedSize == shared * size ? "" : " (shared \(sharedSize))") + ", top \(chosen)"
-        + (weighting == .softmax ? "" : ", weights 1")
+        + weighting.text
     }
   }
 
@@ -194,33 +205,5 @@ public enum FeedForward: Sendable, Equatable {
   public var experts: Experts? {
     if case .experts(let experts) = self { return experts }
     return nil
-  }
-}
-
-/// Rotary position embeddings, half-split (`rotate_half`).
-public struct RotaryParameters: Sendable, Equatable {
-  /// The base of the frequencies: 1/theta^(2i/n), n the channels that turn.
-  public var theta: Double
-  /// How the frequencies are changed for long contexts.
-  public var scaling: Scaling
-  /// The first channels of a head, which turn; the others stay as they are. Even; nil for all.
-  public var channels: Int?
-
-  /// Parameters of unscaled or scaled rotary embeddings.
-  public init(theta: Double, scaling: Scaling = .none, channels: Int? = nil) {
-    self.theta = theta
-    self.scaling = scaling
-    self.channels = channels
-  }
-
-  /// A change of the frequencies for long contexts.
-  public enum Scaling: Sendable, Equatable {
-    case none
-    /// All frequencies divided by the factor.
-    case linear(factor: Double)
-    /// Llama 3.1: low frequencies divided, high ones kept, a smooth ramp between.
-    case llama3(factor: Double, low: Double, high: Double, originalPositions: Int)
-    /// Explicit divisors of the frequencies [n/2], as GGUF files store them.
-    case divisors([Float])
   }
 }

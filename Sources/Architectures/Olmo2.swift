@@ -7,9 +7,7 @@ public enum Olmo2: Architecture {
   public static let modelType = "olmo2"
   public static let isSource = true
   public static let names = NameTable(
-    HuggingFaceNames.rows(without: [.mixerNorm, .ffnNorm]) + [
-      .init("model.layers.{layer}.self_attn.q_norm.weight", .queryNorm),
-      .init("model.layers.{layer}.self_attn.k_norm.weight", .keyNorm),
+    HuggingFaceNames.rows(without: [.mixerNorm, .ffnNorm]) + HuggingFaceNames.queryKeyNorms + [
       .init("model.layers.{layer}.post_attention_layernorm.weight", .mixerPostNorm),
       .init("model.layers.{layer}.post_feedforward_layernorm.weight", .ffnPostNorm),
     ])

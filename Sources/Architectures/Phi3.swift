@@ -1,8 +1,8 @@
 import Mixers
 public import TensorTypes
 
-/// Phi-3, Phi-3.5 and Phi-4 as far as they have no LongRoPE, which is refused: q, k and v in one
-/// tensor, gate and up in one, optional partial rotary embeddings, an optional window in every layer.
+/// Phi-3, Phi-3.5 and Phi-4: q, k and v in one tensor, gate and up in one, optional partial rotary
+/// embeddings and LongRoPE, an optional window in every layer.
 ///
 /// Source: `transformers` `Phi3Config`, which has no other scaling, and `Phi3ForCausalLM`.
 public enum Phi3: Architecture {
@@ -20,7 +20,9 @@ public enum Phi3: Architecture {
     var model = try config.transformer(
       modelType: modelType,
       defaults: .init(
-        positions: 4096, normEpsilon: 1e-5, rotaryShare: .factor, rotaryTypes: ["default"]))
+        positions: 4096, normEpsilon: 1e-5,
+        rotary: .init(
+          share: .factor, types: ["default", "longrope"], originalPositions: 4096)))
     let window = try config.optionalSize("sliding_window")
     try config.expectAllLayers(window, depth: model.layers.count)
     if let window {

@@ -6,11 +6,7 @@ public import TensorTypes
 public enum Qwen3: Architecture {
   public static let modelType = "qwen3"
   public static let isSource = true
-  public static let names = NameTable(
-    HuggingFaceNames.rows + [
-      .init("model.layers.{layer}.self_attn.q_norm.weight", .queryNorm),
-      .init("model.layers.{layer}.self_attn.k_norm.weight", .keyNorm),
-    ])
+  public static let names = NameTable(HuggingFaceNames.rows + HuggingFaceNames.queryKeyNorms)
 
   public static func describe(
     _ config: Configuration

@@ -83,7 +83,8 @@ extension Configuration {
         }
         model.layers[layer].rotary = .own(
           try part(object, at: "\(key)[\(layer)]").rotary(
-            headDim: model.headDim, positions: model.maximumPositions, share: .channels))
+            headDim: model.headDim, positions: model.maximumPositions,
+            form: SpikingBrainLayout.ownRotary))
       } else {
         throw wrongType("\(key)[\(layer)]", "null, \"none\" or an object", entry)
       }
@@ -100,7 +101,7 @@ extension LayerRotary {
     case .own(let parameters):
       var object = JSONObject([
         ("rope_theta", .double(parameters.theta)),
-        ("rope_scaling", parameters.scaling.configuration),
+        ("rope_scaling", parameters.scalingObject),
       ])
       object["rotary_dim"] = parameters.channels.map { .int($0) }
       return .object(object)

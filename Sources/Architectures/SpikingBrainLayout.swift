@@ -10,9 +10,13 @@ public enum SpikingBrainLayout: ConvertedLayout {
 
   public static let holdsMergedGates = true
 
+  /// How its objects of rotary embeddings are read.
+  static let ownRotary = RotaryForm(share: .channels, types: RotaryForm.own)
+
   /// The newest version of the layout. Models are written as the earliest that holds them, which programs
-  /// of that time read: 3 for codes of 4 bits, 2 for decoders that are not like Llama.
-  public static let version = 3
+  /// of that time read: 4 for YaRN and LongRoPE and for experts with normalised weights, 3 for codes of 4
+  /// bits, 2 for decoders that are not like Llama.
+  public static let version = 4
 
   public static func describe(
     _ config: Configuration
@@ -29,7 +33,7 @@ public enum SpikingBrainLayout: ConvertedLayout {
     var model = try config.transformer(
       modelType: modelType,
       defaults: .init(
-        normKey: "norm_eps", activations: Activation.allCases, rotaryShare: .channels))
+        normKey: "norm_eps", activations: Activation.allCases, rotary: ownRotary))
     model.biases = .init(
       queryKeyValue: try config.bool("qkv_bias", default: true),
       output: try config.bool("o_proj_bias", default: false),
@@ -75,7 +79,9 @@ public enum SpikingBrainLayout: ConvertedLayout {
       ("model_type", .string(modelType)),
       (
         "layout_version",
-        .int(model.quantization?.codes == .int4 ? 3 : features.members.isEmpty ? 1 : 2)
+        .int(
+          model.needsVersion4
+            ? 4 : model.quantization?.codes == .int4 ? 3 : features.members.isEmpty ? 1 : 2)
       ),
     ])
     for (key, value) in SpikingBrainNames.commonConfiguration(of: model).members {
@@ -89,17 +95,17 @@ public enum SpikingBrainLayout: ConvertedLayout {
     config["o_proj_bias"] = .bool(model.biases.output)
     config["mlp_bias"] = .bool(model.biases.feedForward)
     for (key, size) in model.layers.flatMap(\.mixer.form.sizes) { config[key] = .int(size) }
-    config["rope_scaling"] = model.rotary.scaling.configuration
+    config["rope_scaling"] = model.rotary.scalingObject
     if let experts = model.layers.lazy.compactMap(\.feedForward.experts).first {
       config["num_experts"] = .int(experts.routed)
       config["num_experts_per_tok"] = .int(experts.chosen)
       config["num_shared_experts"] = .int(experts.shared)
       config["moe_intermediate_size"] = .int(experts.size)
-      config["norm_topk_prob"] = false
+      config["norm_topk_prob"] = .bool(experts.weighting == .normalized)
       if experts.sharedSize != experts.shared * experts.size {
         config["shared_expert_intermediate_size"] = .int(experts.sharedSize)
       }
-      if experts.weighting != .softmax {
+      if experts.weighting == .one {
         config["routing_weights"] = .string(experts.weighting.rawValue)
       }
     }
@@ -114,22 +120,10 @@ public enum SpikingBrainLayout: ConvertedLayout {
   }
 }
 
-extension RotaryParameters.Scaling {
-  /// The `rope_scaling` object of a configuration; null when unscaled.
-  var configuration: JSONValue {
-    switch self {
-    case .none: .null
-    case .linear(let factor): ["rope_type": "linear", "factor": .double(factor)]
-    case .llama3(let factor, let low, let high, let original):
-      [
-        "rope_type": "llama3", "factor": .double(factor), "low_freq_factor": .double(low),
-        "high_freq_factor": .double(high), "original_max_position_embeddings": .int(original),
-      ]
-    case .divisors(let divisors):
-      [
-        "rope_type": "factors",
-        "factors": .array(divisors.map { .double(Double($0)) }),
-      ]
-    }
+extension ModelDescription {
+  /// Whether versions of our own layout before 4 cannot hold it.
+  fileprivate var needsVersion4: Bool {
+    layers.contains { $0.feedForward.experts?.weighting == .normalized }
+      || layers.indices.contains { rotary(ofLayer: $0)?.isNew ?? false } || rotary.isNew
   }
 }

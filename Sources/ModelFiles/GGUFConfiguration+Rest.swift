@@ -48,7 +48,7 @@ extension GGUFConfiguration {
     let neutral: [(String, [JSONValue])] =
       [
         "expert_count", "expert_used_count", "expert_shared_count", "expert_group_count",
-        "expert_feed_forward_length", "expert_shared_feed_forward_length",
+        "expert_feed_forward_length", "expert_shared_feed_forward_length", "expert_weights_norm",
         "leading_dense_block_count", "nextn_predict_layers", "attn_logit_softcapping",
         "final_logit_softcapping", "router_logit_softcapping", "attention.max_alibi_bias",
         "attention.clamp_kqv", "attention.temperature_length", "attention.temperature_scale",

@@ -6,12 +6,11 @@ import TensorTypes
 /// The metadata of a GGUF file in the terms of a Hugging Face config.json, so that one file per
 /// architecture describes both formats.
 struct GGUFConfiguration {
-  /// GGUF architectures and the `model_type` they stand for.
-  static let modelTypes = ["llama": "llama", "qwen2": "qwen2", "qwen3": "qwen3"]
-
   let file: GGUFCheckpoint
   let path: String
   let architecture: String
+  /// How files of the architecture are read.
+  let form: GGUFForm
   /// Which keys of the metadata were asked for.
   let record = KeyRecord()
 
@@ -22,6 +21,12 @@ struct GGUFConfiguration {
       throw .ggufKey("general.architecture", reason: "is missing", file: path)
     }
     self.architecture = architecture
+    guard let form = GGUFForm.all[architecture] else {
+      throw .ggufArchitecture(
+        architecture, known: (GGUFForm.all.keys + [SpikingBrainGGUF.architecture]).sorted(),
+        file: path)
+    }
+    self.form = form
   }
 
   /// Keys of config.json by what the metadata calls them, below the architecture.
@@ -31,8 +36,13 @@ struct GGUFConfiguration {
     ("num_key_value_heads", "attention.head_count_kv"), ("head_dim", "attention.key_length"),
     ("max_position_embeddings", "context_length"),
   ]
+  /// The same of experts.
+  static let expertSizes = [
+    ("num_experts", "expert_count"), ("num_experts_per_tok", "expert_used_count"),
+    ("moe_intermediate_size", "expert_feed_forward_length"),
+  ]
   private static let epsilon = "attention.layer_norm_rms_epsilon", base = "rope.freq_base"
-  private static let window = "attention.sliding_window"
+  static let window = "attention.sliding_window"
   /// What no model of these architectures does without.
   private static let required = [
     "embedding_length", "block_count", "feed_forward_length", "attention.head_count", epsilon,
@@ -40,28 +50,13 @@ struct GGUFConfiguration {
 
   /// The configuration; keys the file does not have are absent.
   func configuration() throws -> Configuration {
-    guard let modelType = GGUFConfiguration.modelTypes[architecture] else {
-      throw ModelFileError.ggufArchitecture(
-        architecture,
-        known: (GGUFConfiguration.modelTypes.keys + [SpikingBrainGGUF.architecture]).sorted(),
-        file: path)
-    }
     for suffix in GGUFConfiguration.required where value(suffix) == nil {
       throw ModelFileError.ggufKey(key(suffix), reason: "is missing", file: path)
     }
-    // Mistral files carry `llama`; what tells them apart is the window.
-    let window = try integer(GGUFConfiguration.window) ?? 0
-    guard window == 0 || architecture == "llama" else {
-      throw ModelFileError.ggufKey(
-        key(GGUFConfiguration.window),
-        reason: "is \(window); which layers of \(architecture) have that window is not said",
-        file: path)
-    }
-    var config = JSONObject([("model_type", .string(window > 0 ? "mistral" : modelType))])
+    var config = JSONObject([("model_type", .string(form.modelType))])
     for (name, suffix) in GGUFConfiguration.sizes {
       config[name] = try integer(suffix).map { .int($0) }
     }
-    if window > 0 { config["sliding_window"] = .int(window) }
     // Absent ones are those of llama.cpp, not of the classes in transformers.
     if let width = config["hidden_size"]?.int, let heads = config["num_attention_heads"]?.int {
       if config["num_key_value_heads"] == nil { config["num_key_value_heads"] = .int(heads) }
@@ -81,6 +76,7 @@ struct GGUFConfiguration {
     ] {
       config[name] = file.metadata.int("tokenizer.ggml.\(token)_token_id").map { .int($0) }
     }
+    try form.complete(&config, self)
     return Configuration(config, file: path, spelling: spelling)
   }
 
@@ -90,6 +86,9 @@ struct GGUFConfiguration {
       uniqueKeysWithValues: GGUFConfiguration.sizes.map { ($0.0, key($0.1)) })
     spelling["rms_norm_eps"] = key(GGUFConfiguration.epsilon)
     spelling["rope_theta"] = key(GGUFConfiguration.base)
+    for (name, suffix) in GGUFConfiguration.expertSizes { spelling[name] = key(suffix) }
+    spelling["final_logit_softcapping"] = key("final_logit_softcapping")
+    spelling["attn_logit_softcapping"] = key("attn_logit_softcapping")
     spelling["sliding_window"] = key(GGUFConfiguration.window)
     spelling["rope_scaling"] = "\(architecture).rope.scaling"
     spelling["vocab_size"] = GGUFNames.table.name(of: TensorAddress(.embedding))
@@ -112,7 +111,7 @@ struct GGUFConfiguration {
     return file.metadata[key(suffix)]
   }
 
-  private func integer(_ suffix: String) throws(ModelFileError) -> Int? {
+  func integer(_ suffix: String) throws(ModelFileError) -> Int? {
     guard let value = value(suffix) else { return nil }
     if let number = value.int { return number }
     // Per-layer lists are legal; we read them when all layers agree.
@@ -124,7 +123,8 @@ struct GGUFConfiguration {
     throw .ggufKey(key(suffix), reason: "must be one whole number for all layers", file: path)
   }
 
-  private func number(_ suffix: String) throws(ModelFileError) -> JSONValue? {
+  /// A number below the architecture, as the shortest text of a float32.
+  func number(_ suffix: String) throws(ModelFileError) -> JSONValue? {
     guard let value = value(suffix) else { return nil }
     guard let number = value.double else {
       throw .ggufKey(key(suffix), reason: "must be a number", file: path)

@@ -16,14 +16,14 @@ extension ModelFile {
     let translated = try GGUFConfiguration(file, path: path)
     let configuration = try translated.configuration()
     let architecture = try Architectures.of(configuration)
-    let description = try architecture.describe(configuration)
+    var description = try architecture.describe(configuration)
+    if translated.form.storesWholeNorms { description.normsAddOne = false }
     let notes = file.notes + (try translated.restNotes(description))
-    // Files of architecture llama store q and k for interleaved rotary pairs; others do not.
     let permuted = RowOrder.interleavedRotary(headDim: description.headDim)
     self.init(
       path: name, reader: file, configuration: configuration, architecture: architecture,
       description: description, names: GGUFNames.table,
-      rowOrders: translated.architecture == "llama" ? [.query: permuted, .key: permuted] : [:],
+      rowOrders: translated.form.isInterleaved ? [.query: permuted, .key: permuted] : [:],
       notes: notes,
       tokenizer: TokenizerSource(file.metadata, file: path))
   }

@@ -33,18 +33,30 @@ extension ModelFile {
     case .key, .value: rows = ["num_key_value_heads", headDim]
     case .queryNorm where isWholeNorm: return sizeKeys(TensorAddress(.query, .bias, layer: 0))
     case .keyNorm where isWholeNorm: return sizeKeys(TensorAddress(.key, .bias, layer: 0))
-    case .ffnGate, .ffnUp: rows = ["intermediate_size"]
+    case .router: return [expertKey, "hidden_size"]
+    case .ffnGate, .ffnUp: rows = [widthKey(address)]
     case .output:
       rows = ["num_attention_heads", headDim]
       if address.parameter == .bias { return ["hidden_size"] }
     case .ffnDown:
-      return address.parameter == .bias ? ["hidden_size"] : ["hidden_size", "intermediate_size"]
+      return address.parameter == .bias ? ["hidden_size"] : ["hidden_size", widthKey(address)]
     case .queryNorm, .keyNorm, .outputNorm: return [headDim]
     case .mixerNorm, .ffnNorm, .mixerPostNorm, .ffnPostNorm, .finalNorm: return ["hidden_size"]
     default: return []
     }
     let own = rows.reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
     return address.parameter == .bias ? own : own + ["hidden_size"]
+  }
+
+  /// What says how wide a feed-forward part is.
+  private func widthKey(_ address: TensorAddress) -> String {
+    let key = "moe_intermediate_size"
+    return address.expert != nil && configuration.object[key] != nil ? key : "intermediate_size"
+  }
+
+  /// What says how many experts there are.
+  private var expertKey: String {
+    configuration.object["num_local_experts"] == nil ? "num_experts" : "num_local_experts"
   }
 
   /// What says whether there is such a tensor.
@@ -55,10 +67,22 @@ extension ModelFile {
     }
     guard architecture.isSource else { return [] }
     if address.role == .head { return ["tie_word_embeddings"] }
+    if let keys = expertKeys(address) { return keys }
     guard address.parameter == .bias else { return [] }
     switch address.role {
     case .ffnGate, .ffnUp, .ffnDown: return ["mlp_bias"]
     default: return ["attention_bias"]
     }
+  }
+
+  /// What says whether there is such a tensor, where it depends on the experts of its layer.
+  private func expertKeys(_ address: TensorAddress) -> [String]? {
+    let isFeedForward = [.ffnGate, .ffnUp, .ffnDown, .router].contains(address.role)
+    guard let layer = address.layer, isFeedForward, address.parameter == .weight else { return nil }
+    let isExpert = address.expert != nil || address.role == .router
+    guard isExpert == (description.layers[layer].feedForward.experts != nil) else {
+      return ["mlp_only_layers", "decoder_sparse_step"]
+    }
+    return isExpert ? [expertKey] : nil
   }
 }

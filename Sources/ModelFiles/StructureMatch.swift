@@ -29,7 +29,10 @@ struct StructureMatch {
   ) {
     let requirements = model.stored(under: names)
     let expected = Dictionary(
-      uniqueKeysWithValues: requirements.map { ($0.pieces.map(\.address), $0) })
+      uniqueKeysWithValues: requirements.map { ($0.pieces[0].address, $0) })
+    func requirement(_ match: NameTable.Match) -> ModelDescription.StoredRequirement? {
+      match.addresses.first.flatMap { expected[$0] }
+    }
     let known = requirements.compactMap(\.name)
     var suggestions = 0
     for tensor in reader.tensors {
@@ -38,8 +41,8 @@ struct StructureMatch {
         ignored.append(tensor.name)
       case .unknown where left.contains(where: tensor.name.hasPrefix):
         ignored.append(tensor.name)
-      case let match where expected[match.addresses] != nil:
-        if let requirement = expected[match.addresses] { place(tensor, as: requirement) }
+      case let match where requirement(match) != nil:
+        if let requirement = requirement(match) { place(tensor, as: requirement) }
       // Tied checkpoints may store the head again; rotary divisors are part of the description.
       case .tensor(TensorAddress(.head)) where model.tiesEmbeddings:
         ignored.append(tensor.name)
@@ -86,7 +89,7 @@ struct StructureMatch {
         .type(name: tensor.name, type: tensor.type, expected: type, file: tensor.file))
     }
     for (index, piece) in requirement.pieces.enumerated() {
-      guard requirement.pieces.count > 1 else {
+      guard requirement.pieces.count > 1 || requirement.isStacked else {
         tensors[piece.address] = tensor
         continue
       }

@@ -13,6 +13,7 @@ extension Model {
   ///   - tokens: an id below the vocabulary size for each.
   public func step(_ states: inout [DecodingState], with tokens: [Int]) throws -> FloatMatrix {
     precondition(states.count == tokens.count)
+    try description.requireLength((states.map(\.position).max() ?? 0) + 1)
     let hidden = try embedding.rows(tokens[...])
     let emptied = try emptiedStates()
     var passages: [Passage] = []

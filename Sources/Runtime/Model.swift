@@ -88,6 +88,7 @@ public struct Model: Sendable {
     observe: ((_ layer: Int, _ firstToken: Int, _ hidden: FloatMatrix) throws -> Void)? = nil,
     observeRouting: ((_ layer: Int, _ routing: Routing) -> Void)? = nil
   ) throws -> FloatMatrix {
+    try description.requireLength(state.position + tokens.count)
     let kept = lastOnly ? min(1, tokens.count) : tokens.count
     let result = FloatMatrix(rows: kept, columns: description.hiddenSize)
     var done = 0
@@ -152,6 +153,7 @@ public struct Model: Sendable {
     _ hidden: FloatMatrix, at layer: Int, through last: Int? = nil, tokens: [Int],
     stepwise: Bool = false
   ) throws -> FloatMatrix {
+    try description.requireLength(tokens.count)
     var layers = DecodingState(for: description).layers
     if description.sinkCount > 0 { layers = try sinkStates() }
     let depth = description.layers.count, sinkCount = description.sinkCount

@@ -53,10 +53,22 @@ extension RotaryEmbedding {
         .llama3(
           factor: Float(factor), lowFrequencyFactor: Float(low), highFrequencyFactor: Float(high),
           originalContext: original)
+      case .yarn(let factor, let fast, let slow, let truncates, let original):
+        .yarn(
+          factor: factor, fast: fast, slow: slow, truncates: truncates, originalContext: original)
       case .divisors(let divisors): .divisors(divisors)
+      case .wavelengths(let factors): .wavelengths(factors)
       }
     self.init(
       dimension: parameters.channels ?? headDim, of: headDim, theta: parameters.theta,
-      scaling: scaling)
+      scaling: scaling, magnitude: Float(parameters.magnitude))
+  }
+}
+
+extension ModelDescription {
+  /// Throws when a text of `tokens` tokens is longer than this description holds for.
+  package func requireLength(_ tokens: Int) throws(RuntimeError) {
+    guard let limit = longestText, tokens > limit else { return }
+    throw .tooLong(tokens, limit: limit)
   }
 }

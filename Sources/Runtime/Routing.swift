@@ -3,8 +3,8 @@ package import Kernels
 
 /// Which experts each token passes through, and with what weight.
 ///
-/// p = softmax(router x) over all N experts; the k most likely are used, weighted by p as it is or
-/// by 1. Equal scores are taken in cyclic order from expert (token id + position) mod N on, so that
+/// p = softmax(router x) over all N experts; the k most likely are used, weighted by p as it is, by p
+/// over the sum of theirs, or by 1. Equal scores are taken in cyclic order from expert (token id + position) mod N on, so that
 /// a router of zeros spreads tokens evenly; sinks count as token 0, and as positions.
 public struct Routing: Sendable {
   /// Experts per token k.
@@ -36,9 +36,17 @@ public struct Routing: Sendable {
         probabilities.append(likely[row][expert])
       }
     }
+    switch weighting {
+    case .softmax: weights = probabilities
+    case .normalized:
+      weights = stride(from: 0, to: probabilities.count, by: max(1, chosen)).flatMap { first in
+        let own = probabilities[first..<min(first + chosen, probabilities.count)]
+        let sum = own.reduce(0, +)
+        return own.map { $0 / sum }
+      }
     // A router that is no number must not pass for one.
-    weights =
-      weighting == .softmax ? probabilities : probabilities.map { $0.isFinite ? 1 : $0 }
+    case .one: weights = probabilities.map { $0.isFinite ? 1 : $0 }
+    }
   }
 
   /// The experts with the highest scores, equal ones in cyclic order from `offset` on.

@@ -24,6 +24,7 @@ package struct StreamedLayer {
     after stream: HiddenStream? = nil,
     observer: (any SpikingObserver)? = nil
   ) throws {
+    try model.description.requireLength(segments.length)
     self.segments = segments
     runner = LayerRunner(
       weights: try LayerWeights(

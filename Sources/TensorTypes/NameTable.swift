@@ -7,6 +7,9 @@ public struct NameTable: Sendable {
     /// What the pattern names: one tensor, or several whose rows are stored one below the other, first
     /// to last. Empty when matching tensors are known and ignored.
     public private(set) var meanings: [Meaning]
+    /// Whether it names a stored tensor [N, rows, columns] that holds the pieces of every routed expert, one
+    /// expert's below another's.
+    public private(set) var isStacked = false
 
     /// A row naming a tensor.
     public init(
@@ -25,6 +28,12 @@ public struct NameTable: Sendable {
     ) {
       self.pattern = pattern
       meanings = pieces.map { Meaning(role: $0, parameter: parameter, sharedExpert: false) }
+    }
+
+    /// A row naming a stored tensor that is those of `roles` of all routed experts of a layer.
+    public init(_ pattern: String, ofAllExperts roles: [TensorAddress.Role]) {
+      self.init(pattern, pieces: roles)
+      isStacked = true
     }
 
     /// A row whose tensors carry nothing the model needs (for example cached inverse frequencies).
@@ -96,7 +105,8 @@ public struct NameTable: Sendable {
     var rowOf: [Key: Row] = [:]
     for row in rows {
       for meaning in row.meanings {
-        let key = Key(meaning: meaning, routed: row.pattern.contains("{expert}"))
+        let key = Key(
+          meaning: meaning, routed: row.pattern.contains("{expert}") || row.isStacked)
         if rowOf[key] == nil { rowOf[key] = row }
       }
     }
@@ -121,12 +131,14 @@ public struct NameTable: Sendable {
       })
   }
 
-  /// What `name` means in this table.
+  /// What `name` means in this table; of a tensor of all experts those of the first.
   public func match(_ name: String) -> Match {
     for compiled in rows {
       guard let numbers = NameTable.numbers(in: name, matching: compiled.pieces) else { continue }
       var addresses = compiled.row.meanings.map { meaning in
-        TensorAddress(meaning.role, meaning.parameter, expert: meaning.sharedExpert ? .shared : nil)
+        TensorAddress(
+          meaning.role, meaning.parameter,
+          expert: compiled.row.isStacked ? .routed(0) : meaning.sharedExpert ? .shared : nil)
       }
       for index in addresses.indices {
         for (kind, number) in numbers {
@@ -163,15 +175,25 @@ public struct NameTable: Sendable {
 
   /// The tensors of the model whose rows the stored tensor of `address` holds, first to last: itself
   /// alone in most formats.
-  public func neighbours(of address: TensorAddress) -> [TensorAddress] {
-    (rowOf[Key(address)]?.meanings ?? []).map { meaning in
-      TensorAddress(
-        meaning.role, meaning.parameter, layer: address.layer, expert: address.expert)
+  ///
+  /// - Parameter experts: the routed experts of its layer.
+  public func neighbours(of address: TensorAddress, experts: Int = 0) -> [TensorAddress] {
+    guard let row = rowOf[Key(address)] else { return [] }
+    let owners = row.isStacked ? (0..<experts).map { .routed($0) } : [address.expert]
+    return owners.flatMap { expert in
+      row.meanings.map { meaning in
+        TensorAddress(meaning.role, meaning.parameter, layer: address.layer, expert: expert)
+      }
     }
   }
 
+  /// Whether the stored tensor of `address` is that of all routed experts.
+  public func isStacked(_ address: TensorAddress) -> Bool { rowOf[Key(address)]?.isStacked ?? false }
+
   /// Whether some stored tensors are several of the model's.
-  public var hasPieces: Bool { rows.contains { $0.row.meanings.count > 1 } }
+  public var hasPieces: Bool {
+    rows.contains { $0.row.meanings.count > 1 || $0.row.isStacked }
+  }
 
   /// Splits `a.{layer}.b` into `a.`, `{layer}`, `.b`.
   private static func pieces(of pattern: String) -> [Substring] {

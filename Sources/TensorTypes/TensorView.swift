@@ -76,12 +76,13 @@ public struct TensorView: @unchecked Sendable {
     return slice
   }
 
-  /// Rows `range` as a tensor of shape `shape`, in place; a vector has a row per element.
+  /// Rows `range` as a tensor of shape `shape`, in place; a vector has a row per element, and the matrices of
+  /// a tensor of three dimensions lie one below the other.
   ///
   /// - Precondition: `rowOrder == .stored`, no grid, and `shape` has as many elements.
   public func piece(_ range: Range<Int>, shape: Shape) -> TensorView {
     precondition(rowOrder == .stored && grid == nil)
-    let count = self.shape.dimensions.first ?? 1
+    let count = self.shape.dimensions.count == 1 ? self.shape.columns : self.shape.rows
     let size = count == 0 ? 0 : bytes.count / count
     var piece = TensorView(
       bytes: UnsafeRawBufferPointer(

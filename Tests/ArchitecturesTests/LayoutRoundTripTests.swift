@@ -97,6 +97,34 @@ struct LayoutRoundTripTests {
     #expect(model.differences(from: model.plainDecoder).count == 12)
   }
 
+  @Test func `rotary embeddings for long contexts round-trip, as version 4`() throws {
+    var model = try described("spikingbrain")
+    func check(_ rotary: RotaryParameters) throws {
+      model.rotary = rotary
+      model.layers[1].rotary = .own(rotary)
+      #expect(try again(model, SpikingBrainLayout.self) == normalised(model))
+      #expect(SpikingBrainLayout.configuration(of: model)["layout_version"] == 4)
+      #expect(!model.differences(from: model.plainDecoder).isEmpty)
+      #expect(!GLASwa.obstacles(to: model).isEmpty)
+    }
+    let yarn = RotaryParameters.Scaling.yarn(
+      factor: 16, fast: 32, slow: 1.5, truncates: false, originalPositions: 4096)
+    try check(RotaryParameters(theta: 1e6, scaling: yarn))
+    try check(RotaryParameters(theta: 1e6, scaling: yarn, magnitude: 1.3, limit: 4096))
+    try check(RotaryParameters(theta: 1e4, limit: 8))
+    try check(RotaryParameters(theta: 1e4, magnitude: 0.5))
+    let factors = RotaryParameters.Scaling.wavelengths((0..<9).map { 1 + Float($0) / 7 })
+    try check(RotaryParameters(theta: 1e4, scaling: factors, channels: 18, magnitude: 1.19))
+    var experts = try described("experts")
+    for layer in experts.layers.indices {
+      guard var own = experts.layers[layer].feedForward.experts else { continue }
+      own.weighting = .normalized
+      experts.layers[layer].feedForward = .experts(own)
+    }
+    #expect(try again(experts, SpikingBrainLayout.self) == normalised(experts))
+    #expect(SpikingBrainLayout.configuration(of: experts)["layout_version"] == 4)
+  }
+
   @Test(arguments: NormPlacement.allCases, Activation.allCases)
   func `every norm placement and activation round-trips`(
     _ placement: NormPlacement, _ activation: Activation

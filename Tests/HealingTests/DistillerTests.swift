@@ -21,6 +21,8 @@ import Testing
   private struct Problem {
     let source: ModelFile
     let converted: ModelFile
+    /// What the conversion is taken for.
+    var description: ModelDescription
     let tokens: [Int]
     let target: FloatMatrix
 
@@ -36,6 +38,7 @@ import Testing
         try TinyModel.upcycle(directory("converted"), to: directory("experts"), change: upcycle)
       }
       converted = try ModelFile.open(directory(upcycle == nil ? "converted" : "experts"))
+      description = converted.description
       let model = source.description
       var generator = SplitMix64(seed: 8)
       tokens = (0..<2 * DistillerTests.length).map { _ in
@@ -57,7 +60,7 @@ import Testing
       _ scope: DistillScope = .attention, recomputes: Bool = false
     ) throws -> TrainableModel {
       try TrainableModel(
-        DescribedModel(converted.description, weights: converted),
+        DescribedModel(description, weights: converted),
         teacher: DescribedModel(source.description, weights: source), scope: scope,
         recomputes: recomputes)
     }
@@ -80,15 +83,23 @@ import Testing
   }
 
   @Test(arguments: [
-    (DistillScope.experts, 1), (.experts, 0), (.attention, 1),
+    (DistillScope.experts, 1, FeedForward.Experts.Weighting.softmax), (.experts, 0, .softmax),
+    (.attention, 1, .softmax), (.attention, 0, .normalized),
   ])
-  func gradientsPassExperts(_ scope: DistillScope, _ shared: Int) throws {
-    let problem = try Problem(.qwen3, change: Self.intraLayer) {
+  func gradientsPassExperts(
+    _ scope: DistillScope, _ shared: Int, _ weighting: FeedForward.Experts.Weighting
+  ) throws {
+    var problem = try Problem(.qwen3, change: Self.intraLayer) {
       $0.experts = 4
       $0.shared = shared
       $0.topK = 2
       $0.denseLayers = .list([1])
       $0.router = .random(0.4)
+    }
+    for layer in problem.description.layers.indices {
+      guard var experts = problem.description.layers[layer].feedForward.experts else { continue }
+      experts.weighting = weighting
+      problem.description.layers[layer].feedForward = .experts(experts)
     }
     try checkGradients(problem, scope)
     guard scope == .experts else { return }

@@ -34,15 +34,47 @@ BASES = {
     "olmo2": dict(COMMON),
     "granite": dict(COMMON, embedding_multiplier=0.5, residual_multiplier=0.4, attention_multiplier=0.2,
                     logits_scaling=2.5),
+    "gemma3_text": dict(COMMON, head_dim=8, query_pre_attn_scalar=6, sliding_window=4, final_logit_softcapping=5.0,
+                        sliding_window_pattern=2, rope_local_base_freq=50.0),
+    "qwen3_moe": dict(COMMON, head_dim=8, moe_intermediate_size=12, num_experts=4, num_experts_per_tok=2,
+                      norm_topk_prob=True, mlp_only_layers=[0], use_sliding_window=False),
+    "mixtral": dict(COMMON, head_dim=8, num_local_experts=4, num_experts_per_tok=2, sliding_window=4),
+    "olmoe": dict(COMMON, num_experts=4, num_experts_per_tok=2),
+    "smollm3": dict(COMMON, pad_token_id=0, no_rope_layers=[1, 0], use_sliding_window=True, sliding_window=4),
+    "olmo3": dict(COMMON, rope_theta=500000.0, sliding_window=4, layer_types=["sliding_attention", "full_attention"]),
+    "ministral": dict(COMMON, head_dim=8, sliding_window=4, layer_types=["sliding_attention", "full_attention"]),
+    "ministral3": dict({key: value for key, value in COMMON.items() if key != "rope_theta"}, head_dim=8,
+                       rope_parameters={
+                           "rope_type": "yarn", "rope_theta": 1000.0, "factor": 16.0, "mscale": 1.0,
+                           "mscale_all_dim": 0.5, "original_max_position_embeddings": 16,
+                           "llama_4_scaling_beta": 0.1}),
+    "seed_oss": dict(COMMON, head_dim=8, attention_out_bias=True),
 }
 
 ABSENT = "<absent>"
 LLAMA3 = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0}
-QWEN, FULL, ALL_WINDOWED = ("qwen2", "qwen3"), ("llama", "olmo2", "granite"), ("mistral", "phi3")
-WINDOWED = QWEN + ALL_WINDOWED + ("gemma2",)
+YARN = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 16}
+LONG = {"rope_type": "longrope", "short_factor": [1.0, 1.1, 1.2, 1.3], "long_factor": [2.0, 3.0, 4.0, 5.0]}
+QWEN, FULL = ("qwen2", "qwen3"), ("llama", "olmo2", "granite", "olmoe", "seed_oss")
+ALL_WINDOWED, GEMMA = ("mistral", "phi3", "mixtral"), ("gemma2", "gemma3_text")
+# With layer_types, and a window that some of them need.
+SLIDING = ("gemma2", "gemma3_text", "olmo3", "ministral")
+BY_LAYER = SLIDING + ("smollm3",)
+WINDOWED = QWEN + ALL_WINDOWED + BY_LAYER
+EXPERTS = ("qwen3_moe", "mixtral", "olmoe")
+# Rotary embeddings by kinds of layers, or with keys of their own.
+BY_KIND = ("gemma3_text", "olmo3")
+SPECIAL_ROTARY = BY_KIND + ("ministral3",)
+# With head_dim, and norms of each head.
+HEAD_DIM = ("qwen3", "gemma2", "gemma3_text", "qwen3_moe", "mixtral", "ministral", "ministral3", "seed_oss")
+HEAD_NORMS = ("qwen3", "gemma3_text", "qwen3_moe")
+NO_BIASES = ("mistral", "phi3", "mixtral", "ministral", "ministral3")
 # Keys that are decisive for some architectures, and foreign to the others.
 OWN = {"gemma2": ("attn_logit_softcapping", "final_logit_softcapping", "query_pre_attn_scalar"),
-       "granite": ("embedding_multiplier", "residual_multiplier", "attention_multiplier", "logits_scaling")}
+       "gemma3_text": ("final_logit_softcapping", "query_pre_attn_scalar"),
+       "granite": ("embedding_multiplier", "residual_multiplier", "attention_multiplier", "logits_scaling"),
+       "smollm3": ("no_rope_layers",)}
+OWN.update({name: ("num_experts", "num_local_experts", "num_experts_per_tok") for name in EXPERTS})
 
 
 def besides(*architectures):
@@ -75,30 +107,36 @@ def shapes():
         no("vocab_size", 40, ABSENT) + no("hidden_size", 16, ABSENT) + no("intermediate_size", 32, ABSENT)
         + no("num_hidden_layers", 1, 3, ABSENT) + no("num_attention_heads", 2, 5, ABSENT)
         + no("num_key_value_heads", 4, 1, 3, None, ABSENT)
-        + no("head_dim", 16, 4, 7) + one("head_dim", 8) + no("head_dim", ABSENT, only=("qwen3", "gemma2"))
+        + no("head_dim", 16, 4, 7) + one("head_dim", 8)
+        + no("head_dim", ABSENT, only=("qwen3", "gemma2", "gemma3_text", "ministral3", "seed_oss"))
         + [Variant("head_dim", {"head_dim": 4, "num_attention_heads": 8, "num_key_value_heads": 4},
-                   only=besides("qwen3")),
+                   only=besides(*HEAD_NORMS)),
            Variant("num_attention_heads", {"num_attention_heads": 8, "num_key_value_heads": 4},
-                   only=besides("qwen3", "gemma2"))]
-        + no("attention_bias", True, only=besides("qwen2", "mistral", "phi3")) + one("attention_bias", False)
-        + one("attention_bias", True, only=("qwen2", "mistral", "phi3"))
-        + no("mlp_bias", True, only=("llama", "granite")) + one("mlp_bias", False)
+                   only=besides(*HEAD_DIM))]
+        + no("attention_bias", True, only=besides("qwen2", "seed_oss", *NO_BIASES))
+        + one("attention_bias", False, only=besides("seed_oss"))
+        + one("attention_bias", True, only=("qwen2", "seed_oss") + NO_BIASES)
+        + no("attention_bias", False, only=("seed_oss",)) + one("attention_bias", ABSENT, only=("seed_oss",))
+        + one("attention_out_bias", True, only=("seed_oss",)) + no("attention_out_bias", False, ABSENT, only=("seed_oss",))
+        + no("mlp_bias", True, only=("llama", "granite", "smollm3", "seed_oss")) + one("mlp_bias", False)
         # A stored head is used, whatever the key says.
-        + one("tie_word_embeddings", True, False) + one("tie_word_embeddings", ABSENT, only=("gemma2",)))
+        + one("tie_word_embeddings", True, False) + one("tie_word_embeddings", ABSENT, only=GEMMA + ("smollm3",)))
 
 
 def numbers():
     return (
         one("rms_norm_eps", 1e-2, 1e-6, ABSENT) + no("rms_norm_eps", "small")
         + one("hidden_act", "silu", "swish", ABSENT)
-        + no("hidden_act", "gelu", "relu", "gelu_pytorch_tanh", only=besides("gemma2"))
-        # Gemma 2 reads the other key alone.
-        + one("hidden_act", "gelu", "relu", only=("gemma2",))
-        + one("hidden_activation", "gelu", "silu", "swish", "gelu_pytorch_tanh", ABSENT, only=("gemma2",))
-        + no("hidden_activation", "relu", "gelu_new", "quick_gelu", 1, only=("gemma2",))
+        + no("hidden_act", "gelu", "relu", "gelu_pytorch_tanh", only=besides(*GEMMA))
+        # Gemma reads the other key alone.
+        + one("hidden_act", "gelu", "relu", only=GEMMA)
+        + one("hidden_activation", "gelu", "silu", "swish", "gelu_pytorch_tanh", ABSENT, only=GEMMA)
+        + no("hidden_activation", "relu", "gelu_new", "quick_gelu", 1, only=GEMMA)
         + one("max_position_embeddings", 8, 4096, ABSENT)
         + one("attention_dropout", 0.5) + one("initializer_range", 0.5)
         + one("resid_pdrop", 0.5, only=("phi3",)) + one("embd_pdrop", 0.5, only=("phi3",))
+        + one("residual_dropout", 0.5, only=("seed_oss",)) + one("router_jitter_noise", 0.5, only=("mixtral",))
+        + one("output_router_logits", True, only=EXPERTS) + one("router_aux_loss_coef", 0.5, only=EXPERTS)
         + one("use_cache", False) + one("pretraining_tp", 2)
         + one("pad_token_id", 3, None) + one("bos_token_id", 5, None) + one("eos_token_id", 7, [7, 8], None))
 
@@ -110,41 +148,83 @@ def factors():
         [variant for key in caps for variant in one(key, 2.0, 50.0, None, ABSENT, only=("gemma2",))]
         + [variant for key in caps for variant in no(key, 0.0, -3.0, "high", only=("gemma2",))]
         # 8 is the number of a head's channels.
-        + one(scalar, 8, 24, ABSENT, only=("gemma2",)) + no(scalar, 0, -6, "big", only=("gemma2",))
+        + one(scalar, 8, 24, ABSENT, only=GEMMA) + no(scalar, 0, -6, "big", only=GEMMA)
+        # Gemma 3 has the first key and no use for it.
+        + no(caps[0], 2.0, only=("gemma3_text",)) + one(caps[0], None, only=("gemma3_text",))
+        + one(caps[1], 2.0, 50.0, None, ABSENT, only=("gemma3_text",))
+        + no(caps[1], 0.0, -3.0, "high", only=("gemma3_text",))
         + [variant for key in OWN["granite"] for variant in one(key, 1, 0.7, ABSENT, only=("granite",))]
         + [variant for key in OWN["granite"] for variant in no(key, 0, -1.0, "big", only=("granite",))])
 
 
 def windows():
+    rest = SLIDING + ("ministral3", "qwen3_moe")
     return (
-        one("sliding_window", 3, only=WINDOWED) + no("sliding_window", 4, only=FULL)
-        + one("sliding_window", None, only=besides("gemma2")) + no("sliding_window", None, only=("gemma2",))
-        # 4096 in these classes, none in Phi-3's.
-        + one("sliding_window", ABSENT, only=WINDOWED) + no("sliding_window", "four", 0, only=WINDOWED)
-        + one("use_sliding_window", False, ABSENT, only=QWEN)
-        + one("use_sliding_window", False, only=FULL + ("gemma2",))
+        one("sliding_window", 3, only=WINDOWED + ("ministral3",)) + no("sliding_window", 4, only=FULL)
+        + one("sliding_window", None, only=besides(*SLIDING)) + no("sliding_window", None, only=SLIDING)
+        # 4096 in most of these classes.
+        + one("sliding_window", ABSENT, only=WINDOWED)
+        + no("sliding_window", "four", 0, only=WINDOWED + ("ministral3", "qwen3_moe"))
+        + one("use_sliding_window", False, ABSENT, only=QWEN + ("smollm3", "qwen3_moe"))
+        + one("use_sliding_window", False, only=FULL + SLIDING + ("ministral3",))
         + no("use_sliding_window", False, only=ALL_WINDOWED)
+        + [Variant("sliding_window", {"use_sliding_window": True, "sliding_window": window}, only=("qwen3_moe",))
+           for window in (3, None)]
         + one("max_window_layers", 0, 2, ABSENT, only=QWEN) + no("max_window_layers", "one", only=QWEN)
-        + no("max_window_layers", 1, only=ALL_WINDOWED) + one("max_window_layers", 1, only=FULL + ("gemma2",))
+        + no("max_window_layers", 1, only=ALL_WINDOWED) + one("max_window_layers", 1, only=FULL + rest + ("smollm3",))
         + one("layer_types", ["sliding_attention", "full_attention"], ["full_attention"] * 2, None,
-              only=QWEN + ("gemma2",))
-        + one("layer_types", ["full_attention", "sliding_attention"], ["sliding_attention"] * 2, only=("gemma2",))
-        + one("layer_types", ["full_attention"] * 2, only=FULL)
-        + no("layer_types", ["sliding_attention", "full_attention"], only=FULL + ALL_WINDOWED)
+              only=QWEN + BY_LAYER)
+        + one("layer_types", ["full_attention", "sliding_attention"], ["sliding_attention"] * 2, only=BY_LAYER)
+        + one("layer_types", ["full_attention"] * 2, only=FULL + ("ministral3", "qwen3_moe"))
+        + no("layer_types", ["sliding_attention", "full_attention"],
+             only=FULL + ALL_WINDOWED + ("ministral3", "qwen3_moe"))
+        + one("sliding_window_pattern", 1, 3, 6, ABSENT, only=("gemma3_text",))
+        + no("sliding_window_pattern", 0, "two", only=("gemma3_text",))
+        + one("_sliding_window_pattern", 3, only=("gemma3_text",))
         + no("layer_types", ["full_attention"], ["full_attention", "linear_attention"],
              ["full_attention", "chunked_attention"])
         + [Variant("layer_types", {"use_sliding_window": False, "layer_types": ["full_attention", "sliding_attention"]},
-                   refused=True, only=QWEN)])
+                   refused=True, only=QWEN + ("smollm3", "qwen3_moe"))])
+
+
+def experts():
+    """Routers and experts, and which layers have them."""
+    per, two, every = "num_experts_per_tok", ("qwen3_moe", "olmoe"), ("qwen3_moe",)
+    return (
+        one("norm_topk_prob", True, False, only=EXPERTS) + one("norm_topk_prob", ABSENT, only=two)
+        + no("norm_topk_prob", "yes", only=two)
+        + one(per, 1, 2, 3, only=EXPERTS) + no(per, 5, 0, "two", only=EXPERTS) + no(per, ABSENT, only=two)
+        + one(per, ABSENT, only=("mixtral",))
+        + [Variant("num_experts", {key: value}, refused=True, only=two)
+           for key, value in (("num_experts", 3), ("num_experts", 5), ("num_experts", 0), ("num_experts", ABSENT),
+                              ("num_experts", "four"))]
+        + no("num_local_experts", 3, only=EXPERTS) + no("num_local_experts", 5, 0, ABSENT, only=("mixtral",))
+        + one("num_local_experts", 4, only=every) + one("num_experts", 4, only=EXPERTS)
+        + [Variant("num_local_experts", {"num_experts": ABSENT, "num_local_experts": 4}, only=every)]
+        + no("num_experts", 3, only=("mixtral",))
+        + no("moe_intermediate_size", 24, 0, ABSENT, only=every)
+        + one("decoder_sparse_step", 1, 2, ABSENT, only=every) + no("decoder_sparse_step", 3, 0, "two", only=every)
+        + one("mlp_only_layers", [0], only=every) + no("mlp_only_layers", [1], [], [0, 1], None, ABSENT, only=every)
+        + one("clip_qkv", None, only=("olmoe",)))
+
+
+def unturned():
+    """Layers that do not turn q and k."""
+    key, only = "no_rope_layers", ("smollm3",)
+    return (
+        one(key, [0, 1], [1, 1], [0, 0], [1, 0, 1], None, ABSENT, only=only) + no(key, [1], [1, 2], "all", only=only)
+        + one("no_rope_layer_interval", 1, 2, ABSENT, only=only) + no("no_rope_layer_interval", 0, "two", only=only)
+        + [Variant("no_rope_layer_interval", {key: None, "no_rope_layer_interval": n}, only=only) for n in (1, 2, 3)])
 
 
 def partial():
     """Channels that do not turn, which Phi-3 alone has: of 8."""
     key = "partial_rotary_factor"
-    others = besides("phi3")
+    others = besides("phi3", *SPECIAL_ROTARY)
     turning = (
         one(key, 1.0, 1, None, only=others) + no(key, 0.5, only=others)
         + rope(key=key, rope_parameters={key: 0.5}, refused=True, only=others)
-        + rope(key=key, rope_parameters={key: 1.0})
+        + rope(key=key, rope_parameters={key: 1.0}, only=besides(*SPECIAL_ROTARY))
         + rope(key=key, partial_rotary_factor=0.5, rope_scaling={"type": "linear", "factor": 2.0}, refused=True,
                only=others))
     phi = (
@@ -167,16 +247,87 @@ def scaling(variant):
     key = "rope_scaling" if variant.changes.get("rope_scaling") else "rope_parameters"
     found = variant.changes.get(key)
     kind = found.get("rope_type", found.get("type")) if isinstance(found, dict) else None
-    return key if kind in ("linear", "llama3") else None
+    return key if kind in ("linear", "llama3", "yarn", "dynamic") else None
 
 
 def rotary():
-    """What scales positions elsewhere is refused in Phi-3."""
-    return partial() + [
+    """What scales positions elsewhere is refused in Phi-3, but for LongRoPE."""
+    return partial() + by_kind() + ministral() + [
         part for variant in positions() for part in (
-            [dataclasses.replace(variant, only=besides("phi3")),
+            [dataclasses.replace(variant, only=besides("phi3", *SPECIAL_ROTARY)),
              Variant(scaling(variant), variant.changes, refused=True, only=("phi3",))]
-            if scaling(variant) else [variant])]
+            if scaling(variant)
+            else [dataclasses.replace(variant, only=tuple(set(variant.only) - set(SPECIAL_ROTARY)))])]
+
+
+def by_kind():
+    """Objects for each kind of layers: a base of their own, scaling that counts for one."""
+    full, sliding = "full_attention", "sliding_attention"
+
+    def both(key, a, b, refused=False):
+        return Variant(key, {"rope_parameters": {full: a, sliding: b}}, refused=refused)
+
+    plain, linear = {"rope_type": "default", "rope_theta": 50.0}, {"rope_type": "linear", "factor": 2.0}
+    variants = (
+        one("rope_theta", ABSENT) + no("rope_theta", None, 0, -5.0, "big")
+        + [both("rope_theta", plain, {"rope_type": "default", "rope_theta": 300.0}), both("factor", linear, plain),
+           both("factor", plain, {**linear, "rope_theta": 300.0}), both("rope_type", {}, {}), both("rope_type", None, None),
+           both("rope_type", {**YARN, "rope_theta": 50.0}, plain), both("rope_type", {"type": "linear", "factor": 4.0}, plain),
+           both("rope_type", {"rope_type": "dynamic", "factor": 2.0}, plain),
+           both("beta_fast", {**YARN, "beta_fast": 4.0, "beta_slow": 2.0, "attention_factor": 0.7}, plain),
+           both("low_freq_factor", {**LLAMA3, "original_max_position_embeddings": 16}, plain),
+           both("original_max_position_embeddings", {**YARN, "original_max_position_embeddings": None}, plain),
+           both("stretch", {**plain, "stretch": 2.0}, plain, refused=True),
+           both("factor", {"rope_type": "linear"}, plain, refused=True),
+           both("truncate", {**YARN, "truncate": False}, plain, refused=True),
+           both("rope_type", {"rope_type": "ntk"}, plain, refused=True),
+           both("rope_theta", {"rope_type": "default", "rope_theta": "big"}, plain, refused=True)]
+        + rope(key="factor", rope_scaling={"rope_type": "linear", "factor": 8.0})
+        + rope(key="factor", rope_scaling=YARN) + rope(rope_scaling={}) + rope(rope_scaling=None)
+        + rope(rope_scaling={"rope_type": "default", "rope_theta": 50.0})
+        + rope(key="type", rope_scaling={"type": "linear", "factor": 8.0}, refused=True)
+        + rope(key="rope_scaling", rope_scaling=linear, rope_parameters={full: plain}, refused=True)
+        + rope(key="rope_type", rope_parameters={"rope_type": "default"}, refused=True)
+        + rope(key="rope_theta", rope_parameters={full: plain, "rope_theta": 3.0}, refused=True)
+        + rope(key="rope_parameters", rope_parameters=[50.0], refused=True)
+        + one("original_max_position_embeddings", 16)
+        + one("partial_rotary_factor", None) + no("partial_rotary_factor", 0.5)
+        + [Variant("rotary embeddings", {
+            "max_position_embeddings": 8, "rope_parameters": {full: {"rope_type": "dynamic", "factor": 2.0}}},
+            refused=True)])
+    variants = [variant for variant in variants
+                if variant.changes != {"rope_parameters": {full: {**YARN, "original_max_position_embeddings": None},
+                                                           sliding: plain}}]
+    return (
+        [dataclasses.replace(variant, only=BY_KIND) for variant in variants]
+        + one("rope_theta", 50, 20000.0, only=("gemma3_text",)) + no("rope_theta", 50.0, only=("olmo3",))
+        + [Variant("rope_theta", {"rope_theta": 50.0, "rope_parameters": {sliding: plain}}, only=BY_KIND)]
+        + one("rope_local_base_freq", 20, 10000.0, ABSENT, only=("gemma3_text",))
+        + no("rope_local_base_freq", None, 0, "big", only=("gemma3_text",)))
+
+
+def ministral():
+    """YaRN, and queries that grow with the position beyond its original length."""
+    base = BASES["ministral3"]["rope_parameters"]
+
+    def changed(key, value=ABSENT, refused=False, **more):
+        found = {**base, key: value, **more}
+        return Variant(key, {"rope_parameters": {k: v for k, v in found.items() if v != ABSENT}}, refused=refused)
+
+    variants = [
+        changed("llama_4_scaling_beta", 0.0), changed("llama_4_scaling_beta", 0.3), changed("factor", 4.0),
+        changed("llama_4_scaling_beta", refused=True), changed("llama_4_scaling_beta", "much", refused=True),
+        changed("factor", refused=True), changed("mscale", 2.0), changed("mscale_all_dim"), changed("mscale"),
+        changed("attention_factor", 0.7), changed("beta_fast", 4.0), changed("beta_slow", 2.0), changed("truncate", False),
+        changed("rope_theta", 50.0), changed("type", "yarn"), changed("max_position_embeddings", 64),
+        changed("original_max_position_embeddings", 32), changed("rope_type", "linear", mscale=ABSENT, mscale_all_dim=ABSENT),
+        changed("mscale", 1.0, rope_type="linear", refused=True),
+        Variant("rotary embeddings", changed("original_max_position_embeddings", 8).changes, refused=True),
+        changed("original_max_position_embeddings", 8, llama_4_scaling_beta=0.0)]
+    return [dataclasses.replace(variant, only=("ministral3",)) for variant in (
+        variants + one("rope_theta", 50.0) + one("rope_parameters", None, ABSENT)
+        + no("rope_parameters", [50.0]) + rope(key="llama_4_scaling_beta", rope_parameters={}, refused=True)
+        + one("original_max_position_embeddings", 32))]
 
 
 def positions():
@@ -206,7 +357,8 @@ def positions():
         + rope(key="factor", rope_scaling={"type": "default", "factor": 2.0}, refused=True)
         + rope(key="factor", rope_scaling={"factor": 2.0}, refused=True)
         + [Variant("rope_scaling", {"rope_scaling": {"rope_type": kind, "factor": 2.0}}, refused=True)
-           for kind in ("dynamic", "yarn", "longrope", "su", "ntk", "proportional", "mrope")]
+           for kind in ("longrope", "su", "ntk", "proportional", "mrope")]
+        + stretched()
         + rope(key="rope_scaling", rope_scaling="linear", refused=True)
         + rope(key="rope_parameters", rope_parameters=[1000.0], refused=True)
         + rope(key="mrope_section", rope_scaling={"type": "default", "mrope_section": [1, 1, 2]}, refused=True)
@@ -237,6 +389,42 @@ def positions():
            for name in ("factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings")])
 
 
+def stretched():
+    """YaRN, LongRoPE and dynamic scaling, which are new or the same for short texts alone."""
+    def scaled(key, scaling, refused=False, only=besides("phi3"), **changes):
+        return Variant(key, {"rope_scaling": scaling, **changes}, refused=refused, only=only)
+
+    yarn = [
+        scaled("factor", {"rope_type": "yarn", "factor": 2.0}), scaled("type", {"type": "yarn", "factor": 2.0}),
+        scaled("factor", YARN), scaled("factor", {**YARN, "factor": 0.5}),
+        scaled("rope_theta", {**YARN, "rope_theta": 50.0}), scaled("attention_factor", {**YARN, "attention_factor": 0.7}),
+        scaled("beta_fast", {**YARN, "beta_fast": 4.0}), scaled("beta_slow", {**YARN, "beta_slow": 2.0}),
+        scaled("beta_fast", {**YARN, "beta_fast": 1.0}), scaled("truncate", {**YARN, "truncate": False}),
+        scaled("mscale", {**YARN, "mscale": 0.7}), scaled("mscale", {**YARN, "mscale": 0.7, "mscale_all_dim": 0.5}),
+        scaled("original_max_position_embeddings", YARN, original_max_position_embeddings=32),
+        scaled("factor", {"rope_type": "yarn"}, refused=True), scaled("factor", {**YARN, "factor": "much"}, refused=True),
+        scaled("truncate", {**YARN, "truncate": 1}, refused=True), scaled("beta_fast", {**YARN, "beta_fast": "x"}, refused=True),
+        scaled("attention_factor", {**YARN, "attention_factor": "x"}, refused=True),
+        scaled("low_freq_factor", {**YARN, "low_freq_factor": 1.0}, refused=True)]
+    dynamic = [
+        scaled("factor", {"rope_type": "dynamic", "factor": 2.0}), scaled("factor", {"type": "dynamic", "factor": 4.0}),
+        scaled("factor", {"rope_type": "dynamic"}, refused=True),
+        scaled("rotary embeddings", {"rope_type": "dynamic", "factor": 2.0}, refused=True, max_position_embeddings=8)]
+    every = tuple(BASES)
+    long = [
+        scaled("short_factor", LONG), scaled("factor", {**LONG, "factor": 8.0}, original_max_position_embeddings=16, only=every),
+        scaled("original_max_position_embeddings", LONG, original_max_position_embeddings=16, only=every),
+        scaled("original_max_position_embeddings", {**LONG, "original_max_position_embeddings": 16}),
+        scaled("attention_factor", {**LONG, "attention_factor": 1.3}, original_max_position_embeddings=16, only=every),
+        scaled("type", {**{k: v for k, v in LONG.items() if k != "rope_type"}, "type": "longrope"}, only=every),
+        scaled("rotary embeddings", LONG, original_max_position_embeddings=8, refused=True, only=every),
+        scaled("short_factor", {**LONG, "short_factor": [1.0]}, refused=True, only=every),
+        scaled("short_factor", {k: v for k, v in LONG.items() if k != "short_factor"}, refused=True, only=every),
+        scaled("long_factor", {k: v for k, v in LONG.items() if k != "long_factor"}, refused=True, only=every),
+        scaled("long_factor", {**LONG, "long_factor": [1.0, 2.0, 3.0]}, refused=True, only=every)]
+    return yarn + dynamic + long
+
+
 def housekeeping():
     """What every configuration may have."""
     return (
@@ -259,6 +447,7 @@ def housekeeping():
         + one("temperature", 0.3) + one("top_p", 0.5) + one("repetition_penalty", 1.5) + one("max_length", 7)
         + one("no_repeat_ngram_size", 3) + one("do_sample", True)
         + one("unsloth_version", "1") + one("my_own_note", {"a": 1})
+        + no("quantization", {"group_size": 64, "bits": 4}) + one("quantization", None)
         + one("quantization_config", None) + no("quantization_config", {"quant_method": "bitsandbytes"}))
 
 
@@ -276,15 +465,35 @@ def foreign():
         + no("query_pre_attn_scalar", 24) + no("num_experts", 4) + no("num_local_experts", 4)
         + no("n_routed_experts", 4) + no("num_experts_per_tok", 2) + no("qk_norm", True) + no("use_qk_norm", True)
         + no("clip_qkv", 8.0) + no("scale_emb", 12) + no("scale_depth", 1.4) + no("rope_interleaved", True)
-        + no("hidden_activation", "gelu", only=besides("gemma2"))
+        + no("hidden_activation", "gelu", only=besides(*GEMMA))
         + no("rotary_dim", 4) + no("rotary_pct", 0.25) + no("no_rope_layers", [1, 0]) + no("use_rope", False)
         + no("attn_temperature_tuning", True) + no("attention_chunk_size", 4) + no("kv_lora_rank", 4)
         + no("parallel_attn", True) + no("alibi", True) + no("position_embedding_type", "alibi"))
-    own = {key: besides(architecture) for architecture, keys in OWN.items() for key in keys}
+    own = {key: besides(*(name for name, keys in OWN.items() if key in keys)) for keys in OWN.values() for key in keys}
     return [dataclasses.replace(variant, only=own.get(variant.key, variant.only)) for variant in neutral + refused]
 
 
-VARIANTS = shapes() + numbers() + factors() + windows() + rotary() + housekeeping() + foreign()
+VARIANTS = (shapes() + numbers() + factors() + windows() + experts() + unturned() + rotary() + housekeeping()
+            + foreign())
+
+
+def unfused(architecture, state):
+    """The tensors of experts by the names that files have for each."""
+    mixtral = {"gate": "w1", "up": "w3", "down": "w2"} if architecture == "mixtral" else {}
+    found = {}
+    for name, value in state.items():
+        stem, _, last = name.rpartition(".experts.")
+        if architecture == "mixtral":
+            name, stem = (text.replace(".mlp", ".block_sparse_moe") for text in (name, stem))
+        if not stem:
+            found[name] = value
+            continue
+        parts = dict(zip(("gate", "up"), value.chunk(2, dim=1))) if last == "gate_up_proj" else {"down": value}
+        for part, matrices in parts.items():
+            for expert, matrix in enumerate(matrices):
+                own = mixtral.get(part, f"{part}_proj")
+                found[f"{stem}.experts.{expert}.{own}.weight"] = matrix.contiguous()
+    return found
 
 
 def weights(architecture):
@@ -297,12 +506,12 @@ def weights(architecture):
         noise = torch.randn(parameter.shape, generator=random)
         scale = 0.3 if "norm" in name or name.endswith("bias") else 2 * parameter.shape[-1] ** -0.5
         # Small in front of the norms behind each part, so that their epsilon counts.
-        if architecture in ("gemma2", "olmo2") and ("o_proj" in name or "down_proj" in name):
+        if architecture in GEMMA + ("olmo2", "olmo3") and ("o_proj" in name or "down_proj" in name):
             scale *= 0.02
-        # Gemma 2 multiplies by 1 + w.
-        center = "norm" in name and architecture != "gemma2"
+        # Gemma multiplies by 1 + w.
+        center = "norm" in name and architecture not in GEMMA
         state[name] = (scale * noise + center).to(torch.bfloat16).contiguous()
-    return state
+    return unfused(architecture, state)
 
 
 @torch.no_grad()

@@ -53,7 +53,12 @@ struct ConfigurationFieldTests {
     }
   }
 
-  @Test(arguments: ["llama", "mistral", "qwen2", "qwen3", "phi3", "gemma2", "olmo2", "granite"])
+  static let architectures = [
+    "llama", "mistral", "qwen2", "qwen3", "phi3", "gemma2", "olmo2", "granite", "gemma3_text",
+    "qwen3_moe", "mixtral", "olmoe", "smollm3", "olmo3", "ministral", "ministral3", "seed_oss",
+  ]
+
+  @Test(arguments: architectures)
   func `are used or refused by name`(_ architecture: String) throws {
     let variants = try Variants()
     let golden = try SafetensorsFile(path: Repository.fixture("fields/logits.safetensors"))
@@ -66,7 +71,11 @@ struct ConfigurationFieldTests {
       try directory.write("m/config.json", configuration.compact)
       let changes = variant["changes"]?.compact ?? ""
       guard let number = variant["logits"]?.int else {
-        let error = try refusal { try openModel(directory("m")) }
+        let error = try refusal {
+          let model = try openModel(directory("m"))
+          _ = try model.logits(variants.tokens)
+          return model
+        }
         guard let error else {
           Issue.record("not refused: \(changes)")
           continue

@@ -33,6 +33,14 @@ struct RoutingTests {
     #expect(broken.weights.allSatisfy { !$0.isFinite })
   }
 
+  @Test func `weights of sum 1 are the probabilities among the chosen`() {
+    let routing = Routing(
+      scores: scores([[0, 2, 1], [3, 0, 0]]), chosen: 2, weighting: .normalized, offsets: [0, 2])
+    // exp(2) / (e + e²), e / …; exp(3) / (1 + e³), 1 / ….
+    let expected: [Float] = [0.731059, 0.268941, 0.952574, 0.047426]
+    #expect(zip(routing.weights, expected).allSatisfy { ($0 - $1).magnitude < 1e-6 })
+  }
+
   @Test func `equal scores go round by token and position`() {
     let zeros = scores([[Float]](repeating: [0, 0, 0, 0], count: 6))
     #expect(

@@ -28,13 +28,29 @@ struct SourceArchitectureTests {
     var testDescription: String { kind + variant }
   }
 
+  /// Phi-4-mini's form, for texts of 24 tokens.
+  static let longRope: [String: JSONValue] = [
+    "original_max_position_embeddings": 24, "max_position_embeddings": 96,
+    "rope_parameters": [
+      "rope_theta": 500.0, "rope_type": "longrope", "partial_rotary_factor": 0.75,
+      "short_factor": [1.0, 1.1, 1.3], "long_factor": [1.5, 2.5, 3.5],
+    ],
+  ]
+
   static let all = [
     Golden(kind: "phi3"),
     Golden(
       kind: "phi3", variant: "-window",
       changes: ["sliding_window": 7, "rope_parameters": .null, "rope_theta": 10000.0]),
     Golden(kind: "gemma2"),
-    Golden(kind: "olmo2"), Golden(kind: "granite"),
+    Golden(kind: "olmo2"), Golden(kind: "granite"), Golden(kind: "gemma3_text"),
+    Golden(kind: "mixtral"), Golden(kind: "olmoe"), Golden(kind: "smollm3"), Golden(kind: "olmo3"),
+    Golden(kind: "ministral"), Golden(kind: "ministral3"), Golden(kind: "seed_oss"),
+    Golden(kind: "minicpm"), Golden(kind: "qwen3_moe"),
+    Golden(
+      kind: "qwen3_moe", variant: "-plain",
+      changes: ["norm_topk_prob": false, "use_sliding_window": true, "sliding_window": 7]),
+    Golden(kind: "phi3", variant: "-longrope", changes: longRope),
     Golden(
       kind: "gemma2", variant: "-plain",
       changes: [
@@ -42,6 +58,12 @@ struct SourceArchitectureTests {
         "query_pre_attn_scalar": 12, "hidden_activation": "gelu",
         "layer_types": ["full_attention", "sliding_attention"],
       ]),
+  ]
+
+  /// The versions of our own layout that conversions need, where they are not 2; 0 for the public layout.
+  private static let versions = [
+    "phi3-window": 0, "phi3-longrope": 4, "mixtral": 4, "qwen3_moe": 4, "smollm3": 4, "olmo3": 4,
+    "ministral3": 4, "qwen3_moe-plain": 1, "ministral": 1, "seed_oss": 1,
   ]
 
   /// Writes the fixture of `kind`, changed, to `name`; returns where.
@@ -82,10 +104,11 @@ struct SourceArchitectureTests {
     try TinyModel.convert(source.path, to: directory("converted")) { $0.window = 6 }
     let converted = try ModelFile.open(directory("converted"))
     try converted.requireSound()
-    let isPlain = golden.testDescription == "phi3-window"
-    #expect(converted.architecture.modelType == (isPlain ? "gla_swa" : "spikingbrain"))
+    let version = SourceArchitectureTests.versions[golden.testDescription] ?? 2
+    #expect(converted.architecture.modelType == (version == 0 ? "gla_swa" : "spikingbrain"))
     #expect(
-      converted.configuration.object["layout_version"]?.int == (isPlain ? nil : 2))
+      converted.configuration.object["layout_version"]?.int == (version == 0 ? nil : version))
+    #expect(converted.description.longestText == nil)
     let mixer = Mixer.window(.init(size: 7))
     let tokens = someTokens(24, below: 64)
     let left = try Model(source.description.withAllLayers(mixer), weights: source)
@@ -95,6 +118,36 @@ struct SourceArchitectureTests {
     let whole = try Model(converted.description, weights: converted)
     #expect(
       difference(try whole.logits(tokens, stepwise: true), try whole.logits(tokens)) < 1e-4)
+  }
+
+  @Test(arguments: ["ministral3", "phi3"])
+  func `texts that would turn otherwise are refused, unless windows are shorter`(
+    _ kind: String
+  ) throws {
+    let source = try ModelFile.open(
+      write(kind, kind == "phi3" ? SourceArchitectureTests.longRope : [:]))
+    let model = try Model(source.description, weights: source)
+    #expect(model.description.longestText == 24)
+    let tokens = someTokens(25, below: 64)
+    var state = DecodingState(for: model.description)
+    _ = try model.extend(&state, with: Array(tokens[..<24]))
+    for attempt in [
+      { _ = try model.logits(tokens) }, { _ = try model.extend(&state, with: [tokens[24]]) },
+    ] {
+      let error = #expect(throws: RuntimeError.self) { try attempt() }
+      #expect(error == .tooLong(25, limit: 24) && error?.exitCode == 2)
+    }
+    let conversions: [(window: Int, full: Bool, limit: Int?)] = [
+      (24, false, nil), (25, false, 24), (8, true, 24),
+    ]
+    for (number, conversion) in conversions.enumerated() {
+      try TinyModel.convert(source.path, to: directory("c\(number)")) {
+        $0.window = conversion.window
+        if conversion.full { $0.fullAttentionLayers = .list([0]) }
+      }
+      let converted = try ModelFile.open(directory("c\(number)"))
+      #expect(converted.description.longestText == conversion.limit)
+    }
   }
 
   @Test func `fused projections are read in place`() throws {
@@ -129,14 +182,15 @@ struct SourceArchitectureTests {
 
   /// Keys of config.json with values that change what Phi-3 computes.
   static let refused: [(String, JSONValue)] = [
-    ("rope_scaling", ["type": "longrope", "short_factor": [1.0], "long_factor": [1.0]]),
+    ("short_factor", ["type": "longrope", "short_factor": [1.0], "long_factor": [1.0]]),
     ("rope_scaling", ["rope_type": "linear", "factor": 2.0]),
     ("partial_rotary_factor", 0.4), ("hidden_act", "gelu"),
   ]
 
   @Test(arguments: refused)
   func `Phi-3 refuses by name`(_ key: String, _ value: JSONValue) throws {
-    let path = try write("phi3", ["rope_parameters": .null, key: value])
+    let name = value["short_factor"] == nil ? key : "rope_scaling"
+    let path = try write("phi3", ["rope_parameters": .null, name: value])
     let error = #expect(throws: ConfigurationError.self) { _ = try ModelFile.open(path) }
     #expect(error?.description.contains(key) == true)
   }

@@ -33,9 +33,29 @@ public struct GGUFModel {
     }
     addTokenizer(size: vocabularySize, pre: pre)
     if let divisors { writer.tensor("rope_freqs.weight", [divisors.count], divisors) }
-    for requirement in model.requirements {
-      try add(requirement, from: file, permuted: architecture == "llama", quantised: quantised)
+    for stored in model.stored(under: GGUFNames.table) {
+      if stored.isStacked {
+        try add(stored, from: file)
+        continue
+      }
+      for requirement in stored.pieces {
+        try add(
+          requirement, from: file, permuted: ["llama", "smollm3"].contains(architecture),
+          quantised: quantised)
+      }
     }
+  }
+
+  /// The matrices of all experts as one tensor.
+  private mutating func add(
+    _ stacked: ModelDescription.StoredRequirement, from file: ModelFile
+  ) throws {
+    let values = try stacked.pieces.flatMap { piece in
+      try Array(file.view(piece.address).bytes).withUnsafeBytes {
+        Array($0.bindMemory(to: Float.self))
+      }
+    }
+    writer.tensor(stacked.name ?? "", stacked.shape, values)
   }
 
   /// Bytes 0…255, "th" and unused tokens: a byte-level BPE with one merge.
@@ -70,7 +90,11 @@ public struct GGUFModel {
       let stored = GGUFNames.table.name(of: requirement.address)
     else { return }
     let bytes = try Array(file.view(requirement.address).bytes)
-    let values = bytes.withUnsafeBytes { Array($0.bindMemory(to: Float.self)) }
+    var values = bytes.withUnsafeBytes { Array($0.bindMemory(to: Float.self)) }
+    // Norms that multiply by 1 + w are stored as that.
+    if file.description.normsAddOne, file.description.addsOne(requirement.address.role) {
+      values = values.map { $0 + 1 }
+    }
     let columns = requirement.shape.dimensions.count == 1 ? 1 : requirement.shape.columns
     let isRotary = permuted && [.query, .key].contains(requirement.address.role)
     let rows = isRotary ? interleaved(values.count / columns, file.description.headDim) : nil

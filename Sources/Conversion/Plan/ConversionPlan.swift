@@ -65,6 +65,7 @@ public enum ConversionPlan {
       described.with(
         full.contains(layer) ? .full : windowed.contains(layer) ? .window(window) : linear)
     }
+    target.liftRotaryLimits()
     target.modelType =
       GLASwa.obstacles(to: target).isEmpty ? GLASwa.modelType : SpikingBrainLayout.modelType
     return target
@@ -104,6 +105,16 @@ public enum ConversionPlan {
       notes.append(
         "config.json says \(SpikingBrainNames.leastPositions) positions, as the public model's does; "
           + "the source was made for \(source.maximumPositions).")
+    }
+    if let limit = source.longestText {
+      notes.append(
+        target.longestText.map {
+          "Texts longer than \($0) tokens are refused: the source's rotary embeddings differ beyond "
+            + "\(limit). Windows of at most \(limit) tokens, without full-attention layers and sinks, "
+            + "have no such limit."
+        } ?? "The rotary embeddings are those that the source has for texts up to \(limit) tokens, at any "
+          + "position: no layer looks further back."
+      )
     }
     if narrowed {
       notes.append(
@@ -154,6 +165,7 @@ public enum ConversionPlan {
     target.layers = source.layers.enumerated().map { layer, described in
       described.with(.parallel(full.contains(layer) ? nil : window))
     }
+    target.liftRotaryLimits()
     return target
   }
 

@@ -20,6 +20,10 @@ struct MegatronForm {
     var obstacles = file.description.roundedParts
     // Megatron's arguments and layers say nothing of these.
     obstacles += file.description.differences(from: file.description.plainDecoder)
+    if file.description.layers.contains(where: { $0.feedForward.experts?.weighting == .normalized })
+    {
+      obstacles.append("experts with weights of sum 1")
+    }
     if file.architecture.names.hasPieces {
       obstacles.append("projections that are stored several in one tensor (`convert` first)")
     }

@@ -141,8 +141,9 @@ private struct TrainableExperts {
           inputGradient?.add(below, toRows: call.rows)
         }
       }
-      guard let inputGradient, layout.weighting == .softmax else { return }
-      let scoreGradient = routing.scoreGradient(of: scores, weightGradients)
+      guard let inputGradient, layout.weighting != .one else { return }
+      let scoreGradient = routing.scoreGradient(
+        of: scores, weightGradients, isNormalized: layout.weighting == .normalized)
       inputGradient.addProduct(scoreGradient, router.matrix)
     }
   }
@@ -160,11 +161,22 @@ private struct TrainableExperts {
 
 extension Routing {
   /// The gradient of the scores [T, N] from that of the weights of the chosen experts [T · k], which
-  /// are their probabilities.
+  /// are their probabilities among all experts, or among the chosen ones.
   fileprivate func scoreGradient(
-    of scores: FloatMatrix, _ weightGradients: [Float]
+    of scores: FloatMatrix, _ weightGradients: [Float], isNormalized: Bool
   ) -> FloatMatrix {
     let gradient = scores.copy
+    guard !isNormalized else {
+      gradient.elements.update(repeating: 0)
+      for row in 0..<gradient.rows {
+        let places = row * chosen..<(row + 1) * chosen
+        let mean = places.reduce(Float(0)) { $0 + weights[$1] * weightGradients[$1] }
+        for place in places {
+          gradient[row][experts[place]] = weights[place] * (weightGradients[place] - mean)
+        }
+      }
+      return gradient
+    }
     gradient.becomeSoftmax()
     for row in 0..<gradient.rows {
       let places = row * chosen..<(row + 1) * chosen

@@ -9,27 +9,32 @@ public struct RotaryEmbedding: Sendable, Hashable {
   public let headDimension: Int
   /// Radians per position [d/2].
   public let inverseFrequencies: [Float]
+  /// What cosines and sines are multiplied by, and so the channels that turn.
+  public let magnitude: Float
 
   /// Frequencies theta^(-2i/d), scaled; computed in float32 steps as transformers does. Heads have
   /// `headDimension` channels; nil for d.
   public init(
-    dimension: Int, of headDimension: Int? = nil, theta: Double, scaling: RotaryScaling = .none
+    dimension: Int, of headDimension: Int? = nil, theta: Double, scaling: RotaryScaling = .none,
+    magnitude: Float = 1
   ) {
     let headDimension = headDimension ?? dimension
     precondition(dimension > 0 && dimension % 2 == 0 && dimension <= headDimension)
     self.dimension = dimension
     self.headDimension = headDimension
-    let plain = (0..<dimension / 2).map { i in
+    self.magnitude = magnitude
+    let powers = (0..<dimension / 2).map { i in
       let exponent = Float(2 * i) / Float(dimension)
-      return 1 / Float(pow(theta, Double(exponent)))
+      return Float(pow(theta, Double(exponent)))
     }
-    inverseFrequencies = scaling.apply(to: plain)
+    inverseFrequencies = scaling.frequencies(powers, theta: theta)
   }
 
   /// Frequencies as a checkpoint states them [d/2].
   public init(inverseFrequencies: [Float]) {
     dimension = 2 * inverseFrequencies.count
     headDimension = dimension
+    magnitude = 1
     self.inverseFrequencies = inverseFrequencies
   }
 

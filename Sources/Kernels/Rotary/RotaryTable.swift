@@ -15,7 +15,7 @@ public struct RotaryTable: Sendable {
   private let cosines: [Float], sines: [Float]
 
   /// The angle is the float32 product of position and frequency, as transformers computes it;
-  /// its cosine and sine are exact to float32 rounding.
+  /// its cosine and sine are exact to float32 rounding, then multiplied by the embedding's magnitude.
   init(_ embedding: RotaryEmbedding, first: Int, count: Int) {
     self.first = first
     self.count = count
@@ -27,8 +27,8 @@ public struct RotaryTable: Sendable {
       let position = Float(first + t)
       for i in 0..<half {
         let angle = Double(embedding.inverseFrequencies[i] * position)
-        cosines[t * half + i] = Float(cos(angle))
-        sines[t * half + i] = Float(sin(angle))
+        cosines[t * half + i] = Float(cos(angle)) * embedding.magnitude
+        sines[t * half + i] = Float(sin(angle)) * embedding.magnitude
       }
     }
     self.cosines = cosines

@@ -188,7 +188,8 @@ package struct Inspection {
   private var extras: String {
     var extras = ["rope theta \(fixed(model.rotary.theta, 0))"]
     switch model.rotary.scaling {
-    case .none: break
+    // Told among the differences below.
+    case .none, .yarn, .wavelengths: break
     case .linear(let factor): extras.append("rope scaling linear x\(factor)")
     case .llama3(let factor, _, _, _): extras.append("rope scaling llama3 x\(factor)")
     case .divisors: extras.append("rope scaling by stored factors")

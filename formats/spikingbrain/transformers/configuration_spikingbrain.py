@@ -6,16 +6,20 @@ an error that names it: it might change what the model computes.
 """
 from transformers import GenerationConfig, PretrainedConfig
 
-LAYOUT_VERSION = 3
+LAYOUT_VERSION = 4
 MIXERS = ("gla", "window", "full", "parallel", "parallel-full")
 ATTENTION_PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj")
 FEED_FORWARD_PROJECTIONS = ("gate_proj", "up_proj", "down_proj")
 GROUP_SIZES = (32, 64, 128, 256, 512, 1024, "channel")
 SCALING_KEYS = {
+    "default": set(),
     "linear": {"factor"},
     "llama3": {"factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings"},
+    "yarn": {"factor", "beta_fast", "beta_slow", "truncate", "original_max_position_embeddings"},
     "factors": {"factors"},
+    "wavelengths": {"factors"},
 }
+MAGNITUDE, LIMIT = "attention_factor", "position_limit"  # any of these objects may have them
 
 # Keys of config.json that change nothing the model computes, or that `transformers` itself acts on.
 HARMLESS = {
@@ -118,6 +122,14 @@ class SpikingBrainConfig(PretrainedConfig):
             return float(self.rope_theta), self.rotary_dim or self.head_dim, self.rope_scaling
         return float(own.get("rope_theta", 10000.0)), own.get("rotary_dim") or self.head_dim, own.get("rope_scaling")
 
+    @property
+    def longest_text(self):
+        """Tokens of the longest text that the rotary embeddings hold for, or None."""
+        softmax = (n for n, mixer in enumerate(self.mixer) if mixer != "gla")
+        settings = (self.rotary(n) for n in softmax)
+        limits = [(scaling or {}).get(LIMIT) for _, _, scaling in filter(None, settings)]
+        return min((limit - self.num_sink_tokens for limit in limits if limit), default=None)
+
     def spikes(self, layer):
         """{name: k} of a layer's spiked activations, with `experts` and `shared_expert` in `moe` layers."""
         return self.spiking["layers"][layer] or {} if self.spiking else {}
@@ -146,11 +158,12 @@ class SpikingBrainConfig(PretrainedConfig):
                 ("qk_norm", [self.qk_norm], (False, True, "whole")),
                 ("norm_placement", [self.norm_placement], ("pre", "post", "both")),
                 ("routing_weights", [self.routing_weights], ("softmax", "one")),
-                ("norm_topk_prob", [self.norm_topk_prob], (False,)),
+                ("norm_topk_prob", [self.norm_topk_prob], (False, True)),
                 ("use_short_conv", [self.use_short_conv], (False,)),
                 ("elementwise_affine", [self.elementwise_affine], (True,)),
                 ("attention_dropout", [self.attention_dropout], (0,))):
             refuse(any(value not in known for value in found), f"{key}: {found} is not among {known}")
+        refuse(self.norm_topk_prob and self.routing_weights == "one", "norm_topk_prob: routing_weights is 'one'")
         refuse(not self.sliding_window and {"window", "parallel"} & set(self.mixer), "sliding_window is missing")
         refuse(self.num_attention_heads % self.num_key_value_heads, "num_key_value_heads does not divide the heads")
         if "moe" in self.ffn:
@@ -181,7 +194,7 @@ class SpikingBrainConfig(PretrainedConfig):
             if scaling is not None:
                 kind = scaling.get("rope_type")
                 refuse(kind not in SCALING_KEYS, f"rope_scaling.rope_type: {kind!r} is not known")
-                refuse(set(scaling) != SCALING_KEYS[kind] | {"rope_type"},
+                refuse(set(scaling) - {MAGNITUDE, LIMIT} != SCALING_KEYS[kind] | {"rope_type"},
                        f"rope_scaling {kind} has {sorted(scaling)}, expected rope_type, {sorted(SCALING_KEYS[kind])}")
                 refuse(len(scaling.get("factors", [0] * (channels // 2))) != channels // 2,
                        f"rope_scaling.factors are not {channels // 2} numbers")

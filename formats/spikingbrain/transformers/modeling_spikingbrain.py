@@ -117,18 +117,36 @@ def linear_attention(q, k, v, decay, state):
 def inverse_frequencies(rotary, device):
     """Radians per position of the pairs of channels that turn, float32 [channels / 2]."""
     theta, channels, scaling = rotary
-    inverse = 1.0 / theta ** (torch.arange(0, channels, 2, dtype=torch.float32, device=device) / channels)
-    if scaling is None:
+    wavelengths = theta ** (torch.arange(0, channels, 2, dtype=torch.float32, device=device) / channels)
+    inverse = 1.0 / wavelengths
+    if scaling is None or scaling["rope_type"] == "default":
         return inverse
     if scaling["rope_type"] == "linear":
         return inverse / scaling["factor"]
     if scaling["rope_type"] == "factors":
         return inverse / torch.tensor(scaling["factors"], dtype=torch.float32, device=device)
+    if scaling["rope_type"] == "wavelengths":
+        return 1.0 / (torch.tensor(scaling["factors"], dtype=torch.float32, device=device) * wavelengths)
+    if scaling["rope_type"] == "yarn":
+        kept = 1 - yarn_ramp(theta, channels, scaling).to(device)
+        return 1.0 / (scaling["factor"] * wavelengths) * (1 - kept) + inverse * kept
     # llama3: what turns often within the original context is kept, what hardly turns is stretched.
     turns = scaling["original_max_position_embeddings"] * inverse / (2 * math.pi)
     low, high = scaling["low_freq_factor"], scaling["high_freq_factor"]
     kept = ((turns - low) / (high - low)).clamp(0, 1)
     return (1 - kept) * inverse / scaling["factor"] + kept * inverse
+
+
+def yarn_ramp(theta, channels, scaling):
+    """0 for pairs of channels that turn often within the original context, 1 for those that hardly turn [channels / 2]."""
+    context = scaling["original_max_position_embeddings"]
+    first, last = (channels * math.log(context / (turns * 2 * math.pi)) / (2 * math.log(theta))
+                   for turns in (scaling["beta_fast"], scaling["beta_slow"]))
+    if scaling["truncate"]:
+        first, last = math.floor(first), math.ceil(last)
+    first, last = max(first, 0), min(last, channels - 1)
+    last += 0.001 if first == last else 0
+    return ((torch.arange(channels // 2, dtype=torch.float32) - first) / (last - first)).clamp(0, 1)
 
 
 def rotate(x, cos, sin):
@@ -530,6 +548,7 @@ class Mixture(nn.Module):
             e = k.get("shared_expert")
             self.shared_expert = FeedForward(config, config.shared_size, k if e is None else e)
         self.chosen, self.weighted = config.num_experts_per_tok, config.routing_weights == "softmax"
+        self.normalized = config.norm_topk_prob
 
     def route(self, scores, offsets):
         """The experts of every token [tokens, k]. Equal scores go in cyclic order from expert offset mod N on."""
@@ -544,6 +563,7 @@ class Mixture(nn.Module):
         scores = wide(self.gate(x))
         chosen = self.route(scores, offsets)
         weights = scores.softmax(-1).gather(-1, chosen) if self.weighted else chosen.new_ones(chosen.shape)
+        weights = weights / weights.sum(-1, keepdim=True) if self.normalized else weights
         output = torch.zeros_like(x) if self.shared_expert is None else self.shared_expert(x)
         for e, expert in enumerate(self.experts):
             token, place = (chosen == e).nonzero(as_tuple=True)
@@ -736,6 +756,9 @@ class SpikingBrainModel(SpikingBrainPreTrainedModel):
             h = torch.cat((first.expand(h.shape[0], -1, -1), h), dim=1)
             places = torch.arange(sinks, device=positions.device).expand(h.shape[0], -1)
             positions, ids = torch.cat((places, positions), dim=1), F.pad(ids, (sinks, 0))
+        limit = config.longest_text
+        if limit is not None and h.shape[1] - sinks + cache.columns > limit:
+            raise ValueError(f"the text is longer than {limit} tokens, up to which the rotary embeddings are known")
         offsets = ids + positions.clamp(min=0)
         rotary = [self.angles(setting, positions, h) for setting in self.rotary]
 
@@ -782,7 +805,8 @@ class SpikingBrainModel(SpikingBrainPreTrainedModel):
         if rotary is None:
             return None
         angles = positions.clamp(min=0).float()[:, None, :, None] * inverse_frequencies(rotary, positions.device)
-        return angles.cos(), angles.sin()
+        magnitude = (rotary[2] or {}).get("attention_factor", 1.0)
+        return angles.cos() * magnitude, angles.sin() * magnitude
 
 
 class SpikingBrainForCausalLM(SpikingBrainPreTrainedModel, GenerationMixin):

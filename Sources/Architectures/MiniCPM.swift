@@ -1,0 +1,31 @@
+public import TensorTypes
+
+/// MiniCPM 1, 2 and 4 without sparse attention: Llama with factors of the embedding, of what layers add
+/// and of logits.
+///
+/// Source: the modelling code beside its checkpoints; `transformers` has no class of its own for it, and
+/// Granite's computes the same. Its factors have no usual value: absent ones are errors.
+public enum MiniCPM: Architecture {
+  public static let modelType = "minicpm"
+  public static let isSource = true
+  public static let names = NameTable(HuggingFaceNames.rows)
+
+  public static func describe(
+    _ config: Configuration
+  ) throws(ConfigurationError) -> ModelDescription {
+    var model = try config.transformer(
+      modelType: modelType,
+      defaults: .init(rotary: .init(types: ["default", "longrope"]), tiesEmbeddings: true))
+    let bias = try config.bool("attention_bias", default: false)
+    model.biases = .init(queryKeyValue: bias, output: bias)
+    func factor(_ key: String) throws(ConfigurationError) -> Double {
+      guard config.value(key) != nil else { throw .missingKey(config.name(key), file: config.file) }
+      return try config.positive(key, default: 1)
+    }
+    model.multipliers.embedding = try factor("scale_emb")
+    model.multipliers.residual = try factor("scale_depth") / Double(model.layers.count).squareRoot()
+    model.multipliers.logits = try factor("dim_model_base") / Double(model.hiddenSize)
+    try config.expectAllLayers(nil, depth: model.layers.count)
+    return model
+  }
+}
