@@ -84,7 +84,8 @@ extension Configuration {
     if let objects {
       if let other = objects.object.keys.first(where: { !kinds.contains($0) }) {
         throw .unsupported(
-          key: objects.name(other), value: String((objects.object[other] ?? .null).compact.prefix(60)),
+          key: objects.name(other),
+          value: String((objects.object[other] ?? .null).compact.prefix(60)),
           reason: "rope_parameters has an object for each of \(kinds.joined(separator: " and "))",
           file: file)
       }

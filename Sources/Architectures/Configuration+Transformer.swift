@@ -35,7 +35,9 @@ extension Configuration {
     modelType: String, defaults: TransformerDefaults = .init()
   ) throws(ConfigurationError) -> ModelDescription {
     func size(_ key: String) throws(ConfigurationError) -> Int {
-      guard let standard = defaults.sizes[key], object[key] == nil else { return try self.size(key) }
+      guard let standard = defaults.sizes[key], object[key] == nil else {
+        return try self.size(key)
+      }
       record.ask(key)
       return standard
     }

@@ -37,7 +37,8 @@ extension Configuration {
   ///
   /// - Parameter rotary: nil where the architecture reads it itself.
   func gemma(
-    modelType: String, positions: Int, rotary: RotaryForm? = RotaryForm(), sizes: [String: Int] = [:]
+    modelType: String, positions: Int, rotary: RotaryForm? = RotaryForm(),
+    sizes: [String: Int] = [:]
   ) throws(ConfigurationError) -> ModelDescription {
     // The classes read hidden_activation alone.
     _ = value("hidden_act")

@@ -28,7 +28,8 @@ extension ModelDescription {
     var placed: Set<TensorAddress> = []
     return requirements.compactMap { requirement in
       guard !placed.contains(requirement.address) else { return nil }
-      let experts = requirement.address.layer.flatMap { layers[$0].feedForward.experts?.routed } ?? 0
+      let experts =
+        requirement.address.layer.flatMap { layers[$0].feedForward.experts?.routed } ?? 0
       let pieces = names.neighbours(of: requirement.address, experts: experts)
         .compactMap { known[$0] }
       placed.formUnion(pieces.map(\.address))

@@ -59,7 +59,8 @@ extension ModelDescription {
   /// Sinks are looked at from any distance.
   public mutating func liftRotaryLimits() {
     guard sinkCount == 0, let limit = longestText,
-      layers.allSatisfy({ !$0.mixer.isSoftmax || $0.mixer.window.map { $0.keys <= limit } ?? false })
+      layers.allSatisfy({ !$0.mixer.isSoftmax || $0.mixer.window.map { $0.keys <= limit } ?? false }
+      )
     else { return }
     rotary.limit = nil
     for layer in layers.indices {

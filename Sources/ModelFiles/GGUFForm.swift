@@ -82,7 +82,8 @@ extension GGUFConfiguration {
     guard let window = try integer(GGUFConfiguration.window), window != 0 else { return }
     throw ModelFileError.ggufKey(
       key(GGUFConfiguration.window),
-      reason: "is \(window); which layers of \(architecture) have that window is not said", file: path)
+      reason: "is \(window); which layers of \(architecture) have that window is not said",
+      file: path)
   }
 
   /// Experts, which a file without them cannot do without here.

@@ -188,7 +188,9 @@ public struct NameTable: Sendable {
   }
 
   /// Whether the stored tensor of `address` is that of all routed experts.
-  public func isStacked(_ address: TensorAddress) -> Bool { rowOf[Key(address)]?.isStacked ?? false }
+  public func isStacked(_ address: TensorAddress) -> Bool {
+    rowOf[Key(address)]?.isStacked ?? false
+  }
 
   /// Whether some stored tensors are several of the model's.
   public var hasPieces: Bool {

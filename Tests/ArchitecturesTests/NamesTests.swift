@@ -46,7 +46,8 @@ struct NamesTests {
     #expect(
       types == [
         "llama", "qwen2", "qwen3", "qwen3_moe", "mistral", "ministral", "ministral3", "mixtral",
-        "phi3", "gemma2", "gemma3_text", "olmo2", "olmo3", "olmoe", "granite", "smollm3", "seed_oss",
+        "phi3", "gemma2", "gemma3_text", "olmo2", "olmo3", "olmoe", "granite", "smollm3",
+        "seed_oss",
         "minicpm", "gla_swa", "spikingbrain",
       ])
     #expect(Architectures.all.filter { $0.isSource }.count == 18)

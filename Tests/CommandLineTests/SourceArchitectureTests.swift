@@ -13,7 +13,8 @@ struct SourceArchitectureTests {
 
   /// Those that Megatron cannot hold either.
   static let kinds = [
-    "phi3", "gemma2", "olmo2", "granite", "gemma3_text", "olmo3", "smollm3", "ministral3", "minicpm",
+    "phi3", "gemma2", "olmo2", "granite", "gemma3_text", "olmo3", "smollm3", "ministral3",
+    "minicpm",
     "qwen3_moe", "mixtral", "olmoe",
   ]
 

@@ -112,7 +112,8 @@ public enum ConversionPlan {
           "Texts longer than \($0) tokens are refused: the source's rotary embeddings differ beyond "
             + "\(limit). Windows of at most \(limit) tokens, without full-attention layers and sinks, "
             + "have no such limit."
-        } ?? "The rotary embeddings are those that the source has for texts up to \(limit) tokens, at any "
+        }
+          ?? "The rotary embeddings are those that the source has for texts up to \(limit) tokens, at any "
           + "position: no layer looks further back."
       )
     }
