@@ -160,7 +160,8 @@ extension Configuration {
     guard let types = try strings("layer_types") else { return nil }
     guard types.count == depth else {
       throw .inconsistent(
-        "layer_types has \(types.count) entries for \(depth) layers", file: file)
+        "layer_types has \(types.count) entries for \(depth) layers (num_hidden_layers)", file: file
+      )
     }
     return try types.map { (type) throws(ConfigurationError) in
       switch type {

@@ -34,7 +34,9 @@ public enum Ministral3: Architecture {
     if let window { try config.slide(&model, model.layers.map { _ in true }, window: window) }
     let stated = [try config.nested("rope_scaling"), try config.nested("rope_parameters")]
       .compactMap(\.self).first { $0.object.count > 0 }
-    let rotary = stated ?? config.part(standard, at: "rope_parameters")
+    // An empty object is not an absent one.
+    let absent = config.value("rope_parameters") == nil ? standard : JSONObject()
+    let rotary = stated ?? config.part(absent, at: "rope_parameters")
     guard let growth = rotary.value(growthKey) else {
       throw .missingKey(rotary.name(growthKey), file: config.file)
     }

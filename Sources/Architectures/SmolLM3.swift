@@ -28,7 +28,7 @@ public enum SmolLM3: Architecture {
       guard stated.count >= depth, stated.allSatisfy({ $0 == 0 || $0 == 1 }) else {
         throw .outOfRange(
           key: config.name("no_rope_layers"), value: "\(stated.count) entries",
-          expected: "0 or 1 for each of \(depth) layers", file: config.file)
+          expected: "0 or 1 for each of \(depth) layers (num_hidden_layers)", file: config.file)
       }
     }
     let turns = (0..<depth).map { layer in

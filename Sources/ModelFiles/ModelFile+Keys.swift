@@ -51,12 +51,15 @@ extension ModelFile {
   /// What says how wide a feed-forward part is.
   private func widthKey(_ address: TensorAddress) -> String {
     let key = "moe_intermediate_size"
-    return address.expert != nil && configuration.object[key] != nil ? key : "intermediate_size"
+    let isOwn = configuration.object[key] != nil || architecture == Qwen3MoE.self
+    return address.expert != nil && isOwn ? key : "intermediate_size"
   }
 
   /// What says how many experts there are.
   private var expertKey: String {
-    configuration.object["num_local_experts"] == nil ? "num_experts" : "num_local_experts"
+    let isLocal =
+      configuration.object["num_local_experts"] != nil || architecture == Mixtral.self
+    return isLocal ? "num_local_experts" : "num_experts"
   }
 
   /// What says whether there is such a tensor.
@@ -70,19 +73,22 @@ extension ModelFile {
     if let keys = expertKeys(address) { return keys }
     guard address.parameter == .bias else { return [] }
     switch address.role {
+    case .output where architecture == SeedOss.self: return ["attention_out_bias"]
     case .ffnGate, .ffnUp, .ffnDown: return ["mlp_bias"]
     default: return ["attention_bias"]
     }
   }
 
-  /// What says whether there is such a tensor, where it depends on the experts of its layer.
+  /// What says whether there is such a tensor, where layers may have experts; nil where none may.
   private func expertKeys(_ address: TensorAddress) -> [String]? {
     let isFeedForward = [.ffnGate, .ffnUp, .ffnDown, .router].contains(address.role)
-    guard let layer = address.layer, isFeedForward, address.parameter == .weight else { return nil }
-    let isExpert = address.expert != nil || address.role == .router
-    guard isExpert == (description.layers[layer].feedForward.experts != nil) else {
-      return ["mlp_only_layers", "decoder_sparse_step"]
+    func has(_ role: TensorAddress.Role) -> Bool {
+      names.name(of: TensorAddress(role, layer: address.layer)) != nil
     }
-    return isExpert ? [expertKey] : nil
+    guard isFeedForward, address.parameter == .weight, has(.router) else { return nil }
+    let isExpert = address.expert != nil || address.role == .router
+    // Which layers have them, where not all do.
+    let layers = has(.ffnGate) ? ["mlp_only_layers", "decoder_sparse_step"] : []
+    return (isExpert ? [expertKey] : []) + layers
   }
 }

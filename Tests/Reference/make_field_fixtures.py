@@ -1,6 +1,6 @@
 """Every field of the source configurations, changed one at a time: Tests/Fixtures/fields.
 
-For each architecture one small file of random weights, and `variants.json`: what is changed in config.json, and
+For each architecture one small file of random weights, and ARCHITECTURE.json: what is changed in config.json, and
 either the number of the logits that `transformers` computes then, or that the program must refuse, naming the key.
 Fields of the configuration classes without a variant are an error here, so that none is forgotten.
 
@@ -544,19 +544,19 @@ def main():
     logging.disable_progress_bar()
     torch.set_num_threads(1)
     FIXTURES.mkdir(parents=True, exist_ok=True)
-    written, golden, failures = [], {}, 0
+    written, golden, failures = 0, {}, 0
     for architecture, base in BASES.items():
         check_complete(architecture)
         file = FIXTURES / f"{architecture}.safetensors"
         save_file(weights(architecture), file, metadata={"format": "pt"})
-        distinct = []
+        entries, distinct = [], []
         with tempfile.TemporaryDirectory() as work:
             (Path(work) / "model.safetensors").symlink_to(file)
             for variant in [Variant("", {})] + [v for v in VARIANTS if architecture in v.only]:
                 config = {"model_type": architecture, **base, **variant.changes}
                 config = {key: value for key, value in config.items() if value != ABSENT}
                 (Path(work) / "config.json").write_text(json.dumps(config), encoding="utf-8")
-                entry = {"architecture": architecture, "key": variant.key, "changes": variant.changes}
+                entry = {"key": variant.key, "changes": variant.changes}
                 found, words = logits(work) if options.show or not variant.refused else (None, "")
                 if options.show:
                     same = [n for n, other in enumerate(distinct) if found is not None and torch.equal(other, found)]
@@ -572,16 +572,15 @@ def main():
                         number = len(distinct)
                         distinct.append(found)
                     entry["logits"] = number
-                written.append(entry)
+                entries.append(entry)
         golden[architecture] = torch.stack(distinct)
+        lines, written = ",\n".join(json.dumps(entry) for entry in entries), written + len(entries)
+        (FIXTURES / f"{architecture}.json").write_text(
+            f'{{"tokens": {json.dumps(TOKENS)}, "absent": {json.dumps(ABSENT)},\n"base": {json.dumps(base)},\n'
+            f'"variants": [\n{lines}\n]}}\n', encoding="utf-8")
     assert not failures, f"{failures} variants have no logits"
     save_file(golden, FIXTURES / "logits.safetensors")
-    lines = ",\n".join(json.dumps(entry) for entry in written)
-    bases = ",\n".join(f"  {json.dumps(name)}: {json.dumps(base)}" for name, base in BASES.items())
-    (FIXTURES / "variants.json").write_text(
-        f'{{"tokens": {json.dumps(TOKENS)}, "absent": {json.dumps(ABSENT)},\n"bases": {{\n{bases}\n}},\n'
-        f'"variants": [\n{lines}\n]}}\n', encoding="utf-8")
-    print(len(written), "variants,", sum(len(rows) for rows in golden.values()), "distinct logits")
+    print(written, "variants,", sum(len(rows) for rows in golden.values()), "distinct logits")
 
 
 if __name__ == "__main__":

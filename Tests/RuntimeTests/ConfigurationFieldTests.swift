@@ -17,24 +17,26 @@ struct ConfigurationFieldTests {
 
   init() throws { directory = try TemporaryDirectory() }
 
-  /// The variants of all architectures.
+  /// The variants of an architecture.
   private struct Variants {
+    let architecture: String
     var tokens: [Int]
     var absent: JSONValue
-    var bases: JSONObject
+    var base: JSONObject
     var list: [JSONValue]
 
-    init() throws {
-      let document = try JSONFile.object(Repository.fixture("fields/variants.json"))
+    init(_ architecture: String) throws {
+      self.architecture = architecture
+      let document = try JSONFile.object(Repository.fixture("fields/\(architecture).json"))
       tokens = try #require(document["tokens"]?.array).compactMap(\.int)
       absent = try #require(document["absent"])
-      bases = try #require(document["bases"]?.object)
+      base = try #require(document["base"]?.object)
       list = try #require(document["variants"]?.array)
     }
 
     /// The config.json of a variant.
-    func configuration(_ variant: JSONValue, _ architecture: String) throws -> JSONObject {
-      var object = try #require(bases[architecture]?.object)
+    func configuration(_ variant: JSONValue) throws -> JSONObject {
+      var object = base
       object["model_type"] = .string(architecture)
       for (key, value) in try #require(variant["changes"]?.object).members {
         object[key] = value == absent ? Optional.none : value
@@ -60,14 +62,14 @@ struct ConfigurationFieldTests {
 
   @Test(arguments: architectures)
   func `are used or refused by name`(_ architecture: String) throws {
-    let variants = try Variants()
+    let variants = try Variants(architecture)
     let golden = try SafetensorsFile(path: Repository.fixture("fields/logits.safetensors"))
     let expected = try golden.elements(architecture, as: Float.self)
     let weights = try Files.bytes(Repository.fixture("fields/\(architecture).safetensors"))
     try directory.write("m/model.safetensors", weights)
     var computed = 0, refused = 0
-    for variant in variants.list where variant["architecture"]?.string == architecture {
-      let configuration = JSONValue.object(try variants.configuration(variant, architecture))
+    for variant in variants.list {
+      let configuration = JSONValue.object(try variants.configuration(variant))
       try directory.write("m/config.json", configuration.compact)
       let changes = variant["changes"]?.compact ?? ""
       guard let number = variant["logits"]?.int else {

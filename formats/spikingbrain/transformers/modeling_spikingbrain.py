@@ -138,7 +138,7 @@ def inverse_frequencies(rotary, device):
 
 
 def yarn_ramp(theta, channels, scaling):
-    """0 for pairs of channels that turn often within the original context, 1 for those that hardly turn [channels / 2]."""
+    """0 for pairs of channels that turn often within the original context, 1 for those that hardly turn."""
     context = scaling["original_max_position_embeddings"]
     first, last = (channels * math.log(context / (turns * 2 * math.pi)) / (2 * math.log(theta))
                    for turns in (scaling["beta_fast"], scaling["beta_slow"]))
