@@ -46,11 +46,14 @@ public struct Manifest: Sendable, Equatable {
     public var stored: StoredTensor
     /// Where it came from.
     public var origin: Origin
+    /// The digest of its bytes; nil in what earlier versions wrote.
+    public var sha256: SHA256Digest?
 
     /// A tensor at its place in the directory.
-    public init(stored: StoredTensor, origin: Origin) {
+    public init(stored: StoredTensor, origin: Origin, sha256: SHA256Digest? = nil) {
       self.stored = stored
       self.origin = origin
+      self.sha256 = sha256
     }
   }
 
