@@ -109,7 +109,8 @@ public enum ExportProfiles {
       configuration: contents.configuration.declaring(contents.tensors.first?.type),
       tensors: contents.tensors, companions: companions,
       shardSize: settings.shardSize,
-      recipe: JSONObject(step: .export, settings: settings.fields),
+      recipe: JSONObject(
+        step: .export, settings: settings.fields, before: try file.history().recipe),
       source: file.summary, notes: notes)
     plan.format = contents.format
     plan.metadata = contents.metadata

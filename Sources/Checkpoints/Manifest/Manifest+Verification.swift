@@ -78,6 +78,27 @@ extension Manifest {
     return mismatches
   }
 
+  /// The listed files of `directory` that are others than they were, by size or hash.
+  ///
+  /// - Parameter budget: bytes that are hashed at most, smaller files first. What this process has
+  ///   hashed before is not read again.
+  package func changedFiles(
+    in directory: String, hashing budget: Int
+  ) throws(CheckpointError) -> [String] {
+    var left = budget
+    var changed: [String] = []
+    for record in files.sorted(by: { ($0.bytes, $0.name) < ($1.bytes, $1.name) }) {
+      let path = RelativeName.join(directory, record.name)
+      if FileStatus.size(path) != record.bytes {
+        changed.append(record.name)
+      } else if record.bytes <= left {
+        left -= record.bytes
+        if try FileDigests.digest(of: path) != record.sha256 { changed.append(record.name) }
+      }
+    }
+    return changed.sorted()
+  }
+
   private func mismatch(
     _ record: FileRecord, path: String, progress: (Int) -> Void
   ) -> Mismatch? {

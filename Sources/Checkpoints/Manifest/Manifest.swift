@@ -8,6 +8,8 @@ public import StrictJSON
 public struct Manifest: Sendable, Equatable {
   /// The name of the manifest inside the directory.
   public static let fileName = "manifest.json"
+  /// The name of the manifest of what weights were before another program changed them.
+  public static let formerName = "manifest-before.json"
   static let format = "spikingbrain-manifest"
   /// The version that is written. Version 1, which is still read, told of transforms in sentences.
   static let version = 2

@@ -41,8 +41,8 @@ public struct DenseModel: Sendable {
     self.parts = parts
     companions = try file.companionFiles()
     summary = file.summary
-    let manifest = try Manifest(ifIn: file.path)
-    recipe = manifest?.step?.name == .synthesize ? .null : manifest?.recipe ?? .null
+    let history = try file.history()
+    recipe = history.steps.last?.name == .synthesize ? .null : history.recipe
   }
 
   /// The model that `plan` will write.

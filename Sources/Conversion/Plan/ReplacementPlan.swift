@@ -48,6 +48,6 @@ public enum ReplacementPlan {
   /// The tensors that earlier steps computed, and how: a copy of one is as far from the source as
   /// it was.
   private static func computedTensors(of file: ModelFile) throws -> [String: Computation] {
-    (try Manifest(ifIn: file.path)?.transforms ?? [:]).compactMapValues(\.computation)
+    try file.history().transforms.compactMapValues(\.computation)
   }
 }

@@ -87,6 +87,8 @@ package struct Inspection {
     conversion = Self.conversion(of: file)
     var healings: [String] = [], spiking: SpikingRecord?, notes = file.notes
     do throws(CheckpointError) {
+      let history = try file.history(.quick)
+      notes += history.notes + [history.change].compactMap(\.self)
       healings = try HealingSummary.lines(of: file)
       spiking = try SpikingRecord(of: file)
     } catch {

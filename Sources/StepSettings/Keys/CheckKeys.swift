@@ -7,6 +7,8 @@ public struct VerifyKeys: SettingKeys {
   public let level = Setting("level", VerificationLevel.logits, "How deep to look.")
   /// A text whose perplexity is measured; nil for none.
   public let text = Setting<String?>.file("text", "A text, for --level quality.", of: .text)
+  /// The adapter that was merged into what the checkpoint was made from; nil for none.
+  public let lora = Setting<String?>.lora("The LoRA adapter that was merged into --source.")
 
   /// The declarations.
   public static let keys = VerifyKeys()
