@@ -122,7 +122,7 @@ public struct Checkpoint: Sendable {
       {
         $0.tasks.files = tasks
         change(&$0)
-      })
+      }, source: nil)
   }
 
   /// What follows `prompt`.
