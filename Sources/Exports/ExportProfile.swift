@@ -93,9 +93,11 @@ public enum ExportProfiles {
     let notes = file.notes + contents.notes + casts(in: contents.tensors)
     var companions = try file.companionFiles() + contents.code
     if !contents.code.isEmpty {
-      let names = Set(companions.map(\.name)), missing = ModelCodeFiles.tokenizerConfiguration
-      if names.contains("tokenizer.json"), !names.contains(missing.name) {
-        companions.append(missing)
+      let names = Set(companions.map(\.name))
+      if names.contains("tokenizer.json"), !names.contains(ModelCodeFiles.tokenizerFile) {
+        companions.append(
+          ModelCodeFiles.tokenizerConfiguration(
+            of: contents.description, try? file.tokenizer.load()))
       }
     }
     if contents.hasCard {

@@ -2,6 +2,7 @@ import Architectures
 import CModelCode
 import Conversion
 import StrictJSON
+import Tokenization
 
 /// The Python code of this program that runs converted models in transformers:
 /// formats/spikingbrain/transformers.
@@ -26,15 +27,27 @@ enum ModelCodeFiles {
   }
 
   /// What AutoTokenizer asks config.json for where this is missing, and does not know.
-  static let tokenizerConfiguration = CheckpointPlan.CompanionFile(
-    name: "tokenizer_config.json",
-    content: .text(
-      JSONValue.object(
-        JSONObject([
-          ("tokenizer_class", "PreTrainedTokenizerFast"),
-          ("model_input_names", ["input_ids", "attention_mask"]),
-        ])
-      ).pretty))
+  ///
+  /// - Parameter tokenizer: says what the tokens are called that `model` names, of which lm-eval needs
+  ///   the one that ends a text; nil where it cannot be read.
+  static func tokenizerConfiguration(
+    of model: ModelDescription, _ tokenizer: Tokenizer?
+  ) -> CheckpointPlan.CompanionFile {
+    var object = JSONObject([
+      ("tokenizer_class", "PreTrainedTokenizerFast"),
+      ("model_input_names", ["input_ids", "attention_mask"]),
+    ])
+    let named = model.specialTokens
+    for (key, id) in [
+      ("bos_token", named.beginning), ("eos_token", named.end.first), ("pad_token", named.padding),
+    ] {
+      if let text = id.flatMap({ tokenizer?.token(of: $0) }) { object[key] = .string(text) }
+    }
+    return .init(name: tokenizerFile, content: .text(JSONValue.object(object).pretty))
+  }
+
+  /// The name of that file.
+  static let tokenizerFile = "tokenizer_config.json"
 
   /// How a directory is loaded in transformers.
   ///

@@ -169,7 +169,12 @@ public struct ModelFile: WeightSource {
 
   /// Token ids that end a generation: those of the configuration and of generation_config.json.
   public func endTokens() throws -> Set<Int> {
-    var tokens = Set(description.specialTokens.end)
+    let tokens = Set(description.specialTokens.end)
+    return tokens.union(try generationConfiguration()?.tokens("eos_token_id") ?? [])
+  }
+
+  /// What generation_config.json says; nil where there is none.
+  public func generationConfiguration() throws -> Configuration? {
     let name = "generation_config.json", file = path + "/" + name
     var generation: JSONObject?
     if case .files(let files) = tokenizer, case .embedded = files {
@@ -177,10 +182,7 @@ public struct ModelFile: WeightSource {
     } else if FileManager.default.fileExists(atPath: file) {
       generation = try JSONFile.object(file)
     }
-    if let generation {
-      tokens.formUnion(try Configuration(generation, file: file).tokens("eos_token_id"))
-    }
-    return tokens
+    return generation.map { Configuration($0, file: file) }
   }
 
   /// Bytes of all stored tensors.
