@@ -77,6 +77,10 @@ def stand_in():
     cuda.nvtx.range_push = cuda.nvtx.range_pop = lambda *args: None
     OnCPU().__enter__()
     from megatron.core.tensor_parallel import random
+    from megatron.core.transformer.moe import token_dispatcher
+    # Counts of tokens are numbers for the communication, which they otherwise become on their way from a GPU.
+    token_dispatcher.maybe_move_tensor_to_cpu = (
+        lambda x, as_numpy=False, record_stream=False: x.numpy() if as_numpy and torch.is_tensor(x) else x)
     random._get_cuda_rng_state = lambda *args, **kwargs: torch.zeros(1, dtype=torch.uint8)
     random._set_cuda_rng_state = lambda *args, **kwargs: None
     states = NoStates()

@@ -210,6 +210,10 @@ class SpikingBrainRouter(TopKRouter):
         super().__init__(config=config, pg_collection=pg_collection)
         self.chosen, self.weighted, self.offsets = config.moe_router_topk, weighted, None
 
+    def gating(self, input):
+        """Scores in float32; Megatron-core's own function needs Transformer Engine."""
+        return F.linear(wide(input), wide(self.weight))
+
     def routing(self, logits, padding_mask=None):
         """logits [T, B, N] -> weights and the choice [T · B, N]."""
         length, texts = logits.shape[:2]
