@@ -8,7 +8,7 @@
 OUT/model is written at the end and is what DIR is: `spikingbrain verify OUT/model`. Started again with the same OUT,
 training goes on from its last checkpoint. Needs torch, transformers 4.5x or 5, accelerate and numpy.
 
-Run on a CPU only, with one process and with two (FSDP2). Not run on GPUs.
+Run on a CPU only, in one process. Not run on GPUs or with several processes.
 """
 import argparse
 import json

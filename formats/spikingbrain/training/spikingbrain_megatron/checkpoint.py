@@ -99,6 +99,9 @@ def save(directory, iteration, source, model, optimizer, scheduler, ranks):
         for file in source.directory.iterdir():
             if file.is_file() and file.name not in (TRACKER, "manifest.json") and not (directory / file.name).exists():
                 shutil.copy(file, directory)
+        if (source.directory / "training").is_dir() and not (directory / "training").exists():
+            shutil.copytree(source.directory / "training", directory / "training",
+                            ignore=shutil.ignore_patterns("__pycache__"))
         unfinished = directory / f"{TRACKER}.partial"
         unfinished.write_text(str(iteration))
         unfinished.rename(directory / TRACKER)
