@@ -144,11 +144,12 @@ class Check:
                      *(x for pair in zip(("--tp", "--pp", "--ep"), topology) for x in pair))
             losses = self.train(export, work / "tokens.npy", save, topology, "--float32")
             assert abs(losses[0] - expected) < 1e-4, (case, name, losses, expected)
-            assert len(losses) == STEPS and losses[-1] < losses[0], (case, name, losses)
+            assert len(losses) == STEPS and sum(losses[-3:]) < 3 * losses[0], (case, name, losses)
             alone = alone or losses
             worst = max(abs(a - b) for a, b in zip(losses, alone))
             assert worst < 1e-3, (case, name, worst, losses, alone)
             self.comes_back(save)
+            self.run("verify", export)
             print(f"ok {case} {name}: first loss {losses[0]:.6f} (program {expected:.6f}), last "
                   f"{losses[-1]:.4f}, at most {worst:.1e} from one process", flush=True)
         if case == "gates":
@@ -166,7 +167,7 @@ class Check:
             assert len(losses) == STEPS - STEPS // 2 and worst < 1e-3, (topology, losses, alone)
             print(f"ok gates goes on with {topology}: at most {worst:.1e} from the run without a stop", flush=True)
         losses = self.train(export, data, work / "half", (1, 1, 1), "--recompute")
-        assert abs(losses[0] / alone[0] - 1) < 0.02 and losses[-1] < losses[0], (losses, alone)
+        assert abs(losses[0] / alone[0] - 1) < 0.02 and sum(losses[-3:]) < 3 * losses[0], (losses, alone)
         self.comes_back(work / "half")
         print(f"ok gates bfloat16: {losses[0]:.4f} to {losses[-1]:.4f}", flush=True)
 
@@ -187,6 +188,7 @@ class Check:
         train(work / "two")
         assert (work / "one/model/model.safetensors").read_bytes() == (work / "two/model/model.safetensors").read_bytes()
         self.run("verify", work / "one/model")
+        self.run("verify", export)
         print(f"ok trainer: {losses[0]:.4f} to {losses[-1]:.4f}, the same bytes after a stop", flush=True)
 
 

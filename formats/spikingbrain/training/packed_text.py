@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Texts as samples of equal length: files are tokenised, put one behind the other, and cut."""
+import hashlib
 import json
 from pathlib import Path
 
@@ -28,9 +29,9 @@ def tokenise(files, directory):
     return numpy.concatenate(parts)
 
 
-def tokens_of(files, directory, kept):
+def tokens_of(files, directory, folder):
     """The tokens of `files`, mapped: `.npy` arrays of token ids as they are; Megatron's `.bin` with its `.idx`; texts by
-    way of the file `kept`, which is written if it is not there."""
+    way of a file in `folder`, which is written once for these texts."""
     files = [Path(file) for file in files]
     for file in files:
         if not file.exists():
@@ -39,7 +40,9 @@ def tokens_of(files, directory, kept):
         return numpy.load(files[0], mmap_mode="r")
     if len(files) == 1 and files[0].suffix == ".bin":
         return megatron_tokens(files[0])
-    kept = Path(kept)
+    stamps = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    name = hashlib.sha256(json.dumps([str(directory), stamps]).encode()).hexdigest()[:12]
+    kept = Path(folder) / f"tokens-{name}.npy"
     if not kept.exists():
         partial = kept.with_suffix(".partial.npy")
         partial.parent.mkdir(parents=True, exist_ok=True)

@@ -20,7 +20,8 @@ from pathlib import Path
 
 import torch
 
-from packed_text import PackedSamples, tokens_of
+sys.dont_write_bytecode = True  # the export stays what its manifest says
+from packed_text import PackedSamples, tokens_of  # noqa: E402
 
 
 def arguments():
@@ -95,8 +96,8 @@ def train(options, device):
     from megatron.core import parallel_state
     from megatron.core.distributed import (
         DistributedDataParallel, DistributedDataParallelConfig, finalize_model_grads)
-    from megatron.core.optimizer import OptimizerConfig, get_megatron_optimizer
-    from megatron.core.optimizer_param_scheduler import OptimizerParamScheduler
+    from megatron.core.optimizer import OptimizerConfig, ParamKey, get_megatron_optimizer, get_standard_config_overrides
+    from megatron.core.optimizer_param_scheduler import OptimizerParamScheduler, ParamGroupOverride
     from megatron.core.pipeline_parallel import get_forward_backward_func
     from spikingbrain_megatron import Checkpoint, build, load, read_configuration, save
     from spikingbrain_megatron.checkpoint import TRACKER
@@ -132,10 +133,14 @@ def train(options, device):
         build(model, config, checkpoint.args.padded_vocab_size, device))
     if not resumes:
         load(checkpoint, network.module)
-    optimizer = get_megatron_optimizer(OptimizerConfig(
+    adam = OptimizerConfig(
         optimizer="adam", lr=options.lr, min_lr=options.min_lr, weight_decay=options.weight_decay,
         adam_beta2=options.beta2, clip_grad=options.clip, bf16=not options.float32, params_dtype=dtype,
-        use_distributed_optimizer=True), [network])
+        use_distributed_optimizer=True)
+    # Vectors do not decay; nor do the norms of branches, which are matrices.
+    overrides = get_standard_config_overrides(adam)
+    overrides[ParamKey(name="*.[ls]a_norm.weight")] = ParamGroupOverride(wd_mult=0.0)
+    optimizer = get_megatron_optimizer(adam, [network], overrides)
     scheduler = OptimizerParamScheduler(
         optimizer, init_lr=0.0, max_lr=options.lr, min_lr=options.min_lr, lr_warmup_steps=options.warmup,
         lr_decay_steps=options.steps, lr_decay_style="cosine", start_wd=options.weight_decay, end_wd=options.weight_decay,
@@ -146,12 +151,11 @@ def train(options, device):
     config.grad_scale_func, config.no_sync_func = optimizer.scale_loss, network.no_sync
     config.finalize_model_grads_func = finalize_model_grads
 
-    kept = options.save / "tokens.npy"
     if first:  # the others read what it wrote
-        tokens_of(options.data, checkpoint.directory, kept)
+        tokens_of(options.data, options.checkpoint, options.save)
     torch.distributed.barrier()
     samples = PackedSamples(
-        tokens_of(options.data, checkpoint.directory, kept), options.seq_length,
+        tokens_of(options.data, options.checkpoint, options.save), options.seq_length,
         None if options.in_order else options.seed)
     done = checkpoint.iteration if resumes else 0
     if first:

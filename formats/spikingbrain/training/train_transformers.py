@@ -19,7 +19,8 @@ from pathlib import Path
 import torch
 from transformers import AutoModelForCausalLM, Trainer, TrainingArguments
 
-from packed_text import PackedSamples, tokens_of
+sys.dont_write_bytecode = True  # the export stays what its manifest says
+from packed_text import PackedSamples, tokens_of  # noqa: E402
 
 
 def arguments():
@@ -83,9 +84,8 @@ def main():
     if frozen:
         sys.exit(f"{options.model} holds weights in {frozen['weights'].upper()}, which do not learn: export the model "
                  "from before `calibrate --weights`")
-    kept = options.output / "tokens.npy"
     with training.main_process_first(desc="tokens"):
-        tokens = tokens_of(options.data, options.model, kept)
+        tokens = tokens_of(options.data, options.model, options.output)
     trainer = Trainer(model=model, args=training, train_dataset=Samples(PackedSamples(tokens, options.length)))
     trainer.train(resume_from_checkpoint=last_checkpoint(options.output))
 

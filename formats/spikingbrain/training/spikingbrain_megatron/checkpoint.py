@@ -61,12 +61,33 @@ def check_keys(checkpoint, wanted):
                           f"has besides {sorted(found - keys)[:4]}")
 
 
+def ready_to_load(optimizer):
+    """Makes up for what Megatron-core takes for granted of an optimizer, where that is torch's Adam: states before the
+    first step, each with a count of steps of its own, which are no part of the checkpoint's tensors."""
+    for part in optimizer.chained_optimizers:
+        adam = part.optimizer
+        if not isinstance(adam, torch.optim.AdamW):
+            continue
+        for p in (p for group in adam.param_groups for p in group["params"]):
+            if not adam.state[p]:
+                adam.state[p] = {"step": torch.zeros(()), "exp_avg": torch.zeros_like(p), "exp_avg_sq": torch.zeros_like(p)}
+
+        def load_tensors(state, adam=adam, original=part.load_parameter_state_from_fully_reshardable):
+            steps = {p: found.pop("step") for p, found in adam.state.items()}
+            original(state)
+            for p, step in steps.items():
+                adam.state[p]["step"] = step.clone()
+
+        part.load_parameter_state_from_fully_reshardable = load_tensors
+
+
 def load(checkpoint, model, optimizer=None, scheduler=None):
     """Sets the weights, and, where they are given, the states of the optimizer and the schedule. A tensor that is missing
     or not used is an error."""
     metadata = content(checkpoint.common.get("content_metadata") or {})
     state = {"model": model.sharded_state_dict(metadata=metadata)}
     if optimizer is not None:
+        ready_to_load(optimizer)
         state["optimizer"] = optimizer.sharded_state_dict(state["model"], is_loading=True, metadata=metadata)
     check_keys(checkpoint, state["model"])
     loaded = dist_checkpointing.load(state, str(checkpoint.folder))
