@@ -42,7 +42,7 @@ public struct ExportContents: Sendable {
   public var format: any TensorFiles.Type
   /// What files of that format say of the model beside its tensors.
   public var metadata = JSONObject()
-  /// Files of code that runs it.
+  /// Files of code that runs it, and that goes on training it.
   public var code: [CheckpointPlan.CompanionFile] = []
   /// Whether a card goes beside the files: into a format of one file that holds all others it would not.
   public var hasCard = true

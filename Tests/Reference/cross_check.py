@@ -2,7 +2,7 @@
 
 Groups: every kind of make_random.py, `gguf` (the same kinds as GGUF files of several block types), `tiny` (needs
 --tiny and --text), `smollm2` (needs --smollm2 and --text), `lm_eval` (exports/check_lm_eval.py; with --smollm2 that
-model too).
+model too), `training` (exports trained by their own files; needs --tiny).
 """
 import argparse
 import json
@@ -296,6 +296,17 @@ def check_gguf(checks, program, work):
             checks.guarded(f"{name}/tensors", compare_checkpoint, checks, name, out, config, tensors)
 
 
+def check_training(checks, options):
+    """Exports trained by the files they bring, one line per model and number of ranks."""
+    script = Path(__file__).with_name("exports") / "check_megatron_training.py"
+    done = subprocess.run(
+        [sys.executable, script, options.program, options.work / "training", options.tiny], capture_output=True, text=True)
+    for line in done.stdout.splitlines():
+        checks.record(f"training/{line.removeprefix('ok ')}", True, "")
+    if done.returncode:
+        checks.record("training", False, done.stderr.strip().splitlines()[-1])
+
+
 class Cache:
     """Results worth keeping between runs, one safetensors file each."""
 
@@ -417,6 +428,8 @@ def main():
 
     groups = {kind: (check_kind, checks, program, kind, options.work) for kind in make_random.KINDS}
     groups["gguf"] = (check_gguf, checks, program, options.work)
+    if options.tiny:
+        groups["training"] = (check_training, checks, options)
     if options.tiny and options.text:
         groups["tiny"] = (check_model, checks, program, "tiny", options.tiny, options.text, options.work,
                           0.05, 512, 8192, "keep")
