@@ -51,8 +51,8 @@ struct TaskQuestionTests {
 
   @Test(arguments: [
     (
-      "loglikelihood", "q", "t", "", #"{"p": "a", "t": "b"}"#,
-      ["\"doc_to_text\" is \"q\"", "fields: p, t"]
+      "loglikelihood", "answer", "t", "", #"{"p": "a", "t": "b"}"#,
+      ["\"doc_to_text\" is \"answer\"", "fields: p, t"]
     ),
     ("loglikelihood", "pp", "t", "", #"{"p": "a", "t": "b"}"#, ["did you mean \"p\""]),
     (

@@ -33,11 +33,13 @@ program = str(Path(options.program).resolve())
 os.chdir(ROOT)  # where the paths in the task files start
 
 import lm_eval  # noqa: E402
+import torch  # noqa: E402
 import transformers  # noqa: E402
 from lm_eval.models.huggingface import HFLM  # noqa: E402
 from lm_eval.tasks import TaskManager  # noqa: E402
 
 transformers.logging.set_verbosity_error()
+torch.set_num_threads(1)  # of small models, more would wait for each other
 failed = []
 
 
@@ -165,7 +167,7 @@ output_type: generate_until
 doc_to_text: passage
 doc_to_target: answer
 generation_kwargs:
-  until: [".", ";", "\\n"]
+  until: [".", ";"]
   max_gen_toks: 12
   do_sample: false
 metric_list:
