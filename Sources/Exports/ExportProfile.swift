@@ -90,7 +90,8 @@ public enum ExportProfiles {
     var contents = try profile.contents(of: file, settings: settings)
     if !settings.autoMap { contents.configuration[GLASwa.autoMapKey] = nil }
     if !settings.autoMap { contents.code = [] }
-    let notes = file.notes + contents.notes + casts(in: contents.tensors)
+    let history = try file.history()
+    let notes = file.notes + history.news + contents.notes + casts(in: contents.tensors)
     var companions = try file.companionFiles() + contents.code
     if !contents.code.isEmpty {
       let names = Set(companions.map(\.name))
@@ -112,7 +113,7 @@ public enum ExportProfiles {
       tensors: contents.tensors, companions: companions,
       shardSize: settings.shardSize,
       recipe: JSONObject(
-        step: .export, settings: settings.fields, before: try file.history().recipe),
+        step: .export, settings: settings.fields, before: history.recipe),
       source: file.summary, notes: notes)
     plan.format = contents.format
     plan.metadata = contents.metadata

@@ -13,8 +13,11 @@ public struct History: Sendable {
   public let recipe: JSONValue
   /// How each tensor was made, by its name; empty unless the manifest is about these files.
   public let transforms: [String: TransformRecord]
-  /// What the user should know of it: one sentence each.
-  public let notes: [String]
+  /// What the user should know of the manifest: one sentence each.
+  let notes: [String]
+
+  /// What the user should know, what another program changed included.
+  public var news: [String] { notes + [change].compactMap(\.self) }
 
   /// The steps that made the checkpoint, the earliest first.
   public var steps: [StepRecord] { StepRecord.sequence(in: recipe) }

@@ -15,6 +15,8 @@ public struct DenseModel: Sendable {
   let summary: JSONObject
   /// How it was made itself; null when it is a source model.
   let recipe: JSONValue
+  /// What a user should know of how it was made.
+  let notes: [String]
 
   /// A tensor with its bytes, as far as they are there.
   struct Part: Sendable {
@@ -42,6 +44,7 @@ public struct DenseModel: Sendable {
     companions = try file.companionFiles()
     summary = file.summary
     let history = try file.history()
+    notes = history.news
     recipe = history.steps.last?.name == .synthesize ? .null : history.recipe
   }
 
@@ -58,5 +61,6 @@ public struct DenseModel: Sendable {
     companions = plan.companions
     summary = JSONObject([("planned", .string(plan.description.modelType))])
     recipe = .object(plan.recipe)
+    notes = []
   }
 }

@@ -109,7 +109,7 @@ public struct Build {
     context.send(.step("\(name) \(from) -> \(target)"))
     let subject: Subject =
       if let planned { .planned(planned, origin: try ModelFile.open(source)) } else {
-        .file(try context.start(from: from))
+        .file(try context.open(from))
       }
     guard let prepared = try prepared(step, subject, context) else {
       return report(name, target, .unplanned(step.settings.fields))

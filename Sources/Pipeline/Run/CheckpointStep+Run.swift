@@ -19,7 +19,7 @@ extension CheckpointStep {
     _ path: String, teacher: String? = nil, to out: String, _ context: Context
   ) throws -> Report {
     try begin(context)
-    let prepared = try prepare(.file(context.start(from: path)), teacher: teacher, context)
+    let prepared = try prepare(.file(context.open(path)), teacher: teacher, context)
     return try context.run(prepared, to: out).report
   }
 }

@@ -46,13 +46,4 @@ extension Context {
     for note in file.notes { self.note("note: \(note)") }
     return file
   }
-
-  /// The same for what a new checkpoint is made from: what another program changed, which the new
-  /// manifest will record, is said too.
-  func start(from path: String) throws -> ModelFile {
-    let file = try open(path)
-    let history = try file.history()
-    for note in history.notes + [history.change].compactMap(\.self) { self.note("note: \(note)") }
-    return file
-  }
 }

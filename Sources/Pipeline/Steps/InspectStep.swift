@@ -87,8 +87,7 @@ package struct Inspection {
     conversion = Self.conversion(of: file)
     var healings: [String] = [], spiking: SpikingRecord?, notes = file.notes
     do throws(CheckpointError) {
-      let history = try file.history(.quick)
-      notes += history.notes + [history.change].compactMap(\.self)
+      notes += try file.history(.quick).news
       healings = try HealingSummary.lines(of: file)
       spiking = try SpikingRecord(of: file)
     } catch {

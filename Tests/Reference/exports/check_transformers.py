@@ -521,7 +521,8 @@ def check_trainer():
 
     directory = tiny("healed")
     text = (DEMO / "war-and-peace-begin.txt").read_text(encoding="utf-8")[:120_000]
-    ids = AutoTokenizer.from_pretrained(str(directory), trust_remote_code=True)(text)["input_ids"]
+    tokenizer = AutoTokenizer.from_pretrained(str(directory), trust_remote_code=True)
+    ids = tokenizer(text)["input_ids"]
     rows = [{"input_ids": ids[i:i + 128], "labels": ids[i:i + 128]} for i in range(0, len(ids) - 128, 128)]
     model = load(directory).train()
     arguments = TrainingArguments(
@@ -541,6 +542,7 @@ def check_trainer():
     check("50 steps of Trainer", after < before - 0.05, f"{before:.3f} -> {after:.3f}")
     near("  its own evaluation", abs(trainer.evaluate(rows[-8:])["eval_loss"] / after - 1), 1e-3)
     trainer.save_model(str(work / "trained"))
+    tokenizer.save_pretrained(str(work / "trained"))
     tokens = tokens_of(40, 2048)
     with torch.no_grad():
         logits = model(torch.tensor([tokens])).logits[0]
