@@ -1,5 +1,6 @@
 // The Python files that exports carry, as bytes: code that lets transformers run a model
-// (formats/spikingbrain/transformers), and code that goes on training one (formats/spikingbrain/training).
+// (formats/spikingbrain/transformers), and code that goes on training one
+// (formats/spikingbrain/training).
 #pragma once
 
 #include <stddef.h>
