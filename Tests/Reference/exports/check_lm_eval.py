@@ -98,7 +98,7 @@ target_delimiter: ""
 def edges():
     """Contexts that end in spaces or break words, empty ones, beginnings written out, other scripts."""
     texts = [("It is a truth  ", ["universally", " universally", "\n"]), ("", ["Mr. Bennet", "<|endoftext|>of", " of"]),
-             ("<|endoftext|>It is", [" a", "nt", " acknowledged"]), ("caf", ["\u00e9 \u2014 na\u00efve", "e", "\u65e5\u672c"]),
+             ("<|endoftext|>It is", [" a", "nt", " acknowledged"]), ("caf", ["\u00e9 \u2014 na\u00efve", "etera", "\u65e5\u672c"]),
              ("\u65e5\u672c\u8a9e ", ["\U0001f642", "text", "\u8a9e"]), ("a\n\n", ["b", " b", "\tb"]),
              ("one two three four five six seven eight nine ten " * 12, ["eleven twelve", "one", "ten"])]
     data = work / "edges.jsonl"
