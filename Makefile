@@ -75,6 +75,7 @@ spiking-study: build
 check-all: build
 	Tests/Reference/run
 	Tests/Emulated/run
+	Tests/Trust/mutate.py $(PROGRAM)
 
 # Runs of several processes against runs of one.
 check-mpi: build-mpi

@@ -101,7 +101,7 @@ let modules: [Module] = [
     name: "Exports",
     imports: [
       "Foundations", "TensorTypes", "StrictJSON", "Checkpoints", "Mixers", "Architectures",
-      "ModelFiles",
+      "Tokenization", "ModelFiles",
       "StepSettings", "Conversion", "Kernels", "CModelCode",
     ], usesModels: true),
   Module(

@@ -6,8 +6,13 @@ extension Configuration {
   /// To be called when all of the model is described. Throws when a key would change what the model
   /// computes.
   public func restNotes() throws(ConfigurationError) -> [String] {
+    try restNotes(Configuration.furtherKeys)
+  }
+
+  /// The same for a file whose other keys are those of `table`.
+  package func restNotes(_ table: KeyTable) throws(ConfigurationError) -> [String] {
     let rest = object.members.filter { !record.wasAsked($0.key) }
-    return record.notes + (try Configuration.furtherKeys.notes(on: rest, file: file))
+    return record.notes + (try table.notes(on: rest, file: file))
   }
 
   /// Keys of config.json files beyond those that describe a model of ours.

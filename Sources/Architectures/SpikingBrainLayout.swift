@@ -48,8 +48,10 @@ public enum SpikingBrainLayout: ConvertedLayout {
           "\"\(key)\" has \(list.count) entries for \(depth) layers", file: config.file)
       }
     }
-    // Only some mixers read them.
-    for key in Mixer.sizeKeys + ["sliding_window", "window_rule"] { _ = config.value(key) }
+    // Only some mixers and experts read them; modelling code writes them for all.
+    for key in Mixer.sizeKeys + ["sliding_window", "window_rule", "norm_topk_prob"] {
+      _ = config.value(key)
+    }
     let feedForwards = try config.feedForwards(size: model.feedForwardSize)
     let mixers = try (config.strings("mixer") ?? []).map(config.mixer)
     model.layers = zip(mixers, feedForwards).map { LayerDescription(mixer: $0, feedForward: $1) }

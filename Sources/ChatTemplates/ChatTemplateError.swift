@@ -30,6 +30,16 @@ public enum ChatTemplateError: ReportableError, Equatable {
     if case .inFile(let file, _) = self { file } else { nil }
   }
 
+  /// What is wrong with it where it is no chat template, with its line.
+  public var reason: String {
+    switch self {
+    case .inFile(_, let error): error.reason
+    case .tooLarge, .noText, .refused: what
+    case .syntax(let reason, let line), .failed(let reason, let line): "line \(line): \(reason)"
+    case .unsupported(let construct, let line): "line \(line): \(construct) is not supported"
+    }
+  }
+
   public var advice: String? {
     switch self {
     case .inFile(_, let error): error.advice

@@ -1,29 +1,43 @@
+import Foundations
+
 /// Splits a chat template into tokens.
 ///
-/// White space follows Jinja's settings for chat templates: a line break after a block tag goes
-/// (`trim_blocks`), spaces before a block tag that begins a line go (`lstrip_blocks`), a `-` in a
-/// tag takes all white space on its side, and one line break at the end of the template goes.
+/// A `-` in a tag takes all white space on its side; the rest is as `WhiteSpace` says.
 struct TemplateLexer {
+  /// Which of Jinja's settings for white space hold.
+  enum WhiteSpace {
+    /// Those of chat templates: a line break after a block tag goes (`trim_blocks`), spaces before a
+    /// block tag that begins a line go (`lstrip_blocks`), and so does one line break at the end.
+    case trimmed
+    /// All stays.
+    case kept
+  }
+
   private let source: [Unicode.Scalar]
+  private let whiteSpace: WhiteSpace
   private var position = 0
   private var line = 1
   private var tokens: [TemplateToken] = []
   /// Whether the text at hand starts at the beginning of a line.
   private var startsLine = true
 
-  static func tokens(of text: String) throws(ChatTemplateError) -> [TemplateToken] {
-    var lexer = TemplateLexer(text)
+  static func tokens(
+    of text: String, whiteSpace: WhiteSpace
+  ) throws(ChatTemplateError) -> [TemplateToken] {
+    var lexer = TemplateLexer(text, whiteSpace)
     try lexer.run()
     return lexer.tokens
   }
 
-  private init(_ text: String) {
+  private init(_ text: String, _ whiteSpace: WhiteSpace) {
+    self.whiteSpace = whiteSpace
     var scalars: [Unicode.Scalar] = []
     for scalar in text.unicodeScalars {
       if scalar == "\n", scalars.last == "\r" { scalars.removeLast() }
       scalars.append(scalar)
     }
-    source = scalars.last == "\n" ? scalars.dropLast() : scalars
+    source =
+      whiteSpace == .trimmed && scalars.last == "\n" ? scalars.dropLast() : scalars
   }
 
   private mutating func run() throws(ChatTemplateError) {
@@ -42,8 +56,8 @@ struct TemplateLexer {
       let control = peek()
       if control == "-" || control == "+" { position += 1 }
       if control == "-" {
-        while let last = text.last, last.isTemplateSpace { text.removeLast() }
-      } else if control != "+", kind != "{" {
+        while let last = text.last, last.isPythonSpace { text.removeLast() }
+      } else if control != "+", kind != "{", whiteSpace == .trimmed {
         stripLineStart(&text)
       }
       append(text: text, line: textLine)
@@ -64,7 +78,7 @@ struct TemplateLexer {
   /// Removes the spaces between the last line break and a block tag.
   private func stripLineStart(_ text: inout [Unicode.Scalar]) {
     let start = text.lastIndex(of: "\n").map { $0 + 1 } ?? 0
-    guard start > 0 || startsLine, text[start...].allSatisfy(\.isTemplateSpace) else { return }
+    guard start > 0 || startsLine, text[start...].allSatisfy(\.isPythonSpace) else { return }
     text.removeSubrange(start...)
   }
 
@@ -97,7 +111,7 @@ struct TemplateLexer {
     // Braces of dictionaries are counted, or "}}}" would end the tag too early.
     var braces = 0
     while true {
-      while let scalar = peek(), scalar.isTemplateSpace { advance() }
+      while let scalar = peek(), scalar.isPythonSpace { advance() }
       guard let scalar = peek() else {
         throw .syntax(reason: "the tag does not end", line: first)
       }
@@ -118,8 +132,8 @@ struct TemplateLexer {
   private mutating func skipAfterTag(control: Unicode.Scalar?, trimsLine: Bool) {
     let start = position
     if control == "-" {
-      while let scalar = peek(), scalar.isTemplateSpace { advance() }
-    } else if control != "+", trimsLine, peek() == "\n" {
+      while let scalar = peek(), scalar.isPythonSpace { advance() }
+    } else if control != "+", trimsLine, whiteSpace == .trimmed, peek() == "\n" {
       advance()
     }
     startsLine = position > start && source[position - 1] == "\n"
@@ -208,9 +222,4 @@ struct TemplateLexer {
     if source[position] == "\n" { line += 1 }
     position += 1
   }
-}
-
-extension Unicode.Scalar {
-  /// White space as Python's `str.strip` sees it.
-  var isTemplateSpace: Bool { properties.isWhitespace || (0x1c...0x1f).contains(value) }
 }

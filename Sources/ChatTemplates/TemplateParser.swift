@@ -6,11 +6,13 @@ struct TemplateParser {
   /// How many levels the expression has that was read last.
   var height = 0
 
-  static func parse(_ text: String) throws(ChatTemplateError) -> [TemplateStatement] {
+  static func parse(
+    _ text: String, whiteSpace: TemplateLexer.WhiteSpace = .trimmed
+  ) throws(ChatTemplateError) -> [TemplateStatement] {
     guard text.utf8.count <= ChatTemplateLimits.textBytes else {
       throw .tooLarge(bytes: text.utf8.count, limit: ChatTemplateLimits.textBytes)
     }
-    var parser = TemplateParser(tokens: try TemplateLexer.tokens(of: text))
+    var parser = TemplateParser(tokens: try TemplateLexer.tokens(of: text, whiteSpace: whiteSpace))
     let (statements, _) = try parser.body(until: [])
     return statements
   }

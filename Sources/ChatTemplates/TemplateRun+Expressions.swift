@@ -1,5 +1,14 @@
 extension TemplateRun {
   func value(of expression: TemplateExpression) throws(ChatTemplateError) -> TemplateValue {
+    let value = try found(expression)
+    guard isStrict, case .undefined = value else { return value }
+    guard case .name(let name) = expression else { throw failure("an undefined value is used") }
+    throw failure("there is no \"\(name)\", or it is a number that is not whole")
+  }
+
+  private func found(
+    _ expression: TemplateExpression
+  ) throws(ChatTemplateError) -> TemplateValue {
     try spend(steps: 1)
     try descend()
     defer { budget.ascend() }

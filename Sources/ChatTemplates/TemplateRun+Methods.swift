@@ -1,3 +1,5 @@
+import Foundations
+
 extension TemplateRun {
   /// Calls a method of a string or a dictionary.
   func method(
@@ -40,7 +42,7 @@ extension TemplateRun {
       return try string(
         String(
           Self.strip(text, left: name != "rstrip", right: name != "lstrip") { scalar in
-            set?.contains(scalar) ?? scalar.isTemplateSpace
+            set?.contains(scalar) ?? scalar.isPythonSpace
           }))
     case "split": return try list(try split(text, call).map { .string(String($0)) })
     case "startswith": return .bool(text.starts(with: try scalars(of: argument(call, name))))
@@ -107,7 +109,7 @@ extension TemplateRun {
     guard let separator = call.argument(0, "sep") else {
       // At most so many parts.
       try spend(bytes: TemplateBudget.elementBytes * (text.count / 2))
-      return text.split(whereSeparator: \.isTemplateSpace).map(Array.init)
+      return text.split(whereSeparator: \.isPythonSpace).map(Array.init)
     }
     let wanted = try scalars(of: separator)
     if wanted.isEmpty { throw failure("the separator is empty") }

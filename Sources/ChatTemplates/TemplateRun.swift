@@ -2,6 +2,8 @@
 final class TemplateRun {
   /// What `strftime_now` reports, formatted by its argument.
   let clock: (String) -> String?
+  /// Whether what is undefined is an error where it is used, and not nothing.
+  let isStrict: Bool
   private var scopes: [[String: TemplateValue]]
   private var output = ""
   var budget = TemplateBudget()
@@ -12,8 +14,12 @@ final class TemplateRun {
     case onward, leaveLoop, nextTurn
   }
 
-  init(variables: [String: TemplateValue], clock: @escaping (String) -> String?) {
+  init(
+    variables: [String: TemplateValue], isStrict: Bool = false,
+    clock: @escaping (String) -> String?
+  ) {
     self.clock = clock
+    self.isStrict = isStrict
     scopes = [variables]
   }
 
@@ -27,9 +33,17 @@ final class TemplateRun {
           (.string("role"), .string(message.role)), (.string("content"), .string(message.content)),
         ])
       })
+    return try print(template)
+  }
+
+  /// The same without messages.
+  func print(_ template: [TemplateStatement]) throws(ChatTemplateError) -> String {
     _ = try run(template)
     return output
   }
+
+  /// Makes `value` a variable of the whole template.
+  func define(_ name: String, _ value: TemplateValue) { scopes[0][name] = value }
 
   func variable(_ name: String) -> TemplateValue? {
     for scope in scopes.reversed() {

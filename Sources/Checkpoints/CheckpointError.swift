@@ -89,7 +89,8 @@ public enum CheckpointError: ReportableError, Equatable {
 
   /// What to do with an adapter that is not part of a model.
   package static let mergeAdvice =
-    "merge it into its base model first (in PEFT: merge_and_unload), and give the result"
+    "give its base model, and the adapter as --lora DIR (convert, export); or merge it in PEFT "
+    + "(merge_and_unload), and give the result"
 
   public var what: String {
     switch self {

@@ -42,7 +42,7 @@ public struct ExportContents: Sendable {
   public var format: any TensorFiles.Type
   /// What files of that format say of the model beside its tensors.
   public var metadata = JSONObject()
-  /// Files of code that runs it.
+  /// Files of code that runs it, and that goes on training it.
   public var code: [CheckpointPlan.CompanionFile] = []
   /// Whether a card goes beside the files: into a format of one file that holds all others it would not.
   public var hasCard = true
@@ -90,12 +90,15 @@ public enum ExportProfiles {
     var contents = try profile.contents(of: file, settings: settings)
     if !settings.autoMap { contents.configuration[GLASwa.autoMapKey] = nil }
     if !settings.autoMap { contents.code = [] }
-    let notes = file.notes + contents.notes + casts(in: contents.tensors)
+    let history = try file.history()
+    let notes = file.notes + history.news + contents.notes + casts(in: contents.tensors)
     var companions = try file.companionFiles() + contents.code
     if !contents.code.isEmpty {
-      let names = Set(companions.map(\.name)), missing = ModelCodeFiles.tokenizerConfiguration
-      if names.contains("tokenizer.json"), !names.contains(missing.name) {
-        companions.append(missing)
+      let names = Set(companions.map(\.name))
+      if names.contains("tokenizer.json"), !names.contains(ModelCodeFiles.tokenizerFile) {
+        companions.append(
+          ModelCodeFiles.tokenizerConfiguration(
+            of: contents.description, try? file.tokenizer.load()))
       }
     }
     if contents.hasCard {
@@ -109,7 +112,8 @@ public enum ExportProfiles {
       configuration: contents.configuration.declaring(contents.tensors.first?.type),
       tensors: contents.tensors, companions: companions,
       shardSize: settings.shardSize,
-      recipe: JSONObject(step: .export, settings: settings.fields),
+      recipe: JSONObject(
+        step: .export, settings: settings.fields, before: history.recipe),
       source: file.summary, notes: notes)
     plan.format = contents.format
     plan.metadata = contents.metadata

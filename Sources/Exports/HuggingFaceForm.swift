@@ -131,7 +131,7 @@ extension ModelFile {
     let type = dtype.applied(to: whole.type)
     return CheckpointPlan.PlannedTensor(
       nil, name: name, shape: whole.shape, type: type,
-      transform: CopyTransform(try reader.view(whole.name), named: whole.name, as: type))
+      transform: CopyTransform(try view(ofWhole: whole), named: whole.name, as: type))
   }
 
   /// The tensor at `address` copied under `name`, in its own type unless `dtype` says otherwise.

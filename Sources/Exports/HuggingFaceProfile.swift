@@ -40,7 +40,7 @@ public enum HuggingFaceProfile: ExportProfile {
       if contents.tensors.contains(where: { $0.address?.role == .gateMerged }) {
         contents.configuration[GLASwa.mergedGatesKey] = true
       }
-      contents.code = ModelCodeFiles.all
+      contents.code = ModelCodeFiles.all + ModelCodeFiles.trainer
       contents.loading = ModelCodeFiles.loading(hasCode: true)
     case .upstream where contents.configuration[GLASwa.autoMapKey] == nil:
       contents.configuration[GLASwa.autoMapKey] = GLASwa.autoMap

@@ -29,7 +29,7 @@ struct ModelCard {
 
   /// The card; the same for the same model.
   func text() throws -> String {
-    let steps = try Manifest.steps(in: file.path)
+    let steps = try file.history().steps
     var parts = [header, introduction]
     if !steps.isEmpty { parts.append(made(steps)) }
     // What steps said of our layouts is no matter of a source's form.
@@ -78,7 +78,7 @@ struct ModelCard {
   private func made(_ steps: [StepRecord]) -> String {
     let rows = steps.map { step in
       let settings = (step.settings ?? []).map { "\($0.key) \($0.value)" }.joined(separator: ", ")
-      return "| \(step.name.rawValue) | \(Self.line(settings)) |"
+      return "| \(step.name.rawValue) | \(Self.line(step.change ?? settings)) |"
     }
     return "## How it was made\n\n| step | settings |\n|---|---|\n" + rows.joined(separator: "\n")
   }

@@ -29,6 +29,9 @@ extension Unicode.Scalar {
   /// Whether the character is a control character of either set, U+0000–1F or U+007F–9F.
   public var isControl: Bool { value < 0x20 || (0x7F...0x9F).contains(value) }
 
+  /// Whether Python's `str.strip` takes the character for white space.
+  public var isPythonSpace: Bool { properties.isWhitespace || (0x1c...0x1f).contains(value) }
+
   /// Whether a terminal shows the character and does nothing else: no control character, no line or
   /// paragraph separator, no mark of writing direction, none of the invisible characters that texts
   /// are hidden with.

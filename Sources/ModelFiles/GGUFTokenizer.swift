@@ -59,6 +59,12 @@ package struct GGUFTokenizer {
     }
   }
 
+  /// Its `tokenizer_config.json`.
+  func configuration() throws -> JSONValue? {
+    if case .beside(let files, _) = try form() { return try files.json("tokenizer_config.json") }
+    return try metadata.tokenizerConfigJSON()
+  }
+
   /// The chat format; nil when there is none.
   func chatTemplate() throws -> ChatTemplate? {
     if case .beside(let files, _) = try form(), let template = try ChatTemplate(files) {

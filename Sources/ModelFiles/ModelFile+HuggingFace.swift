@@ -23,6 +23,10 @@ extension ModelFile {
       notes.append(
         "config.json describes a model of several parts: its language model alone is read.")
     }
+    if FileStatus.exists(RelativeName.join(path, AdapterConfiguration.fileName)) {
+      notes.append(
+        "An adapter lies beside the weights, which are read without it: --lora merges one.")
+    }
     if let prefix = NamePrefix(of: reader, with: description, names: names) {
       names = prefix.table(names)
       notes.append(prefix.note)

@@ -25,16 +25,22 @@ public struct ModelFile: WeightSource {
   /// What the model is.
   public private(set) var description: ModelDescription
   /// Where each tensor of the model is stored.
-  public let tensors: [TensorAddress: StoredTensor]
+  public private(set) var tensors: [TensorAddress: StoredTensor]
   /// Names in the files that the model does not need.
   public let ignored: [String]
   /// How the files and the configuration disagree; empty when they do not.
   public let problems: [StructureProblem]
   /// What the user should know of how the files were read: one sentence each.
-  public let notes: [String]
+  public internal(set) var notes: [String]
   /// Where the tokenizer comes from.
   public let tokenizer: TokenizerSource
 
+  /// The adapter that it was opened with; nil for none.
+  package internal(set) var adapters: AdapterFacts?
+
+  /// What the adapter makes of tensors, and of stored ones that are several.
+  var adapted: [TensorAddress: AdaptedTensor] = [:]
+  var adaptedWholes: [String: AdaptedTensor] = [:]
   /// Layers of which the files hold anything.
   let heldLayers: Set<Int>
   /// What the files call the tensors.
@@ -110,6 +116,14 @@ public struct ModelFile: WeightSource {
     guard let stored = tensors[address] else {
       throw ModelFileError.noTensor(path: path, address: address)
     }
+    if let adapted = adapted[address] {
+      return try adapted.applied { try self.stored(stored, as: address) }
+    }
+    return try self.stored(stored, as: address)
+  }
+
+  /// The tensor at `address` as the files hold it.
+  private func stored(_ stored: StoredTensor, as address: TensorAddress) throws -> TensorView {
     if let piece = pieces[address] {
       return try reader.view(piece.tensor).piece(piece.rows, shape: stored.shape)
     }
@@ -118,6 +132,21 @@ public struct ModelFile: WeightSource {
     return TensorView(
       bytes: view.bytes, type: view.type, shape: view.shape, rowOrder: order,
       storage: view.storage)
+  }
+
+  /// The tensor `stored`, which is several of the model's.
+  package func view(ofWhole stored: StoredTensor) throws -> TensorView {
+    let view = try reader.view(stored.name)
+    return adaptedWholes[stored.name]?.applied { view } ?? view
+  }
+
+  /// Makes the output head a tensor of its own, stored as `embedding`.
+  mutating func untie(storing embedding: StoredTensor?) {
+    description.tiesEmbeddings = false
+    var object = configuration.object
+    object["tie_word_embeddings"] = false
+    configuration = Configuration(object, file: configuration.file)
+    tensors[TensorAddress(.head)] = embedding
   }
 
   /// `model.layers.3.mlp.up_proj.weight in some/model`.
@@ -140,7 +169,12 @@ public struct ModelFile: WeightSource {
 
   /// Token ids that end a generation: those of the configuration and of generation_config.json.
   public func endTokens() throws -> Set<Int> {
-    var tokens = Set(description.specialTokens.end)
+    let tokens = Set(description.specialTokens.end)
+    return tokens.union(try generationConfiguration()?.tokens("eos_token_id") ?? [])
+  }
+
+  /// What generation_config.json says; nil where there is none.
+  public func generationConfiguration() throws -> Configuration? {
     let name = "generation_config.json", file = path + "/" + name
     var generation: JSONObject?
     if case .files(let files) = tokenizer, case .embedded = files {
@@ -148,10 +182,7 @@ public struct ModelFile: WeightSource {
     } else if FileManager.default.fileExists(atPath: file) {
       generation = try JSONFile.object(file)
     }
-    if let generation {
-      tokens.formUnion(try Configuration(generation, file: file).tokens("eos_token_id"))
-    }
-    return tokens
+    return generation.map { Configuration($0, file: file) }
   }
 
   /// Bytes of all stored tensors.
@@ -228,7 +259,9 @@ public struct ModelFile: WeightSource {
   /// - Precondition: rows that are stored in another order within heads are asked for by whole heads.
   package func rows(_ range: Range<Int>, of address: TensorAddress) throws -> [TensorView] {
     let order = rowOrder(of: address.role)
-    guard let stored = tensors[address], order == .stored, pieces[address] == nil else {
+    guard let stored = tensors[address], order == .stored, pieces[address] == nil,
+      adapted[address] == nil
+    else {
       return [try view(address).part(range)]
     }
     var found: [TensorView] = [], start = 0
@@ -253,8 +286,9 @@ extension TensorView {
     let count = partRows, columns = shape.dimensions.count == 1 ? 1 : columns
     let rowBytes = count == 0 ? 0 : bytes.count / count
     let part = bytes[range.lowerBound * rowBytes..<range.upperBound * rowBytes]
-    return TensorView(
+    let view = TensorView(
       bytes: UnsafeRawBufferPointer(rebasing: part), type: type, shape: [range.count, columns],
       rowOrder: rowOrder, storage: storage)
+    return merge.map { view.merged($0.slice(rows: range)) } ?? view
   }
 }

@@ -2,7 +2,7 @@ public import ChatTemplates
 import Checkpoints
 import Foundation
 import Foundations
-import StrictJSON
+public import StrictJSON
 public import Tokenization
 
 /// Where a checkpoint's tokenizer comes from.
@@ -70,6 +70,16 @@ public enum TokenizerSource: Sendable {
     }
     guard let template else { throw ModelFileError.noChatTemplate(path: path) }
     return template
+  }
+
+  /// The document `tokenizer_config.json`; nil where there is none.
+  public func configuration() throws -> JSONValue? {
+    try naming {
+      switch self {
+      case .files(let files): try files.json("tokenizer_config.json")
+      case .gguf(let metadata, let file): try GGUFTokenizer(metadata, file: file).configuration()
+      }
+    }
   }
 
   /// The directory or file.

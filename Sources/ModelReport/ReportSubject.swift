@@ -27,7 +27,7 @@ struct ReportSubject {
   init(_ path: String, _ settings: Settings<ReportKeys>, _ run: Context) throws {
     file = try run.open(path)
     try file.requireSound()
-    steps = try Manifest.steps(in: file.path)
+    steps = try file.history(.quick).steps
     let measured = file.path + "/" + CalibrationFile.name
     calibration =
       FileManager.default.fileExists(atPath: measured)

@@ -113,6 +113,18 @@ public struct Checkpoint: Sendable {
       }, source: teacher)
   }
 
+  /// The figures of tasks, files as lm-eval reads them.
+  public func evaluate(
+    tasks: [String], _ change: (inout EvaluateSettings) -> Void = { _ in }
+  ) throws -> Report {
+    try check(
+      EvaluateStep.self,
+      {
+        $0.tasks.files = tasks
+        change(&$0)
+      }, source: nil)
+  }
+
   /// What follows `prompt`.
   ///
   /// - Parameters:

@@ -23,7 +23,9 @@ public struct TensorView: @unchecked Sendable {
   public let shape: Shape
   /// How logical rows map to stored rows.
   public let rowOrder: RowOrder
-  /// Multiples of scales that decoded values are rounded to first, or nil: as stored.
+  /// What an adapter makes of decoded values first, or nil: as stored.
+  public private(set) var merge: AdapterMerge?
+  /// Multiples of scales that decoded values are rounded to then, or nil: as stored.
   public private(set) var grid: ScaleGrid?
   /// A type that decoded values are rounded to, or nil: as stored.
   public private(set) var rounding: ScalarType?
@@ -71,6 +73,7 @@ public struct TensorView: @unchecked Sendable {
     var slice = TensorView(
       bytes: UnsafeRawBufferPointer(rebasing: part), type: type, shape: [range.count, columns],
       storage: storage)
+    slice.merge = merge?.slice(rows: range)
     slice.grid = grid?.slice(rows: range)
     slice.rounding = rounding
     return slice
@@ -88,12 +91,24 @@ public struct TensorView: @unchecked Sendable {
       bytes: UnsafeRawBufferPointer(
         rebasing: bytes[range.lowerBound * size..<range.upperBound * size]),
       type: type, shape: shape, storage: storage)
+    piece.merge = merge?.slice(rows: range)
     piece.rounding = rounding
     return piece
   }
 
   /// Whether decoded values are others than those stored.
-  public var isAltered: Bool { grid != nil || rounding != nil }
+  public var isAltered: Bool { merge != nil || grid != nil || rounding != nil }
+
+  /// The same tensor with values that are merged with an adapter's when they are decoded.
+  ///
+  /// - Precondition: what is added has the tensor's rows and columns.
+  public func merged(_ merge: AdapterMerge) -> TensorView {
+    precondition(
+      merge.update.map { $0.left.rows == rows && $0.right.columns == columns } ?? true)
+    var copy = self
+    copy.merge = merge
+    return copy
+  }
 
   /// The same tensor with values rounded to multiples of the scales of `grid` when they are decoded:
   /// round(w / scale) · scale in float32, ties to even, never clamped.

@@ -2,6 +2,7 @@ import Architectures
 import Checkpoints
 import Conversion
 import Exports
+import Foundations
 import ModelFiles
 import StepSettings
 import StrictJSON
@@ -18,7 +19,7 @@ struct PlanAgain {
     let recorded = step.settings ?? []
     let fields = Dictionary(recorded.map { ($0.key, $0.value) }) { first, _ in first }
     // What was asked for is never guessed.
-    guard step.name == .heal || !recorded.isEmpty else { return nil }
+    guard [.heal, .outside].contains(step.name) || !recorded.isEmpty else { return nil }
     switch step.name {
     case .convert:
       guard source.architecture.isSource else { return nil }
@@ -48,6 +49,12 @@ struct PlanAgain {
       guard step.before?.name == .convert, let dense = try plan(step.before) else { return nil }
       return try UpcyclePlan.make(
         from: DenseModel(dense), settings: settings, partition: partition)
+    case .outside:
+      // What a training left is there as it is, and nowhere else.
+      guard !source.architecture.isSource else { return nil }
+      return try ReplacementPlan.make(
+        from: source, replacing: [:], by: .healed, recipe: JSONObject(),
+        shardSize: ByteSize(.max), notes: [], reports: [])
     case .export:
       return try ExportProfiles.plan(
         source, settings: ExportSettings(fields: fields, file: manifestPath))

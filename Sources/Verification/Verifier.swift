@@ -88,10 +88,10 @@ public struct Verifier {
   }
 
   private func structure() -> CheckResult {
-    let problems = file.problems.map(\.text) + manifestProblems
+    let changed = manifestProblems, problems = file.problems.map(\.text) + changed
     if let first = problems.first {
       let more = problems.count > 1 ? " (and \(problems.count - 1) more)" : ""
-      return .failed("structure", first + more)
+      return .failed("structure", file.problems.isEmpty ? explained(first + more) : first + more)
     }
     let note =
       manifest?.seal == .absent
@@ -100,6 +100,19 @@ public struct Verifier {
       "structure",
       "\(file.tensors.count) tensors have the names, shapes and types the configuration calls for"
         + note)
+  }
+
+  /// What another program changed by `manifest.json`, or else by that of the time before; nil when
+  /// nothing did, or neither is there.
+  private var change: String? {
+    manifest?.seal == .broken ? nil : (try? file.history(.quick))?.change
+  }
+
+  /// What another program changed, behind what shows it.
+  private func explained(_ problem: String) -> String {
+    guard manifest != nil, let change else { return problem }
+    return "\(problem): \(change); if that was meant, rename \(Manifest.fileName) to "
+      + "\(Manifest.formerName), and the rest is checked"
   }
 
   /// Tensors whose place differs from what the manifest recorded.
@@ -132,7 +145,8 @@ public struct Verifier {
 
   private func hashes() throws -> CheckResult {
     guard let manifest else {
-      return .skipped("hashes", "there is no manifest.json")
+      return .skipped(
+        "hashes", "there is no manifest.json" + (change.map { "; \($0)" } ?? ""))
     }
     let shares = FileShares(
       manifest.files.map { (file.path + "/" + $0.name, $0.bytes) }, ranks: ranks)
@@ -147,7 +161,7 @@ public struct Verifier {
       + Set(texts.keys).subtracting(listed).sorted().compactMap { texts[$0] }
     if let first = mismatches.first {
       let more = mismatches.count > 1 ? " (and \(mismatches.count - 1) more)" : ""
-      return .failed("hashes", "\(first)\(more)")
+      return .failed("hashes", explained("\(first)\(more)"))
     }
     return .passed("hashes", "\(counted(manifest.files.count, "file")) with the recorded SHA-256")
   }
@@ -178,6 +192,8 @@ public struct Verifier {
       return .skipped(
         "provenance", "it was healed before: give the checkpoint that was upcycled as --source")
     }
+    if let change = foreign(to: source) { return .skipped("provenance", change) }
+    if let reason = adapterProblem(of: source) { return .failed("provenance", reason) }
     if step?.name == .calibrate, !PlanAgain.isDirect(source, of: step) {
       return .skipped("provenance", Self.needsCalibrated)
     }
@@ -197,6 +213,7 @@ public struct Verifier {
         "provenance",
         manifest == nil
           ? "there is no manifest.json that says how it was made from --source"
+            + (change.map { "; \($0)" } ?? "")
           : "the manifest does not record how it was made from --source"
             + wantedSource)
     }
@@ -253,6 +270,7 @@ public struct Verifier {
     if step?.name == .upcycle { return try upcycling() }
     let name = SourceCheck.name
     guard let source else { return .skipped(name, "give --source to compare with it") }
+    if let change = foreign(to: source) { return .skipped(name, change) }
     if isExported, let result = try ExportCheck(exported: file, source: source).run() {
       return result
     }
@@ -283,6 +301,30 @@ public struct Verifier {
 }
 
 extension Verifier {
+  /// How the adapter that was merged into what the checkpoint was made from differs from that of
+  /// `source`; nil when it does not.
+  private func adapterProblem(of source: ModelFile) -> String? {
+    guard PlanAgain.isDirect(source, of: step) || isExported else { return nil }
+    let merged = manifest?.source["adapter"]?["sha256"]?.string, given = source.adapters?.digest
+    guard merged != given else { return nil }
+    guard let merged else { return "no adapter was merged: leave out --lora" }
+    let name = "the adapter of SHA-256 \(merged.prefix(8))…"
+    return given == nil
+      ? "\(name) was merged into --source: give it as --lora"
+      : "\(name) was merged into --source, --lora is another one"
+  }
+
+  /// Why nothing can be made again from `source`: another program changed what was made of it, and
+  /// `source` is not what came of that; nil when it is not so.
+  private func foreign(to source: ModelFile) -> String? {
+    let steps = manifest?.steps ?? []
+    guard let place = steps.lastIndex(where: { $0.name == .outside }), place + 1 < steps.count,
+      !PlanAgain.isDirect(source, of: step), let change = steps[place].change
+    else { return nil }
+    return
+      "\(change): give the checkpoint that `\(steps[place + 1].name.rawValue)` read as --source"
+  }
+
   /// Whether the checkpoint was upcycled from a healed one that `source` is not: healed tensors
   /// cannot be made again.
   private func lacksHealedSource(_ source: ModelFile) -> Bool {

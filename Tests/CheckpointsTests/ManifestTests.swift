@@ -19,13 +19,18 @@ import Testing
     ])
     let file = try output.file(named: plan.shards[0].file)
     try file.write(plan.shards[0].header.bytes)
-    try file.write([UInt8](repeating: 7, count: 12))
-    _ = try file.finish()
+    for tensor in plan.shards[0].header.tensors {
+      try file.tensor(tensor.name) {
+        try file.write([UInt8](repeating: 7, count: tensor.byteCount))
+      }
+    }
+    let digests = try file.finish().tensors
     try output.write(Array("{}".utf8), to: "sub/config.json")
     let tensors = plan.tensors.map {
       Manifest.Tensor(
         stored: $0,
-        origin: Manifest.Origin(tensors: ["x.\($0.name)"], transform: TransformRecord("copy")))
+        origin: Manifest.Origin(tensors: ["x.\($0.name)"], transform: TransformRecord("copy")),
+        sha256: digests[$0.name])
     }
     manifest = Manifest(
       tool: Manifest.Tool(name: "spikingbrain", version: "0.1"), source: ["sha256": "s"],
@@ -79,8 +84,27 @@ import Testing
     try directory.write("out/model.safetensors", bytes)
     #expect(
       try mismatches() == [
-        .digest(name: record.name, expected: record.sha256, got: SHA256.hash(bytes))
+        .digest(
+          name: record.name, expected: record.sha256, got: SHA256.hash(bytes), tensors: ["a"])
       ])
+  }
+
+  @Test func everyBitThatChangesIsFoundWithItsTensor() throws {
+    let bytes = try contents(directory("out/model.safetensors"))
+    for offset in bytes.indices {
+      var changed = bytes
+      changed[offset] ^= 0x10
+      try directory.write("out/model.safetensors", changed)
+      let tensor = manifest.tensors.first {
+        ($0.stored.offset..<$0.stored.end).contains(offset)
+      }
+      let found = try mismatches()
+      guard case .digest(_, _, _, let tensors)? = found.first else {
+        Issue.record("byte \(offset) was not found")
+        continue
+      }
+      #expect(tensors == (tensor.map { [$0.stored.name] } ?? []))
+    }
   }
 
   @Test func changedSizeIsFound() throws {

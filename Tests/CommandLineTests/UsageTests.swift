@@ -39,7 +39,7 @@ struct UsageTests {
     ["convert", "a", "b", "--resume", "--force"], ["convert", "a", "b", "--jobs", "0"],
     ["convert", "a", "b", "--max-ram", "lots"], ["convert", "a", "b", "--shard-size", "-1"],
     ["convert", "a", "b", "--seed", "-1"], ["verify", "a", "--level", "deep"],
-    ["logits", "a", "--tokens", "1"], ["evaluate", "a"],
+    ["logits", "a", "--tokens", "1"],
     ["bench", "a", "--decode", "x"], ["build"], ["synthesize", "a"],
     ["synthesize", "a", "b", "--dtype", "int8"], ["export", "a", "b"],
     ["export", "a", "b", "--profile", "hf", "--dtype", "int8"],

@@ -1,6 +1,7 @@
 import Architectures
 import Checkpoints
 import Conversion
+import Foundation
 import Foundations
 import ModelFiles
 import StepSettings
@@ -120,6 +121,38 @@ struct ExportPlanTests {
     let bare = try self.plan(directory("m"), "hf") { $0.autoMap = false }
     #expect(bare.configuration["auto_map"] == nil)
     #expect(!bare.companions.contains { $0.name.hasSuffix(".py") })
+  }
+
+  @Test(arguments: [("hf", "gla_swa"), ("megatron-dist", "gla_swa"), ("megatron-torch", "experts")])
+  func `exports bring what goes on training them, as it is in formats`(
+    _ profile: String, _ name: String
+  ) throws {
+    try TinyModel.synthesize(TinyModel.configuration(name), to: directory("m"))
+    let files = try plan(directory("m"), profile).companions.filter {
+      $0.name.hasPrefix("training/")
+    }
+    let first = profile == "hf" ? "train_transformers.py" : "pretrain_spikingbrain.py"
+    #expect(files.contains { $0.name == "training/\(first)" })
+    #expect(files.contains { $0.name == "training/packed_text.py" })
+    for file in files {
+      let original = Repository.root + "/formats/spikingbrain/\(file.name)"
+      #expect(try file.bytes == Array(Data(contentsOf: URL(fileURLWithPath: original))))
+    }
+    // Every file of the package is there, the links to the code for transformers included.
+    guard profile != "hf" else { return }
+    let package = Repository.root + "/formats/spikingbrain/training/spikingbrain_megatron"
+    for file in try FileManager.default.contentsOfDirectory(atPath: package)
+    where file.hasSuffix(".py") {
+      #expect(files.contains { $0.name == "training/spikingbrain_megatron/\(file)" })
+    }
+  }
+
+  @Test func `models that are not converted bring no code to train them`() throws {
+    try TinyModel.qwen2.synthesize(to: directory("q"))
+    for profile in ["hf", "megatron-dist", "megatron-torch"] {
+      #expect(
+        try !plan(directory("q"), profile).companions.contains { $0.name.hasPrefix("training/") })
+    }
   }
 
   @Test func `the public code is named on demand, for what it can hold`() throws {

@@ -107,7 +107,7 @@ struct AddingAStepTests {
     }
     let file = try ModelFile.open(directory("out"))
     #expect(file.types.map { $0.type } == [.bfloat16])
-    #expect(try Manifest.steps(in: file.path).map(\.name.rawValue) == ["convert", "cast"])
+    #expect(try Manifest(directory: file.path).steps.map(\.name.rawValue) == ["convert", "cast"])
   }
 
   @Test func `paths start from the recipe's directory, whatever the setting is called`() throws {

@@ -1,7 +1,8 @@
 """Drive the built program through its command line and compare it with this reference, one line per check.
 
 Groups: every kind of make_random.py, `gguf` (the same kinds as GGUF files of several block types), `tiny` (needs
---tiny and --text), `smollm2` (needs --smollm2 and --text).
+--tiny and --text), `smollm2` (needs --smollm2 and --text), `lm_eval` (exports/check_lm_eval.py; with --smollm2 that
+model too), `training` (exports trained by their own files; needs --tiny).
 """
 import argparse
 import json
@@ -295,6 +296,17 @@ def check_gguf(checks, program, work):
             checks.guarded(f"{name}/tensors", compare_checkpoint, checks, name, out, config, tensors)
 
 
+def check_training(checks, options):
+    """Exports trained by the files they bring, one line per model and number of ranks."""
+    script = Path(__file__).with_name("exports") / "check_megatron_training.py"
+    done = subprocess.run(
+        [sys.executable, script, options.program, options.work / "training", options.tiny], capture_output=True, text=True)
+    for line in done.stdout.splitlines():
+        checks.record(f"training/{line.removeprefix('ok ')}", True, "")
+    if done.returncode:
+        checks.record("training", False, done.stderr.strip().splitlines()[-1])
+
+
 class Cache:
     """Results worth keeping between runs, one safetensors file each."""
 
@@ -386,6 +398,19 @@ def check_greedy(checks, name, program, checkpoint, tokenizer, prompt, following
         checks.record(f"{name}/generate", text in output, repr(output.strip()[-60:]))
 
 
+def check_lm_eval(checks, options):
+    """The figures of tasks against those of lm-eval, in a process of its own: what it sets for itself stays there."""
+    script = Path(__file__).resolve().parent / "exports/check_lm_eval.py"
+    command = [sys.executable, script, shlex.split(options.program)[0], options.work / "lm_eval"]
+    command += ["--smollm2", options.smollm2] if options.smollm2 else []
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
+    found = re.findall(r"^(ok  |FAIL) (\S+) ?(.*)$", done.stdout, re.MULTILINE)
+    for result, name, value in found:
+        checks.record(f"lm_eval/{name}", result == "ok  ", value)
+    if done.returncode and all(result == "ok  " for result, _, _ in found):
+        raise RuntimeError(f"{script.name}: " + "".join(done.stderr.strip().splitlines()[-1:]))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--program", required=True, help="the built program (a command line is accepted)")
@@ -403,12 +428,15 @@ def main():
 
     groups = {kind: (check_kind, checks, program, kind, options.work) for kind in make_random.KINDS}
     groups["gguf"] = (check_gguf, checks, program, options.work)
+    if options.tiny:
+        groups["training"] = (check_training, checks, options)
     if options.tiny and options.text:
         groups["tiny"] = (check_model, checks, program, "tiny", options.tiny, options.text, options.work,
                           0.05, 512, 8192, "keep")
     if options.smollm2 and options.text:
         groups["smollm2"] = (check_model, checks, program, "smollm2", options.smollm2, options.text, options.work,
                              None, 1024, 8192, "float32")
+    groups["lm_eval"] = (check_lm_eval, checks, options)
     only = [name for name in options.only.split(",") if name]
     unknown = set(only) - set(groups)
     if unknown:

@@ -16,7 +16,7 @@ struct RequiredSettingsTests {
   @Test func `is missed by name`() {
     #expect(missing(HealSettings()) == "--text is missing, expected at least one file")
     #expect(missing(CalibrateSettings()) == "--text is missing, expected at least one file")
-    #expect(missing(EvaluateSettings()) == "--text is missing, expected a file")
+    #expect(missing(EvaluateSettings()) == "--text is missing, expected a file, or --task FILE")
     #expect(missing(ExportSettings()) == "--profile is missing, expected the name of a profile")
     #expect(missing(ConvertSettings()) == nil)
   }

@@ -5,7 +5,7 @@ import Glibc
 /// Symbolic links are followed, unless said otherwise: model caches store shards as links.
 package enum FileStatus {
   /// Whether something exists at `path`.
-  static func exists(_ path: String) -> Bool { status(path) != nil }
+  package static func exists(_ path: String) -> Bool { status(path) != nil }
 
   /// Whether `path` is taken, be it by a link that leads nowhere.
   static func isTaken(_ path: String) -> Bool { ownType(path) != nil }

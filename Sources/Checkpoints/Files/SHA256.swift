@@ -44,8 +44,10 @@ public struct SHA256: ~Copyable {
 
   /// The digest and size of the file at `path`, read once through a buffer of one mebibyte, so
   /// that no page of the file is mapped. `progress` is told of every block's bytes.
+  ///
+  /// - Parameter part: the bytes that are hashed; nil for all.
   public static func hashFile(
-    _ path: String, progress: (Int) -> Void = { _ in }
+    _ path: String, bytes part: Range<Int>? = nil, progress: (Int) -> Void = { _ in }
   ) throws(CheckpointError) -> (bytes: Int, digest: SHA256Digest) {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else { throw .system(file: path, operation: .open, errno: errno) }
@@ -53,10 +55,15 @@ public struct SHA256: ~Copyable {
     posix_fadvise(descriptor, 0, 0, POSIX_FADV_SEQUENTIAL)
     let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 4096)
     defer { buffer.deallocate() }
+    if let part, lseek(descriptor, off_t(part.lowerBound), SEEK_SET) < 0 {
+      throw .system(file: path, operation: .read, errno: errno)
+    }
     var hash = SHA256()
     var total = 0
     while true {
-      let count = read(descriptor, buffer.baseAddress, buffer.count)
+      let wanted = min(buffer.count, (part?.count ?? .max) - total)
+      if wanted == 0 { return (total, hash.finish()) }
+      let count = read(descriptor, buffer.baseAddress, wanted)
       if count < 0 && errno == EINTR { continue }
       guard count >= 0 else { throw .system(file: path, operation: .read, errno: errno) }
       if count == 0 { return (total, hash.finish()) }

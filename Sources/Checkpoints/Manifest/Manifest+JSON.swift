@@ -38,15 +38,17 @@ extension Manifest {
 
   private static func json(_ tensor: Tensor) -> JSONValue {
     let stored = tensor.stored
-    return [
+    var object: JSONObject = [
       "name": .string(stored.name), "dtype": .string(stored.type.storedName),
       "shape": .ints(stored.shape.dimensions), "file": .string(stored.file),
       "offset": .int(stored.offset), "bytes": .int(stored.byteCount),
-      "from": [
-        "tensors": .array(tensor.origin.tensors.map { .string($0) }),
-        "transform": tensor.origin.transform.json,
-      ],
     ]
+    if let digest = tensor.sha256 { object["sha256"] = .string(digest.hex) }
+    object["from"] = [
+      "tensors": .array(tensor.origin.tensors.map { .string($0) }),
+      "transform": tensor.origin.transform.json,
+    ]
+    return .object(object)
   }
 
   /// Reads and checks `manifest.json` of `directory`. One that was changed after it was written is
@@ -163,13 +165,14 @@ extension Manifest {
     else { return nil }
     let shape = dimensions.compactMap(\.int)
     let origins = sources.compactMap(\.string)
+    let digest = json["sha256"]?.string.flatMap(SHA256Digest.init(hex:))
     guard shape.count == dimensions.count, shape.allSatisfy({ $0 >= 0 }),
-      origins.count == sources.count
+      origins.count == sources.count, (digest == nil) == (json["sha256"] == nil)
     else { return nil }
     return Tensor(
       stored: StoredTensor(
         name: name, type: type, shape: Shape(shape), file: file, offset: offset, byteCount: bytes),
-      origin: Origin(tensors: origins, transform: transform))
+      origin: Origin(tensors: origins, transform: transform), sha256: digest)
   }
 
   private static func transform(

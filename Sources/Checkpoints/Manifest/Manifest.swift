@@ -8,6 +8,8 @@ public import StrictJSON
 public struct Manifest: Sendable, Equatable {
   /// The name of the manifest inside the directory.
   public static let fileName = "manifest.json"
+  /// The name of the manifest of what weights were before another program changed them.
+  public static let formerName = "manifest-before.json"
   static let format = "spikingbrain-manifest"
   /// The version that is written. Version 1, which is still read, told of transforms in sentences.
   static let version = 2
@@ -46,11 +48,14 @@ public struct Manifest: Sendable, Equatable {
     public var stored: StoredTensor
     /// Where it came from.
     public var origin: Origin
+    /// The digest of its bytes; nil in what earlier versions wrote.
+    public var sha256: SHA256Digest?
 
     /// A tensor at its place in the directory.
-    public init(stored: StoredTensor, origin: Origin) {
+    public init(stored: StoredTensor, origin: Origin, sha256: SHA256Digest? = nil) {
       self.stored = stored
       self.origin = origin
+      self.sha256 = sha256
     }
   }
 

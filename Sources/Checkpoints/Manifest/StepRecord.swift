@@ -50,6 +50,8 @@ extension StepRecord.Name {
   public static let convert: Self = "convert", heal: Self = "heal", upcycle: Self = "upcycle"
   public static let calibrate: Self = "calibrate", export: Self = "export"
   public static let synthesize: Self = "synthesize"
+  /// What another program did: a training, a merge, an editor.
+  public static let outside: Self = "outside"
 }
 
 extension JSONObject {
@@ -64,19 +66,49 @@ extension JSONObject {
     self[StepRecord.settingsKey] = settings.map { .object(JSONObject(strings: $0)) }
     self[StepRecord.beforeKey] = before
   }
+
+  /// The record of what another program did.
+  ///
+  /// - Parameters:
+  ///   - changed: names of changed files, `changedWeights` for those of tensors; empty where not known.
+  ///   - before: the record of the step before; nil where none is known.
+  public init(outside changed: [String], after before: JSONValue?) {
+    self.init(step: .outside)
+    if !changed.isEmpty {
+      self[StepRecord.changedKey] = .array(changed.map { .string($0) })
+    }
+    self[StepRecord.beforeKey] = before ?? .null
+  }
 }
 
 extension Manifest {
-  /// The steps that made the checkpoint in `directory`, the earliest first; none without a manifest.
-  public static func steps(in directory: String) throws(CheckpointError) -> [StepRecord] {
-    try Manifest(ifIn: directory)?.steps ?? []
-  }
-
   /// The last step; nil when none was recorded.
   public var step: StepRecord? { StepRecord(recipe) }
 
   /// The steps that made the checkpoint, the earliest first.
-  public var steps: [StepRecord] {
-    step.map { sequence(first: $0, next: \.before).reversed() } ?? []
+  public var steps: [StepRecord] { StepRecord.sequence(in: recipe) }
+}
+
+extension StepRecord {
+  /// The steps that `recipe` records, the earliest first.
+  public static func sequence(in recipe: JSONValue) -> [StepRecord] {
+    StepRecord(recipe).map { Swift.sequence(first: $0, next: \.before).reversed() } ?? []
   }
+
+  /// What another program changed, and since when, in words; nil for a step of this program.
+  public var change: String? {
+    guard name == .outside else { return nil }
+    let before = before.map { Swift.sequence(first: $0, next: \.before) }.map(Array.init) ?? []
+    guard let last = before.first else {
+      return "the weights come from outside: no manifest says how they were made"
+    }
+    let changed = (json[Self.changedKey]?.array ?? []).compactMap(\.string)
+    let what = changed == [Self.changedWeights] ? "weights were" : changed.joined(separator: ", ")
+    return "\(what) changed outside since step \(before.count) (\(last.name.rawValue))"
+  }
+
+  /// What stands for the files of tensors among those that were changed.
+  public static let changedWeights = "weights"
+
+  fileprivate static let changedKey = "changed"
 }

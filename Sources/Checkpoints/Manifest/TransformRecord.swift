@@ -73,7 +73,8 @@ extension TransformRecord {
       let name = name.spaced
       switch value {
       case .bool(true): return name
-      case .string(let digest) where name == "sha256": return "\(name) \(digest.prefix(8))…"
+      case .string(let digest) where ["sha256", "adapter"].contains(name):
+        return "\(name) \(digest.prefix(8))…"
       case .array(let elements): return "\(name) \(elements.map(\.word).joined(separator: ", "))"
       default: return "\(name) \(value.word)"
       }

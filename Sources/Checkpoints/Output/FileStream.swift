@@ -70,6 +70,12 @@ public final class FileStream {
     try file.skip(count)
   }
 
+  /// From here on the bytes are those of a part, such as a tensor, which is hashed by itself too.
+  func startPart() { hasher.startPart() }
+
+  /// The digest of the part that `startPart` began.
+  func finishPart() -> SHA256Digest { hasher.finishPart() }
+
   /// Syncs and closes the file. Returns its size and digest.
   public func finish() throws(CheckpointError) -> (bytes: Int, digest: SHA256Digest) {
     try file.sync()
@@ -80,8 +86,9 @@ public final class FileStream {
 
 /// A SHA-256 that runs on a thread of its own while the file is written.
 private final class Hasher: @unchecked Sendable {
-  // @unchecked: `hash` is touched either on the queue or by the owner after `wait`.
+  // @unchecked: `hash` and `part` are touched either on the queue or by the owner after `wait`.
   private var hash: SHA256? = SHA256()
+  private var part: SHA256?
   private let queue = DispatchQueue(label: "spikingbrain.hash")
 
   /// Blocks that may wait to be hashed; more only take memory.
@@ -93,7 +100,7 @@ private final class Hasher: @unchecked Sendable {
     nonisolated(unsafe) let bytes = bytes
     room.wait()
     queue.async {
-      self.hash?.update(bytes)
+      self.update(bytes)
       storage?.discard(bytes)
       self.room.signal()
     }
@@ -102,7 +109,21 @@ private final class Hasher: @unchecked Sendable {
   func wait() { queue.sync {} }
 
   /// Hashes `bytes` here; nothing may be pending.
-  func update(_ bytes: UnsafeRawBufferPointer) { hash?.update(bytes) }
+  func update(_ bytes: UnsafeRawBufferPointer) {
+    hash?.update(bytes)
+    part?.update(bytes)
+  }
+
+  func startPart() {
+    wait()
+    part = SHA256()
+  }
+
+  func finishPart() -> SHA256Digest {
+    wait()
+    let part = self.part.take() ?? SHA256()
+    return part.finish()
+  }
 
   func finish() -> SHA256Digest {
     let hash = self.hash.take() ?? SHA256()

@@ -302,6 +302,7 @@ public final class OutputFile {
   public let name: String
   private let stream: FileStream
   private let directory: OutputDirectory
+  private var tensors: [String: SHA256Digest] = [:]
 
   init(name: String, stream: FileStream, directory: OutputDirectory) {
     self.name = name
@@ -328,12 +329,19 @@ public final class OutputFile {
     try stream.writeStored(view)
   }
 
+  /// Writes the tensor `name`, which is all that `body` appends, and keeps its digest.
+  public func tensor(_ name: String, body: () throws -> Void) throws {
+    stream.startPart()
+    try body()
+    tensors[name] = stream.finishPart()
+  }
+
   /// Syncs the file and records it in the journal, unless `check` throws.
   public func finish(
     check: (FileRecord) throws(CheckpointError) -> Void = { _ in }
   ) throws(CheckpointError) -> FileRecord {
     let (bytes, digest) = try stream.finish()
-    let record = FileRecord(name: name, bytes: bytes, sha256: digest)
+    let record = FileRecord(name: name, bytes: bytes, sha256: digest, tensors: tensors)
     try check(record)
     try directory.record(record)
     return record

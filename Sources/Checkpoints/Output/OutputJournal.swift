@@ -45,7 +45,7 @@ final class OutputJournal: Sendable {
     ]
     let temporary = path + ".new"
     let stream = try FileStream(path: temporary)
-    for line in [header] + contents.records.map(\.json) {
+    for line in [header] + contents.records.map(\.jsonWithTensors) {
       try stream.write(Array((line.compact + "\n").utf8))
     }
     _ = try stream.finish()
@@ -116,7 +116,9 @@ final class OutputJournal: Sendable {
   func begin(_ name: String) throws(CheckpointError) { try append(["begun": .string(name)]) }
 
   /// Says that the file of `record` is finished.
-  func append(_ record: FileRecord) throws(CheckpointError) { try append(record.json) }
+  func append(_ record: FileRecord) throws(CheckpointError) {
+    try append(record.jsonWithTensors)
+  }
 
   /// Says that all files are finished.
   func markWhole() throws(CheckpointError) { try append(["whole": true]) }

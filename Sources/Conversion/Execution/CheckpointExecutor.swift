@@ -64,9 +64,11 @@ public struct CheckpointExecutor {
     for ((number, planned), owner) in zip(left, shares.owners) where owner == ranks.rank {
       let file = try directory.file(named: planned.name)
       try layout.write(number, to: file) { stored, observe in
-        try produce(stored, transforms[stored.name], into: file, observe: observe) { count in
-          own += count
-          progress(done + Int(pace * Double(own)))
+        try file.tensor(stored.name) {
+          try produce(stored, transforms[stored.name], into: file, observe: observe) { count in
+            own += count
+            progress(done + Int(pace * Double(own)))
+          }
         }
       }
       _ = try file.finish()
@@ -127,11 +129,15 @@ public struct CheckpointExecutor {
     var recipe = plan.recipe
     recipe["notes"] = .array(plan.notes.map { .string($0) })
     if !plan.measurements.members.isEmpty { recipe["measured"] = .object(plan.measurements) }
+    let digests = Dictionary(
+      files.map { ($0.name, $0.tensors) }, uniquingKeysWith: { first, _ in first })
     return Manifest(
       tool: tool, source: .object(plan.source), recipe: .object(recipe), files: files,
       tensors: layout.tensors.compactMap { stored in
         transforms[stored.name].map {
-          .init(stored: stored, origin: .init(tensors: $0.sources, transform: $0.record))
+          .init(
+            stored: stored, origin: .init(tensors: $0.sources, transform: $0.record),
+            sha256: digests[stored.file]?[stored.name])
         }
       })
   }

@@ -15,6 +15,8 @@ public struct DenseModel: Sendable {
   let summary: JSONObject
   /// How it was made itself; null when it is a source model.
   let recipe: JSONValue
+  /// What a user should know of how it was made.
+  let notes: [String]
 
   /// A tensor with its bytes, as far as they are there.
   struct Part: Sendable {
@@ -41,8 +43,9 @@ public struct DenseModel: Sendable {
     self.parts = parts
     companions = try file.companionFiles()
     summary = file.summary
-    let manifest = try Manifest(ifIn: file.path)
-    recipe = manifest?.step?.name == .synthesize ? .null : manifest?.recipe ?? .null
+    let history = try file.history()
+    notes = history.news
+    recipe = history.steps.last?.name == .synthesize ? .null : history.recipe
   }
 
   /// The model that `plan` will write.
@@ -58,5 +61,6 @@ public struct DenseModel: Sendable {
     companions = plan.companions
     summary = JSONObject([("planned", .string(plan.description.modelType))])
     recipe = .object(plan.recipe)
+    notes = []
   }
 }

@@ -140,6 +140,7 @@ extension ModelFile {
     if let manifest = try? SHA256.hashFile(path + "/" + Manifest.fileName) {
       summary["manifest_sha256"] = .string(manifest.digest.hex)
     }
+    if let adapters { summary["adapter"] = .object(adapters.json) }
     return summary
   }
 }

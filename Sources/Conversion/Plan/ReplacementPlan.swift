@@ -19,7 +19,9 @@ public enum ReplacementPlan {
     reports: [(String, JSONValue)]
   ) throws -> CheckpointPlan {
     try file.requireSound()
-    let computedBefore = try computedTensors(of: file)
+    let history = try file.history()
+    // A copy of what earlier steps computed is as far from the source as it was.
+    let computedBefore = history.transforms.compactMapValues(\.computation)
     let tensors = try file.description.requirements.map { requirement in
       guard let stored = file.tensors[requirement.address] else {
         throw ModelFileError.noTensor(path: file.path, address: requirement.address)
@@ -42,12 +44,6 @@ public enum ReplacementPlan {
       description: file.description, configuration: file.configuration.object, tensors: tensors,
       companions: try file.companionFiles()
         + reports.map { .init(name: $0.0, content: .text($0.1.pretty)) },
-      shardSize: shardSize, recipe: recipe, source: file.summary, notes: notes)
-  }
-
-  /// The tensors that earlier steps computed, and how: a copy of one is as far from the source as
-  /// it was.
-  private static func computedTensors(of file: ModelFile) throws -> [String: Computation] {
-    (try Manifest(ifIn: file.path)?.transforms ?? [:]).compactMapValues(\.computation)
+      shardSize: shardSize, recipe: recipe, source: file.summary, notes: history.news + notes)
   }
 }

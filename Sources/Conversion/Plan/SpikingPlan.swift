@@ -20,7 +20,7 @@ public enum SpikingPlan {
     var plan = try LayoutPlan.make(
       from: source, spiking: spiking, dtype: settings.dtype, recipe: recipe,
       shardSize: settings.shardSize)
-    plan.notes = notes(source, plan.tensors)
+    plan.notes += notes(source, plan.tensors)
     return plan
   }
 

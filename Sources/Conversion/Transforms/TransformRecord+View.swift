@@ -7,6 +7,8 @@ extension TransformRecord.Kind {
   public static let copy: Self = "copy"
   /// The source's values in another type.
   public static let cast: Self = "cast"
+  /// The source's values merged with those of an adapter.
+  public static let merged: Self = "merged"
 }
 
 extension TransformRecord {
@@ -18,13 +20,14 @@ extension TransformRecord {
 
   /// The values of `view` as `type`.
   public init(copying view: TensorView, as type: ScalarType) {
-    self.init(view.type == type ? .copy : .cast)
+    self.init(view.merge != nil ? .merged : view.type == type ? .copy : .cast)
     read(view, as: type)
   }
 
   /// Whether the values are those of the source, bit for bit.
   public var keepsValues: Bool {
-    castTypes.isEmpty && self["rounded_to_scales"] == nil && self["rounded_to"] == nil
+    kind != .merged && castTypes.isEmpty && self["rounded_to_scales"] == nil
+      && self["rounded_to"] == nil
   }
 
   /// Adds what reading `view` as `type` changes: types, the order of rows, rounding.
@@ -33,6 +36,13 @@ extension TransformRecord {
     if case .interleavedRotary(let headDim) = view.rowOrder {
       self["rotary_pairs"] = "de-interleaved"
       self["head_size"] = .int(headDim)
+    }
+    if let merge = view.merge {
+      self["adapter"] = .string(merge.digest)
+      if let update = merge.update {
+        self["rank"] = .int(update.rank)
+        self["scale"] = .float(update.scale)
+      }
     }
     if let grid = view.grid { self["rounded_to_scales"] = .int(grid.groupSize) }
     if let rounding = view.rounding, rounding != type {

@@ -21,6 +21,7 @@ public enum MegatronDistProfile: ExportProfile {
       tensors: try tensors.plannedChunks(), notes: form.notes + notes(form),
       format: DistributedFiles.self)
     contents.metadata = MegatronArguments.object(for: form.mapping)
+    contents.code = form.code
     return contents
   }
 

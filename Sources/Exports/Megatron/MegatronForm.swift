@@ -1,4 +1,5 @@
 import Architectures
+import Conversion
 import Mixers
 import ModelFiles
 import StepSettings
@@ -39,6 +40,12 @@ struct MegatronForm {
         expert: settings.topology.expert))
   }
 
+  /// The code that trains a converted model; others are trained by Megatron as it is.
+  var code: [CheckpointPlan.CompanionFile] {
+    [GLASwa.modelType, SpikingBrainLayout.modelType].contains(description.modelType)
+      ? ModelCodeFiles.megatron : []
+  }
+
   /// What the loader needs that Megatron does not have, and what was added.
   var notes: [String] {
     var notes: [String] = []
@@ -49,8 +56,8 @@ struct MegatronForm {
     if description.sinkCount > 0 { ours.append("sinks") }
     if !ours.isEmpty {
       notes.append(
-        "Megatron has no \(ours.joined(separator: ", ")): the model that loads it needs modules with "
-          + "the names of formats/megatron/README.md.")
+        "Megatron has no \(ours.joined(separator: ", ")): the modules in training/spikingbrain_megatron "
+          + "have them, by the names of formats/megatron/README.md.")
     }
     if description.layers.contains(where: { $0.mixer.window != nil }) {
       notes.append("Which layers have windows is in config.json, not in args.")

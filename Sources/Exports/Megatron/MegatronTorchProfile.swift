@@ -22,6 +22,7 @@ public enum MegatronTorchProfile: ExportProfile {
       notes: form.notes + notes(form, written: planned.reduce(0) { $0 + $1.byteCount }, of: file),
       format: MegatronFiles.self)
     contents.metadata = MegatronArguments.object(for: form.mapping)
+    contents.code = form.code
     return contents
   }
 

@@ -9,7 +9,7 @@ public enum RowDecoder {
   /// Decodes logical rows `rows` of `view` into `output` [rows.count, view.columns].
   ///
   /// Quantised values are those of the published GGML formats to the last bit; float64 is rounded
-  /// to nearest. What the view rounds to comes last. Runs on the caller's thread.
+  /// to nearest. Then comes what an adapter adds, and last what the view rounds to. Runs on the caller's thread.
   ///
   /// - Precondition: `supports(view.type)`.
   public static func decode(
@@ -28,8 +28,31 @@ public enum RowDecoder {
         }
       }
     }
+    if let update = view.merge?.update { add(update, rows: rows, columns: columns, to: output) }
     if let grid = view.grid { round(output, rows: rows, columns: columns, to: grid) }
     if let type = view.rounding { round(output, count: rows.count * columns, to: type) }
+  }
+
+  /// Adds rows of a product: summed over the rank first, in its order, and scaled then. In plain Swift,
+  /// so that the result is the same on every processor.
+  private static func add(
+    _ update: LowRankUpdate, rows: Range<Int>, columns: Int, to output: UnsafeMutablePointer<Float>
+  ) {
+    let rank = update.rank, scale = update.scale
+    withScratch(rank * (columns + 1) + columns) { right in
+      let left = right + rank * columns, sum = left + rank
+      decode(update.right, rows: 0..<rank, into: right)
+      for (index, row) in rows.enumerated() {
+        decode(update.left, rows: row..<row + 1, into: left)
+        sum.update(repeating: 0, count: columns)
+        for inner in 0..<rank {
+          let factor = left[inner], line = right + inner * columns
+          for column in 0..<columns { sum[column] += factor * line[column] }
+        }
+        let target = output + index * columns
+        for column in 0..<columns { target[column] += scale * sum[column] }
+      }
+    }
   }
 
   /// Rounds rows in place to multiples of their scales.

@@ -17,7 +17,9 @@ public enum RowTranscoder {
   ) {
     if view.type == type, !view.isAltered { return copy(view, rows: rows, into: output) }
     let rowBytes = view.columns * type.blockBytes
-    let step = max(1, blockElements / max(1, view.columns))
+    // What an adapter adds is decoded for each block.
+    let elements = view.merge?.update == nil ? blockElements : 64 * blockElements
+    let step = max(1, elements / max(1, view.columns))
     withScratch(step * view.columns) { scratch in
       for first in stride(from: rows.lowerBound, to: rows.upperBound, by: step) {
         let block = first..<min(rows.upperBound, first + step)

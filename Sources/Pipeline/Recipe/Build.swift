@@ -132,7 +132,7 @@ public struct Build {
       return report(name, latest, try step.run(latest, source: compared, context))
     }
     // The source is measured once, before the first stage it is compared with.
-    let isNew = measured.insert("\(step.texts) \(step.settings.fields)").inserted
+    let isNew = measured.insert("\(step.paths) \(step.settings.fields)").inserted
     for path in isNew && latest != source ? [source, latest] : [latest] {
       context.send(.step("\(name) \(path)"))
       // One process measures; the others wait.

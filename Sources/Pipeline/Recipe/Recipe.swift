@@ -1,4 +1,3 @@
-import InputFiles
 import StepSettings
 import Yams
 
@@ -18,49 +17,14 @@ public struct Recipe: Sendable {
   public init(
     path: String, steps: [any Step.Type] = Steps.all
   ) throws(RecipeError) {
-    let text: [UInt8]
-    do {
-      text = try InputFile.readText(path, limit: Self.mostBytes)
-    } catch {
-      throw .unreadable(error)
-    }
-    try self.init(yaml: String(decoding: text, as: UTF8.self), file: path, steps: steps)
-  }
-
-  /// A longer file is no recipe.
-  public static let mostBytes = 1 << 20
-  /// Aliases multiply: n of them can stand for 3^(n/3) times what is written, and a library that is
-  /// given one as a key goes through all of it.
-  public static let mostAliases = 16
-
-  /// Throws when the text uses more aliases (`*name`) than a recipe can need. What looks like one in
-  /// a comment or in quotes counts as well.
-  private static func checkAliases(_ yaml: String, file: String) throws(RecipeError) {
-    var count = 0, isStart = true
-    for byte in yaml.utf8 {
-      // An alias is a word: a star in the middle of one is none, nor is a star alone.
-      if byte == UInt8(ascii: "*") && isStart { count += 1 }
-      isStart = " \t\r\n,[]{}:?-".utf8.contains(byte)
-    }
-    guard count <= mostAliases else {
-      throw .notYAML(
-        file: file,
-        reason: "it has \(count) aliases such as *name; at most \(mostAliases) are read")
-    }
+    try self.init(yaml: try YAMLFile.text(path), file: path, steps: steps)
   }
 
   /// Reads and checks a recipe text; `file` is named in errors, `kinds` are the steps it may name.
   public init(
     yaml: String, file: String, steps kinds: [any Step.Type] = Steps.all
   ) throws(RecipeError) {
-    try Self.checkAliases(yaml, file: file)
-    let root: Node?
-    do {
-      root = try Yams.compose(yaml: yaml)
-    } catch {
-      throw .notYAML(file: file, reason: "\(error)")
-    }
-    guard let root else { throw .notYAML(file: file, reason: "it is empty") }
+    let root = try YAMLFile.root(of: yaml, file: file)
     let reader = try RecipeReader(root, describing: "a recipe", file: file)
     try reader.requireKnown(["source", "output", "steps"])
     source = try reader.text("source")

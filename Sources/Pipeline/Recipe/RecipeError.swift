@@ -2,7 +2,7 @@ public import Foundations
 public import InputFiles
 public import StepSettings
 
-/// What is wrong with a recipe, with its line.
+/// What is wrong with a recipe, or another file in YAML, with its line.
 public enum RecipeError: ReportableError, Equatable {
   case unreadable(InputFileError)
   case notYAML(file: String, reason: String)
@@ -12,6 +12,8 @@ public enum RecipeError: ReportableError, Equatable {
   case missingPath(String, place: SettingPlace)
   case notAMapping(String, place: SettingPlace)
   case notAValue(String, got: String, expected: String, place: SettingPlace)
+  /// A key that others read and this program does not; what it says would change the result.
+  case unsupported(String, expected: String, place: SettingPlace)
   case setting(SettingError)
   /// What the model that a step is given shows to be wrong with its settings.
   case step(String, advice: String?, place: SettingPlace)
@@ -28,6 +30,8 @@ public enum RecipeError: ReportableError, Equatable {
     case .notAMapping(let what, _): "\(what) must be a mapping of keys to values"
     case .notAValue(let key, let got, let expected, _):
       "\"\(key)\" is \(got), expected \(expected)"
+    case .unsupported(let key, let expected, _):
+      "\"\(key)\" is not supported here, expected \(expected)"
     case .setting(let error): error.what
     case .step(let what, _, _): what
     }
@@ -39,7 +43,8 @@ public enum RecipeError: ReportableError, Equatable {
     case .notYAML(let file, _): file
     case .setting(let error): error.location
     case .unknownKey(_, _, let place), .missingKey(_, let place), .missingPath(_, let place),
-      .notAMapping(_, let place), .notAValue(_, _, _, let place), .step(_, _, let place):
+      .notAMapping(_, let place), .notAValue(_, _, _, let place), .unsupported(_, _, let place),
+      .step(_, _, let place):
       place.text
     }
   }

@@ -1,7 +1,7 @@
 import StepSettings
 import Yams
 
-/// A mapping of a recipe, with the place of every key.
+/// A mapping of a file in YAML, with the place of every key.
 struct RecipeReader {
   private let file: String
   private let mapping: Node.Mapping
@@ -20,7 +20,24 @@ struct RecipeReader {
   /// Where the mapping stands.
   var place: SettingPlace { SettingPlace(file: file, line: line) }
 
-  private func place(of node: Node) -> SettingPlace {
+  /// The keys with their values, those left out whose value is null.
+  var given: [(key: String, node: Node)] {
+    mapping.map { ($0.key.scalar?.string ?? "", $0.value) }.filter { !$0.1.isTagged(.null) }
+  }
+
+  /// The value of a key; nil where it is null, or not there.
+  func value(_ key: String) -> Node? {
+    mapping[key].flatMap { $0.isTagged(.null) ? nil : $0 }
+  }
+
+  /// The mapping that a key has as its value.
+  func mapping(_ key: String) throws(RecipeError) -> RecipeReader? {
+    guard let node = value(key) else { return nil }
+    return try RecipeReader(node, describing: "\"\(key)\"", file: file)
+  }
+
+  /// Where `node` stands.
+  func place(of node: Node) -> SettingPlace {
     SettingPlace(file: file, line: node.mark?.line ?? line)
   }
 
@@ -81,4 +98,9 @@ struct RecipeReader {
     }
     return settings
   }
+}
+
+extension Node {
+  /// Whether this is what YAML calls `name`: a text, a whole number, a truth value, null.
+  func isTagged(_ name: Tag.Name) -> Bool { tag == Tag(name) }
 }

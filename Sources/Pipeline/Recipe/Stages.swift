@@ -62,7 +62,7 @@ struct Stages {
       try OutputDirectory.finishInterrupted(output)
       guard FileManager.default.fileExists(atPath: output) else { return false }
       let made = (try? Manifest(directory: output))?.steps ?? []
-      // A source may have a history of its own, and an export records nothing before it.
+      // A source may have a history of its own.
       let steps = zip(made.reversed(), steps.filter { $0 is any CheckpointStep }.reversed())
       guard !made.isEmpty, steps.allSatisfy({ $0.name.rawValue == type(of: $1).name }) else {
         throw CheckpointError.outputDiffers(path: output)

@@ -37,7 +37,7 @@ extension ModelFile {
   }
 
   /// Every file that reading this checkpoint may touch.
-  package var inputs: [String] { [path] + reader.files }
+  package var inputs: [String] { [path] + reader.files + (adapters?.files ?? []) }
 
   /// What tells this model from others, on any machine: its structure and a sample of its files.
   var fingerprint: String { Digest.of("\(description.key) \(JSONValue.object(summary).compact)") }

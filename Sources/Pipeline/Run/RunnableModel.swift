@@ -1,4 +1,5 @@
 package import Architectures
+import Mixers
 package import ModelFiles
 package import Runtime
 
@@ -14,6 +15,17 @@ package struct RunnableModel {
     model = try Model(
       file.description, weights: file,
       residency: context.limits.residency(forWeights: file.byteCount))
+  }
+
+  /// The same with what `--ablate` names switched off; nil for nothing.
+  init(_ path: String, ablate: String?, _ context: Context) throws {
+    try self.init(path, context)
+    guard let ablate else { return }
+    guard let ablation = Ablation(parsing: ablate) else {
+      throw InputError.option(
+        "--ablate", value: ablate, expected: "state, state:N, attention or linear")
+    }
+    model.ablation = ablation
   }
 
   /// The checkpoint at `path`, to compare the predictions of `model` with its own; throws where their

@@ -128,4 +128,9 @@ extension Step {
   var texts: [String] {
     Keys.all.filter { $0.paths == .text }.flatMap { settings.texts($0.name) }
   }
+
+  /// The paths of all files that it reads.
+  var paths: [String] {
+    Keys.all.filter { $0.paths != nil }.flatMap { settings.texts($0.name) }
+  }
 }

@@ -26,10 +26,11 @@ public struct ConvertStep: CheckpointStep {
   public func prepare(
     _ subject: Subject, teacher: String?, _ context: Context
   ) throws -> any PreparedStep {
-    guard case .file(let source) = subject else {
+    guard case .file(let given) = subject else {
       throw ConversionError.notASource(
         path: subject.file.path, modelType: subject.description.modelType)
     }
+    let source = try given.merging(settings.lora)
     guard case .auto(let count) = settings.attentionLayers else {
       return PreparedConversion(
         source: source, settings: settings,

@@ -3,7 +3,8 @@ public import StepSettings
 import StrictJSON
 import Verification
 
-/// `evaluate`: perplexity of a text, alone or against a teacher, and what a model remembers of it.
+/// `evaluate`: perplexity of a text, alone or against a teacher, and what a model remembers of it; or the
+/// figures of tasks.
 public struct EvaluateStep: CheckStep {
   public static let name = "evaluate"
   public static let isMeasurement = true
@@ -13,6 +14,14 @@ public struct EvaluateStep: CheckStep {
 
   /// Evaluates the checkpoint `path`; `source` is a teacher to compare with.
   public func check(_ path: String, source: String?, _ context: Context) throws -> Report {
+    if !settings.tasks.files.isEmpty {
+      if let source {
+        throw InputError.option("--teacher", value: source, expected: "not together with --task")
+      }
+      let tasks = try TaskEvaluation(files: settings.tasks.files, limit: settings.tasks.limit)
+      let runnable = try RunnableModel(path, ablate: settings.ablate, context)
+      return try tasks.run(runnable, maximumLength: settings.tasks.maximumLength, context)
+    }
     if let source, settings.recall.trials != nil {
       throw InputError.option("--teacher", value: source, expected: "not together with --recall")
     }

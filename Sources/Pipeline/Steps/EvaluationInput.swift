@@ -25,14 +25,7 @@ struct EvaluationInput {
     if let limit, limit < 2 {
       throw InputError.option("--tokens", value: "\(limit)", expected: "at least 2")
     }
-    var runnable = try RunnableModel(path, context)
-    if let ablate {
-      guard let ablation = Ablation(parsing: ablate) else {
-        throw InputError.option(
-          "--ablate", value: ablate, expected: "state, state:N, attention or linear")
-      }
-      runnable.model.ablation = ablation
-    }
+    let runnable = try RunnableModel(path, ablate: ablate, context)
     let description = runnable.model.description
     let reference = try teacher.map { try RunnableModel(teacher: $0, of: description, context) }
     let bytes = try InputFile.readText(text)

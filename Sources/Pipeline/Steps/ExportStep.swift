@@ -22,7 +22,8 @@ public struct ExportStep: CheckpointStep {
     _ subject: Subject, teacher: String?, _ context: Context
   ) throws -> any PreparedStep {
     _ = try ExportProfiles.named(settings.profile)
-    guard case .file(let file) = subject else { throw InputError.notWritten }
+    guard case .file(let given) = subject else { throw InputError.notWritten }
+    let file = try given.merging(settings.lora)
     var plan = try ExportProfiles.plan(file, settings: settings)
     if let note = try Self.unhealed(file) { plan.notes.append(note) }
     return PreparedPlan(
@@ -33,8 +34,10 @@ public struct ExportStep: CheckpointStep {
   /// What to say of a conversion with linear layers that was never healed; nil of others.
   private static func unhealed(_ file: ModelFile) throws -> String? {
     let isLinear = file.description.layers.contains { $0.mixer.isOnlyLinear }
-    let steps = try Manifest.steps(in: file.path).map(\.name)
-    guard isLinear, steps.contains(.convert), !steps.contains(.heal) else { return nil }
+    let steps = Set(try file.history().steps.map(\.name))
+    guard isLinear, steps.contains(.convert), steps.isDisjoint(with: [.heal, .outside]) else {
+      return nil
+    }
     return "The checkpoint is a conversion that was not healed: it has no language yet."
   }
 }

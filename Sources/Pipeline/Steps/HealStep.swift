@@ -83,8 +83,8 @@ private struct PreparedHealing: PreparedStep {
       self.estimate = estimate
     }
     // A model that was converted from other weights heals towards the wrong ones.
-    if case .file(let file) = subject, let manifest = try Manifest(ifIn: file.path),
-      manifest.steps.count == 1, manifest.source != .object(teacher.summary)
+    if case .file(let file) = subject, try file.history().steps.count == 1,
+      let manifest = try Manifest(ifIn: file.path), manifest.source != .object(teacher.summary)
     {
       notes.append("note: by its manifest, \(file.path) was not made from \(teacher.path)")
     }
@@ -136,7 +136,7 @@ private struct PreparedHealing: PreparedStep {
       recipe: JSONObject(
         step: .heal, settings: settings.fields,
         // So that `verify` can still tell where the other tensors are from.
-        before: try Manifest(ifIn: file.path)?.recipe ?? .null
+        before: try file.history().recipe
       ).merging(record))
     let healed =
       settings.method == .none

@@ -87,6 +87,7 @@ package struct Inspection {
     conversion = Self.conversion(of: file)
     var healings: [String] = [], spiking: SpikingRecord?, notes = file.notes
     do throws(CheckpointError) {
+      notes += try file.history(.quick).news
       healings = try HealingSummary.lines(of: file)
       spiking = try SpikingRecord(of: file)
     } catch {

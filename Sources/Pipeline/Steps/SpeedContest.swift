@@ -35,6 +35,7 @@ struct SpeedContest {
       subjects.append((URL(fileURLWithPath: path).lastPathComponent, other))
     }
     for command in others where !FileManager.default.fileExists(atPath: command) {
+      try Self.requireProgram(command)
       let program = try RivalProgram(command), found = try program.next(after: prompt)
       guard expected.contains(found) else {
         throw BenchError.rival(
@@ -42,6 +43,18 @@ struct SpeedContest {
       }
       subjects.append((try program.name(), program))
     }
+  }
+
+  /// Throws for a single word that names no program: a mistyped checkpoint would be run as one.
+  private static func requireProgram(_ command: String) throws {
+    if command.contains(where: \.isWhitespace) { return }
+    let places =
+      command.contains("/")
+      ? [""]
+      : (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":").map { "\($0)/" }
+    guard !places.contains(where: { FileManager.default.isExecutableFile(atPath: $0 + command) })
+    else { return }
+    throw BenchError.rival(command, "it is neither a checkpoint nor a program")
   }
 
   /// What all took, in seconds by subject, for one thing that is measured.

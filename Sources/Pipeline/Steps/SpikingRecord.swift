@@ -84,8 +84,8 @@ extension SpikingRecord {
   /// What the last calibration of a checkpoint measured; nil when none did. Throws when the manifest
   /// cannot be read.
   init?(of file: ModelFile) throws(CheckpointError) {
-    let steps = try Manifest.steps(in: file.path).filter { $0.name == .calibrate }
-    guard let found = steps.last?.found(Self.key, Self.self) else { return nil }
+    let calibrated = try file.history(.quick).steps.last { $0.name == .calibrate }
+    guard let found = calibrated?.found(Self.key, Self.self) else { return nil }
     self = found
   }
 

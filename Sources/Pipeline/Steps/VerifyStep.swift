@@ -18,8 +18,11 @@ public struct VerifyStep: CheckStep {
   public func check(_ path: String, source: String?, _ context: Context) throws -> Report {
     // A text that cannot be read is found before the checks, not after them.
     if let text = settings.text { _ = try InputFile.readText(text) }
+    if let adapter = settings.lora, source == nil {
+      throw InputError.option("--lora", value: adapter, expected: "--source beside it")
+    }
     let file = try context.open(path)
-    let original = try source.map(ModelFile.open)
+    let original = try source.map { try ModelFile.open($0).merging(settings.lora) }
     var results: [CheckResult] = []
     func report(_ result: CheckResult) {
       results.append(result)

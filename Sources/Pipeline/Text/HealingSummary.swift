@@ -9,7 +9,7 @@ enum HealingSummary {
   /// One line per stage of each healing, the earliest first; empty when there was none. Throws when
   /// the manifest cannot be read.
   static func lines(of file: ModelFile) throws(CheckpointError) -> [String] {
-    try Manifest.steps(in: file.path).flatMap { step in
+    try file.history(.quick).steps.flatMap { step in
       guard step.name == .heal, let found = step.json.record(HealRecord.self) else {
         return [String]()
       }

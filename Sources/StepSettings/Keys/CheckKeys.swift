@@ -7,6 +7,8 @@ public struct VerifyKeys: SettingKeys {
   public let level = Setting("level", VerificationLevel.logits, "How deep to look.")
   /// A text whose perplexity is measured; nil for none.
   public let text = Setting<String?>.file("text", "A text, for --level quality.", of: .text)
+  /// The adapter that was merged into what the checkpoint was made from; nil for none.
+  public let lora = Setting<String?>.lora("The LoRA adapter that was merged into --source.")
 
   /// The declarations.
   public static let keys = VerifyKeys()
@@ -33,7 +35,7 @@ public typealias EvaluateSettings = Settings<EvaluateKeys>
 public struct EvaluateKeys: SettingKeys {
   /// The text file.
   public let text = Setting(
-    "text", "", "A UTF-8 text file.", expected: "a file", valueName: "file", isRequired: true,
+    "text", "", "A UTF-8 text file.", expected: "a file, or --task FILE", valueName: "file",
     shownDefault: ""
   ).paths(of: .text)
   /// Tokens per segment.
@@ -60,11 +62,31 @@ public struct EvaluateKeys: SettingKeys {
     """)
   /// What is recalled of random spans, instead of the perplexity.
   public let recall = RecallKeys()
+  /// Tasks that are evaluated instead of a text.
+  public let tasks = TaskKeys()
 
   /// The declarations.
   public static let keys = EvaluateKeys()
 
   public static let rules: [SettingRule<EvaluateKeys>] = [
+    SettingRule(\.text, "a file, or --task FILE") { !$0.text.isEmpty || !$0.tasks.files.isEmpty },
+    SettingRule(\.text, "not together with --task") { $0.text.isEmpty || $0.tasks.files.isEmpty },
+    SettingRule(\.context, "not together with --task") {
+      !$0.isGiven(\.context) || $0.tasks.files.isEmpty
+    },
+    SettingRule(\.tokens, "not together with --task") {
+      !$0.isGiven(\.tokens) || $0.tasks.files.isEmpty
+    },
+    SettingRule(\.memory, "not together with --task") { !$0.memory || $0.tasks.files.isEmpty },
+    SettingRule(\.recall.trials, "not together with --task") {
+      $0.recall.trials == nil || $0.tasks.files.isEmpty
+    },
+    SettingRule(\.tasks.limit, "together with --task") {
+      $0.tasks.limit == nil || !$0.tasks.files.isEmpty
+    },
+    SettingRule(\.tasks.maximumLength, "together with --task") {
+      $0.tasks.maximumLength == nil || !$0.tasks.files.isEmpty
+    },
     SettingRule(\.ablate, saying: { "not together with \($0.memory ? "--memory" : "--recall")" }) {
       $0.ablate == nil || !$0.memory && $0.recall.trials == nil
     },
@@ -72,6 +94,31 @@ public struct EvaluateKeys: SettingKeys {
       !$0.memory || $0.recall.trials == nil
     },
   ]
+}
+
+/// The settings of tasks.
+public struct TaskKeys: SettingKeys {
+  /// Task files of lm-eval; none where a text is evaluated.
+  public let files = Setting.list(
+    "task",
+    """
+    Instead of the perplexity of a text: the figures of tasks, files as lm-eval reads them. Paths in \
+    them start from the working directory, as there.
+    """, expected: "a task file", valueName: "file"
+  ).paths(of: .file)
+  /// Most questions of each; nil for all.
+  public let limit = Setting<Int?>(
+    "limit", none: "all", "Use only the first questions of each task.", expected: "1 or more"
+  ) { $0 >= 1 }
+  /// Most tokens that the model is given at once; nil for its own number of positions.
+  public let maximumLength = Setting<Int?>(
+    "max-length", none: "model",
+    "Most tokens that the model is given at once in a task; longer texts lose their beginning.",
+    expected: "2 to 16777216"
+  ) { (2...1 << 24).contains($0) }
+
+  /// The declarations.
+  public static let keys = TaskKeys()
 }
 
 /// The settings of recall.

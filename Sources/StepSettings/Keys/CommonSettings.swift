@@ -24,6 +24,16 @@ extension Setting<String?> {
   }
 }
 
+extension Setting<String?> {
+  /// The directory of an adapter; what it holds decides the result, which manifests record as a digest.
+  static func lora(_ help: String) -> Setting {
+    Setting(
+      "lora", none: "", help, expected: "a directory", valueName: "dir", isRecorded: false,
+      shownDefault: ""
+    ).paths(of: .file)
+  }
+}
+
 extension Setting<UInt64> {
   /// A seed of pseudo-random numbers.
   static func seed(_ help: String) -> Setting { Setting("seed", 0, help) }

@@ -38,6 +38,9 @@ public struct ConvertKeys: SettingKeys {
   public let gateBias = Setting(
     "gate-bias", 0.0, in: Limits.gateBias,
     "Bias of the decay gates; 0 gives a memory of about 23 tokens.", expected: "-1000 to 1000")
+  /// An adapter that is merged into the source first; nil for none.
+  public let lora = Setting<String?>.lora(
+    "A LoRA adapter, as PEFT saves it, that is merged into the source first.")
   /// The element type of the output.
   public let dtype = Setting.dtype
   /// Most bytes of tensors in one file.

@@ -7,6 +7,9 @@ public struct ExportKeys: SettingKeys {
   public let profile = Setting(
     "profile", "", "Which loader the result is for.", expected: "the name of a profile",
     isRequired: true, shownDefault: "")
+  /// An adapter that is merged into the checkpoint first; nil for none.
+  public let lora = Setting<String?>.lora(
+    "A LoRA adapter, as PEFT saves it, that is merged into the checkpoint first.")
   /// The element type of what is not quantised.
   public let dtype = Setting(
     "dtype", OutputType.keep, "Element type of what is not quantised.")

@@ -55,6 +55,7 @@ struct ProvenanceCheck {
     case carved = "carved neuron by neuron, byte for byte"
     case cast = "cast exactly"
     case scaled = "scaled as recorded"
+    case merged = "merged with the adapter as recorded"
     case derived = "computed from the source as recorded"
     case made = "new as recorded"
 
@@ -68,6 +69,7 @@ struct ProvenanceCheck {
         case .assembled where !record.castTypes.isEmpty: .cast
         case .neurons where record.keepsValues: .carved
         case .scaled: .scaled
+        case .merged: .merged
         default: .derived
         }
     }

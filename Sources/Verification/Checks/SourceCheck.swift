@@ -74,7 +74,9 @@ struct CastSource: WeightSource {
 
   func view(_ address: TensorAddress) throws -> TensorView {
     let view = try source.view(address)
-    guard let written = target.tensors[address]?.type, written != view.type else { return view }
+    guard let written = target.tensors[address]?.type,
+      written != view.type || view.merge != nil
+    else { return view }
     return view.rounded(to: written)
   }
 

@@ -120,13 +120,15 @@ struct Tokenize: ParsableCommand {
   }
 }
 
-/// `evaluate`: perplexity of a text, alone or against a teacher.
+/// `evaluate`: perplexity of a text, alone or against a teacher, or the figures of tasks.
 struct Evaluate: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Perplexity of a text, by position, and the distance from a teacher.",
+    abstract:
+      "Perplexity of a text, by position, and the distance from a teacher; figures of tasks.",
     discussion: """
       The text is cut into segments of --context tokens, each read from an empty state; the first \
-      token of a segment is not scored.
+      token of a segment is not scored. With --task, files of lm-eval's own format say what is asked; \
+      figures and errors are those that lm-eval gives for an export.
       """)
 
   @Argument(help: "The checkpoint.")

@@ -1,13 +1,14 @@
 """formats/spikingbrain/transformers, our code for transformers, against the program; exit 1 on a difference.
 
-    python check_transformers.py PROGRAM WORK [--only GROUPS] [--fla DIR]
+    python check_transformers.py PROGRAM WORK [--only GROUPS] [--fla DIR] [--smollm2 FILE]
 
 Groups: options (a random checkpoint for every option of both layouts: logits in one pass, through the cache in pieces,
 and with padding, in the tests' types), attention (linear attention against the recurrence, in float64, for any decay),
 tiny (demo/tiny-qwen2 converted, healed, spiked, in INT8, with experts, branches and sinks: logits beyond the window, 64
 greedy tokens, save and load), training (gradients, checkpointing, LoRA where peft is installed, 50 steps of Trainer),
 kernels (the test of other packages' kernels; --fla names a directory with flash-linear-attention in it), loading
-(device maps, torch.compile, bfloat16), refusals.
+(device maps, torch.compile, bfloat16), refusals, smollm2 (SmolLM2-135M converted, briefly healed, spiked and in INT8,
+in both layouts: logits and greedy tokens; with --smollm2 only).
 """
 import argparse
 import json
@@ -36,13 +37,15 @@ CODE = ROOT / "formats/spikingbrain/transformers"
 DEMO = ROOT / "demo"
 LIMIT = 1e-4
 DTYPE = "dtype" if int(transformers.__version__.split(".")[0]) >= 5 else "torch_dtype"
-GROUPS = ["options", "attention", "tiny", "training", "kernels", "loading", "refusals"]
+GROUPS = ["options", "attention", "tiny", "training", "kernels", "loading", "refusals", "smollm2"]
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("program")
 parser.add_argument("work", type=Path)
 parser.add_argument("--only", nargs="*", default=GROUPS, choices=GROUPS)
 parser.add_argument("--fla", help="a directory with flash-linear-attention")
+parser.add_argument("--smollm2", type=Path, default=os.environ.get("SMOLLM2"),
+                    help="SmolLM2-135M as GGUF or directory, for the group smollm2; default: $SMOLLM2")
 options = parser.parse_args()
 work, failed = options.work, []
 transformers.logging.set_verbosity_error()
@@ -403,6 +406,8 @@ def check_tiny():
         check(f"tiny {name}: saved and loaded", torch.equal(logits, again))
         near(f"tiny {name}: saved, in the program", difference(program_logits(saved, tokens), logits))
         run("verify", saved, "--level", "values", "--quiet")
+        check(f"tiny {name}: saved, and it knows what it was",
+              "weights were changed outside since" in run("inspect", saved))
     model = load(tiny("healed"))
     sizes = [cache_size(model, count) for count in (16, 100, 1100)]
     check("the cache is of constant size", len(set(sizes)) == 1, f"{sizes} numbers after 16, 100 and 1100 tokens")
@@ -516,7 +521,8 @@ def check_trainer():
 
     directory = tiny("healed")
     text = (DEMO / "war-and-peace-begin.txt").read_text(encoding="utf-8")[:120_000]
-    ids = AutoTokenizer.from_pretrained(str(directory), trust_remote_code=True)(text)["input_ids"]
+    tokenizer = AutoTokenizer.from_pretrained(str(directory), trust_remote_code=True)
+    ids = tokenizer(text)["input_ids"]
     rows = [{"input_ids": ids[i:i + 128], "labels": ids[i:i + 128]} for i in range(0, len(ids) - 128, 128)]
     model = load(directory).train()
     arguments = TrainingArguments(
@@ -536,10 +542,91 @@ def check_trainer():
     check("50 steps of Trainer", after < before - 0.05, f"{before:.3f} -> {after:.3f}")
     near("  its own evaluation", abs(trainer.evaluate(rows[-8:])["eval_loss"] / after - 1), 1e-3)
     trainer.save_model(str(work / "trained"))
+    tokenizer.save_pretrained(str(work / "trained"))
     tokens = tokens_of(40, 2048)
     with torch.no_grad():
         logits = model(torch.tensor([tokens])).logits[0]
     near("trained, saved, in the program", difference(program_logits(work / "trained", tokens), logits))
+    check_further(work / "trained", directory)
+
+
+def check_further(trained, origin):
+    """What Trainer wrote is verified, calibrated and exported, and its manifest says what it was before."""
+    passed = run("verify", trained)
+    check("trained: structure, values and logits are sound", all(
+        f"ok    {name}" in passed for name in ("structure", "values", "logits", "prefill = decode")))
+    spiked, exported = work / "trained-spiked", work / "trained-exported"
+    run("calibrate", trained, spiked, "--text", TEXT, "--samples", 2, "--context", 64, "--quiet")
+    run("export", spiked, exported, "--profile", "hf", "--quiet")
+    recipe, steps = json.loads((exported / "manifest.json").read_text())["recipe"], []
+    while recipe:
+        steps.append(recipe["step"])
+        recipe = recipe.get("of")
+    check("  and go on", steps[:3] == ["export", "calibrate", "outside"], steps)
+    check("  with what they were before", "heal" in steps and "convert" in steps)
+    verified = run("verify", spiked, "--source", trained)
+    check("  verified against what was trained", "skip" not in verified)
+    verified = run("verify", exported, "--source", spiked, "--level", "hashes")
+    check("  and so is the export", "skip" not in verified)
+    shutil.copy(origin / "manifest.json", trained)
+    told = subprocess.run([options.program, "verify", trained], capture_output=True, text=True)
+    check("a manifest of before under the name of a present one fails", told.returncode == 1
+          and "weights were changed outside since" in told.stdout, told.stdout.splitlines()[:1])
+    os.remove(trained / "manifest.json")
+
+
+# SmolLM2 ------------------------------------------------------------------------------------------------------------
+
+BRIEF = ("--text", TEXT, "--tokens", 2048, "--context", 256, "--steps", 2)
+SMOLLM2 = {
+    "gla_swa": [("convert", "SOURCE", "OUT", "--window", 64),
+                ("heal", "SOURCE", "--teacher", "TEACHER", "--output", "OUT", *BRIEF)],
+    "branches": [("convert", "SOURCE", "OUT", "--window", 64, "--layout", "intra-layer", "--sinks", 4)],
+}
+FURTHER = {
+    "plain": [], "spiked": [(*CALIBRATE, "--query-k", 3, "--kv", "int8")],
+    "int8": [(*CALIBRATE, "--k", "none", "--query-k", "none", *INT8)],
+}
+
+
+def check_smollm2():
+    """Text of 90 tokens: beyond the window. A model that rounds activations may differ at some tokens."""
+    if not options.smollm2:
+        print("     SmolLM2: --smollm2 or SMOLLM2 does not name it")
+        return
+    tokens = json.loads(subprocess.run(
+        [options.program, "tokenize", options.smollm2], input=TEXT.read_text(encoding="utf-8")[:2000],
+        capture_output=True, text=True, check=True).stdout)[:90]
+    for layout, commands in SMOLLM2.items():
+        for form, further in FURTHER.items():
+            source = options.smollm2
+            for i, command in enumerate([*commands, *further]):
+                out = work / f"smollm2-{layout}-{form if i >= len(commands) else i}"
+                if not out.exists():
+                    run(*(str({"SOURCE": source, "OUT": out, "TEACHER": options.smollm2}.get(a, a)) for a in command),
+                        "--quiet")
+                source = out
+            exported = work / "smollm2-exported"
+            shutil.rmtree(exported, ignore_errors=True)
+            run("export", source, exported, "--profile", "hf", "--quiet")
+            model = load(exported)
+            with torch.no_grad():
+                errors = token_errors(model(torch.tensor([tokens])).logits[0], program_logits(exported, tokens))
+            middle, worst = errors.median().item(), errors.max().item()
+            rounds = model.config.spiking
+            check(f"SmolLM2 {layout}, {form}: logits", middle <= LIMIT and worst <= (0.1 if rounds else 1e-3),
+                  f"median {middle:.1e}, worst {worst:.1e}")
+            prompt = "It is a truth universally acknowledged, that"
+            told = json.loads(
+                run("generate", exported, "--prompt", prompt, "--max-tokens", 24, "--json", "--quiet"))
+            ids = torch.tensor([told["prompt_tokens"]])
+            found = model.generate(ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=24,
+                                   pad_token_id=0, eos_token_id=None)[0, ids.shape[1]:].tolist()
+            expected = told["tokens"]
+            same = next((i for i, (a, b) in enumerate(zip(found, expected)) if a != b), len(expected))
+            check(f"SmolLM2 {layout}, {form}: greedy tokens", same == len(expected) or rounds and same >= 8,
+                  f"{same} of {len(expected)} equal")
+            del model
 
 
 # Kernels of other packages ------------------------------------------------------------------------------------------

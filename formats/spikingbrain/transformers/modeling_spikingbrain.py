@@ -11,6 +11,7 @@ that no rule needs to know of it. Masks may have zeros anywhere.
 import functools
 import importlib
 import math
+import os
 
 import torch
 import torch.nn.functional as F
@@ -809,6 +810,23 @@ class SpikingBrainModel(SpikingBrainPreTrainedModel):
         return angles.cos() * magnitude, angles.sin() * magnitude
 
 
+def hand_on_history(origin, directory):
+    """Writes the manifest of the weights that were loaded from `origin` as manifest-before.json: spikingbrain then
+    knows what the saved ones were. A manifest.json is about the files beside it, so none stays in `directory`."""
+    found = [path for name in ("manifest.json", "manifest-before.json")
+             if origin and os.path.isfile(path := os.path.join(origin, name))]
+    former = os.path.join(directory, "manifest-before.json")
+    if found:
+        with open(found[0], "rb") as file:
+            content = file.read()
+        with open(former, "wb") as file:
+            file.write(content)
+    elif os.path.exists(former):
+        os.remove(former)
+    if os.path.exists(stale := os.path.join(directory, "manifest.json")):
+        os.remove(stale)
+
+
 class SpikingBrainForCausalLM(SpikingBrainPreTrainedModel, GenerationMixin):
     """The model and its head: logits of the next token."""
 
@@ -854,6 +872,15 @@ class SpikingBrainForCausalLM(SpikingBrainPreTrainedModel, GenerationMixin):
         result = CausalLMOutputWithPast(
             loss=loss, logits=logits, past_key_values=outputs.past_key_values, hidden_states=outputs.hidden_states)
         return returned(result, return_dict, self.config)
+
+    # Saving ------------------------------------------------------------------------------------------------------
+
+    def save_pretrained(self, save_directory, is_main_process=True, **others):
+        """As always, and hands on how the model was made: see `hand_on_history`."""
+        if is_main_process and not os.path.isfile(save_directory):
+            os.makedirs(save_directory, exist_ok=True)
+            hand_on_history(getattr(self.config, "_name_or_path", "") or "", save_directory)
+        return super().save_pretrained(save_directory, is_main_process=is_main_process, **others)
 
     # Generation: the cache is made by the first call of `forward`, not by `transformers`.
 

@@ -1,0 +1,1 @@
+../../transformers/configuration_spikingbrain.py

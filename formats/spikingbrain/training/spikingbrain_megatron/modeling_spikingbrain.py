@@ -1,0 +1,1 @@
+../../transformers/modeling_spikingbrain.py
