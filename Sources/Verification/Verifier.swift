@@ -108,10 +108,10 @@ public struct Verifier {
     manifest?.seal == .broken ? nil : (try? file.history(.quick))?.change
   }
 
-  /// What another program changed, before what shows it.
+  /// What another program changed, behind what shows it.
   private func explained(_ problem: String) -> String {
     guard manifest != nil, let change else { return problem }
-    return "\(change): \(problem); if that was meant, rename \(Manifest.fileName) to "
+    return "\(problem): \(change); if that was meant, rename \(Manifest.fileName) to "
       + "\(Manifest.formerName), and the rest is checked"
   }
 
