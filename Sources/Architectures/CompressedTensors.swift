@@ -76,7 +76,7 @@ extension CompressedTensors {
   /// Anything else is an error that names the key.
   public init?(_ config: Configuration) throws(ConfigurationError) {
     guard let object = config.value(Self.key) else { return nil }
-    let reader = Reader(object: object, file: config.file)
+    let reader = QuantizationReader(object: object, file: config.file)
     try reader.expect("quant_method", "compressed-tensors")
     try reader.expect("quantization_status", "compressed")
     try reader.expect("kv_cache_scheme", .null)
@@ -119,36 +119,36 @@ extension CompressedTensors {
     }
   }
 
-  /// Values below `quantization_config` by their path.
-  private struct Reader {
-    let object: JSONValue
-    let file: String
+  /// The formats that hold floats of 8 bits.
+  private static let floatFormats = ["float-quantized", "naive-quantized"]
 
-    /// The value at `path`; null counts as absent.
-    func value(_ path: String) -> JSONValue? {
-      var value: JSONValue? = object
-      for key in path.split(separator: ".") { value = value?[String(key)] }
-      return value?.isNull == true ? nil : value
-    }
+  /// Whether the weights are floats of 8 bits.
+  static func isFloat(_ reader: QuantizationReader) -> Bool {
+    let format = reader.value("format")?.string ?? ""
+    guard floatFormats.contains(format) else { return false }
+    let groups = reader.value("config_groups")?.object?.members ?? []
+    return groups.contains { $0.value["weights"]?["type"] == "float" }
+  }
 
-    func expect(_ path: String, _ expected: JSONValue) throws(ConfigurationError) {
-      guard value(path) ?? .null == expected else { throw unsupported(path, expected.compact) }
-    }
-
-    /// Symmetric integers without reordered inputs.
-    func expectIntegers(_ path: String, bits: Int, dynamic: Bool) throws(ConfigurationError) {
-      try expect("\(path).num_bits", .int(bits))
-      try expect("\(path).type", "int")
-      try expect("\(path).symmetric", true)
-      try expect("\(path).dynamic", .bool(dynamic))
-      try expect("\(path).actorder", .null)
-    }
-
-    func unsupported(_ path: String, _ expected: String) -> ConfigurationError {
-      .unsupported(
-        key: "\(CompressedTensors.key).\(path)",
-        value: String((value(path) ?? .null).compact.prefix(60)), reason: "known: \(expected)",
-        file: file)
+  /// The rows and columns that share a scale of floats of 8 bits; nil where the tensors say it.
+  static func floatBlock(_ reader: QuantizationReader) throws(ConfigurationError) -> [Int]? {
+    try reader.expect("quantization_status", "compressed")
+    try reader.expect("kv_cache_scheme", .null)
+    guard let groups = reader.value("config_groups")?.object?.members, groups.count == 1,
+      let group = groups.first
+    else { throw reader.unsupported("config_groups", "one group") }
+    let weights = "config_groups.\(group.key).weights"
+    try reader.expect("config_groups.\(group.key).output_activations", .null)
+    try reader.expect("\(weights).num_bits", 8)
+    try reader.expect("\(weights).symmetric", true)
+    switch reader.value("\(weights).strategy")?.string {
+    case "tensor", "channel": return nil
+    case "block":
+      guard let block = try reader.block("\(weights).block_structure") else {
+        throw reader.unsupported("\(weights).block_structure", "two positive numbers")
+      }
+      return block
+    default: throw reader.unsupported("\(weights).strategy", "tensor, channel, block")
     }
   }
 }

@@ -117,7 +117,9 @@ extension TemplateRun {
         else { return false }
       }
       return true
-    default: return left.number != nil && left.number == right.number
+    default:
+      if let left = left.number, let right = right.number { return left == right }
+      return left.double != nil && left.double == right.double
     }
   }
 

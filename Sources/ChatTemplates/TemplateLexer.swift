@@ -146,11 +146,7 @@ struct TemplateLexer {
       return .name(take { $0.properties.isXIDContinue })
     }
     if ("0"..."9").contains(scalar) {
-      let digits = take { ("0"..."9").contains($0) }
-      guard peek() != ".", let value = Int(digits) else {
-        throw .unsupported("a number that is not an integer", line: line)
-      }
-      return .integer(value)
+      return try number()
     }
     for symbol in ["==", "!=", "<=", ">=", "//", "**"]
     where symbol.unicodeScalars.elementsEqual(source[position...].prefix(2)) {
@@ -162,6 +158,32 @@ struct TemplateLexer {
     }
     position += 1
     return .symbol(String(Character(scalar)))
+  }
+
+  /// An integer, or digits with a fraction, an exponent or both.
+  private mutating func number() throws(ChatTemplateError) -> TemplateToken.Kind {
+    func isDigit(_ scalar: Unicode.Scalar?) -> Bool {
+      scalar.map { ("0"..."9").contains($0) } ?? false
+    }
+    var text = take(isDigit)
+    var isInteger = true
+    if peek() == ".", isDigit(peek(1)) {
+      isInteger = false
+      position += 1
+      text += "." + take(isDigit)
+    }
+    let sign = peek(1) == "-" || peek(1) == "+" ? 1 : 0
+    if peek() == "e" || peek() == "E", isDigit(peek(1 + sign)) {
+      isInteger = false
+      text += "e" + (sign == 1 ? String(Character(source[position + 1])) : "")
+      position += 1 + sign
+      text += take(isDigit)
+    }
+    if isInteger, let value = Int(text) { return .integer(value) }
+    guard !isInteger, let value = Double(text) else {
+      throw .unsupported("the number \(text)", line: line)
+    }
+    return .double(value)
   }
 
   private mutating func string(quote: Unicode.Scalar) throws(ChatTemplateError) -> String {

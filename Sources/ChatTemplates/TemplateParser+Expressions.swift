@@ -38,8 +38,15 @@ extension TemplateParser {
     let right = try sum()
     // One more for "not in".
     try rise(above: max(leftHeight, height) + 1)
-    if comparisonOperator() != nil {
-      throw .unsupported("a chain of comparisons", line: line)
+    var others: [(operation: String, operand: TemplateExpression)] = []
+    var highest = height
+    while let operation = comparisonOperator() {
+      others.append((operation, try sum()))
+      highest = max(highest, height)
+    }
+    if !others.isEmpty {
+      try rise(above: highest + 1)
+      return .comparisons(left, [(operation, right)] + others)
     }
     return operation == "not in"
       ? .not(.binary("in", left, right)) : .binary(operation, left, right)
@@ -82,11 +89,11 @@ extension TemplateParser {
   }
 
   private mutating func signed() throws(ChatTemplateError) -> TemplateExpression {
-    let isNegated = take(symbol: "-")
-    let value = try postfix(try primary())
-    guard isNegated else { return value }
+    guard take(symbol: "-") else { return try postfix(try primary()) }
+    // Filters and tests are of the negated value.
+    let value = try postfix(try primary(), withFilters: false)
     try rise(above: height)
-    return .negated(value)
+    return try postfix(.negated(value))
   }
 
   private mutating func primary() throws(ChatTemplateError) -> TemplateExpression {
@@ -100,6 +107,7 @@ extension TemplateParser {
       }
       return .literal(.string(text))
     case .integer(let value): return .literal(.integer(value))
+    case .double(let value): return .literal(.double(value))
     case .name("true"), .name("True"): return .literal(.bool(true))
     case .name("false"), .name("False"): return .literal(.bool(false))
     case .name("none"), .name("None"): return .literal(.none)
@@ -160,7 +168,7 @@ extension TemplateParser {
   }
 
   private mutating func postfix(
-    _ start: TemplateExpression
+    _ start: TemplateExpression, withFilters: Bool = true
   ) throws(ChatTemplateError) -> TemplateExpression {
     var value = start
     while true {
@@ -172,10 +180,10 @@ extension TemplateParser {
         value = try subscripted(value)
       } else if take(symbol: "(") {
         value = .call(value, try arguments())
-      } else if take(symbol: "|") {
+      } else if withFilters, take(symbol: "|") {
         let filter = try name()
         value = .filter(value, name: filter, take(symbol: "(") ? try arguments() : .init())
-      } else if take(name: "is") {
+      } else if withFilters, take(name: "is") {
         value = try test(value)
       } else {
         height = below
@@ -204,7 +212,7 @@ extension TemplateParser {
   /// Whether a test's argument follows without parentheses, as in `x is divisibleby 2`.
   private var startsOperand: Bool {
     switch peek {
-    case .string, .integer: true
+    case .string, .integer, .double: true
     case .name(let name): !["and", "or", "not", "if", "else", "is", "in"].contains(name)
     default: false
     }

@@ -29,10 +29,24 @@ extension TemplateRun {
       return .bool(try test(name, try value(of: operand), try evaluate(arguments).positional))
     case .not(let operand): return .bool(!(try value(of: operand).isTrue))
     case .negated(let operand):
-      guard let number = try value(of: operand).number else { throw failure("\"-\" of no number") }
+      let number = try value(of: operand)
+      if case .double(let value) = number { return .double(-value) }
+      guard let number = number.number else { throw failure("\"-\" of no number") }
       return .integer(0 &- number)
     case .binary(let operation, let left, let right):
-      return try binary(operation, left, right)
+      return try binary(operation, try value(of: left)) { () throws(ChatTemplateError) in
+        try value(of: right)
+      }
+    case .comparisons(let first, let others):
+      var left = try value(of: first)
+      for (operation, operand) in others {
+        let right = try value(of: operand)
+        let isNegated = operation == "not in"
+        let holds = try binary(isNegated ? "in" : operation, left) { right }.isTrue
+        if holds == isNegated { return .bool(false) }
+        left = right
+      }
+      return .bool(true)
     case .choice(let condition, let chosen, let otherwise):
       if try value(of: condition).isTrue { return try value(of: chosen) }
       return try otherwise.map { expression throws(ChatTemplateError) in
@@ -73,6 +87,7 @@ extension TemplateRun {
     case .none: return "None"
     case .bool(let value): return value ? "True" : "False"
     case .integer(let value): return String(value)
+    case .double(let value): return value.pythonText
     case .string(let text): return text
     default: throw unsupported("printing \(value.kind)")
     }
@@ -154,16 +169,17 @@ extension TemplateRun {
     return picked.map { elements[$0] }
   }
 
+  /// - Parameter right: the right operand, which "and" and "or" may not need.
   private func binary(
-    _ operation: String, _ left: TemplateExpression, _ right: TemplateExpression
+    _ operation: String, _ first: TemplateValue,
+    _ right: () throws(ChatTemplateError) -> TemplateValue
   ) throws(ChatTemplateError) -> TemplateValue {
-    let first = try value(of: left)
     switch operation {
-    case "and": return first.isTrue ? try value(of: right) : first
-    case "or": return first.isTrue ? first : try value(of: right)
+    case "and": return first.isTrue ? try right() : first
+    case "or": return first.isTrue ? first : try right()
     default: break
     }
-    let second = try value(of: right)
+    let second = try right()
     switch operation {
     case "==": return .bool(try equal(first, second))
     case "!=": return .bool(try !equal(first, second))
@@ -201,11 +217,14 @@ extension TemplateRun {
     return try holds(try elements(of: container), value)
   }
 
-  private func ordered(
+  func ordered(
     _ operation: String, _ left: TemplateValue, _ right: TemplateValue
   ) throws(ChatTemplateError) -> Bool {
     let order: Int
     if let left = left.number, let right = right.number {
+      order = left < right ? -1 : left > right ? 1 : 0
+    } else if let left = left.double, let right = right.double {
+      if left.isNaN || right.isNaN { return false }
       order = left < right ? -1 : left > right ? 1 : 0
     } else if case .string(let left) = left, case .string(let right) = right {
       try spend(bytes: min(left.utf8.count, right.utf8.count))
@@ -226,8 +245,11 @@ extension TemplateRun {
   private func arithmetic(
     _ operation: String, _ left: TemplateValue, _ right: TemplateValue
   ) throws(ChatTemplateError) -> TemplateValue {
-    guard let left = left.number, let right = right.number else {
-      throw failure("\"\(operation)\" of \(left.kind) and \(right.kind)")
+    guard operation != "/", let left = left.number, let right = right.number else {
+      guard let first = left.double, let second = right.double else {
+        throw failure("\"\(operation)\" of \(left.kind) and \(right.kind)")
+      }
+      return .double(try fractions(operation, first, second))
     }
     let result: (partialValue: Int, overflow: Bool)
     switch operation {
@@ -244,6 +266,37 @@ extension TemplateRun {
     }
     guard !result.overflow else { throw failure("\"\(operation)\" overflows") }
     return .integer(result.partialValue)
+  }
+}
+
+extension TemplateRun {
+  /// Arithmetic with fractions; remainders have the sign of the divisor, as Python's do.
+  private func fractions(
+    _ operation: String, _ left: Double, _ right: Double
+  ) throws(ChatTemplateError) -> Double {
+    switch operation {
+    case "+": return left + right
+    case "-": return left - right
+    case "*": return left * right
+    case "/", "//", "%":
+      guard right != 0 else { throw failure("\"\(operation)\" by zero") }
+      if operation == "/" { return left / right }
+      var remainder = left.truncatingRemainder(dividingBy: right)
+      if remainder != 0, (remainder < 0) != (right < 0) { remainder += right }
+      return operation == "%" ? remainder : ((left - remainder) / right).rounded()
+    default: throw unsupported("operator \"\(operation)\"")
+    }
+  }
+}
+
+extension Double {
+  /// The number as Python prints it.
+  var pythonText: String {
+    if isNaN { return "nan" }
+    if isInfinite { return self < 0 ? "-inf" : "inf" }
+    // From 2^53 on Swift writes exponents, Python from 10^16 on.
+    if magnitude >= 0x1p53, magnitude < 1e16, let whole = Int(exactly: self) { return "\(whole).0" }
+    return description
   }
 }
 

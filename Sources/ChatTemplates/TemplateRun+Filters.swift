@@ -24,21 +24,37 @@ extension TemplateRun {
       return isMissing ? call.argument(0, "default_value") ?? .string("") : value
     case "int":
       if let number = value.number { return .integer(number) }
-      guard case .string(let text) = value, let number = Int(text) else {
+      var number = value.double
+      if case .string(let text) = value {
+        if let whole = Int(text) { return .integer(whole) }
+        number = Double(text)
+      }
+      guard let whole = number.flatMap({ Int(exactly: $0.rounded(.towardZero)) }) else {
         throw unsupported("the filter \"int\" of \(value.kind)")
       }
-      return .integer(number)
+      return .integer(whole)
+    case "float":
+      if let number = value.double { return .double(number) }
+      guard case .string(let text) = value, let number = Double(text) else {
+        throw unsupported("the filter \"float\" of \(value.kind)")
+      }
+      return .double(number)
+    case "abs":
+      if let number = value.number, number != .min { return .integer(abs(number)) }
+      guard let number = value.double else { throw failure("\"abs\" of \(value.kind)") }
+      return .double(number.magnitude)
+    case "round": return try round(value, call)
+    case "sort": return try sort(value, call)
+    case "unique": return try unique(value, call)
+    case "indent": return try indent(value, call)
     case "join":
       return try join(
         try elements(of: value), try text(of: call.argument(0, "d") ?? .string("")))
     case "map": return try map(value, call)
     case "selectattr", "rejectattr": return try select(value, call, name == "selectattr")
     case "tojson":
-      guard call.positional.isEmpty, call.named.isEmpty else {
-        throw unsupported("\"tojson\" with options")
-      }
       var text = ""
-      try appendJSON(of: value, to: &text)
+      try appendJSON(of: value, try jsonForm(call), to: &text)
       return .string(text)
     default: throw unsupported("the filter \"\(name)\"")
     }
@@ -91,40 +107,5 @@ extension TemplateRun {
       joined += text
     }
     return .string(joined)
-  }
-
-  /// Appends JSON as Python's `json.dumps(ensure_ascii=False)` writes it.
-  private func appendJSON(
-    of value: TemplateValue, to text: inout String
-  ) throws(ChatTemplateError) {
-    func append(_ part: String) throws(ChatTemplateError) {
-      try spend(steps: 1, bytes: part.utf8.count)
-      text += part
-    }
-    switch value {
-    case .none: try append("null")
-    case .bool(let value): try append(value ? "true" : "false")
-    case .integer(let value): try append(String(value))
-    case .string(let text):
-      try spend(bytes: text.utf8.count)
-      try append(JSONValue.string(text).compact)
-    case .list(let list):
-      try append("[")
-      for (index, element) in list.elements.enumerated() {
-        if index > 0 { try append(", ") }
-        try appendJSON(of: element, to: &text)
-      }
-      try append("]")
-    case .dictionary(let dictionary):
-      try append("{")
-      for (index, member) in dictionary.members.enumerated() {
-        if index > 0 { try append(", ") }
-        try appendJSON(of: .string(try self.text(of: member.key)), to: &text)
-        try append(": ")
-        try appendJSON(of: member.value, to: &text)
-      }
-      try append("}")
-    default: throw failure("\(value.kind) has no JSON form")
-    }
   }
 }

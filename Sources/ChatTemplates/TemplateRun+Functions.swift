@@ -67,19 +67,32 @@ extension TemplateRun {
     case ("defined", .undefined), ("undefined", .undefined): return name == "undefined"
     case ("defined", _), ("undefined", _): return name == "defined"
     case ("none", .none), ("string", .string), ("mapping", .dictionary), ("boolean", .bool),
-      ("integer", .integer), ("number", .integer), ("number", .bool), ("iterable", .string),
+      ("integer", .integer), ("number", .integer), ("number", .bool),
+      ("number", .double), ("float", .double), ("iterable", .string),
       ("iterable", .list), ("iterable", .dictionary), ("iterable", .undefined),
       ("sequence", .string), ("sequence", .list), ("sequence", .dictionary),
       ("sequence", .undefined), ("callable", .macro), ("callable", .function):
       return true
     case ("none", _), ("string", _), ("mapping", _), ("boolean", _), ("integer", _),
-      ("number", _), ("iterable", _), ("sequence", _), ("callable", _):
+      ("number", _), ("float", _), ("iterable", _), ("sequence", _), ("callable", _):
       return false
     case ("true", .bool(let value)): return value
     case ("false", .bool(let value)): return !value
     case ("true", _), ("false", _): return false
     case ("odd", .integer(let value)): return value % 2 != 0
     case ("even", .integer(let value)): return value % 2 == 0
+    case ("divisibleby", _):
+      guard let number = value.number, let divisor = arguments.first?.number, divisor != 0 else {
+        throw failure("\"divisibleby\" of no whole numbers")
+      }
+      return number.remainderReportingOverflow(dividingBy: divisor).partialValue == 0
+    case ("lt", _), ("le", _), ("gt", _), ("ge", _), ("lessthan", _), ("greaterthan", _):
+      guard let other = arguments.first else { throw failure("\"\(name)\" needs a value") }
+      let operations = ["lt": "<", "le": "<=", "gt": ">", "ge": ">=", "lessthan": "<"]
+      return try ordered(operations[name] ?? ">", value, other)
+    case ("ne", _):
+      guard let other = arguments.first else { return true }
+      return try !equal(other, value)
     case ("equalto", _), ("eq", _):
       guard let other = arguments.first else { return false }
       return try equal(other, value)

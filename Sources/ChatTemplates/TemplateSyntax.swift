@@ -50,6 +50,8 @@ indirect enum TemplateExpression: Sendable {
   case not(TemplateExpression)
   case negated(TemplateExpression)
   case binary(String, TemplateExpression, TemplateExpression)
+  /// `a < b <= c`: each compares neighbours, and all must hold.
+  case comparisons(TemplateExpression, [(operation: String, operand: TemplateExpression)])
   case choice(condition: TemplateExpression, TemplateExpression, otherwise: TemplateExpression?)
   case list([TemplateExpression])
   case dictionary([(key: TemplateExpression, value: TemplateExpression)])
@@ -59,6 +61,7 @@ enum TemplateLiteral: Sendable {
   case none
   case bool(Bool)
   case integer(Int)
+  case double(Double)
   case string(String)
 }
 

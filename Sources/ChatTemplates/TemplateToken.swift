@@ -6,6 +6,7 @@ struct TemplateToken: Equatable {
     case name(String)
     case string(String)
     case integer(Int)
+    case double(Double)
     case symbol(String)
     case end
 

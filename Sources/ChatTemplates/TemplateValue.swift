@@ -4,6 +4,7 @@ indirect enum TemplateValue {
   case none
   case bool(Bool)
   case integer(Int)
+  case double(Double)
   case string(String)
   case list(TemplateList)
   case dictionary(TemplateDictionary)
@@ -16,6 +17,7 @@ indirect enum TemplateValue {
     case .none: self = .none
     case .bool(let value): self = .bool(value)
     case .integer(let value): self = .integer(value)
+    case .double(let value): self = .double(value)
     case .string(let text): self = .string(text)
     }
   }
@@ -26,6 +28,7 @@ indirect enum TemplateValue {
     case .undefined, .none: false
     case .bool(let value): value
     case .integer(let value): value != 0
+    case .double(let value): value != 0
     case .string(let text): !text.isEmpty
     case .list(let list): !list.elements.isEmpty
     case .dictionary(let dictionary): !dictionary.members.isEmpty
@@ -33,7 +36,13 @@ indirect enum TemplateValue {
     }
   }
 
-  /// The number a value is in arithmetic; true is 1.
+  /// The number a value is in arithmetic with fractions; true is 1.
+  var double: Double? {
+    if case .double(let value) = self { return value }
+    return number.map(Double.init)
+  }
+
+  /// The integer a value is in arithmetic; true is 1.
   var number: Int? {
     switch self {
     case .bool(let value): value ? 1 : 0
@@ -58,6 +67,7 @@ indirect enum TemplateValue {
     case .none: "none"
     case .bool: "a truth value"
     case .integer: "an integer"
+    case .double: "a number with a fraction"
     case .string: "a string"
     case .list: "a list"
     case .dictionary: "a dictionary"

@@ -87,7 +87,7 @@ private struct GGUFForm {
       architecture = SpikingBrainLayout.self
       description = file.description
       configuration = SpikingBrainLayout.configuration(of: file.description)
-    case .own, .blocks, .megatron:
+    case .own, .blocks, .megatron, .dequantized:
       guard file.hasConfiguration else {
         let form = try HuggingFaceForm(file, profile: GGUFProfile.name)
         (architecture, description) = (form.architecture, form.description)

@@ -16,7 +16,15 @@ extension ModelFile {
     var configuration = Architectures.languageModel(of: whole)
     let isPart = configuration.object != whole.object
     let architecture = try Architectures.of(configuration)
-    let reader = try open()
+    var reader = try open()
+    let method =
+      try QuantizationMethod(configuration) ?? (isPart ? QuantizationMethod(whole) : nil)
+    if let method {
+      reader = try DequantizedReader(reader, method: method)
+      var object = configuration.object
+      object[CompressedTensors.key] = nil
+      configuration = Configuration(object, file: file)
+    }
     var description = try architecture.describe(configuration)
     var names = architecture.names, notes = reader.notes
     if isPart {
@@ -33,7 +41,10 @@ extension ModelFile {
     }
     description.adoptMergedGates { reader.tensor(named: names.name(of: $0) ?? "") != nil }
     var shown = reader, form = StoredForm.own
-    if let scheme = try CompressedTensors(configuration) {
+    if let method {
+      form = .dequantized(method)
+      notes.append("Weights in \(method.text) are read as float32.")
+    } else if let scheme = try CompressedTensors(configuration) {
       guard !names.hasPieces else {
         throw ConfigurationError.unsupported(
           key: CompressedTensors.key, value: "compressed-tensors",

@@ -60,6 +60,8 @@ public struct ModelFile: WeightSource {
     case blocks
     /// As the `quantization_config` says.
     case compressed(CompressedTensors)
+    /// As the `quantization_config` says, shown as float32.
+    case dequantized(QuantizationMethod)
     /// Cut for the ranks of Megatron.
     case megatron(MegatronTopology)
   }
@@ -245,9 +247,17 @@ public struct ModelFile: WeightSource {
     return reader.tensor(named: name)
   }
 
-  /// Whether its tensors are put together from several files, so that views should be asked for only
+  /// Whether its tensors are put together from several ones, so that views should be asked for only
   /// when they are used.
   package var isAssembled: Bool {
+    switch form {
+    case .megatron, .dequantized: true
+    default: false
+    }
+  }
+
+  /// Whether its tensors were cut for the ranks of Megatron.
+  package var isCut: Bool {
     if case .megatron = form { return true }
     return false
   }

@@ -76,7 +76,7 @@ struct QuantizedReader: CheckpointReader {
       words.discard()
       return storage.view(.int8, shape: tensor.shape)
     case .widened(let tensor):
-      return MemoryStorage.view(try stored.view(name).widened, shape: tensor.shape)
+      return MemoryStorage.view(try stored.view(name).floatElements, shape: tensor.shape)
     case .codes(let tensor): return try stored.view(name).codes(of: tensor)
     case .scales(let source, let tensor, let blocks):
       return try stored.view(source).scales(of: tensor, blocks: blocks)
@@ -199,20 +199,6 @@ struct QuantizedReader: CheckpointReader {
 }
 
 extension TensorView {
-  /// The elements of a tensor of 16- or 32-bit floats.
-  fileprivate var widened: [Float] {
-    (0..<rows * columns).map { index in
-      switch type {
-      case .bfloat16:
-        let half = bytes.loadUnaligned(fromByteOffset: 2 * index, as: UInt16.self)
-        return Float(bitPattern: UInt32(half) << 16)
-      case .float16:
-        return Float(bytes.loadUnaligned(fromByteOffset: 2 * index, as: Float16.self))
-      default: return bytes.loadUnaligned(fromByteOffset: 4 * index, as: Float.self)
-      }
-    }
-  }
-
   /// The same elements as a matrix of `rows` rows.
   fileprivate func matrix(rows: Int) -> TensorView {
     TensorView(

@@ -96,12 +96,13 @@ public enum TokenizerSource: Sendable {
       return try body()
     } catch let error as TokenizationError {
       switch error {
-      case .noTokenizer, .unreadable, .malformedJSON: throw error
+      case .noTokenizer, .unreadable, .malformed, .ranksWithoutPattern: throw error
       default:
-        let document = path + "/tokenizer.json"
-        let isThere = FileManager.default.fileExists(atPath: document)
-        throw ModelFileError.tokenizer(
-          file: isThere ? document : path, reason: error.description)
+        var file = path
+        if case .files(let files) = self, Tokenizer.isPresent(in: files) {
+          file = files.path(of: Tokenizer.mainFile(of: files))
+        }
+        throw ModelFileError.tokenizer(file: file, reason: error.description)
       }
     }
   }

@@ -4,14 +4,17 @@
 /// Source of the block sizes: the GGUF specification (ggml-quants).
 public enum ScalarType: String, Sendable, Hashable, CaseIterable {
   case float64, float32, float16, bfloat16
+  /// Weights of FP8 checkpoints, which are shown with their scales applied.
+  case float8_e4m3, float8_e5m2
   case int64, int32, int16, int8, uint8, bool
   case q4_0, q4_1, q5_0, q5_1, q8_0, q4_K, q5_K, q6_K
+  case q2_K, q3_K, iq4_nl, iq4_xs, mxfp4, tq1_0, tq2_0
 
   /// Elements per block: 1 for plain types.
   public var blockElements: Int {
     switch self {
-    case .q4_0, .q4_1, .q5_0, .q5_1, .q8_0: 32
-    case .q4_K, .q5_K, .q6_K: 256
+    case .q4_0, .q4_1, .q5_0, .q5_1, .q8_0, .iq4_nl, .mxfp4: 32
+    case .q2_K, .q3_K, .q4_K, .q5_K, .q6_K, .iq4_xs, .tq1_0, .tq2_0: 256
     default: 1
     }
   }
@@ -22,7 +25,7 @@ public enum ScalarType: String, Sendable, Hashable, CaseIterable {
     case .float64, .int64: 8
     case .float32, .int32: 4
     case .float16, .bfloat16, .int16: 2
-    case .int8, .uint8, .bool: 1
+    case .int8, .uint8, .bool, .float8_e4m3, .float8_e5m2: 1
     case .q4_0: 18
     case .q4_1: 20
     case .q5_0: 22
@@ -31,6 +34,13 @@ public enum ScalarType: String, Sendable, Hashable, CaseIterable {
     case .q4_K: 144
     case .q5_K: 176
     case .q6_K: 210
+    case .q2_K: 84
+    case .q3_K: 110
+    case .iq4_nl: 18
+    case .iq4_xs: 136
+    case .mxfp4: 17
+    case .tq1_0: 54
+    case .tq2_0: 66
     }
   }
 

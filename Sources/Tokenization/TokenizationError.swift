@@ -5,7 +5,8 @@ public enum TokenizationError: ReportableError, Equatable {
   // Files
   case noTokenizer(directory: String, lookedFor: [String], found: [String])
   case unreadable(file: String, reason: String)
-  case malformedJSON(file: String, reason: String)
+  case malformed(file: String, reason: String)
+  case ranksWithoutPattern(file: String)
   case malformedMerges(line: Int, text: String)
   case tooLarge(String, Int, limit: Int)
   // tokenizer.json; a path names the member, as in `pre_tokenizer.pretokenizers[1].pattern`
@@ -35,7 +36,9 @@ public enum TokenizationError: ReportableError, Equatable {
         + (found.isEmpty
           ? "" : "; found \(found.joined(separator: ", ")), a form that is not read")
     case .unreadable(let file, let reason): "cannot read \(file): \(reason)"
-    case .malformedJSON(_, let reason): reason
+    case .malformed(_, let reason): reason
+    case .ranksWithoutPattern:
+      "the file holds ranks of tiktoken's form, and nothing says by which pattern text is split"
     case .malformedMerges(let line, let text):
       "line \(line) of the merges is not two tokens: \"\(Self.shortened(text))\""
     case .tooLarge(let what, let size, let limit):
@@ -76,7 +79,7 @@ public enum TokenizationError: ReportableError, Equatable {
 
   public var location: String? {
     switch self {
-    case .malformedJSON(let file, _): file
+    case .malformed(let file, _), .ranksWithoutPattern(let file): file
     case .missing(let path), .wrongType(let path, _, _), .unsupportedComponent(let path, _, _),
       .unsupportedOption(let path, _, _), .unsupportedPattern(_, _, _, let path),
       .absentToken(let path, _), .idOfNoToken(_, let path):
@@ -91,6 +94,7 @@ public enum TokenizationError: ReportableError, Equatable {
     switch self {
     case .unknownModel, .unknownPreTokenizer, .missingMetadata, .otherTokenizer:
       "put the original model's tokenizer.json beside the file"
+    case .ranksWithoutPattern: "put the model's tokenizer.json beside it"
     case .noTokenizer(let directory, _, let found) where !found.isEmpty:
       "with transformers: AutoTokenizer.from_pretrained(\"\(directory)\")"
         + ".save_pretrained(\"\(directory)\") writes tokenizer.json"

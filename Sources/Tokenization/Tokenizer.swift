@@ -21,30 +21,52 @@ public struct Tokenizer: Sendable {
 
   /// Reads a `tokenizer.json` document. Truncation and padding are ignored: they are for batches.
   public init(tokenizerJSON: JSONValue) throws(TokenizationError) {
-    let file = Field(tokenizerJSON)
-    normalizer = try Normalizer(file.optional("normalizer"))
-    preTokenizer = try PreTokenizer(file.optional("pre_tokenizer"))
-    postProcessor = try PostProcessor(file.optional("post_processor"))
-    decoder = try Decoder(file.optional("decoder"))
-    model = try WordModel(try file.member("model"))
+    try self.init(tokenizerJSON: tokenizerJSON, listedElsewhere: [])
+  }
 
+  /// Reads a `tokenizer.json` document.
+  /// - Parameter listedElsewhere: added tokens that stand in another file; the document's own count
+  ///   where both have one.
+  init(
+    tokenizerJSON: JSONValue, listedElsewhere: [AddedToken]
+  ) throws(TokenizationError) {
+    let file = Field(tokenizerJSON)
     var added: [AddedToken] = []
-    var all = model.vocabulary
     for element in try file.optional("added_tokens")?.elements ?? [] {
-      let token = try AddedToken(element)
-      if token.text.isEmpty { continue }
-      try all.insert(ByteString(token.text), id: token.id)
-      added.append(token)
+      added.append(try AddedToken(element))
     }
+    let texts = Set(added.map(\.text)), ids = Set(added.map(\.id))
+    added += listedElsewhere.filter { !texts.contains($0.text) && !ids.contains($0.id) }
+    try self.init(
+      normalizer: try Normalizer(file.optional("normalizer")),
+      preTokenizer: try PreTokenizer(file.optional("pre_tokenizer")),
+      model: try WordModel(try file.member("model")), addedTokens: added,
+      postProcessor: try PostProcessor(file.optional("post_processor")),
+      decoder: try Decoder(file.optional("decoder")))
+  }
+
+  /// A tokenizer of parts.
+  init(
+    normalizer: Normalizer, preTokenizer: PreTokenizer, model: WordModel,
+    addedTokens: [AddedToken], postProcessor: PostProcessor, decoder: Decoder
+  ) throws(TokenizationError) {
+    self.normalizer = normalizer
+    self.preTokenizer = preTokenizer
+    self.model = model
+    self.postProcessor = postProcessor
+    self.decoder = decoder
+    let added = addedTokens.filter { !$0.text.isEmpty }
+    var all = model.vocabulary
+    for token in added { try all.insert(ByteString(token.text), id: token.id) }
     vocabulary = all
     try postProcessor.check(all)
-    addedTokens = added.sorted { $0.id < $1.id }
+    self.addedTokens = added.sorted { $0.id < $1.id }
     specialIDs = Set(added.filter(\.isSpecial).map(\.id))
     rawFinder = AddedTokenFinder(
       added.filter { !$0.isNormalized }.map { ($0, ByteString($0.text)) })
     normalizedFinder = AddedTokenFinder(
-      added.filter(\.isNormalized).map { [normalizer] token in
-        (token, ByteString(normalizer.apply(to: Array(token.text.utf8))))
+      added.filter(\.isNormalized).map { token in
+        (token, ByteString(normalizer.apply(to: Array(token.text.utf8), isStart: false)))
       })
   }
 
@@ -70,7 +92,8 @@ public struct Tokenizer: Sendable {
         ids.append(id)
         continue
       }
-      let text = normalizer.apply(to: Array(bytes[raw.range]))
+      let text = normalizer.apply(
+        to: Array(bytes[raw.range]), isStart: raw.range.lowerBound == 0)
       for part in normalizedFinder.parts(of: text) {
         if let id = part.id {
           ids.append(id)

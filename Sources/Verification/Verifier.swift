@@ -56,7 +56,7 @@ public struct Verifier {
       (.hashes, true, { [try hashes()] }),
       (.hashes, true, { [try provenance()] }),
       (.values, false, { [try ValuesCheck(file: file).run()] }),
-      (.values, false, { file.isAssembled ? [try reassembly()] : [] }),
+      (.values, false, { file.isCut ? [try reassembly()] : [] }),
       (.values, false, { experts.applies ? [try experts.coverage()] : [] }),
       (.values, false, { neurons.map { [$0] } ?? [] }),
       (.logits, false, logits),

@@ -76,8 +76,8 @@ import Testing
 
   @Test(arguments: [
     "{{ 1", "{% if x %}", "{% endif %}", "{# open", "{{ 'open }}", "{{ a. }}", "{{ [1 }}",
-    "{{ ) }}", "{% for in x %}{% endfor %}", "{% frobnicate %}", "{{ 1.5 }}", "{{ }}",
-    "{{ 1 < 2 < 3 }}", "{{ $ }}", "{% set x y %}",
+    "{{ ) }}", "{% for in x %}{% endfor %}", "{% frobnicate %}", "{{ 1.5.5 }}", "{{ }}",
+    "{{ 1 < 2 < }}", "{{ 99999999999999999999 }}", "{{ 2 ** 3 }}", "{{ $ }}", "{% set x y %}",
   ])
   func malformedTemplatesAreErrors(_ source: String) {
     #expect(throws: ChatTemplateError.self) { try ChatTemplate(source) }
@@ -85,7 +85,9 @@ import Testing
 
   @Test(arguments: [
     "{{ none + 1 }}", "{{ x.y.z }}", "{{ x() }}", "{{ [] | nonesuch }}",
-    "{{ 'a' | tojson(indent=2) }}",
+    "{{ 'a' | tojson(indent='x') }}", "{{ 'a' | tojson(true) }}", "{{ [1, 'a'] | sort }}",
+    "{{ 1 / 0 }}", "{{ 1.5 // 0.0 }}", "{{ 2.57 | round(1) }}", "{{ 1.5 is divisibleby 2 }}",
+    "{{ messages | sort(attribute='a.b') }}", "{{ 'a' | indent(100000) }}", "{{ 1e400 | int }}",
     "{{ 1 is nonesuch }}", "{{ messages }}", "{{ 1 // 0 }}", "{{ 9223372036854775807 + 1 }}",
     "{{ ''.join(['a']) }}", "{{ 'a'[none:'b'] }}", "{% for x in 3 %}{% endfor %}", "{{ 1 < 'a' }}",
     "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "{{ range(100000000) }}",

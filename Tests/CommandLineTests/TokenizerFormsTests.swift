@@ -11,7 +11,7 @@ struct TokenizerFormsTests {
     try TinyModel.llama.synthesize(to: directory("s"))
   }
 
-  @Test(arguments: ["tokenizer.model", "tekken.json"])
+  @Test(arguments: ["spiece.model", "tiktoken.model"])
   func `other files are named, carried along and noted`(_ name: String) throws {
     try directory.write("s/\(name)", "{}")
     try Program.run("generate", directory("s"), "--prompt", "a")
@@ -20,6 +20,22 @@ struct TokenizerFormsTests {
     #expect(converted["notes"]?.compact.contains("carried along as \(name)") == true)
     #expect(Files.exist(directory("c/\(name)")))
     try Program.run(["tokenize", directory("c")], input: "a").refused(naming: "found \(name)")
+  }
+
+  @Test func `SentencePiece's file alone is a tokenizer`() throws {
+    let fixture = Repository.root + "/Tests/Fixtures/tokenizers/files/spm_llama/tokenizer.model"
+    try Files.copy(fixture, to: directory("s/tokenizer.model"))
+    try Program.run("convert", directory("s"), directory("c")).succeeded()
+    let ids = try Program.run(["tokenize", directory("c")], input: "the end").succeeded().text
+    #expect(try ids == Program.run(["tokenize", directory("s")], input: "the end").text)
+  }
+
+  @Test(arguments: ["tokenizer.model", "tekken.json"])
+  func `a damaged one is refused, and its conversion says so`(_ name: String) throws {
+    try directory.write("s/\(name)", "{}")
+    try Program.run(["tokenize", directory("s")], input: "a").refused(naming: name)
+    let converted = try Program.run("convert", directory("s"), directory("c"), "--json").json()
+    #expect(converted["notes"]?.compact.contains("carried along as \(name)") == true)
   }
 
   @Test func `a source without one is noted`() throws {
@@ -48,7 +64,7 @@ struct TokenizerFormsTests {
     #expect(try ids.text == Program.run(["tokenize", directory("d")], input: "the end").text)
   }
 
-  @Test(arguments: ["{{ 1.5 }}", "{{ messages[0].content + 1 }}", "{{ raise_exception('no') }}"])
+  @Test(arguments: ["{{ 2 ** 3 }}", "{{ messages[0].content + 1 }}", "{{ raise_exception('no') }}"])
   func `errors of a chat template name its file`(_ template: String) throws {
     try directory.write("s/tokenizer.json", Files.bytes(Repository.tinyQwen2 + "/tokenizer.json"))
     try directory.write("s/chat_template.jinja", template)

@@ -10,6 +10,8 @@ extension KernelTests {
       arguments: [
         ("Q8_0", ScalarType.q8_0), ("Q4_0", .q4_0), ("Q4_1", .q4_1), ("Q5_0", .q5_0),
         ("Q5_1", .q5_1), ("Q4_K", .q4_K), ("Q5_K", .q5_K), ("Q6_K", .q6_K),
+        ("Q2_K", .q2_K), ("Q3_K", .q3_K), ("IQ4_NL", .iq4_nl), ("IQ4_XS", .iq4_xs),
+        ("MXFP4", .mxfp4), ("TQ1_0", .tq1_0), ("TQ2_0", .tq2_0),
       ])
     func quantisedRows(name: String, type: ScalarType) throws {
       var golden = try Golden("quant_\(name)")

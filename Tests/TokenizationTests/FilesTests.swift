@@ -81,11 +81,11 @@ import Testing
   }
 
   @Test func tokenizersInOtherFormsAreNamed() throws {
-    try directory(["tokenizer.model": "x", "tekken.json": "{}", "vocab.json": "{}"]) { path in
+    try directory(["spiece.model": "x", "tiktoken.model": "", "vocab.json": "{}"]) { path in
       #expect {
         try Tokenizer.load(.directory(path))
       } throws: { error in
-        "\(error)".contains("found tokenizer.model, tekken.json, a form that is not read")
+        "\(error)".contains("found spiece.model, tiktoken.model, a form that is not read")
           && "\(error)".contains("AutoTokenizer.from_pretrained")
       }
     }

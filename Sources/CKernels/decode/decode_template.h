@@ -2,6 +2,7 @@
 // reference, so that values match the published formats to the last bit.
 
 #include "../decode/blocks.h"
+#include "../decode/more_blocks.h"
 
 CK_INLINE void ck(decode_bf16)(const uint8_t *p, float *y, size_t n) {
   size_t i = 0;
@@ -97,6 +98,13 @@ static void ck(decode)(int32_t type, const uint8_t *p, float *y, size_t n) {
     case CK_Q4_K: ck(blocks)(ck(block_q4_K), 144, 256, p, y, n); break;
     case CK_Q5_K: ck(blocks)(ck(block_q5_K), 176, 256, p, y, n); break;
     case CK_Q6_K: ck(blocks)(ck(block_q6_K), 210, 256, p, y, n); break;
+    case CK_Q2_K: ck(blocks)(ck(block_q2_K), 84, 256, p, y, n); break;
+    case CK_Q3_K: ck(blocks)(ck(block_q3_K), 110, 256, p, y, n); break;
+    case CK_IQ4_NL: ck(blocks)(ck(block_iq4_nl), 18, 32, p, y, n); break;
+    case CK_IQ4_XS: ck(blocks)(ck(block_iq4_xs), 136, 256, p, y, n); break;
+    case CK_MXFP4: ck(blocks)(ck(block_mxfp4), 17, 32, p, y, n); break;
+    case CK_TQ1_0: ck(blocks)(ck(block_tq1_0), 54, 256, p, y, n); break;
+    case CK_TQ2_0: ck(blocks)(ck(block_tq2_0), 66, 256, p, y, n); break;
     default: break;
   }
 }

@@ -19,6 +19,13 @@ enum {
   CK_Q4_K,
   CK_Q5_K,
   CK_Q6_K,
+  CK_Q2_K,
+  CK_Q3_K,
+  CK_IQ4_NL,
+  CK_IQ4_XS,
+  CK_MXFP4,
+  CK_TQ1_0,
+  CK_TQ2_0,
   CK_INT4,  // no stored type: codes of ck_int4_matrix, for ck_prepare
 };
 

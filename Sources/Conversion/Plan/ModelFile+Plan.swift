@@ -39,7 +39,22 @@ extension ModelFile {
     switch tokenizer {
     case .gguf(let metadata, let file):
       return try GGUFTokenizer(metadata, file: file).notes()
-    case .files(let files): return Tokenizer.isPresent(in: files) ? [] : Self.missing(files.foreign)
+    case .files(let files):
+      return Tokenizer.isPresent(in: files) ? Self.unreadable(files) : Self.missing(files.foreign)
+    }
+  }
+
+  /// What is wrong with a tokenizer in a file of its own; those in JSON are copied as they are.
+  private static func unreadable(_ files: TokenizerFiles) -> [String] {
+    let name = Tokenizer.mainFile(of: files)
+    if ["tokenizer.json", "vocab.json"].contains(name) { return [] }
+    do {
+      _ = try Tokenizer.load(files)
+      return []
+    } catch {
+      return [
+        "The tokenizer is carried along as \(name), but cannot be used: \(error.description)."
+      ]
     }
   }
 

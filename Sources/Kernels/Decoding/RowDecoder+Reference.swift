@@ -72,16 +72,16 @@ extension RowDecoder {
         let scale = Int8(bitPattern: b[192 + i / 16])
         y[i] = d * Float(scale) * Float((low | high << 4) - 32)
       }
-    default: preconditionFailure("not a floating-point type")
+    default: decodeRareBlock(type, b, y)
     }
   }
 
-  private static func half(_ b: UnsafeRawBufferPointer, _ offset: Int) -> Float {
+  static func half(_ b: UnsafeRawBufferPointer, _ offset: Int) -> Float {
     FloatCast.float(float16: b.loadUnaligned(fromByteOffset: offset, as: UInt16.self))
   }
 
   /// The low (0) or high (1) four bits.
-  private static func nibble(_ byte: UInt8, _ which: Int) -> Int {
+  static func nibble(_ byte: UInt8, _ which: Int) -> Int {
     Int(byte >> UInt8(4 * which)) & 15
   }
 

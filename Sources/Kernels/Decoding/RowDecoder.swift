@@ -101,7 +101,14 @@ extension ScalarType {
     case .q4_K: Int32(CK_Q4_K)
     case .q5_K: Int32(CK_Q5_K)
     case .q6_K: Int32(CK_Q6_K)
-    case .int64, .int32, .int16, .int8, .uint8, .bool: -1
+    case .q2_K: Int32(CK_Q2_K)
+    case .q3_K: Int32(CK_Q3_K)
+    case .iq4_nl: Int32(CK_IQ4_NL)
+    case .iq4_xs: Int32(CK_IQ4_XS)
+    case .mxfp4: Int32(CK_MXFP4)
+    case .tq1_0: Int32(CK_TQ1_0)
+    case .tq2_0: Int32(CK_TQ2_0)
+    case .int64, .int32, .int16, .int8, .uint8, .bool, .float8_e4m3, .float8_e5m2: -1
     }
   }
 }

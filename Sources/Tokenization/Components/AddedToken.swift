@@ -12,6 +12,14 @@ public struct AddedToken: Sendable, Hashable {
   /// Whether it is found only where no word continues on either side.
   public var isSingleWord: Bool
 
+  /// A token that takes nothing around it, looked for in the text as given.
+  init(_ text: String, id: Int, isSpecial: Bool) {
+    self.id = id
+    self.text = text
+    self.isSpecial = isSpecial
+    (isNormalized, stripsLeft, stripsRight, isSingleWord) = (false, false, false, false)
+  }
+
   /// Reads an element of the member `added_tokens` of a tokenizer file.
   init(_ field: Field) throws(TokenizationError) {
     try self.init(field, id: try field.member("id").int)

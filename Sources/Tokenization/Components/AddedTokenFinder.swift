@@ -45,7 +45,8 @@ struct AddedTokenFinder: Sendable {
     return parts
   }
 
-  private func token(in bytes: [UInt8], at position: Int) -> (AddedToken, Int)? {
+  /// The longest token at `position`, and its length; nil if there is none.
+  func token(in bytes: [UInt8], at position: Int) -> (AddedToken, Int)? {
     for length in lengths[Int(bytes[position])] where position + length <= bytes.count {
       if let token = tokens[ByteString(bytes[position..<position + length])] {
         return (token, length)

@@ -14,23 +14,31 @@ struct CharacterMap: Sendable {
 
   /// Reads the member `precompiled_charsmap` of a tokenizer file.
   init(_ field: Field) throws(TokenizationError) {
-    func malformed(_ found: String) -> TokenizationError {
-      .wrongType(path: field.path, expected: "a table of replacements in base64", found: found)
+    guard let data = Data(base64Encoded: try field.string) else {
+      throw Self.malformed("something else", path: field.path)
     }
-    guard let data = Data(base64Encoded: try field.string), data.count >= 4 else {
-      throw malformed("something else")
-    }
-    let bytes = Array(data)
+    try self.init(bytes: Array(data), path: field.path)
+  }
+
+  /// Reads a table; `path` is where it stands in its file, for errors.
+  init(bytes: [UInt8], path: String) throws(TokenizationError) {
+    guard bytes.count >= 4 else { throw Self.malformed("\(bytes.count) bytes", path: path) }
     func unit(_ index: Int) -> UInt32 {
       bytes[index..<index + 4].reversed().reduce(0) { $0 << 8 | UInt32($1) }
     }
     let size = Int(unit(0))
     guard size > 0, size % 4 == 0, size <= bytes.count - 4 else {
-      throw malformed("a trie of \(size) bytes in \(bytes.count)")
+      throw Self.malformed("a trie of \(size) bytes in \(bytes.count)", path: path)
     }
     units = (0..<size / 4).map { unit(4 + 4 * $0) }
     texts = Array(bytes[(4 + size)...])
-    guard String(validating: texts, as: UTF8.self) != nil else { throw malformed("no UTF-8") }
+    guard String(validating: texts, as: UTF8.self) != nil else {
+      throw Self.malformed("no UTF-8", path: path)
+    }
+  }
+
+  private static func malformed(_ found: String, path: String) -> TokenizationError {
+    .wrongType(path: path, expected: "a table of replacements", found: found)
   }
 
   /// The text with replacements made, as the reference library makes them.
@@ -50,23 +58,47 @@ struct CharacterMap: Sendable {
     return replaced
   }
 
+  /// The longest text of the trie that `text` begins with: its length and its replacement, as
+  /// SentencePiece itself looks.
+  func longest(in text: ArraySlice<UInt8>) -> (length: Int, replacement: ArraySlice<UInt8>)? {
+    var longest: (Int, ArraySlice<UInt8>)?
+    forEachPrefix(of: text) {
+      longest = ($0, $1); return true
+    }
+    return longest
+  }
+
   /// The replacement of the shortest text of the trie that `key` begins with.
   private func replacement(of key: ArraySlice<UInt8>) -> ArraySlice<UInt8>? {
+    var shortest: ArraySlice<UInt8>?
+    forEachPrefix(of: key) {
+      shortest = $1; return false
+    }
+    return shortest
+  }
+
+  /// Calls `body` with each text of the trie that `key` begins with, shortest first, until it
+  /// returns false.
+  private func forEachPrefix(
+    of key: ArraySlice<UInt8>,
+    _ body: (_ length: Int, _ replacement: ArraySlice<UInt8>) -> Bool
+  ) {
     var node = 0
-    guard var offset = units.first.map(Self.offset) else { return nil }
-    for byte in key where byte != 0 {
+    guard var offset = units.first.map(Self.offset) else { return }
+    for (length, byte) in key.enumerated() {
+      // A zero byte ends the texts of the trie: none holds one.
+      if byte == 0 { return }
       node ^= offset ^ Int(byte)
-      guard node < units.count, units[node] & 0x8000_00ff == UInt32(byte) else { return nil }
+      guard node < units.count, units[node] & 0x8000_00ff == UInt32(byte) else { return }
       offset = Self.offset(units[node])
       let hasLeaf = units[node] >> 8 & 1 == 1
       guard hasLeaf else { continue }
       let leaf = node ^ offset
-      guard leaf < units.count else { return nil }
+      guard leaf < units.count else { return }
       let start = Int(units[leaf] & 0x7fff_ffff)
-      guard start < texts.count else { return [] }
-      return texts[start...].prefix { $0 != 0 }
+      let replacement = texts[min(start, texts.count)...].prefix { $0 != 0 }
+      guard body(length + 1, replacement) else { return }
     }
-    return nil
   }
 
   private static func offset(_ unit: UInt32) -> Int {

@@ -8,20 +8,23 @@ struct Normalizer: Sendable {
     case replace(Pattern, with: [UInt8])
     case strip(left: Bool, right: Bool)
     case characterMap(CharacterMap)
+    case sentencePiece(SentencePieceNormalizer)
   }
 
   var steps: [Step] = []
 
-  func apply(to text: [UInt8]) -> [UInt8] {
-    steps.reduce(text) { $1.apply(to: $0) }
+  /// - Parameter isStart: whether the text begins here; otherwise a token stands before.
+  func apply(to text: [UInt8], isStart: Bool) -> [UInt8] {
+    steps.reduce(text) { $1.apply(to: $0, isStart: isStart) }
   }
 }
 
 extension Normalizer.Step {
-  fileprivate func apply(to text: [UInt8]) -> [UInt8] {
+  fileprivate func apply(to text: [UInt8], isStart: Bool) -> [UInt8] {
     switch self {
     case .unicode(let form): return form.apply(to: text)
     case .characterMap(let map): return map.apply(to: text)
+    case .sentencePiece(let normalizer): return normalizer.apply(to: text, isStart: isStart)
     case .lowercase:
       var lowered: [UInt8] = []
       text.forEachScalar(in: text.indices) { scalar, _ in

@@ -10,6 +10,9 @@ struct Field {
     self.path = path
   }
 
+  /// This, or nil if it is null.
+  var present: Field? { value.isNull ? nil : self }
+
   /// The member `key`; nil if it is absent or null.
   func optional(_ key: String) -> Field? {
     guard let member = value[key], !member.isNull else { return nil }

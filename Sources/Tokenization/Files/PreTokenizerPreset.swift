@@ -79,7 +79,7 @@ struct PreTokenizerPreset: Sendable {
     return preset
   }()
 
-  private static let qwen2 = PreTokenizerPreset(
+  static let qwen2 = PreTokenizerPreset(
     ["qwen2", "deepseek-r1-qwen", "megrez"], classes: ["Qwen2Tokenizer"],
     normalizer: ["type": "NFC"], patterns: [words(digits: #"\p{N}"#)])
 

@@ -1,31 +1,88 @@
 public import StrictJSON
 
 extension Tokenizer {
-  private static let tokenizerFile = "tokenizer.json"
   private static let vocabularyFile = "vocab.json"
   private static let mergesFile = "merges.txt"
   private static let configFile = "tokenizer_config.json"
 
-  /// Whether the files of a tokenizer that is read are among `files`.
-  public static func isPresent(in files: TokenizerFiles) -> Bool {
-    files.contains(tokenizerFile) || (files.contains(vocabularyFile) && files.contains(mergesFile))
+  /// The forms of a tokenizer in the order in which they are looked for: files that hold one.
+  private static let forms: [[String]] = [
+    ["tokenizer.json"], [vocabularyFile, mergesFile], ["tokenizer.model"], ["tokenizer.model.v3"],
+    ["tekken.json"], ["qwen.tiktoken"],
+  ]
+
+  /// The files of the form that is read; nil if there is none.
+  private static func form(of files: TokenizerFiles) -> [String]? {
+    forms.first { $0.allSatisfy(files.contains) }
   }
 
-  /// The tokenizer of a checkpoint: `tokenizer.json`, or else `vocab.json` with `merges.txt` and
-  /// `tokenizer_config.json`.
+  /// Whether the files of a tokenizer that is read are among `files`.
+  public static func isPresent(in files: TokenizerFiles) -> Bool { form(of: files) != nil }
+
+  /// The file that a tokenizer is mainly read from.
+  public static func mainFile(of files: TokenizerFiles) -> String {
+    form(of: files)?[0] ?? forms[0][0]
+  }
+
+  /// The tokenizer of a checkpoint: `tokenizer.json`, or else what there is of `vocab.json` with
+  /// `merges.txt`, SentencePiece's `tokenizer.model`, Mistral's `tekken.json` and Qwen's first
+  /// `qwen.tiktoken`. `tokenizer_config.json` says what these leave open, and adds tokens.
   public static func load(_ files: TokenizerFiles) throws(TokenizationError) -> Tokenizer {
-    if let document = try files.json(tokenizerFile) {
-      return try Tokenizer(tokenizerJSON: document)
-    }
-    guard let vocabulary = try files.json(vocabularyFile), let merges = try files.bytes(mergesFile)
-    else {
+    guard let form = form(of: files) else {
       throw .noTokenizer(
-        directory: files.path, lookedFor: [tokenizerFile, "\(vocabularyFile) with \(mergesFile)"],
+        directory: files.path, lookedFor: forms.map { $0.joined(separator: " with ") },
         found: files.foreign)
     }
-    return try Tokenizer(
-      vocabulary: vocabulary, merges: String(decoding: merges, as: UTF8.self),
-      config: try files.json(configFile))
+    let config = Field(try files.json(configFile) ?? [:], path: configFile)
+    switch form[0] {
+    case vocabularyFile:
+      return try Tokenizer(
+        vocabulary: try files.json(vocabularyFile) ?? [:],
+        merges: String(decoding: try files.bytes(mergesFile) ?? [], as: UTF8.self),
+        config: config.value)
+    case "tekken.json": return try Tokenizer(tekken: try files.json(form[0]) ?? [:])
+    case "qwen.tiktoken":
+      return try Tokenizer(qwen: try files.bytes(form[0]) ?? [], file: files.path(of: form[0]))
+    case "tokenizer.json":
+      return try Tokenizer(
+        tokenizerJSON: try files.json(form[0]) ?? [:],
+        listedElsewhere: try listedTokens(config))
+    default:
+      let bytes = try files.bytes(form[0]) ?? [], path = files.path(of: form[0])
+      guard !RankedVocabulary.isLines(bytes) else { throw .ranksWithoutPattern(file: path) }
+      return try Tokenizer(
+        sentencePiece: try SentencePieceFile(bytes, file: path), config: config,
+        added: try listedTokens(config) + olderTokens(files, besides: config))
+    }
+  }
+
+  /// The tokens of `added_tokens_decoder`.
+  private static func listedTokens(_ config: Field) throws(TokenizationError) -> [AddedToken] {
+    var tokens: [AddedToken] = []
+    guard let listed = config.optional("added_tokens_decoder") else { return [] }
+    for (key, value) in try listed.object.members {
+      let field = Field(value, path: "\(listed.path).\(key)")
+      guard let id = Int(key) else {
+        throw .wrongType(path: field.path, expected: "an id and a token", found: key)
+      }
+      tokens.append(try AddedToken(field, id: id))
+    }
+    return tokens
+  }
+
+  /// The tokens of `added_tokens.json`, which files without that list have: an object of ids.
+  private static func olderTokens(
+    _ files: TokenizerFiles, besides config: Field
+  ) throws(TokenizationError) -> [AddedToken] {
+    let name = "added_tokens.json"
+    guard config.optional("added_tokens_decoder") == nil, let document = try files.json(name)
+    else { return [] }
+    var tokens: [AddedToken] = []
+    for (token, id) in try Field(document, path: name).object.members {
+      tokens.append(
+        AddedToken(token, id: try Field(id, path: "\(name).\(token)").int, isSpecial: true))
+    }
+    return tokens
   }
 
   /// The tokenizer of a GGUF file.
@@ -55,11 +112,6 @@ extension Tokenizer {
       if isPrefix { document.prefix = [(token, id)] } else { document.suffix = [(token, id)] }
     }
     try self.init(tokenizerJSON: document.json)
-  }
-
-  /// The file that a tokenizer is mainly read from.
-  public static func mainFile(of files: TokenizerFiles) -> String {
-    files.contains(tokenizerFile) ? tokenizerFile : vocabularyFile
   }
 
   private static func preset(_ config: Field) throws(TokenizationError) -> PreTokenizerPreset {

@@ -7,11 +7,8 @@ public enum TokenizerFiles: Sendable {
   /// Names and bytes, all in another file.
   case embedded([(name: String, bytes: [UInt8])], file: String)
 
-  /// Files of tokenizers in forms that are not read: SentencePiece's, Mistral's and tiktoken's.
-  private static let foreign = [
-    "tokenizer.model", "tokenizer.model.v3", "spiece.model", "sentencepiece.bpe.model",
-    "tekken.json", "tiktoken.model", "qwen.tiktoken",
-  ]
+  /// Files of tokenizers in forms that are not read.
+  private static let foreign = ["spiece.model", "sentencepiece.bpe.model", "tiktoken.model"]
 
   /// The directory, or the file that holds them.
   public var path: String {
@@ -64,7 +61,7 @@ public enum TokenizerFiles: Sendable {
     do {
       return try JSONParser.parse(bytes, limit: .tokenizer)
     } catch {
-      throw .malformedJSON(file: path(of: name), reason: error.what)
+      throw .malformed(file: path(of: name), reason: error.what)
     }
   }
 }

@@ -13,6 +13,23 @@ struct BytePairModel: Sendable {
   /// Whether a word that is a token is taken whole, whatever the merges say.
   let ignoresMerges: Bool
 
+  /// A model of a vocabulary whose tokens have ranks.
+  ///
+  /// - Parameters:
+  ///   - ranks: the ids that merges can make, with the rank of each.
+  ///   - unknown: what stands for neighbouring scalars that are in no token.
+  init(
+    _ vocabulary: Vocabulary, ranks: [(id: Int, rank: Int)], unknown: Int? = nil,
+    fallsBackToBytes: Bool = false, ignoresMerges: Bool = false
+  ) {
+    self.vocabulary = vocabulary
+    merges = MergeTable(ranks: ranks, vocabulary: vocabulary)
+    self.unknown = unknown
+    fusesUnknown = true
+    byteIDs = fallsBackToBytes ? ByteFallback.tokens.map(vocabulary.id(of:)) : nil
+    self.ignoresMerges = ignoresMerges
+  }
+
   /// Reads the member `model` of a tokenizer file.
   init(_ field: Field) throws(TokenizationError) {
     for key in ["dropout", "continuing_subword_prefix", "end_of_word_suffix"] {

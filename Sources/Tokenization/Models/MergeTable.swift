@@ -37,6 +37,27 @@ struct MergeTable: Sendable {
     }
   }
 
+  /// The merges of a vocabulary whose tokens have ranks: any two that together make a third merge at
+  /// its rank, as SentencePiece and tiktoken merge. Tokens of one rank merge from the left.
+  ///
+  /// - Parameter ranks: the ids that take part, with the rank of each.
+  init(ranks: [(id: Int, rank: Int)], vocabulary: Vocabulary) {
+    let known = Set(ranks.map(\.id))
+    func mergeable(_ token: ArraySlice<UInt8>) -> Int? {
+      vocabulary.id(of: ByteString(token)).flatMap { known.contains($0) ? $0 : nil }
+    }
+    merges.reserveCapacity(2 * ranks.count)
+    for (id, rank) in ranks {
+      guard let bytes = vocabulary.token(of: id)?.bytes else { continue }
+      for cut in bytes.indices.dropFirst() where bytes[cut] & 0xc0 != 0x80 {
+        guard let left = mergeable(bytes[..<cut]), let right = mergeable(bytes[cut...]) else {
+          continue
+        }
+        merges[Pair(left: left, right: right)] = Merge(rank: rank, id: id)
+      }
+    }
+  }
+
   subscript(left: Int, right: Int) -> Merge? { merges[Pair(left: left, right: right)] }
 
   private static func halves(

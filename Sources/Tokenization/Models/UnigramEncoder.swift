@@ -1,5 +1,5 @@
 /// Encodes words with a Unigram model (Viterbi's algorithm), ties decided as in the reference
-/// library: the path found first stays.
+/// libraries: the path found first stays.
 struct UnigramEncoder: WordEncoder {
   private let model: UnigramModel
 
@@ -37,12 +37,14 @@ struct UnigramEncoder: WordEncoder {
 
   private mutating func search(_ bytes: [UInt8], _ range: Range<Int>) {
     nodes = Array(repeating: Node(), count: range.count + 1)
+    let isRounded = model.rules == .sentencePiece
     bytes.forEachScalar(in: range) { _, scalar in
       let start = scalar.lowerBound - range.lowerBound
       let before = nodes[start].score
       var isPiece = false
       func reach(_ id: Int, _ length: Int, _ score: Double) {
-        let score = before + score
+        // Rounded sums differ where exact ones tie.
+        let score = isRounded ? Double(Float(score)) : score
         if nodes[start + length].start < 0 || score > nodes[start + length].score {
           nodes[start + length] = Node(
             id: Int32(truncatingIfNeeded: id), start: Int32(truncatingIfNeeded: start),
@@ -50,10 +52,10 @@ struct UnigramEncoder: WordEncoder {
         }
       }
       model.forEachPiece(in: bytes, from: scalar.lowerBound, to: range.upperBound) { id, length in
-        reach(id, length, model.scores[id])
+        reach(id, length, before + model.scores[id])
         if length == scalar.count { isPiece = true }
       }
-      if !isPiece { reach(model.unknown, scalar.count, model.unknownScore) }
+      if !isPiece { reach(model.unknown, scalar.count, before + model.unknownScore) }
     }
   }
 
@@ -77,7 +79,7 @@ struct UnigramEncoder: WordEncoder {
 
   private func appendUnknown(_ text: ArraySlice<UInt8>, to ids: inout [Int]) {
     // Unknown scalars that were put together can spell a piece.
-    if let id = model.vocabulary.id(of: ByteString(text)) {
+    if model.rules == .tokenizers, let id = model.vocabulary.id(of: ByteString(text)) {
       ids.append(id)
       return
     }

@@ -16,8 +16,19 @@ struct UnigramModel: Sendable {
   /// Which of `sorted` begin with each byte.
   let first: [Range<Int>]
 
-  /// How much worse than the worst piece an unknown scalar is, as the reference library has it.
-  private static let unknownPenalty = 10.0
+  /// Where the two libraries that run such models differ.
+  let rules: Rules
+
+  /// Whose arithmetic and whose unknown text.
+  enum Rules: Sendable {
+    /// Sums in float64; unknown scalars that were put together can spell a piece.
+    case tokenizers
+    /// The sum of a path is rounded to float32 at each piece.
+    case sentencePiece
+  }
+
+  /// How much worse than the worst piece an unknown scalar is, as both libraries have it.
+  static let unknownPenalty = 10.0
 
   /// Reads the member `model` of a tokenizer file.
   init(_ field: Field) throws(TokenizationError) {
@@ -42,24 +53,39 @@ struct UnigramModel: Sendable {
       pieces.append(piece)
       scores.append(score)
     }
-    vocabulary = try Vocabulary(pieces)
     let unknown = try field.member("unk_id")
-    self.unknown = try unknown.int
-    guard pieces.indices.contains(self.unknown) else {
-      throw .idOfNoToken(id: self.unknown, path: unknown.path)
+    let unknownID = try unknown.int
+    guard pieces.indices.contains(unknownID) else {
+      throw .idOfNoToken(id: unknownID, path: unknown.path)
     }
+    let vocabulary = try Vocabulary(pieces)
+    self.init(
+      vocabulary, scores: scores, pieces: Array(pieces.indices), unknown: unknownID,
+      unknownScore: (scores.min() ?? 0) - Self.unknownPenalty,
+      fallsBackToBytes: try field.bool("byte_fallback", default: false), rules: .tokenizers)
+  }
+
+  /// A model of pieces with scores.
+  ///
+  /// - Parameter pieces: the ids of those that texts are cut into.
+  init(
+    _ vocabulary: Vocabulary, scores: [Double], pieces: [Int], unknown: Int, unknownScore: Double,
+    fallsBackToBytes: Bool, rules: Rules
+  ) {
+    self.vocabulary = vocabulary
     self.scores = scores
-    unknownScore = (scores.min() ?? 0) - Self.unknownPenalty
-    byteIDs =
-      try field.bool("byte_fallback", default: false)
-      ? ByteFallback.tokens.map(vocabulary.id(of:)) : nil
-    let bytes = pieces.map { Array($0.utf8) }
-    let order = bytes.indices.filter { !bytes[$0].isEmpty }
-      .sorted { bytes[$0].lexicographicallyPrecedes(bytes[$1]) }
-    sorted = order.map { Int32(truncatingIfNeeded: $0) }
+    self.unknown = unknown
+    self.unknownScore = unknownScore
+    self.rules = rules
+    byteIDs = fallsBackToBytes ? ByteFallback.tokens.map(vocabulary.id(of:)) : nil
+    let bytes = pieces.compactMap { id in
+      vocabulary.token(of: id).flatMap { $0.count == 0 ? nil : (id: id, bytes: $0.bytes) }
+    }
+    let order = bytes.sorted { $0.bytes.lexicographicallyPrecedes($1.bytes) }
+    sorted = order.map { Int32(truncatingIfNeeded: $0.id) }
     var first = [Range<Int>](repeating: 0..<0, count: 256)
-    for (index, id) in order.enumerated() {
-      let byte = Int(bytes[id][0])
+    for (index, piece) in order.enumerated() {
+      let byte = Int(piece.bytes[piece.bytes.startIndex])
       first[byte] = (first[byte].isEmpty ? index : first[byte].lowerBound)..<index + 1
     }
     self.first = first

@@ -35,6 +35,22 @@ for name in ["Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q4_K", "Q5_K", "Q6_K"]:
     raw = blocks.reshape(3, -1)
     write(f"quant_{name}", raw, gguf.quants.dequantize(raw, kind).astype(np.float32))
 
+# Rarer blocks, with random numbers of their own so that the files below stay as they are.
+rare = np.random.default_rng(20261130)
+for name, offset, halves in [
+    ("Q2_K", 80, 2), ("Q3_K", 108, 1), ("IQ4_NL", 0, 1), ("IQ4_XS", 0, 1), ("MXFP4", 0, 0),
+    ("TQ1_0", 52, 1), ("TQ2_0", 64, 1),
+]:
+    kind = gguf.GGMLQuantizationType[name]
+    elements, size = gguf.GGML_QUANT_SIZES[kind]
+    blocks = rare.integers(0, 256, (3 * 512 // elements, size), dtype=np.uint8)
+    factors = rare.normal(0, 0.02, (len(blocks), halves)).astype(np.float16).view(np.uint8)
+    blocks[:, offset : offset + 2 * halves] = factors
+    if name == "MXFP4":
+        blocks[:4, 0] = [0, 1, 2, 254]
+    raw = blocks.reshape(3, -1)
+    write(f"quant_{name}", raw, gguf.quants.dequantize(raw, kind).astype(np.float32))
+
 # Casts: float32 patterns, then torch's bfloat16 and float16 of them.
 patterns = rng.integers(0, 2**32, 1500, dtype=np.uint64).astype(np.uint32)
 near_half = rng.normal(0, 1, 800).astype(np.float32).view(np.uint32)

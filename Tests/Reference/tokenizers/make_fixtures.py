@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
+import file_kinds
 from chat_check import TOKENS, conversations, expected
 from kinds import KINDS
 from pieces import sentencepiece_gguf
@@ -45,6 +46,21 @@ def golden_pieces(processor) -> list:
     ]
 
 
+def golden_files() -> None:
+    """Tokenizers in other files than tokenizer.json; one with a large table is checked only."""
+    for kind in file_kinds.KINDS:
+        if kind is file_kinds.spm_bpe:
+            continue
+        directory = FIXTURES / "files" / kind.__name__
+        directory.mkdir(parents=True, exist_ok=True)
+        encode = kind(directory)
+        texts = {name: file_kinds.without_control(text) for name, text in CASES.items()}
+        write(directory / "golden.json", [
+            {"name": name, "hex": text.encode().hex(), "ids": encode(text)}
+            for name, text in texts.items()
+        ])
+
+
 def golden_chats() -> list:
     chats = []
     for name, template in TEMPLATES.items():
@@ -72,6 +88,7 @@ def main():
     processor, metadata = sentencepiece_gguf()
     write(FIXTURES / "sentencepiece.gguf.json", metadata)
     write(FIXTURES / "sentencepiece.golden.json", golden_pieces(processor))
+    golden_files()
     write(FIXTURES / "chat.golden.json", {
         "tokens": TOKENS, "templates": TEMPLATES, "cases": golden_chats(),
     })

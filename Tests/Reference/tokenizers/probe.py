@@ -1,16 +1,20 @@
 """Builds probe.swift against the modules Tokenization and ChatTemplates of this package."""
 
+import os
 import subprocess
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
 WORK = ROOT / ".build/probe"
-PROBE = str(WORK / "probe")
+PROBE = os.environ.get("PROBE", str(WORK / "probe"))
 
 
 def build() -> Path:
-    """Builds the probe and returns a directory for temporary files."""
+    """Builds the probe and returns a directory for temporary files. With PROBE in the environment
+    the one it names is used."""
+    if "PROBE" in os.environ:
+        return Path(PROBE).parent
     for module in ["Tokenization", "ChatTemplates"]:
         subprocess.run(
             ["swift", "build", "-c", "release", "--target", module], cwd=ROOT, check=True,

@@ -59,7 +59,17 @@ FEATURES = """{# every construct once #}
 {%- for key, value in {'k': 'v', 'n': 2}.items() %} {{ key }}={{ value }}{% endfor %}
 """
 
+NUMBERS = """{{ 1.5 }} {{ 3 / 2 }} {{ -7.5 // 2 }} {{ -7.5 % 2 }} {{ 1e16 }} {{ 9007199254740994.0 }}
+{{ 0.1 + 0.2 }} {{ 1 < 2.5 <= 3 }} {{ 1 < 3 < 2 }} {{ 0 < messages | length < 9 }} {{ 1 not in [2] in [[2]] }}
+{{ ['b', 'A', 'c', 'a'] | sort | join(',') }} {{ ['b', 'A', 'a'] | sort(true, true) | join(',') }}
+{{ messages | sort(attribute='role') | map(attribute='content') | join('|') }}
+{{ ['a', 'A', 'b', 'a'] | unique | join(',') }} {{ [1, 1.0, 2] | unique | join(',') }}
+{{ 'a\n\nb' | indent(2, true) }}|{{ 'a\n\nb\n' | indent('> ', false, true) }}
+{{ 6 is divisibleby 3 }} {{ 1.5 is float }} {{ 2 is ge 2 }} {{ -3.5 | abs }} {{ 2.5 | round }} {{ '3.7' | int }}
+{{ messages | tojson(indent=2) }} {{ {'b': 1.5, 'a': [], 'c': {}} | tojson(sort_keys=true, indent=0) }}
+{{ [1, 2] | tojson(separators=(',', ':')) }}"""
+
 TEMPLATES = {
     "chatml": CHATML, "headers": HEADERS, "instructions": INSTRUCTIONS,
-    "features": FEATURES,
+    "features": FEATURES, "numbers": NUMBERS,
 }
