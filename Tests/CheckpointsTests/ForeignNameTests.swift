@@ -31,7 +31,7 @@ struct ForeignNameTests {
   @Test(arguments: [
     ("torch", "float8_e4m3fn", "element type"), ("torch", "QInt8Storage", "element type"),
     ("builtins", "set", "plain value"), ("__builtin__", "set", "plain value"),
-    ("numpy.core.multiarray", "scalar", "plain value"), ("numpy", "dtype", "plain value"),
+    ("decimal", "Decimal", "plain value"), ("uuid", "UUID", "plain value"),
     ("collections", "defaultdict", "plain value"), ("omegaconf.dictconfig", "DictConfig", "yours"),
   ])
   func `what is harmless is not`(_ module: String, _ name: String, _ words: String) {

@@ -44,7 +44,7 @@ import Testing
     #expect(try model.view("c.weight").type == .bfloat16)
   }
 
-  @Test(arguments: ["types.pt", "wrapped.pt", "protocol-4.pt"])
+  @Test(arguments: ["types.pt", "wrapped.pt", "protocol-4.pt", "nested.pt"])
   func pyTorchFileWithEveryType(_ name: String) throws {
     let file = try PyTorchFile(path: formatsPath("pytorch/valid/\(name)"))
     try expectEveryType(file)

@@ -10,7 +10,7 @@ struct TokenizerSourceTests {
   @Test func `errors of chat templates name their file`() throws {
     let directory = try TemporaryDirectory()
     let source = TokenizerSource.files(.directory(directory.path))
-    try directory.write("tokenizer_config.json", #"{"chat_template": "{{ 1.5 }}"}"#)
+    try directory.write("tokenizer_config.json", #"{"chat_template": "{{ 2 ** 3 }}"}"#)
     #expect {
       try source.chatTemplate()
     } throws: { error in

@@ -5,8 +5,6 @@ import TensorTypes
 struct DistributedMetadata {
   /// The name of the file.
   static let fileName = ".metadata"
-  /// The latest pickle protocol of such files: Python's default.
-  static let protocolLimit: UInt8 = 5
 
   /// A tensor and its chunks.
   struct Tensor {
@@ -41,8 +39,7 @@ struct DistributedMetadata {
   init(path: String) throws(CheckpointError) {
     let file = try MappedFile.checkpoint(path)
     let (value, heap) = try PickleMachine.run(
-      file.bytes, file: path, newest: DistributedMetadata.protocolLimit,
-      limit: PickleMachine.metadataLimit)
+      file.bytes, file: path, limit: PickleMachine.metadataLimit)
     self.path = path
     self.heap = heap
     let members = try attributes(value, of: .metadata)

@@ -67,12 +67,7 @@ public enum ForeignName: Sendable, Equatable {
         "\(module).\($0)"
       }
     }
-      + ["numpy.core", "numpy._core"].flatMap { module in
-        ["multiarray.scalar", "multiarray._reconstruct", "numeric._frombuffer"].map {
-          "\(module).\($0)"
-        }
-      }
-      + ["numpy.dtype", "numpy.ndarray", "decimal.Decimal", "fractions.Fraction", "uuid.UUID"]
+      + ["decimal.Decimal", "fractions.Fraction", "uuid.UUID"]
       + ["defaultdict", "Counter", "deque"].map { "collections.\($0)" }
       + ["datetime", "date", "time", "timedelta", "timezone"].map { "datetime.\($0)" }
       + ["PurePosixPath", "PosixPath", "WindowsPath", "PureWindowsPath"].map { "pathlib.\($0)" })

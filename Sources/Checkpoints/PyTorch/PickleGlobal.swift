@@ -13,7 +13,7 @@ enum PickleGlobal: Equatable {
   case type(ScalarType)
   /// A class whose instances are kept as their attributes.
   case object(PickleClass)
-  /// Things that say nothing about tensors: devices, layouts, arguments of a training.
+  /// Things that say nothing about tensors: devices, layouts, arguments of a training, numbers of numpy.
   case record
 
   /// The meaning of `module.name`; nil when it is not allowed.
@@ -34,7 +34,14 @@ enum PickleGlobal: Equatable {
       "torch.device": .record,
       "torch.serialization._get_layout": .record,
       "_codecs.encode": .record,
+      "numpy.dtype": .record,
+      "numpy.ndarray": .record,
     ]
+    for module in ["numpy.core", "numpy._core"] {
+      for name in ["multiarray.scalar", "multiarray._reconstruct", "numeric._frombuffer"] {
+        known["\(module).\(name)"] = .record
+      }
+    }
     let types: [(storage: String, name: String, type: ScalarType)] = [
       ("BFloat16", "bfloat16", .bfloat16), ("Half", "float16", .float16),
       ("Float", "float32", .float32), ("Double", "float64", .float64),

@@ -1,8 +1,10 @@
-/// Runs a Python pickle of protocols 2 to 4 as far as checkpoints need it: it builds containers,
+/// Runs a Python pickle of protocols 2 to 5 as far as checkpoints need it: it builds containers,
 /// numbers, text and descriptions of tensors, and refuses everything else.
 ///
 /// Source of the instructions: Python's `pickletools` documentation.
 struct PickleMachine {
+  /// The latest protocol that is read: Python's default.
+  private static let newest: UInt8 = 5
   /// The longest pickle that is read, in bytes.
   static let byteLimit = 256 << 20
   /// Most instructions of a PyTorch file: 85,000 tensors take as many. No instruction makes more than
@@ -11,7 +13,6 @@ struct PickleMachine {
   /// Most instructions of a distributed checkpoint's metadata: 300,000 chunks take as many.
   static let metadataLimit = 16 << 20
 
-  private let newest: UInt8
   private var left: Int
   private var cursor: ByteCursor
   private var heap = PickleHeap()
@@ -21,18 +22,16 @@ struct PickleMachine {
 
   /// The value that the pickle in `bytes` makes, and the heap it lies in.
   ///
-  /// - Parameters:
-  ///   - newest: the latest protocol that `file` may have.
-  ///   - limit: the most instructions that it may have.
+  /// - Parameter limit: the most instructions that it may have.
   static func run(
-    _ bytes: UnsafeRawBufferPointer, file: String, newest: UInt8 = 4, limit: Int = fileLimit
+    _ bytes: UnsafeRawBufferPointer, file: String, limit: Int = fileLimit
   ) throws(CheckpointError) -> (value: PickleHeap.Reference, heap: PickleHeap) {
     guard bytes.count <= byteLimit else {
       throw .limitExceeded(
         file: file, quantity: "pickle length", limit: byteLimit, got: UInt64(bytes.count))
     }
     var machine = PickleMachine(
-      newest: newest, limit: limit, cursor: ByteCursor(bytes, at: 0, file: file, format: "pickle"))
+      limit: limit, cursor: ByteCursor(bytes, at: 0, file: file, format: "pickle"))
     while try machine.step() {
       machine.left -= 1
       guard machine.left > 0 else {
@@ -45,8 +44,7 @@ struct PickleMachine {
     return (value, machine.heap)
   }
 
-  private init(newest: UInt8, limit: Int, cursor: ByteCursor) {
-    self.newest = newest
+  private init(limit: Int, cursor: ByteCursor) {
     left = limit
     self.cursor = cursor
   }
@@ -57,8 +55,8 @@ struct PickleMachine {
     switch code {
     case 0x80:  // PROTO
       let version = try cursor.u8()
-      guard version >= 2, version <= newest else {
-        throw cursor.malformed("protocol \(version); 2 to \(newest) are read")
+      guard (2...Self.newest).contains(version) else {
+        throw cursor.malformed("protocol \(version); 2 to \(Self.newest) are read")
       }
     case 0x95: try cursor.skip(8)  // FRAME
     case UInt8(ascii: "."): return false
@@ -82,6 +80,9 @@ struct PickleMachine {
       push(.opaque)
     case UInt8(ascii: "B"):
       try cursor.skip(Int(cursor.u32()))
+      push(.opaque)
+    case 0x96:  // BYTEARRAY8
+      try cursor.skip(length())
       push(.opaque)
     case UInt8(ascii: "]"): push(.list([]))
     case UInt8(ascii: "}"): push(.dictionary([]))

@@ -63,9 +63,11 @@ public struct PyTorchFile: ShardFile {
   }
 
   /// Keys under which trainers put the parameters.
-  private static let wrappers = ["state_dict", "model_state_dict", "model", "module"]
+  private static let wrappers = ["state_dict", "model_state_dict", "model", "module", "checkpoint"]
+  /// Dictionaries inside each other that are looked through.
+  private static let wrapperDepth = 4
 
-  /// The named tensors of a state dictionary, or of the one inside it.
+  /// The named tensors of a state dictionary, or of one inside it that holds more.
   private static func parameters(
     _ value: PickleHeap.Reference, _ heap: PickleHeap, file: String
   ) throws(CheckpointError) -> [(name: String, tensor: PickleHeap.Tensor)] {
@@ -79,13 +81,22 @@ public struct PyTorchFile: ShardFile {
       }
       return found.isEmpty ? nil : found
     }
-    if let found = tensors(value) { return found }
-    let members = heap.members(value) ?? []
-    for wrapper in wrappers {
-      if let inner = members.last(where: { $0.key == wrapper }), let found = tensors(inner.value) {
-        return found
+    func parameters(
+      _ reference: PickleHeap.Reference, depth: Int
+    ) -> [(name: String, tensor: PickleHeap.Tensor)]? {
+      var found = tensors(reference)
+      let members = depth == 0 ? [] : heap.members(reference) ?? []
+      for wrapper in wrappers {
+        guard let inner = members.last(where: { $0.key == wrapper }),
+          let inside = parameters(inner.value, depth: depth - 1)
+        else { continue }
+        // Numbers of a training may lie beside the parameters as tensors.
+        if inside.count > found?.count ?? 0 { found = inside }
       }
+      return found
     }
+    if let found = parameters(value, depth: wrapperDepth) { return found }
+    let members = heap.members(value) ?? []
     if members.contains(where: { $0.key == "model0" }) {
       throw .formatNotSupported(
         path: file, format: "Megatron (several runs of layers in a stage)")

@@ -69,6 +69,6 @@ extension RowDecoder {
 
   private static func digit(_ byte: UInt8, _ place: Int) -> Float {
     let rest = (0..<place).reduce(byte) { rest, _ in rest &* 3 }
-    return Float(Int(rest) * 3 >> 8) - 1
+    return Float((Int(rest) * 3) >> 8) - 1
   }
 }

@@ -46,7 +46,7 @@ SAFETENSORS = {
     "metadata-value-not-string": safetensors({"__metadata__": {"a": 1}}),
     "tensor-not-object": safetensors({"a": 1}),
     "dtype-missing": safetensors({"a": {"shape": [2], "data_offsets": [0, 8]}}, EIGHT),
-    "dtype-unknown": safetensors({"a": entry("F8_E4M3", (8,))}, EIGHT),
+    "dtype-unknown": safetensors({"a": entry("F8_E8M0", (8,))}, EIGHT),
     "dtype-quantised": safetensors({"a": entry("Q8_0", (32,), (0, 34))}, bytes(34)),
     "shape-missing": safetensors({"a": {"dtype": "F32", "data_offsets": [0, 8]}}, EIGHT),
     "shape-negative": safetensors({"a": entry(shape=(-2,))}, EIGHT),

@@ -87,11 +87,10 @@ VECTORS = {
         b"\x80\x04\x8c\x05posix\x8c\x06system\x93\x8c\x02id\x85R."),
     "load-from-bytes": archive(
         b"\x80\x02" + name("torch.storage", "_load_from_bytes") + b"C\x01x\x85R."),
-    "numpy-scalar": archive(
-        b"\x80\x02" + name("numpy.core.multiarray", "scalar") + b")R."),
+    "decimal": archive(b"\x80\x02" + name("decimal", "Decimal") + b")R."),
     "call-of-text": archive(b"\x80\x02" + text("os") + b")R."),
     "call-of-type": archive(b"\x80\x02" + name("torch", "FloatStorage") + b")R."),
-    "protocol-5": archive(b"\x80\x05N."),
+    "protocol-6": archive(b"\x80\x06N."),
     "unknown-instruction": archive(b"\x80\x02i."),
     "extension-code": archive(b"\x80\x02\x82\x01."),
     "stack-empty": archive(b"\x80\x02R."),

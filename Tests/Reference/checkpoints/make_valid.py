@@ -70,6 +70,9 @@ def write_pytorch(folder):
     wrapped = {"args": argparse.Namespace(lr=0.1), "iteration": 3, "model": state,
                "size": whole.shape, "device": torch.device("cpu"), "dtype": torch.bfloat16}
     torch.save(wrapped, folder / "wrapped.pt")
+    nested = {"step": torch.tensor(3), "loss": np.float32(1.5), "history": np.arange(3.0),
+              "checkpoint": {"state_dict": dict(state), "best": np.int64(7)}}
+    torch.save(nested, folder / "nested.pt", pickle_protocol=5)
 
     write_sharded(folder / "sharded", "pytorch_model", ".bin", torch.save)
 
