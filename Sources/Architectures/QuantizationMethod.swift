@@ -33,7 +33,11 @@ public enum QuantizationMethod: Sendable, Equatable {
       guard ["e4m3", nil].contains(reader.value("fmt")?.string) else {
         throw reader.unsupported("fmt", "e4m3")
       }
-    case "bitsandbytes": self = .bitsAndBytes
+    case "bitsandbytes":
+      guard reader.value("load_in_4bit") == true || reader.value("load_in_8bit") == true else {
+        throw reader.unsupported("load_in_4bit", "true, or load_in_8bit")
+      }
+      self = .bitsAndBytes
     default:
       throw reader.unsupported("quant_method", Self.known.joined(separator: ", "))
     }
