@@ -169,24 +169,6 @@ public struct ModelFile: WeightSource {
     return copy
   }
 
-  /// Token ids that end a generation: those of the configuration and of generation_config.json.
-  public func endTokens() throws -> Set<Int> {
-    let tokens = Set(description.specialTokens.end)
-    return tokens.union(try generationConfiguration()?.tokens("eos_token_id") ?? [])
-  }
-
-  /// What generation_config.json says; nil where there is none.
-  public func generationConfiguration() throws -> Configuration? {
-    let name = "generation_config.json", file = path + "/" + name
-    var generation: JSONObject?
-    if case .files(let files) = tokenizer, case .embedded = files {
-      generation = try files.json(name)?.object
-    } else if FileManager.default.fileExists(atPath: file) {
-      generation = try JSONFile.object(file)
-    }
-    return generation.map { Configuration($0, file: file) }
-  }
-
   /// Bytes of all stored tensors.
   public var byteCount: Int { stored.tensors.reduce(0) { $0 + $1.byteCount } }
 

@@ -81,12 +81,19 @@ func randomTensor(
   } else {
     let factors: [Int] =
       switch type {
+      case .q2_K: [80, 82]
+      case .q3_K: [108]
       case .q6_K: [208]
-      case .q8_0, .q4_0, .q5_0: [0]
+      case .tq1_0: [52]
+      case .tq2_0: [64]
+      case .q8_0, .q4_0, .q5_0, .iq4_nl, .iq4_xs: [0]
+      case .mxfp4: []
       default: [0, 2]
       }
     for _ in 0..<rows * columns / type.blockElements {
       var block = (0..<type.blockBytes).map { _ in UInt8.random(in: 0...255, using: &random) }
+      // MXFP4's factor is a power of two.
+      if type == .mxfp4 { block[0] = UInt8.random(in: 118...126, using: &random) }
       for offset in factors {
         let factor = FloatCast.float16(random.normals(1, deviation: 0.01)[0])
         block[offset] = UInt8(factor & 255)

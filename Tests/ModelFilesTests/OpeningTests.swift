@@ -100,6 +100,25 @@ struct OpeningTests {
     #expect(throws: ConfigurationError.self) { try ModelFile.open(directory("m")).endTokens() }
   }
 
+  @Test func `what generation_config.json asks for is told where it is not done`() throws {
+    try TinyModel.llama.synthesize(to: directory("m"))
+    func notes(_ text: String, isGreedy: Bool = true) throws -> String {
+      try directory.write("m/generation_config.json", text)
+      return try ModelFile.open(directory("m")).generationNotes(isGreedy: isGreedy)
+        .joined(separator: "\n")
+    }
+    let sampled = #"{"do_sample": true, "temperature": 0.6, "top_k": 20, "bos_token_id": 1}"#
+    #expect(try notes(sampled).contains("temperature 0.6, top_k 20"))
+    #expect(
+      try notes(sampled, isGreedy: false) == "note: generation_config.json sets top_k 20: "
+        + "transformers applies that, this program does not.")
+    #expect(try notes(#"{"repetition_penalty": 1.1}"#).contains("sets repetition_penalty 1.1:"))
+    #expect(
+      try notes(#"{"repetition_penalty": 1.0, "num_beams": 1, "top_k": 50, "bad_words_ids": null}"#)
+        == "")
+    #expect(try notes(#"{"boost": 3}"#).contains("keys that this program does not know"))
+  }
+
   @Test func `a merged gate is found by its tensors`() throws {
     try TinyModel.synthesize(TinyModel.configuration("gla_swa"), to: directory("m"))
     try CheckpointEdit(directory("m")).rewrite { tensors in

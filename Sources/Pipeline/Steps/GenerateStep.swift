@@ -40,6 +40,9 @@ public struct GenerateStep: Step {
     let resumed = try settings.state.map { try StateFile.read($0, for: runnable.file) }
     let ids = try tokens(of: prompt, tokenizer, runnable, after: resumed)
     try runnable.model.description.requireRows(for: ids, text: tokenizer.token(of:))
+    for note in try runnable.file.generationNotes(isGreedy: settings.temperature == 0) {
+      context.note(note)
+    }
     var generation = Generation(
       model: runnable.model, state: resumed ?? DecodingState(for: runnable.model.description),
       sampler: Sampler(

@@ -44,7 +44,7 @@ struct TaskEvaluation {
       }
     }
     if tasks.contains(where: { $0.task.output == .generation }) {
-      for note in try file.generationNotes() { context.note(note) }
+      for note in try file.generationNotes(isGreedy: true) { context.note(note) }
     }
     let endTokens = try file.endTokens()
     let results = try tasks.map { questions in
@@ -129,25 +129,5 @@ extension ModelFile {
       beginning: configuration == nil ? named.beginning : token("bos_token"),
       end: token("eos_token") ?? named.end.first,
       maximumLength: maximumLength ?? description.maximumPositions)
-  }
-
-  /// What generation_config.json says that changes greedy decoding where others read it.
-  fileprivate func generationNotes() throws -> [String] {
-    guard let object = try generationConfiguration()?.object else { return [] }
-    let neutral: [(String, Double)] = [
-      ("repetition_penalty", 1), ("encoder_repetition_penalty", 1), ("no_repeat_ngram_size", 0),
-      ("num_beams", 1), ("min_length", 0), ("min_new_tokens", 0), ("guidance_scale", 1),
-    ]
-    let lists = [
-      "bad_words_ids", "suppress_tokens", "begin_suppress_tokens", "forced_bos_token_id",
-      "forced_eos_token_id", "sequence_bias", "exponential_decay_length_penalty",
-    ]
-    let names =
-      neutral.filter { (object[$0.0]?.double ?? $0.1) != $0.1 }.map(\.0)
-      + lists.filter { !(object[$0]?.isNull ?? true) }
-    return names.map {
-      "note: generation_config.json sets \($0), which transformers applies to greedy decoding and "
-        + "this program does not: lm-eval's answers can differ"
-    }
   }
 }
