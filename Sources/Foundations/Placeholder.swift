@@ -4,15 +4,18 @@ public enum Placeholder: Sendable, Equatable {
   case gitLFS
   /// A page or an error of a web server: a download that needed a sign-in, or a wrong address.
   case webPage
+  /// A sentence of a server in place of the file, such as "Entry not found".
+  case message(String)
 
   /// Bytes that are looked at.
   private static let seen = 256
+  private static let longestMessage = 400
   private static let pointers = [
     "version https://git-lfs.github.com/spec/", "version https://hawser.github.com/spec/",
   ]
   private static let pages = ["<!doctype html", "<html", "<?xml"]
 
-  /// What `bytes`, a file from its first byte, are; nil when they are neither.
+  /// What `bytes`, a file from its first byte, are; nil when they are none of these.
   public init?(_ bytes: some Sequence<UInt8>) {
     let start = String(decoding: Array(bytes.prefix(Placeholder.seen)), as: UTF8.self)
     let text = start.drop(while: { $0.isWhitespace || $0 == "\u{feff}" }).lowercased()
@@ -20,9 +23,23 @@ public enum Placeholder: Sendable, Equatable {
       self = .gitLFS
     } else if Placeholder.pages.contains(where: text.hasPrefix) {
       self = .webPage
+    } else if let message = Placeholder.message(bytes) {
+      self = .message(message)
     } else {
       return nil
     }
+  }
+
+  /// A whole file that is a short text of words and begins with one, or is the JSON object of an error.
+  private static func message(_ bytes: some Sequence<UInt8>) -> String? {
+    let all = Array(bytes.prefix(longestMessage + 1))
+    guard all.count <= longestMessage,
+      all.allSatisfy({ (0x20..<0x7f).contains($0) || (0x09...0x0d).contains($0) })
+    else { return nil }
+    let text = String(decoding: all, as: UTF8.self).split(whereSeparator: \.isWhitespace)
+    let isSentence = text.count > 1 && text.first?.first?.isLetter == true
+    let isError = text.first?.replacing(" ", with: "").hasPrefix("{\"error\"") == true
+    return isSentence || isError ? text.joined(separator: " ") : nil
   }
 
   /// What it is and what helps, to follow the name of the file.
@@ -33,6 +50,9 @@ public enum Placeholder: Sendable, Equatable {
         + "the file"
     case .webPage:
       "is a web page, not the file itself: download it again, signed in if the site asks for that"
+    case .message(let text):
+      "is a message of a server, not the file itself (\"\(text)\"): download it again, signed in if "
+        + "the site asks for that"
     }
   }
 }

@@ -121,7 +121,8 @@ extension Setting<[String]> {
   /// Paths of texts; they decide the result by what is in them, which manifests record as digests.
   public static func texts(_ help: String, isRequired: Bool = false) -> Setting {
     Setting(
-      name: "text", help: help, expected: "at least one file", valueName: "file",
+      name: "text", help: help.dropLast() + "; - is standard input.",
+      expected: "at least one file", valueName: "file",
       shownDefault: nil, isRecorded: false, isRequired: isRequired, fallback: { _ in [] },
       parse: { $0 }, spell: { $0 }, isAllowed: { _ in true }
     ).paths(of: .text)

@@ -28,6 +28,8 @@ struct PlaceholderTests {
     for (text, placeholder, help) in [
       (Self.pointer, Placeholder.gitLFS, "git lfs pull"),
       (Self.page, .webPage, "download it again"),
+      ("Entry not found\n", .message("Entry not found"), "Entry not found"),
+      (#"{"error": "Gated"}"#, .message(#"{"error": "Gated"}"#), "download it again"),
     ] {
       let path = try directory.write("m/\(name)", text)
       for place in [path, directory("m")] {
@@ -55,7 +57,12 @@ struct PlaceholderTests {
     #expect(throws: JSONError.placeholder(.gitLFS)) { try JSONParser.parse(Self.pointer) }
     #expect(throws: JSONError.placeholder(.webPage)) { try JSONParser.parse("<html>") }
     #expect(throws: JSONError.unexpectedEnd(offset: 1)) { try JSONParser.parse("{") }
-    #expect(Placeholder("version https://example.org".utf8) == nil)
+    #expect(throws: JSONError.placeholder(.message("Not Found here"))) {
+      try JSONParser.parse("Not Found\n here")
+    }
+    #expect(Placeholder("Gated".utf8) == nil)
+    #expect(Placeholder("{ \"a\": 1, }".utf8) == nil)
+    #expect(Placeholder(String(repeating: "Not found ", count: 50).utf8) == nil)
     #expect(Placeholder([]) == nil)
   }
 }

@@ -130,12 +130,13 @@ import Testing
 
   @Test func bothSingleFileAndIndex() throws {
     try write("model.safetensors", ["a"])
-    guard case .ambiguousCheckpoint = try error(complete) else {
-      Issue.record("two models in one directory must be refused")
-      return
-    }
-    // An index of that one file is no ambiguity.
+    #expect(try error(complete) == nil)
+    let model = try SafetensorsCheckpoint(path: directory.path)
+    #expect(model.tensors.map(\.name) == ["a"])
+    #expect(model.notes.first?.contains("model.safetensors is read") == true)
+    // An index of that one file says nothing else.
     #expect(try error(#"{"a":"model.safetensors"}"#) == nil)
+    #expect(try SafetensorsCheckpoint(path: directory.path).notes == [])
   }
 
   @Test func unknownTensor() throws {

@@ -102,6 +102,26 @@ struct StreamTests {
     #expect(directory.names == ["pipe", "r.yaml", "sub"])
   }
 
+  @Test func `a text may be standard input`() throws {
+    let directory = try TemporaryDirectory()
+    let text = "It is a truth universally acknowledged, that a single man is in want of a wife."
+    let file = try directory.write("t.txt", text)
+    func evaluate(_ text: String, input: String = "") throws -> Program.Result {
+      try Program.run("evaluate", Self.model, "--text", text, "--json", input: input)
+    }
+    let expected = try evaluate(file)
+    #expect(expected.code == 0)
+    #expect(try evaluate("-", input: text).text == expected.text)
+    #expect(try evaluate("-", input: "\u{feff}" + text).text == expected.text)
+    try evaluate("-", input: "a\0b").refused(naming: "standard input", "NUL byte at offset 1")
+    // What is checked first is read again.
+    try TinyModel.convert(Self.model, to: directory("c")) { _ in }
+    let healed = try Program.run(
+      "heal", directory("c"), "--teacher", Self.model, "--text", "-", "--context", "8",
+      "--method", "ridge", "--output", directory("h"), "--dry-run", input: text)
+    #expect(healed.code == 0, "\(healed)")
+  }
+
   @Test func `a path that is no UTF-8 is named as what it is`() throws {
     let result = try Program.run(after: "set -- inspect $'m\\xff'", [])
     result.refused(naming: "no UTF-8", "rename")

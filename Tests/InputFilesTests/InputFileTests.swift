@@ -54,7 +54,14 @@ struct InputFileTests {
     #expect(try InputFile.readText(path) == Array("text".utf8))
   }
 
+  @Test func `a byte order mark is no part of a text`() throws {
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    #expect(try InputFile.readText(write([0xEF, 0xBB, 0xBF, 0x61])) == [0x61])
+    #expect(try InputFile.readText(write([0x61, 0xEF, 0xBB, 0xBF])).count == 4)
+  }
+
   @Test(arguments: [
+    ([0xFF, 0xFE, 0, 0, 0x41, 0, 0, 0], 0, 0xFF, "UTF-32" as String?),
     ([UInt8]("naïve".unicodeScalars.map { UInt8($0.value) }), 2, 0xEF, "LATIN1" as String?),
     ([0xFF, 0xFE, 0x41, 0, 0x42, 0], 0, 0xFF, "UTF-16"),
     ([0x41, 0, 0x42, 0, 0x43, 0], 1, 0, "UTF-16LE"),

@@ -43,11 +43,15 @@ public struct ShardedCheckpoint<File: ShardFile>: CheckpointReader {
   ///
   /// A directory holds an index and the shards it names, a single file, or all shards of a model by
   /// their names; one of these shards stands for all of them. When it holds an index and a single file
-  /// and the index does not name the file, loaders disagree on which one counts, so the directory
-  /// is refused.
+  /// that the index does not name, the single file counts, as for `transformers`, and `notes` say so.
   public init(path: String) throws(CheckpointError) {
     switch try Self.contents(of: path) {
-    case .file(let file): try self.init(shards: [File(path: file)])
+    case .file(let file, let other):
+      try self.init(
+        shards: [File(path: file)],
+        notes: other.map {
+          ["\(Self.singleName) is read, as by transformers, not the files that \($0) names."]
+        } ?? [])
     case .index(let index): try self.init(index: index)
     case .shards(let files):
       var shards: [File] = []
@@ -61,7 +65,8 @@ public struct ShardedCheckpoint<File: ShardFile>: CheckpointReader {
 
   /// Where the tensors of a model are listed.
   enum Contents {
-    case file(String)
+    /// A file, and the index of other files that lies beside it.
+    case file(String, beside: String? = nil)
     case index(String)
     /// Every shard of a model without an index.
     case shards([String])
@@ -83,8 +88,7 @@ public struct ShardedCheckpoint<File: ShardFile>: CheckpointReader {
     case (false, true): return .index(index)
     case (true, true):
       let files = try ShardIndex(path: index).files
-      if files.contains(singleName) { return .index(index) }
-      throw .ambiguousCheckpoint(path: path, candidates: [singleName, indexName])
+      return files.contains(singleName) ? .index(index) : .file(single, beside: indexName)
     case (false, false):
       guard let shard = try shard(among: FileStatus.names(in: path)) else {
         throw .checkpointNotFound(path: path, lookedFor: [singleName, indexName], found: [])

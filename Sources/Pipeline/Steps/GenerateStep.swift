@@ -95,13 +95,7 @@ public struct GenerateStep: Step {
     guard settings.prompt.isEmpty else {
       throw InputError.option("--prompt-file", value: file, expected: "no --prompt beside it")
     }
-    var bytes: [UInt8]
-    if file == "-" {
-      bytes = try InputFile.readStandardInput(limit: InputFile.mostTextBytes)
-      try InputFile.requireText(bytes, file: InputFile.standardInput)
-    } else {
-      bytes = try InputFile.readText(file)
-    }
+    var bytes = try InputFile.readText(file)
     // Editors and echo end a file so; a model would read it as a new paragraph.
     if bytes.last == UInt8(ascii: "\n") { bytes.removeLast() }
     if bytes.last == UInt8(ascii: "\r") { bytes.removeLast() }
