@@ -1,8 +1,9 @@
 """Drive the built program through its command line and compare it with this reference, one line per check.
 
 Groups: every kind of make_random.py, `gguf` (the same kinds as GGUF files of several block types), `tiny` (needs
---tiny and --text), `smollm2` (needs --smollm2 and --text), `lm_eval` (exports/check_lm_eval.py; with --smollm2 that
-model too), `training` (exports trained by their own files; needs --tiny).
+--tiny and --text), `smollm2` (needs --smollm2 and --text), `transformers` and `lm_eval` (exports/check_transformers.py,
+exports/check_lm_eval.py; with --smollm2 that model too), `adapters` (exports/check_adapters.py), `training` (exports
+trained by their own files; needs --tiny).
 """
 import argparse
 import json
@@ -398,16 +399,16 @@ def check_greedy(checks, name, program, checkpoint, tokenizer, prompt, following
         checks.record(f"{name}/generate", text in output, repr(output.strip()[-60:]))
 
 
-def check_lm_eval(checks, options):
-    """The figures of tasks against those of lm-eval, in a process of its own: what it sets for itself stays there."""
-    script = Path(__file__).resolve().parent / "exports/check_lm_eval.py"
-    command = [sys.executable, script, shlex.split(options.program)[0], options.work / "lm_eval"]
-    command += ["--smollm2", options.smollm2] if options.smollm2 else []
+def check_script(checks, options, group):
+    """exports/check_GROUP.py, line by line, in a process of its own: what it sets for itself stays there."""
+    script = Path(__file__).resolve().parent / f"exports/check_{group}.py"
+    command = [sys.executable, script, shlex.split(options.program)[0], options.work / group]
+    command += ["--smollm2", options.smollm2] if options.smollm2 and group != "adapters" else []
     done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
-    found = re.findall(r"^(ok  |FAIL) (\S+) ?(.*)$", done.stdout, re.MULTILINE)
-    for result, name, value in found:
-        checks.record(f"lm_eval/{name}", result == "ok  ", value)
-    if done.returncode and all(result == "ok  " for result, _, _ in found):
+    found = re.findall(r"^(ok  |FAIL) (.*)$", done.stdout, re.MULTILINE)
+    for result, line in found:
+        checks.record(f"{group}/{line}", result == "ok  ", "")
+    if not found or done.returncode and all(result == "ok  " for result, _ in found):
         raise RuntimeError(f"{script.name}: " + "".join(done.stderr.strip().splitlines()[-1:]))
 
 
@@ -436,7 +437,8 @@ def main():
     if options.smollm2 and options.text:
         groups["smollm2"] = (check_model, checks, program, "smollm2", options.smollm2, options.text, options.work,
                              None, 1024, 8192, "float32")
-    groups["lm_eval"] = (check_lm_eval, checks, options)
+    for group in ("transformers", "adapters", "lm_eval"):
+        groups[group] = (check_script, checks, options, group)
     only = [name for name in options.only.split(",") if name]
     unknown = set(only) - set(groups)
     if unknown:

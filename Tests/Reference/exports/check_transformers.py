@@ -3,7 +3,8 @@
     python check_transformers.py PROGRAM WORK [--only GROUPS] [--fla DIR] [--smollm2 FILE]
 
 Groups: options (a random checkpoint for every option of both layouts: logits in one pass, through the cache in pieces,
-and with padding, in the tests' types), attention (linear attention against the recurrence, in float64, for any decay),
+and with padding, in the tests' types), sources (the models of Tests/Fixtures/sources converted and exported: the same,
+greedy tokens, texts that are too long), attention (linear attention against the recurrence, in float64, for any decay),
 tiny (demo/tiny-qwen2 converted, healed, spiked, in INT8, with experts, branches and sinks: logits beyond the window, 64
 greedy tokens, save and load), training (gradients, checkpointing, LoRA where peft is installed, 50 steps of Trainer),
 kernels (the test of other packages' kernels; --fla names a directory with flash-linear-attention in it), loading
@@ -37,7 +38,7 @@ CODE = ROOT / "formats/spikingbrain/transformers"
 DEMO = ROOT / "demo"
 LIMIT = 1e-4
 DTYPE = "dtype" if int(transformers.__version__.split(".")[0]) >= 5 else "torch_dtype"
-GROUPS = ["options", "attention", "tiny", "training", "kernels", "loading", "refusals", "smollm2"]
+GROUPS = ["options", "sources", "attention", "tiny", "training", "kernels", "loading", "refusals", "smollm2"]
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("program")
@@ -260,10 +261,12 @@ def check_options():
                            for name in ("spikingbrain", "experts", "intra-layer"))
     for name in ("gla_swa", "spikingbrain", "experts", "carved", "intra-layer"):
         three_ways(name, add_code(synthesize(name)))
-    two = {**base, "layout_version": 2, "rope_scaling": None}
+    two, four = ({**base, "layout_version": version, "rope_scaling": None} for version in (2, 4))
     own = {"rope_theta": 5000.0, "rope_scaling": {"rope_type": "linear", "factor": 2.0}}
     linear = {"rope_type": "linear", "factor": 2.5}
     factors = {"rope_type": "factors", "factors": [1 + i / 3 for i in range(12)]}
+    yarn = {"rope_type": "yarn", "factor": 4.0, "beta_fast": 4.0, "beta_slow": 0.5, "truncate": False,
+            "original_max_position_embeddings": 16, "attention_factor": 1.2}
     for name, config in {
             "tied": base | {"tie_word_embeddings": True, "qkv_bias": False, "o_proj_bias": False, "mlp_bias": False},
             "window-only": base | {"mixer": ["window"] * 4, "window_rule": "report", "sliding_window": 1},
@@ -274,8 +277,17 @@ def check_options():
                                   "residual_multiplier": 0.6, "logits_multiplier": 0.3, "attention_multiplier": 0.11},
             "soft-caps": two | {"attn_logit_softcapping": 3.0, "final_logit_softcapping": 2.0},
             "rotary-part": two | {"rotary_dim": 16}, "rotary-layers": two | {"layer_rotary": [None, own, "none", None]},
+            "yarn": four | {"rope_scaling": yarn},
+            "yarn-truncated": four | {"rope_scaling": yarn | {"truncate": True, "beta_fast": 32.0, "beta_slow": 1.0}},
+            "wavelengths": four | {"rope_scaling": factors | {
+                "rope_type": "wavelengths", "attention_factor": 0.8, "position_limit": 30}},
+            "rotary-layers-4": four | {"layer_rotary": [
+                None, {"rope_theta": 50.0, "rope_scaling": yarn, "rotary_dim": 8},
+                {"rope_theta": 500.0, "rope_scaling": {"rope_type": "default", "position_limit": 30}}, None]},
+            "normalized": moe | {"layout_version": 4, "norm_topk_prob": True},
             "branches-decoder": branches | {"layout_version": 2, "attn_logit_softcapping": 3.0, "rotary_dim": 8,
                                             "norm_placement": "both", "embedding_multiplier": 2.0},
+            "branches-yarn": branches | {"layout_version": 4, "rope_scaling": yarn},
     }.items():
         three_ways(name, add_code(synthesize(name, config)))
 
@@ -290,8 +302,8 @@ def check_options():
     three_ways("w8aspike", add_code(work / "w8aspike-export"))
     for group in (32, "channel"):
         variant(f"int8-{group}", moe, {"quantization": {"weights": "int8", "group_size": group}}, random_codes(group))
-    four = {"layout_version": 3, "quantization": {"weights": "int4", "group_size": 32}}
-    variant("int4", moe, four, random_codes(32, 4))
+    codes = {"layout_version": 3, "quantization": {"weights": "int4", "group_size": 32}}
+    variant("int4", moe, codes, random_codes(32, 4))
     variant("int8-cache", branches, {"spiking": {"kv_cache": "int8", "layers": [{}] * 4}})
     variant("spikes", base, {"spiking": spiking(base)})
     variant("spikes-experts", moe, {"spiking": spiking(moe)})
@@ -303,6 +315,61 @@ def check_options():
     equal = torch.zeros(5, 64)
     variant("equal-scores", moe, {}, lambda tensors: {
         name: equal.clone() if name.endswith("mlp.gate.weight") else tensor for name, tensor in tensors.items()})
+
+
+# Sources that are not like Llama ------------------------------------------------------------------------------------
+
+LAYOUTS = {
+    "layers in turn": ("--window", 6, "--attention-layers", 1, "--full-attention-layers", 0),
+    "side by side": ("--window", 6, "--layout", "intra-layer", "--sinks", 2, "--full-attention-layers", 0),
+}
+TURNS = {"rope_theta": 500.0, "partial_rotary_factor": 0.75}
+# name: a directory of Tests/Fixtures/sources, and what is changed in its configuration.
+CHANGED = {
+    "phi3, longrope": ("phi3", {"original_max_position_embeddings": 24, "max_position_embeddings": 96,
+                                "rope_parameters": TURNS | {"rope_type": "longrope", "short_factor": [1.0, 1.1, 1.3],
+                                                            "long_factor": [1.5, 2.5, 3.5]}}),
+    "seed_oss, dynamic": ("seed_oss", {"max_position_embeddings": 28, "rope_parameters": {
+        "rope_type": "dynamic", "rope_theta": 500.0, "factor": 2.0}}),
+}
+
+
+def check_sources():
+    kinds = {path.name: (path.name, {}) for path in sorted((ROOT / "Tests/Fixtures/sources").iterdir())}
+    for name, (kind, changes) in (kinds | CHANGED).items():
+        source = work / "source"
+        shutil.rmtree(source, ignore_errors=True)
+        shutil.copytree(ROOT / "Tests/Fixtures/sources" / kind, source, ignore=shutil.ignore_patterns("golden*"))
+        edited(source, changes)
+        for layout, settings in LAYOUTS.items():
+            converted, exported = work / "source-converted", work / "source-exported"
+            run("convert", source, converted, *settings, "--force", "--quiet")
+            shutil.rmtree(exported, ignore_errors=True)
+            run("export", converted, exported, "--profile", "hf", "--quiet")
+            check_source(f"{name}, {layout}", exported)
+
+
+def check_source(name, directory):
+    limit = load(directory).config.longest_text
+    count = min(30, limit or 30)
+    model = three_ways(name, directory, count)
+    ids = torch.tensor([tokens_of(7, model.config.vocab_size)])
+    found = model.generate(ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=count - 7,
+                           pad_token_id=0, eos_token_id=None)[0].tolist()
+    expected = program_logits(directory, found[:-1]).argmax(-1)[6:].tolist()
+    check(f"{name}: greedy tokens", found[7:] == expected, f"{sum(a == b for a, b in zip(found[7:], expected))} equal")
+    if limit is None:
+        return
+    longer = tokens_of(limit + 1, model.config.vocab_size)
+    told = subprocess.run([options.program, "logits", directory, "--tokens", ",".join(map(str, longer)), "--output",
+                           work / "refused"], capture_output=True, text=True)
+    try:
+        model(torch.tensor([longer]))
+        own = "nothing"
+    except ValueError as error:
+        own = str(error)
+    check(f"{name}: {limit + 1} tokens are refused, by both", told.returncode == 2 and str(limit) in own,
+          f"{own} / {told.stderr.strip()}")
 
 
 # Linear attention ---------------------------------------------------------------------------------------------------
@@ -802,10 +869,12 @@ def check_refusals():
     directory = add_code(synthesize("refusals", config))
     loaded = type(load(directory).config)
     for word, changes in {
-            "attention_gate": {"attention_gate": True}, "layout_version": {"layout_version": 4},
+            "attention_gate": {"attention_gate": True}, "layout_version": {"layout_version": 5},
             "mixer": {"mixer": ["rwkv"] * 4}, "ffn": {"ffn": ()}, "sliding_window": {"sliding_window": None},
             "yarn": {"rope_scaling": {"rope_type": "yarn", "factor": 2.0}}, "hidden_act": {"hidden_act": "relu"},
-            "norm_topk_prob": {"norm_topk_prob": True}, "zero_point": {"quantization": {
+            "norm_topk_prob": {"norm_topk_prob": True, "routing_weights": "one"},
+            "attention_factor": {"rope_scaling": {"rope_type": "linear", "factor": 2.0, "attention_factor": 0}},
+            "zero_point": {"quantization": {
                 "weights": "int8", "group_size": 32, "zero_point": 1}}, "int2": {"quantization": {"weights": "int2"}},
             "qq_proj": {"spiking": {"layers": [{"qq_proj": 3}] + [{}] * 3}},
             "leak": {"spiking": {"leak": 1, "layers": [{}] * 4}},

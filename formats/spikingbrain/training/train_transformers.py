@@ -79,7 +79,7 @@ def main():
         data_seed=options.seed, use_cpu=options.cpu, bf16=not options.cpu, report_to="none",
         gradient_checkpointing=options.checkpointing, remove_unused_columns=False)
     # Weights in float32: the optimizer's small steps would be lost in 16 bits. bf16 above is the type of the products.
-    model = AutoModelForCausalLM.from_pretrained(options.model, dtype=torch.float32, trust_remote_code=True)
+    model = AutoModelForCausalLM.from_pretrained(options.model, trust_remote_code=True).float()
     frozen = json.loads((options.model / "config.json").read_text()).get("quantization")
     if frozen:
         sys.exit(f"{options.model} holds weights in {frozen['weights'].upper()}, which do not learn: export the model "

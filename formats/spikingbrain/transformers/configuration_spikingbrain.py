@@ -196,6 +196,8 @@ class SpikingBrainConfig(PretrainedConfig):
                 refuse(kind not in SCALING_KEYS, f"rope_scaling.rope_type: {kind!r} is not known")
                 refuse(set(scaling) - {MAGNITUDE, LIMIT} != SCALING_KEYS[kind] | {"rope_type"},
                        f"rope_scaling {kind} has {sorted(scaling)}, expected rope_type, {sorted(SCALING_KEYS[kind])}")
+                for key in (MAGNITUDE, LIMIT):
+                    refuse(not scaling.get(key, 1) > 0, f"rope_scaling.{key}: {scaling.get(key)!r} is not above 0")
                 refuse(len(scaling.get("factors", [0] * (channels // 2))) != channels // 2,
                        f"rope_scaling.factors are not {channels // 2} numbers")
 

@@ -77,7 +77,8 @@ def layer_specs(model, config):
     experts = ModuleSpec(module=MoELayer, submodules=MoESubmodules(
         experts=ModuleSpec(module=SequentialMLP, submodules=linears),
         shared_experts=ModuleSpec(module=SharedExpertMLP, submodules=linears),
-        router=functools.partial(SpikingBrainRouter, weighted=model.routing_weights == "softmax")))
+        router=functools.partial(
+            SpikingBrainRouter, weighted=model.routing_weights == "softmax", normalized=model.norm_topk_prob)))
 
     def layer(n):
         # Checkpoints have the names of fused modules, in which a norm is a part of the matrix behind it.
