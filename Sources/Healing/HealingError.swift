@@ -6,8 +6,7 @@ public enum HealingError: ReportableError, Equatable {
   case noWindow(path: String)
   case differentModels(String)
   case unsupported(String)
-  case untrainable([String])
-  case expertsLayerByLayer
+  case normBehindExperts
   case noExperts
   case memory(stage: String, needed: ByteSize, limit: ByteSize)
   case cannotCluster(String)
@@ -25,11 +24,9 @@ public enum HealingError: ReportableError, Equatable {
     case .differentModels(let reason): "the teacher is not the source of this checkpoint: \(reason)"
     case .unsupported(let part):
       "the model has \(part), which healing does not know"
-    case .untrainable(let parts):
-      "the model has \(parts.joined(separator: ", ")), which healing, ranking of layers and refits "
-        + "cannot train"
-    case .expertsLayerByLayer:
-      "the model has experts, which the refit layer by layer does not know"
+    case .normBehindExperts:
+      "the model has norms behind each part, which the refit of experts towards a teacher does not "
+        + "know"
     case .noExperts: "the model has no experts that could be trained"
     case .memory(let stage, let needed, let limit):
       "the \(stage) stage takes about \(needed), more than the \(limit) allowed"
@@ -54,9 +51,7 @@ public enum HealingError: ReportableError, Equatable {
   public var advice: String? {
     switch self {
     case .unsupported: "heal before `calibrate`"
-    case .expertsLayerByLayer:
-      "heal before `upcycle`; experts themselves are trained by --method none --distill-steps N "
-        + "--distill-scope experts"
+    case .normBehindExperts: "leave out --teacher"
     case .noExperts: "give --distill-scope linear or attention"
     case .cannotCluster: "use --router zero or random:STD"
     case .refitMemory: "leave out --teacher, or allow more with --max-ram"

@@ -4,11 +4,25 @@ package import TensorTypes
 
 extension FloatMatrix {
   /// activation(self) · up, in place.
-  func gate(_ up: FloatMatrix, by activation: Activation) {
+  package func gate(_ up: FloatMatrix, by activation: Activation) {
     switch activation {
     case .silu: gateUp(up)
     case .gelu: gateUpByGELU(up, tanh: false)
     case .geluTanh: gateUpByGELU(up, tanh: true)
+    }
+  }
+
+  /// The gradients of `gate(_:by:)` for `gradient`, for the gate and for `up`; the latter may take the
+  /// place of `gradient`.
+  package func gateBackward(
+    _ up: FloatMatrix, by activation: Activation, gradient: FloatMatrix,
+    into gateGradient: FloatMatrix, up upGradient: FloatMatrix
+  ) {
+    switch activation {
+    case .silu: gateUpBackward(up, gradient: gradient, into: gateGradient, up: upGradient)
+    case .gelu, .geluTanh:
+      gateUpByGELUBackward(
+        up, tanh: activation == .geluTanh, gradient: gradient, into: gateGradient, up: upGradient)
     }
   }
 
@@ -20,6 +34,12 @@ extension FloatMatrix {
   package func finishLogits(of model: ModelDescription) {
     scale(by: model.multipliers.logits)
     if let cap = model.softCaps.logits { softCap(cap) }
+  }
+
+  /// This gradient of `logits`, which `finishLogits` gave, becomes that of the products.
+  package func becomeGradient(ofFinished logits: FloatMatrix, of model: ModelDescription) {
+    if let cap = model.softCaps.logits { becomeSoftCapGradient(of: logits, cap: cap) }
+    scale(by: model.multipliers.logits)
   }
 }
 

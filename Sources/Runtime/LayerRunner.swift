@@ -36,7 +36,7 @@ package struct LayerRunner {
   ) throws {
     let input = normed(hidden)
     if let mixed = try mix(input, state: &state, passage: passage, angles: angles) {
-      hidden.add(try attentionOutput(mixed))
+      hidden.add(finished(attention: try weights.output(mixed)))
     }
     try feedForward(hidden, passage: passage)
   }
@@ -62,7 +62,7 @@ package struct LayerRunner {
         isSwitchedOff = true
       }
     }
-    if !isSwitchedOff { hidden.add(try attentionOutput(mixed)) }
+    if !isSwitchedOff { hidden.add(finished(attention: try weights.output(mixed))) }
     try feedForward(
       hidden, offsets: passages.flatMap { $0.offsets(count: 1, sinkCount: model.sinkCount) })
   }
@@ -80,19 +80,23 @@ package struct LayerRunner {
     return state
   }
 
-  /// The output of the attention block, o_proj and what follows it included, before it is added
-  /// [T, H]; nil when it is switched off.
+  /// The output of o_proj [T, H], before what follows it; nil when attention is switched off.
   package func attention(
     _ hidden: FloatMatrix, state: inout MixerState, position: Int,
     angles: RotaryTable?
   ) throws -> FloatMatrix? {
     try mix(normed(hidden), state: &state, passage: Passage(position: position), angles: angles)
-      .map(attentionOutput)
+      .map { try weights.output($0) }
   }
 
-  /// What the heads' outputs [T, heads·d] add to the stream [T, H].
-  private func attentionOutput(_ mixed: FloatMatrix) throws -> FloatMatrix {
-    finished(try weights.output(mixed), norm: weights.mixerPostNorm)
+  /// What attention adds to the stream [T, H] by the output of o_proj, which it overwrites.
+  package func finished(attention output: FloatMatrix) -> FloatMatrix {
+    finished(output, norm: weights.mixerPostNorm)
+  }
+
+  /// What the feed-forward part adds to the stream [T, H] by its own output, which it overwrites.
+  package func finished(feedForward output: FloatMatrix) -> FloatMatrix {
+    finished(output, norm: weights.ffnPostNorm)
   }
 
   /// What a part adds to the stream: its output after the norm behind it and the model's factor.
@@ -122,7 +126,7 @@ package struct LayerRunner {
     case .experts(let experts):
       output = try ExpertMixture(weights: experts)(input, offsets: offsets(), observe: observe)
     }
-    hidden.add(finished(output, norm: weights.ffnPostNorm))
+    hidden.add(finished(feedForward: output))
     if hidden.firstTooLarge != nil {
       throw RuntimeError.overflow(place: "in the residual stream after layer \(weights.index)")
     }

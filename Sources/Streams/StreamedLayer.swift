@@ -43,7 +43,7 @@ package struct StreamedLayer {
     return passage
   }
 
-  /// Adds the attention output to the stream of a segment, and keeps it in `target`.
+  /// Adds what attention gives to the stream of a segment, and keeps the output of o_proj in `target`.
   package func attend(
     _ hidden: FloatMatrix, _ segment: Int, keepingIn target: HiddenStream? = nil
   ) throws {
@@ -52,7 +52,7 @@ package struct StreamedLayer {
       let output = try runner.attention(hidden, state: &state, position: 0, angles: angles)
     else { return }
     try target?.write(output, at: segments.range(of: segment).lowerBound)
-    hidden.add(output)
+    hidden.add(runner.finished(attention: output))
   }
 
   /// Adds the feed-forward part to the stream of a segment after attention.
@@ -60,8 +60,8 @@ package struct StreamedLayer {
     try runner.feedForward(hidden, passage: passage(segment))
   }
 
-  /// Takes the stream of a segment through the layer, in place; keeps its attention output, o_proj
-  /// included, in `target`.
+  /// Takes the stream of a segment through the layer, in place; keeps the output of o_proj in
+  /// `target`.
   package func run(
     _ hidden: FloatMatrix, _ segment: Int, keepingIn target: HiddenStream? = nil
   ) throws {

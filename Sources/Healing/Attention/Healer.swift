@@ -50,14 +50,11 @@ public final class Healer {
     _ model: ModelDescription, against teacher: ModelDescription, _ settings: HealSettings
   ) throws {
     let hasExperts = model.layers.contains { $0.feedForward.experts != nil }
-    if hasExperts && settings.method != .none { throw HealingError.expertsLayerByLayer }
     if !hasExperts && settings.distillScope == .experts { throw HealingError.noExperts }
     if let codes = model.quantization?.codes {
       throw HealingError.unsupported("\(codes.text) weights")
     }
     if model.spiking != nil { throw HealingError.unsupported("spiking thresholds") }
-    try model.requireTrainable()
-    try teacher.requireTrainable()
     try requireSameStreams(model, teacher)
   }
 
@@ -108,7 +105,7 @@ public final class Healer {
     return model.layers.contains { layer in
       settings.method == .none
         ? scope.trains(layer.mixer) || scope == .experts
-        : refits(layer.mixer, context: settings.context) || layer.feedForward.experts != nil
+        : refits(layer.mixer, context: settings.context)
     }
   }
 

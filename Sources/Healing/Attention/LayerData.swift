@@ -3,8 +3,8 @@ import Kernels
 import Runtime
 import Streams
 
-/// What one layer is fitted on: the student's stream entering it and the source's attention
-/// output, for all tokens, and how tokens are weighted.
+/// What one layer is fitted on: the student's stream entering it and the source's output of o_proj,
+/// for all tokens, and how tokens are weighted.
 struct LayerData {
   /// The layer, for messages and seeds.
   let index: Int
@@ -15,7 +15,7 @@ struct LayerData {
   let student: HiddenStream
   /// The stream of the sinks entering the layer [n, H], the same before every segment.
   let sinks: FloatMatrix
-  /// The source's attention output [N, H].
+  /// The source's output of o_proj [N, H].
   let target: HiddenStream
   let segments: Segments
   /// Tokens that carry an attention sink.
@@ -64,8 +64,25 @@ struct LayerData {
     }
   }
 
-  /// The batch of the given segments, in order.
+  /// What follows o_proj.
+  var part: ResidualPart { ResidualPart(ofMixer: runner.weights, model) }
+
+  /// The batch of the given segments, in order; its targets are what attention adds to the stream.
   func batch(_ chosen: some Collection<Int>) throws -> Batch {
+    let raw = try outputs(chosen)
+    return Batch(input: raw.input, target: part.finished(raw.target), weights: raw.weights)
+  }
+
+  /// The same for a closed form of o_proj: the targets are its outputs, and tokens weigh what their
+  /// errors do in what attention adds.
+  func linearBatch(_ chosen: some Collection<Int>) throws -> Batch {
+    let raw = try outputs(chosen)
+    return Batch(
+      input: raw.input, target: raw.target,
+      weights: zip(raw.weights, part.errorWeights(raw.target)).map { $0 == 0 ? 0 : $0 * $1 })
+  }
+
+  private func outputs(_ chosen: some Collection<Int>) throws -> Batch {
     let tokens = chosen.flatMap { segments.range(of: $0) }
     let weights = chosen.flatMap { segment in
       [Float](repeating: 0, count: sinks.rows)

@@ -8,7 +8,8 @@ import Runtime
 import StepSettings
 import Streams
 
-/// Refits one attention layer to the source's attention output: ridge, gradients, ridge.
+/// Refits one attention layer to what the source's attention adds to the stream: ridge, gradients,
+/// ridge.
 struct LayerTrainer {
   let layer: TrainableMixer
   let data: LayerData
@@ -45,8 +46,14 @@ struct LayerTrainer {
     var best = before
     var afterRidge = before
     if settings.method != .gradient {
+      let prior = layer.output.value.copy
       try refitOutput()
       afterRidge = try heldOutError()
+      // What is best in front of a norm need not be behind it.
+      if !(afterRidge <= before) {
+        layer.output.value.copyRows(of: prior, to: 0)
+        afterRidge = before
+      }
       best = afterRidge
     }
     try progress(0, best)
@@ -91,7 +98,7 @@ struct LayerTrainer {
   /// loss of the whole batch.
   private func addGradients(_ chosen: [Int]) throws -> Double {
     let batch = chosen.isEmpty ? nil : try data.batch(chosen)
-    let output = batch.map { layer($0.input, segments: chosen.count) }
+    let output = batch.map { data.part.finished(layer($0.input, segments: chosen.count)) }
     var sums = [0.0, 0]
     if let batch, let output {
       let (error, scale) = batch.weightedError(of: output.value)
@@ -113,7 +120,8 @@ struct LayerTrainer {
     var sums = [0.0, 0]
     for segment in data.segments.own(data.segments.heldOut) {
       let batch = try data.batch([segment])
-      let (error, scale) = batch.weightedError(of: layer(batch.input, segments: 1).value)
+      let (error, scale) = batch.weightedError(
+        of: data.part.finished(layer(batch.input, segments: 1).value))
       sums[0] += error
       sums[1] += scale
     }
@@ -147,7 +155,7 @@ struct LayerTrainer {
       let own = data.segments.own(chosen)
       for first in stride(from: 0, to: own.count, by: settings.batch) {
         let part = own[first..<min(first + settings.batch, own.count)]
-        let batch = try data.batch(part)
+        let batch = try data.linearBatch(part)
         let features = layer.features(batch.input, segments: part.count).value
         if let bias = layer.outputBias {
           batch.target.addToRows(bias.map { -$0 })

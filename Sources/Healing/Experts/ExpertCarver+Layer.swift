@@ -65,7 +65,7 @@ extension ExpertCarver: LayerPass {
       let kept = neurons.copy
       carved.silence(kept, outside: routing)
       let output = try part.down(kept)
-      hidden.add(output)
+      hidden.add(inputs.runner.finished(feedForward: output.copy))
       guard segments.heldOut.contains(segment) else { return }
       let whole = try part.down(neurons)
       carved.silenceWeak(neurons)

@@ -28,6 +28,7 @@ struct ExpertData {
       let neurons = try maps.neurons(input)
       let target = try goal.read(part)
       target.add(hidden, times: -1)
+      target.scale(by: 1 / runner.model.multipliers.residual)
       if let shared = weights.shared { target.add(try shared(input), times: -1) }
       if let bias = maps.down.bias { target.addToRows(bias.map { -$0 }) }
       gram.add(

@@ -34,8 +34,7 @@ public struct ExpertFitter {
     let model = upcycled.description
     if model.sinkCount > 0 { throw HealingError.cannotCluster("sink tokens") }
     if let teacher = teacher?.description {
-      try model.requireTrainable()
-      try teacher.requireTrainable()
+      if model.normPlacement.isAfter { throw HealingError.normBehindExperts }
       try Healer.requireSameStreams(model, teacher)
     }
     self.upcycled = upcycled

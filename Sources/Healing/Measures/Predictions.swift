@@ -12,8 +12,11 @@ struct Predictions {
   /// The output head [V, H].
   let head: LinearMap
 
-  /// Rows of logits held at a time: with a vocabulary of 150,000 they take 150 MB per matrix.
-  static let rowsAtOnce = 256
+  /// Rows of logits held at a time: at most 256, and 128 MiB in a matrix.
+  static func rowsAtOnce(_ model: ModelDescription) -> Int {
+    let bytes = MemoryLayout<Float>.stride * model.vocabularySize
+    return max(1, min(256, (128 << 20) / bytes))
+  }
 
   init(of model: DescribedModel) throws {
     self.model = model.description
@@ -52,8 +55,9 @@ extension Predictions {
     over tokens: Range<Int>
   ) throws -> [Double] {
     var sums = [Double](repeating: 0, count: streams.count)
-    for first in stride(from: tokens.lowerBound, to: tokens.upperBound, by: Self.rowsAtOnce) {
-      let rows = first..<min(first + Self.rowsAtOnce, tokens.upperBound)
+    let step = Self.rowsAtOnce(model)
+    for first in stride(from: tokens.lowerBound, to: tokens.upperBound, by: step) {
+      let rows = first..<min(first + step, tokens.upperBound)
       let expected = try reference.logits(source.read(rows))
       for (index, stream) in streams.enumerated() {
         sums[index] += Self.divergence(of: try logits(stream.read(rows)), from: expected)

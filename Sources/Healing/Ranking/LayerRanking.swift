@@ -43,7 +43,6 @@ public struct LayerRanking {
     model: ModelDescription, weights: any WeightSource, tokens: [Int], context: Int,
     directory: String
   ) throws {
-    try model.requireTrainable()
     source = DescribedModel(model, weights: weights)
     self.directory = directory
     sweep = Sweep(

@@ -63,7 +63,8 @@ struct LinearTrial: LayerPass {
       .run(steps: 0) { _, _ in }
     let next = try layer.leaving(variant(layer.index))
     try segments.advance(stream, to: next, only: segments.heldOut) { hidden, segment in
-      hidden.add(linear(own.runner.normed(hidden), segments: 1).value)
+      let output = linear(own.runner.normed(hidden), segments: 1).value
+      hidden.add(own.runner.finished(attention: output))
       try own.feedForward(hidden, segment)
     }
     return fit.after

@@ -68,7 +68,7 @@ extension Healer {
     // The value; and for what is trained a gradient, two moments, and all but the gradient once more
     // while they are saved.
     let mixers = attention * (model.layers.count + 6 * trained)
-    let head = model.vocabularySize * (model.hiddenSize + 2 * Predictions.rowsAtOnce)
+    let head = model.vocabularySize * (model.hiddenSize + 3 * Predictions.rowsAtOnce(model))
     let feedForward = model.layers.reduce(0) { sum, layer in
       guard let experts = layer.feedForward.experts else { return sum + 3 * model.feedForwardSize }
       let neurons = experts.routed * experts.size + experts.sharedSize

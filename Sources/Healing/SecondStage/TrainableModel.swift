@@ -96,8 +96,7 @@ final class TrainableModel {
 struct TrainableLayer {
   let mixer: TrainableMixer
   private let feedForward: TrainableFeedForward
-  private let norm: [Float]
-  private let epsilon: Double
+  private let mixerPart, feedForwardPart: ResidualPart
 
   init(_ index: Int, of student: DescribedModel, scope: DistillScope) throws {
     let model = student.description
@@ -105,11 +104,11 @@ struct TrainableLayer {
     // Losses would only show that something is not finite, not what.
     try weights.requireFinite()
     let kind = model.layers[index].mixer
-    norm = weights.mixerNorm
-    epsilon = model.normEpsilon
+    mixerPart = ResidualPart(ofMixer: weights, model)
+    feedForwardPart = ResidualPart(ofFeedForward: weights, model)
     mixer = TrainableMixer(
       weights, model: model, gateBias: nil, isTrained: scope.trains(kind))
-    feedForward = TrainableFeedForward(weights, model: model, trainsExperts: scope == .experts)
+    feedForward = TrainableFeedForward(weights, trainsExperts: scope == .experts)
   }
 
   /// Everything that is trained.
@@ -136,25 +135,17 @@ struct TrainableLayer {
 
   /// The stream [T, H] after the layer, for whole segments.
   func callAsFunction(_ hidden: FloatMatrix, _ batch: Batch) -> Traced {
-    let input = hidden.unset
-    hidden.normalizeRows(by: norm, epsilon: epsilon, into: input)
-    let mixed = mixer(input, segments: batch.segments)
+    let mixed = mixerPart(hidden) { mixer($0, segments: batch.segments) }
     let middle = hidden.copy
     middle.add(mixed.value)
-    let fed = feedForward(middle, offsets: batch.offsets)
+    let fed = feedForwardPart(middle) { feedForward($0, offsets: batch.offsets) }
     let output = middle.copy
     output.add(fed.value)
-    return Traced(value: output) { [norm, epsilon] gradient, inputGradient in
+    return Traced(value: output) { gradient, inputGradient in
       let middleGradient = gradient.copy
       fed.pullback(gradient, middleGradient)
-      let normGradient = gradient.zeros
-      mixed.pullback(middleGradient, inputGradient == nil ? nil : normGradient)
-      guard let inputGradient else { return }
-      hidden.normBackward(
-        weight: norm, epsilon: epsilon, gradient: normGradient, into: normGradient,
-        weightGradient: nil)
-      inputGradient.add(middleGradient)
-      inputGradient.add(normGradient)
+      mixed.pullback(middleGradient, inputGradient)
+      inputGradient?.add(middleGradient)
     }
   }
 }
@@ -190,12 +181,17 @@ struct DistilledHead {
     let normed = student.normed(hidden)
     let gradient = FloatMatrix(rows: hidden.rows, columns: hidden.columns)
     var sum = 0.0
-    for first in stride(from: 0, to: hidden.rows, by: Predictions.rowsAtOnce) {
-      let rows = first..<min(first + Predictions.rowsAtOnce, hidden.rows)
+    let step = Predictions.rowsAtOnce(student.model)
+    for first in stride(from: 0, to: hidden.rows, by: step) {
+      let rows = first..<min(first + step, hidden.rows)
       let logits = FloatMatrix.product(normed.rows(rows), transposed: weight)
+      logits.finishLogits(of: student.model)
+      // The divergence puts its gradient in their place.
+      let finished = factor != nil && student.model.softCaps.logits != nil ? logits.copy : logits
       sum += Predictions.divergence(
         of: logits, from: try teacher.logits(source.rows(rows)), factor: factor ?? 0)
       guard factor != nil else { continue }
+      logits.becomeGradient(ofFinished: finished, of: student.model)
       gradient.copyRows(of: FloatMatrix.product(logits, weight), to: first)
     }
     guard factor != nil else { return (sum, gradient) }

@@ -4,11 +4,9 @@ import Mixers
 import Runtime
 import TensorTypes
 
-/// The feed-forward part of a layer, with the gradient of its input. The down projections of experts
-/// can be trained; everything else stays as it is.
+/// The feed-forward part of a layer between its norms, with the gradient of its input. The down
+/// projections of experts can be trained; everything else stays as it is.
 struct TrainableFeedForward {
-  private let norm: [Float]
-  private let epsilon: Double
   private let part: Part
 
   private enum Part {
@@ -16,9 +14,7 @@ struct TrainableFeedForward {
     case experts(TrainableExperts)
   }
 
-  init(_ weights: LayerWeights, model: ModelDescription, trainsExperts: Bool) {
-    norm = weights.ffnNorm
-    epsilon = model.normEpsilon
+  init(_ weights: LayerWeights, trainsExperts: Bool) {
     part =
       switch weights.feedForward {
       case .dense(let dense): .dense(TrainableSwiGLU(weights: dense, down: nil))
@@ -34,30 +30,18 @@ struct TrainableFeedForward {
     }
   }
 
-  /// mlp(norm h) [T, H] for the stream h [T, H].
+  /// mlp(x) [T, H] for inputs x [T, H].
   ///
   /// - Parameter offsets: token id + position of each token, see `Routing`.
-  func callAsFunction(_ hidden: FloatMatrix, offsets: [Int]) -> Traced {
-    let normed = hidden.unset
-    hidden.normalizeRows(by: norm, epsilon: epsilon, into: normed)
-    let fed =
-      switch part {
-      case .dense(let dense): dense(normed)
-      case .experts(let experts): experts(normed, offsets: offsets)
-      }
-    return Traced(value: fed.value) { [norm, epsilon] gradient, inputGradient in
-      let normGradient = inputGradient?.zeros
-      fed.pullback(gradient, normGradient)
-      guard let inputGradient, let normGradient else { return }
-      hidden.normBackward(
-        weight: norm, epsilon: epsilon, gradient: normGradient, into: normGradient,
-        weightGradient: nil)
-      inputGradient.add(normGradient)
+  func callAsFunction(_ input: FloatMatrix, offsets: [Int]) -> Traced {
+    switch part {
+    case .dense(let dense): dense(input)
+    case .experts(let experts): experts(input, offsets: offsets)
     }
   }
 }
 
-/// down(silu(gate x) · up x) of a dense feed-forward part or one expert.
+/// down(activation(gate x) · up x) of a dense feed-forward part or one expert.
 private struct TrainableSwiGLU {
   let weights: SwiGLUWeights
   /// The down projection [H, F] when it is trained.
@@ -66,13 +50,14 @@ private struct TrainableSwiGLU {
   func callAsFunction(_ input: FloatMatrix) -> Traced {
     let gate = weights.gate.unchecked(input), up = weights.up.unchecked(input)
     let neurons = gate.copy
-    neurons.gateUp(up)
+    neurons.gate(up, by: weights.activation)
     return Traced(value: project(neurons)) { gradient, inputGradient in
       down?.addGradient(outputs: gradient, inputs: neurons)
       guard let inputGradient else { return }
       let inner = FloatMatrix.product(gradient, down?.value ?? weights.down.matrix)
       let gateGradient = inner.unset
-      gate.gateUpBackward(up, gradient: inner, into: gateGradient, up: inner)
+      gate.gateBackward(
+        up, by: weights.activation, gradient: inner, into: gateGradient, up: inner)
       inputGradient.addProduct(gateGradient, weights.gate.matrix)
       inputGradient.addProduct(inner, weights.up.matrix)
     }

@@ -13,6 +13,11 @@ public enum GatedActivation {
     apply(gate, up, count, output) { $0 * (1 + erf($0 * 0.5.squareRoot())) / 2 }
   }
 
+  /// gelu'(x) = Φ(x) + x · φ(x), Φ the normal distribution and φ its density.
+  private static func geluSlope(_ x: Double) -> Double {
+    (1 + erf(x * 0.5.squareRoot())) / 2 + x * exp(-x * x / 2) / (2 * Double.pi).squareRoot()
+  }
+
   /// output = gelu(gate) · up, elementwise, with the approximation
   /// gelu(x) = x · (1 + tanh(√(2/π) · (x + 0.044715 x³))) / 2.
   ///
@@ -23,6 +28,35 @@ public enum GatedActivation {
   ) {
     let factor = (2 / Double.pi).squareRoot()
     apply(gate, up, count, output) { $0 * (1 + tanh(factor * ($0 + 0.044715 * $0 * $0 * $0))) / 2 }
+  }
+
+  /// The derivative of that approximation.
+  private static func geluTanhSlope(_ x: Double) -> Double {
+    let factor = (2 / Double.pi).squareRoot()
+    let t = tanh(factor * (x + 0.044715 * x * x * x))
+    return (1 + t) / 2 + x * (1 - t * t) / 2 * factor * (1 + 3 * 0.044715 * x * x)
+  }
+
+  /// The gradients of `gelu`, or of `geluTanh` if so, for the gradient dy of its output: dgate = dy ·
+  /// up · gelu'(gate) and dup = dy · gelu(gate), elementwise.
+  ///
+  /// Each may be written over any of the inputs, but not both over the same.
+  static func geluBackward(
+    gate: UnsafePointer<Float>, up: UnsafePointer<Float>, outputGradient dy: UnsafePointer<Float>,
+    count: Int, tanh isTanh: Bool, gateGradient: UnsafeMutablePointer<Float>,
+    upGradient: UnsafeMutablePointer<Float>
+  ) {
+    let factor = (2 / Double.pi).squareRoot()
+    Parallel.ranges(count, granularity: 64, minimum: 1 << 12) { range in
+      for i in range {
+        let x = Double(gate[i]), weight = Double(up[i]), gradient = Double(dy[i])
+        let share =
+          isTanh ? tanh(factor * (x + 0.044715 * x * x * x)) : erf(x * 0.5.squareRoot())
+        let slope = isTanh ? geluTanhSlope(x) : geluSlope(x)
+        gateGradient[i] = Float(gradient * weight * slope)
+        upGradient[i] = Float(gradient * x * (1 + share) / 2)
+      }
+    }
   }
 
   private static func apply(
@@ -41,6 +75,18 @@ public enum SoftCap {
   static func applyInPlace(_ x: UnsafeMutablePointer<Float>, count: Int, cap: Double) {
     Parallel.ranges(count, granularity: 64, minimum: 1 << 12) { range in
       for i in range { x[i] = Float(cap * tanh(Double(x[i]) / cap)) }
+    }
+  }
+
+  /// Multiplies a gradient by the slope 1 - (y / cap)² of the cap that gave `y`.
+  static func backwardInPlace(
+    _ gradient: UnsafeMutablePointer<Float>, capped y: UnsafePointer<Float>, count: Int, cap: Double
+  ) {
+    Parallel.ranges(count, granularity: 64, minimum: 1 << 12) { range in
+      for i in range {
+        let share = Double(y[i]) / cap
+        gradient[i] = Float(Double(gradient[i]) * (1 - share * share))
+      }
     }
   }
 }

@@ -120,9 +120,30 @@ extension FloatMatrix {
     }
   }
 
+  /// The same of gelu(self) · up, or of its approximation with tanh.
+  public func gateUpByGELUBackward(
+    _ up: FloatMatrix, tanh: Bool, gradient: FloatMatrix, into gateGradient: FloatMatrix,
+    up upGradient: FloatMatrix
+  ) {
+    for other in [up, gradient, gateGradient, upGradient] { requireSize(of: other) }
+    withExtendedLifetime((self, up, gradient, gateGradient, upGradient)) {
+      GatedActivation.geluBackward(
+        gate: pointer, up: up.pointer, outputGradient: gradient.pointer, count: count, tanh: tanh,
+        gateGradient: gateGradient.pointer, upGradient: upGradient.pointer)
+    }
+  }
+
   /// cap · tanh(x / cap) in place.
   public func softCap(_ cap: Double) {
     withExtendedLifetime(self) { SoftCap.applyInPlace(pointer, count: count, cap: cap) }
+  }
+
+  /// This gradient of `capped`, what `softCap` gave, becomes that of what it was given.
+  public func becomeSoftCapGradient(of capped: FloatMatrix, cap: Double) {
+    requireSize(of: capped)
+    withExtendedLifetime((self, capped)) {
+      SoftCap.backwardInPlace(pointer, capped: capped.pointer, count: count, cap: cap)
+    }
   }
 
   /// The softmax of every row, in place.

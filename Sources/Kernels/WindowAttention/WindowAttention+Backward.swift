@@ -1,17 +1,27 @@
 import CKernels
 
 extension WindowAttention {
-  /// The gradients dq, dk and dv of `applySegments` for the gradient dO of its output o. See below.
+  /// The gradients dq, dk and dv of `applySegments` for the gradient dO of its output o. See below, and
+  /// `backwardCapped`.
   public static func backward(
     queries: FloatMatrix, keys: FloatMatrix, values: FloatMatrix, output: FloatMatrix,
     outputGradient: FloatMatrix, segments: Int, layout: HeadLayout, window: Int? = nil,
-    sinks: Int = 0
+    sinks: Int = 0, cap: Double? = nil
   ) -> (queries: FloatMatrix, keys: FloatMatrix, values: FloatMatrix) {
     let tokens = layout.tokens(queries, keys, values, segments: segments)
     precondition(output.rows == queries.rows && output.columns == layout.outputWidth)
     output.requireSize(of: outputGradient)
     let gradients = (queries.unset, keys.unset, values.unset)
     withExtendedLifetime((queries, keys, values, output, outputGradient, gradients)) {
+      if let cap {
+        backwardCapped(
+          queries: queries.pointer, keys: keys.pointer, values: values.pointer,
+          outputGradient: outputGradient.pointer, segments: segments, tokens: tokens,
+          layout: layout, window: window ?? .max, sinks: sinks, cap: cap,
+          queryGradient: gradients.0.pointer, keyGradient: gradients.1.pointer,
+          valueGradient: gradients.2.pointer)
+        return
+      }
       backward(
         queries: queries.pointer, keys: keys.pointer, values: values.pointer,
         output: output.pointer, outputGradient: outputGradient.pointer, segments: segments,

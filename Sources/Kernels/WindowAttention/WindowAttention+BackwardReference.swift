@@ -47,7 +47,7 @@ extension WindowAttention {
     for (i, sum) in valueSums.enumerated() { valueGradient[i] = Float(sum) }
   }
 
-  private static func dot(
+  static func dot(
     _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ count: Int
   ) -> Double {
     (0..<count).reduce(0) { $0 + Double(a[$1]) * Double(b[$1]) }

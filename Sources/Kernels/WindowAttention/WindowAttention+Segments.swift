@@ -1,13 +1,27 @@
 extension WindowAttention {
   /// Attends within `segments` independent sequences, one after another; returns o
-  /// [segments · tokens, heads, valueDimension]. See below for the parameters.
+  /// [segments · tokens, heads, valueDimension]. See below for the parameters, and `applyCapped` for
+  /// `cap`.
   public static func applySegments(
     queries: FloatMatrix, keys: FloatMatrix, values: FloatMatrix, segments: Int,
-    layout: HeadLayout, window: Int? = nil, sinks: Int = 0
+    layout: HeadLayout, window: Int? = nil, sinks: Int = 0, cap: Double? = nil
   ) -> FloatMatrix {
     let tokens = layout.tokens(queries, keys, values, segments: segments)
     let output = FloatMatrix(rows: queries.rows, columns: layout.outputWidth)
     withExtendedLifetime((queries, keys, values, output)) {
+      if let cap {
+        for first in stride(from: 0, to: queries.rows, by: max(1, tokens)) {
+          applyCapped(
+            queries: queries.pointer + first * layout.queryWidth, tokens: tokens, firstPosition: 0,
+            layout: layout,
+            segments: KeyValueSegment.text(
+              keys: keys.pointer + first * layout.keyWidth,
+              values: values.pointer + first * layout.valueWidth, tokens: tokens, sinks: sinks,
+              layout: layout), window: window ?? .max, cap: cap,
+            output: output.pointer + first * layout.outputWidth)
+        }
+        return
+      }
       applySegments(
         queries: queries.pointer, keys: keys.pointer, values: values.pointer, segments: segments,
         tokens: tokens, layout: layout, window: window, sinks: sinks, output: output.pointer)
