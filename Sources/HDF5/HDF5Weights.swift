@@ -1,3 +1,4 @@
+import CHDF5Shim
 import Glibc
 import Synchronization
 package import TensorTypes
