@@ -183,7 +183,8 @@ let package = Package(
       .executableTarget(
         name: "spikingbrain",
         dependencies: [
-          "Foundations", "StrictJSON", "InputFiles", "Communication", "Checkpoints", "StepSettings",
+          "Foundations", "StrictJSON", "InputFiles", "HDF5", "Communication", "Checkpoints",
+          "StepSettings",
           "Pipeline", "ModelReport",
           .product(name: "ArgumentParser", package: "swift-argument-parser"),
         ],

@@ -249,6 +249,7 @@ public enum CheckpointError: ReportableError, Equatable {
     case .fingerprintDiffers:
       "use --resume with what it was started with, or --force to start again from nothing"
     case .journal: "look whether anything in its directory is of use, and remove that"
+    case .hdf5(let error): error.advice
     case .manifestChanged: "make the checkpoint again, or restore the file"
     default: nil
     }

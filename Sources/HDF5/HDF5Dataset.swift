@@ -10,8 +10,10 @@ struct HDF5Dataset {
   private let file: String
 
   /// Opens `name` in `group`, looks at it and closes it; `path` names it in errors.
+  ///
+  /// - Parameter expansion: the bytes that chunks of the file may still expand to.
   static func describe(
-    _ name: String, in group: hid_t, path: String, file: String
+    _ name: String, in group: hid_t, path: String, file: String, expansion: inout Int
   ) throws(HDF5Error) -> HDF5Weights.Tensor {
     let set = H5Dopen2(group, name, ch5_default())
     guard set >= 0 else { throw .last("cannot open dataset \(path)", file) }
@@ -20,16 +22,17 @@ struct HDF5Dataset {
       H5Pclose(properties)
       H5Dclose(set)
     }
-    return try HDF5Dataset(set: set, properties: properties, path: path, file: file).tensor()
+    let dataset = HDF5Dataset(set: set, properties: properties, path: path, file: file)
+    return try dataset.tensor(expansion: &expansion)
   }
 
-  /// Reads `tensor` as it is stored into `output`.
+  /// Reads `tensor` as it is stored; its bytes are passed to `body` in order, some rows at a time.
   static func read(
     _ tensor: HDF5Weights.Tensor, in handle: hid_t, path: String,
-    into output: UnsafeMutableRawBufferPointer
-  ) throws(HDF5Error) {
+    _ body: (UnsafeRawBufferPointer) throws -> Void
+  ) throws {
     let set = H5Dopen2(handle, tensor.path, ch5_default())
-    guard set >= 0 else { throw .last("cannot open dataset \(tensor.path)", path) }
+    guard set >= 0 else { throw HDF5Error.last("cannot open dataset \(tensor.path)", path) }
     let properties = H5Dget_create_plist(set), type = H5Dget_type(set)
     defer {
       H5Tclose(type)
@@ -37,20 +40,25 @@ struct HDF5Dataset {
       H5Dclose(set)
     }
     let dataset = HDF5Dataset(set: set, properties: properties, path: tensor.path, file: path)
-    // The file may have changed since it was listed: never read more than there is room for.
-    let now = try dataset.tensor()
+    // The file may have changed since it was listed: never send more than there is room for.
+    var expansion = Int.max
+    let now = try dataset.tensor(expansion: &expansion)
     guard now.byteCount == tensor.byteCount, now.type == tensor.type else {
       throw dataset.refused("it is another one than when the file was opened")
     }
+    var rows = 1
     if H5Pget_layout(properties) == H5D_CHUNKED {
-      ch5_expect_chunk(try dataset.chunkBytes(of: now))
+      let chunk = try dataset.chunk(of: now)
+      ch5_expect_chunk(chunk.reduce(now.type.blockBytes, *))
+      rows = chunk.first ?? 1
     }
-    guard
-      H5Dread(set, type, ch5_all(), ch5_all(), ch5_default(), output.baseAddress) >= 0
-    else { throw .last("cannot read dataset \(tensor.path)", path) }
+    try HDF5Rows(
+      set: set, shape: now.dimensions, elementBytes: now.type.blockBytes, chunkRows: rows,
+      name: tensor.path, file: path
+    ).read(as: type, body)
   }
 
-  private func tensor() throws(HDF5Error) -> HDF5Weights.Tensor {
+  private func tensor(expansion: inout Int) throws(HDF5Error) -> HDF5Weights.Tensor {
     guard properties >= 0 else { throw .last("cannot read dataset \(path)", file) }
     var tensor = HDF5Weights.Tensor(
       path: path, type: try elementType(), dimensions: try dimensions(), byteCount: 0, offset: nil)
@@ -68,7 +76,7 @@ struct HDF5Dataset {
       guard stored == hsize_t(bytes) else {
         throw refused("it takes \(bytes) bytes; \(stored) are stored")
       }
-    case H5D_CHUNKED: try checkChunks(of: tensor)
+    case H5D_CHUNKED: try checkChunks(of: tensor, expansion: &expansion)
     default: throw refused("its layout is virtual or unknown")
     }
     return tensor
@@ -137,11 +145,6 @@ struct HDF5Dataset {
     return offset
   }
 
-  /// The bytes of a chunk when it is decompressed.
-  private func chunkBytes(of tensor: HDF5Weights.Tensor) throws(HDF5Error) -> Int {
-    try chunk(of: tensor).reduce(tensor.type.blockBytes, *)
-  }
-
   /// The lengths of a chunk, whose bytes are within the limit.
   private func chunk(of tensor: HDF5Weights.Tensor) throws(HDF5Error) -> [Int] {
     let rank = Int32(tensor.dimensions.count)
@@ -161,7 +164,9 @@ struct HDF5Dataset {
   }
 
   /// Refuses chunks that would take more memory or time than their file gives reason for.
-  private func checkChunks(of tensor: HDF5Weights.Tensor) throws(HDF5Error) {
+  private func checkChunks(
+    of tensor: HDF5Weights.Tensor, expansion: inout Int
+  ) throws(HDF5Error) {
     let chunk = try chunk(of: tensor)
     try checkFilters()
     guard tensor.byteCount <= HDF5Weights.largestChunked else {
@@ -178,6 +183,12 @@ struct HDF5Dataset {
       }
       count = product
     }
+    // Chunks of several datasets may be the same bytes of the file.
+    guard tensor.byteCount <= expansion else {
+      throw refused("its chunks and those before it expand to more than the file gives reason for")
+    }
+    expansion -= tensor.byteCount
+    ch5_allow(tensor.byteCount / HDF5OpenFile.bytesPerSecond, 0)
     let found = ch5_check_chunks(
       set, properties, Int32(chunk.count), tensor.dimensions.map { UInt64($0) },
       chunk.map { UInt64($0) }, chunk.reduce(tensor.type.blockBytes, *))

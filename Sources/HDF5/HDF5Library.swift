@@ -2,8 +2,8 @@ import CHDF5
 import CHDF5Shim
 import Synchronization
 
-/// The HDF5 library of this process. It is not safe for threads as Debian builds it, so its users
-/// take turns.
+/// The HDF5 library of this process: it writes, and reads where this is a process that does nothing
+/// else (`HDF5Server`). It is not safe for threads as Debian builds it, so its users take turns.
 package enum HDF5Library {
   private static let lock = Mutex(())
 

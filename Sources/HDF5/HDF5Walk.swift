@@ -9,12 +9,16 @@ struct HDF5Walk {
   private(set) var tensors: [HDF5Weights.Tensor] = []
   private var groups: Set<UInt64> = []
   private var objects = 0
+  /// The bytes that chunks may still expand to.
+  private var expansion: Int
 
-  init(file: String) { self.file = file }
+  /// - Parameter size: the bytes of the file.
+  init(file: String, size: Int) {
+    self.file = file
+    expansion = HDF5Weights.unboundedExpansion + HDF5Weights.mostExpansion * min(size, 1 << 50)
+  }
 
-  mutating func run() throws(HDF5Error) {
-    let handle = try HDF5Library.open(file)
-    defer { HDF5Library.close(file: handle) }
+  mutating func run(_ handle: hid_t) throws(HDF5Error) {
     var address: UInt64 = 0
     guard Int(ch5_object(handle, "/", &address)) == CH5_GROUP else {
       throw .last("cannot read the root group", file)
@@ -42,7 +46,9 @@ struct HDF5Walk {
       switch Int(ch5_object(group, name, &address)) {
       case CH5_GROUP: try enter(group, name, address, path: path)
       case CH5_DATASET:
-        tensors.append(try HDF5Dataset.describe(name, in: group, path: text, file: file))
+        tensors.append(
+          try HDF5Dataset.describe(
+            name, in: group, path: text, file: file, expansion: &expansion))
       case CH5_NO_OBJECT: throw .last("cannot read \(text)", file)
       default: throw refused(text, "it is neither a group nor a dataset")
       }

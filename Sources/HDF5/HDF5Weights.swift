@@ -1,3 +1,6 @@
+import CHDF5Shim
+import Glibc
+import Synchronization
 package import TensorTypes
 
 /// The datasets of an HDF5 file as tensors: `formats/hdf5/README.md`.
@@ -36,24 +39,41 @@ package enum HDF5Weights {
   }
 
   /// Every dataset of the file at `path`, checked, in the order of groups and names.
-  package static func list(_ path: String) throws -> [Tensor] {
-    try HDF5Library.use {
-      var walk = HDF5Walk(file: path)
-      try walk.run()
-      return walk.tensors
-    }
+  package static func list(_ path: String) throws(HDF5Error) -> [Tensor] {
+    try HDF5Child(path).list()
   }
 
   /// Reads `tensor`, one that `list` gave, into `output` of `tensor.byteCount` bytes.
   package static func read(
     _ tensor: Tensor, of path: String, into output: UnsafeMutableRawBufferPointer
-  ) throws {
+  ) throws(HDF5Error) {
     guard tensor.byteCount > 0 else { return }
     precondition(output.count >= tensor.byteCount)
-    try HDF5Library.use {
-      let file = try HDF5Library.open(path)
-      defer { HDF5Library.close(file: file) }
-      try HDF5Dataset.read(tensor, in: file, path: path, into: output)
+    // As it is now: a file may be replaced while its name stays.
+    var status = stat()
+    stat(path, &status)
+    let file = FileKey(
+      path: path, device: UInt64(status.st_dev), node: UInt64(status.st_ino),
+      size: Int(status.st_size),
+      time: Int(status.st_mtim.tv_sec) &* 1_000_000_000 &+ status.st_mtim.tv_nsec)
+    let result = last.withLock { last -> Result<Void, HDF5Error> in
+      Result { () throws(HDF5Error) in
+        if last?.file != file { last = (file, try HDF5Child(path)) }
+        do throws(HDF5Error) {
+          try last?.child.read(tensor, into: output)
+        } catch {
+          last = nil
+          throw error
+        }
+      }
     }
+    try result.get()
   }
+
+  private struct FileKey: Equatable {
+    var path: String, device: UInt64, node: UInt64, size: Int, time: Int
+  }
+
+  /// The process that read a tensor last: most often the next one is of the same file.
+  private static let last = Mutex<(file: FileKey, child: HDF5Child)?>(nil)
 }

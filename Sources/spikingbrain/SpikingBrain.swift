@@ -2,6 +2,7 @@ import ArgumentParser
 import Communication
 import Foundation
 import Foundations
+import HDF5
 import Pipeline
 
 /// The program: one subcommand per task.
@@ -23,6 +24,7 @@ struct SpikingBrain: ParsableCommand {
     ])
 
   static func main() {
+    HDF5Server.serveIfAsked()
     StandardStreams.fill()
     // A reader that goes away (`| head`) or a full disk is an error we report, not a signal.
     signal(SIGPIPE, SIG_IGN)

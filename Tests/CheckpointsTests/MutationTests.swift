@@ -38,6 +38,13 @@ import Testing
     try mutate("pytorch/valid/types.pt") { path in try content(PyTorchFile(path: path)) }
   }
 
+  /// Each is read by a process of its own: fewer. `Tests/Trust/mutate.py` tries thousands.
+  @Test func hdf5() throws {
+    try mutate(contents(formatsPath("hdf5/valid/types.h5")), share: 20) { path in
+      try content(HDF5File(path: path))
+    }
+  }
+
   /// The pickle alone: in a file its checksum would stop most of the damage.
   @Test func pickle() throws {
     let path = formatsPath("pytorch/valid/types.pt")
@@ -101,8 +108,10 @@ import Testing
   /// - one that is as it was is read as it was;
   /// - where numbers lie in the file as they are, without a checksum: one with the length of the
   ///   original and all that comes before them is read, and differs when one of them does.
+  ///
+  /// - Parameter share: one of how many is made.
   private func mutate(
-    _ original: [UInt8], numbers: [Range<Int>] = [], accepts: Bool = true,
+    _ original: [UInt8], numbers: [Range<Int>] = [], accepts: Bool = true, share: Int = 1,
     _ open: (String) throws -> [String: String]
   ) throws {
     let directory = try TemporaryDirectory()
@@ -114,6 +123,7 @@ import Testing
       - (original.last == UInt8(ascii: "\n") ? 1 : 0)
     var random = SplitMix(state: 42)
     var accepted = 0
+    let count = count / share
     for index in 0..<count {
       let bytes = mutant(of: original, &random)
       let path = try directory.write("file.index.json", bytes)

@@ -103,6 +103,10 @@ class Sweep:
             Subject("compressed-tensors", clean / "w8a16-g128", ["model.safetensors", "config.json"], read),
             Subject("gguf", clean / "gguf", [gguf], [
                 (c[0], "{}/" + gguf, *c[2:]) for c in read + write]),
+            Subject("hdf5", ROOT / "formats/hdf5/valid/model", ["model.weights.h5"], [
+                read[0], read[1], ("convert", "{}", "{out}", "--window", "8")]),
+            Subject("calibration", spiked, ["calibration.h5"], [
+                ("report", "{}", "--output", "{out}", "--no-timing")]),
             Subject("archive", archive, ["packed.sbz"], [
                 ("inspect", "{}/packed.sbz"), ("unpack", "{}/packed.sbz", "{out}")]),
             Subject("state", state, ["state"], [

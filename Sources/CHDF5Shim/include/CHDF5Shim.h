@@ -72,3 +72,12 @@ int ch5_element(hid_t type);
 // The text of an attribute: 1 when it is in `text`, 0 when there is none, -1 when it is no text of
 // less than `capacity` bytes.
 int ch5_text_attribute(hid_t object, const char *name, char *text, size_t capacity);
+
+// What reading costs at most before more is allowed: seconds of processor time, bytes of memory.
+#define CH5_SECONDS 3
+#define CH5_MEMORY ((size_t)1 << 30)
+// Gives up, for ever, what reading the file at `path` does not need: open descriptors but the first
+// three, writing, programs, other files, networks (where the kernel has Landlock), time and memory.
+void ch5_enter_cage(const char *path);
+// Allows `seconds` and `bytes` more than these, from now on.
+void ch5_allow(size_t seconds, size_t bytes);

@@ -1,10 +1,12 @@
-"""Writes the vectors of HDF5 weights under formats/hdf5, with h5py: two valid files, and a tiny hostile one per malformation.
+"""Writes the vectors of HDF5 weights under formats/hdf5, with h5py: two valid files and a small model, and a tiny hostile file per
+malformation.
 
 What the reader must say about each hostile file is stated beside them in EXPECTED.txt. h5py's own writer makes them;
 where it refuses to, bytes are changed afterwards.
 
     python make_hdf5.py
 """
+import json
 import struct
 from pathlib import Path
 
@@ -52,6 +54,34 @@ def keras(file):
     file.create_dataset("layers/dense/vars/1", data=RAMP[0].astype("<f4"))
     file.create_dataset("layers/block/norm/vars/0", data=RAMP[0].astype("<f4"))
     file.create_group("vars")
+
+
+CONFIG = {
+    "architectures": ["Qwen2ForCausalLM"], "model_type": "qwen2", "hidden_size": 16, "intermediate_size": 24,
+    "num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 1, "hidden_act": "silu",
+    "max_position_embeddings": 64, "rms_norm_eps": 1e-06, "rope_theta": 10000.0, "tie_word_embeddings": True,
+    "vocab_size": 40, "torch_dtype": "bfloat16",
+}
+
+
+def model(file):
+    """A whole model, its tensors stored in one piece, in chunks, and compressed in turn."""
+    hidden, inner, key = CONFIG["hidden_size"], CONFIG["intermediate_size"], 8
+    shapes = {"model.embed_tokens.weight": (CONFIG["vocab_size"], hidden), "model.norm.weight": (hidden,)}
+    for layer in range(CONFIG["num_hidden_layers"]):
+        start = f"model.layers.{layer}."
+        for name, rows, columns in (("self_attn.q_proj", hidden, hidden), ("self_attn.k_proj", key, hidden),
+                                    ("self_attn.v_proj", key, hidden), ("self_attn.o_proj", hidden, hidden),
+                                    ("mlp.gate_proj", inner, hidden), ("mlp.up_proj", inner, hidden),
+                                    ("mlp.down_proj", hidden, inner)):
+            shapes[f"{start}{name}.weight"] = (rows, columns)
+            if name[10:] in ("q_proj", "k_proj", "v_proj"):
+                shapes[f"{start}{name}.bias"] = (rows,)
+        shapes[f"{start}input_layernorm.weight"] = shapes[f"{start}post_attention_layernorm.weight"] = (hidden,)
+    draw = np.random.default_rng(0)
+    forms = [{}, {"chunks": True}, {"compression": "gzip", "shuffle": True, "fletcher32": True}]
+    for number, (name, shape) in enumerate(shapes.items()):
+        bf16_dataset(file, name, draw.integers(-64, 65, shape) / 256, **forms[number % 3])
 
 
 def plain(file):
@@ -202,6 +232,10 @@ for folder in ("valid", "hostile"):
         old.unlink()
 for name, fill in VALID.items():
     write(FORMAT / "valid" / f"{name}.h5", fill)
+folder = FORMAT / "valid" / "model"
+folder.mkdir(exist_ok=True)
+(folder / "config.json").write_text(json.dumps(CONFIG, indent=1) + "\n")
+write(folder / "model.weights.h5", model)
 for name, fill in HOSTILE.items():
     write(FORMAT / "hostile" / f"{name}.h5", fill)
 expanding(FORMAT / "hostile" / "zip-bomb.h5")
