@@ -56,7 +56,7 @@ public enum HealingError: ReportableError, Equatable {
     case .cannotCluster: "use --router zero or random:STD"
     case .refitMemory: "leave out --teacher, or allow more with --max-ram"
     case .memory("first", let needed, _):
-      "allow --max-ram \(needed.exact), or give a smaller --batch or --context, or --method ridge"
+      "allow --max-ram \(needed.exact), or give a smaller --context, or --method ridge"
     case .memory(_, let needed, _):
       "train less (--distill-scope, --distill-steps), or allow --max-ram \(needed.exact)"
     case .diverged: "give a smaller --learning-rate"

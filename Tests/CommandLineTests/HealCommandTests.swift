@@ -60,7 +60,7 @@ import Testing
     arguments[1] = directory("wide")
     arguments[arguments.firstIndex(of: Repository.tinyQwen2) ?? 0] = directory("wide")
     // Two layers of 0.45 GB are mapped at a time.
-    try Program.run(arguments).refused(naming: "first stage", "--max-ram 1", "MiB, or", "--batch")
+    try Program.run(arguments).refused(naming: "first stage", "--max-ram 1", "MiB, or", "--context")
     #expect(directory.names == ["c.json", "copied", "wide"])
   }
 

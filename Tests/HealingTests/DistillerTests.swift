@@ -225,7 +225,7 @@ import Testing
       path: directory("source"), columns: problem.source.description.hiddenSize)
     try stream.write(problem.target, at: 0)
     var settings = HealSettings()
-    settings.batch = 1
+    settings.distillBatch = 1
     settings.distillLearningRate = 3e-3
     let workspace = Workspace(directory: directory.path)
     let segments = Segments(

@@ -58,6 +58,24 @@ extension Healer {
     return estimate
   }
 
+  /// The largest share of a batch that one process has.
+  private func slowest(_ batch: Int) -> Double {
+    Double((batch + ranks.size - 1) / ranks.size) / Double(batch)
+  }
+
+  /// Gradient steps in a layer, where there is time for all of them.
+  var mostSteps: Int {
+    if let steps = settings.steps { return steps }
+    guard settings.timeLimit != nil else { return Healer.usualSteps }
+    let passes = Healer.mostPasses * segments.training.count / settings.batch
+    return max(Healer.usualSteps, passes)
+  }
+
+  /// Steps where nothing says how many.
+  private static let usualSteps = 1600
+  /// Passes over the training segments after which a layer learns them by heart.
+  private static let mostPasses = 16
+
   private func measure() throws -> Estimate {
     let refitted = model.layers.indices.filter(refits)
     let probe = try Probe(self, layer: refitted.first ?? 0)
@@ -76,17 +94,18 @@ extension Healer {
       estimate.solutions = share * Double(refitted.count) * forwards * batches * forwardTime
     }
     if settings.distillSteps > 0 {
-      let rounds = Double(settings.batch * settings.distillSteps) / Double(together)
+      let rounds = Double(settings.distillBatch * settings.distillSteps) / Double(together)
       let heldOut = Double(segments.heldOut.count) / Double(together)
       let probe = DistillProbe(self)
       // Held-out segments go forward only, before and after.
+      // A step waits for who has most segments of its batch.
       estimate.distillation =
-        share
+        slowest(settings.distillBatch)
         * (rounds * (try probe.seconds(factor: 1)) + 2 * heldOut * (try probe.seconds(factor: nil)))
     }
     if settings.method == .gradient || settings.method == .both {
-      estimate.step = share * Double(refitted.count) * (try secondRun { try probe.step() })
-      estimate.steps = settings.steps
+      estimate.step = slowest(settings.batch) * Double(refitted.count) * (try secondRun { try probe.step() })
+      estimate.steps = mostSteps
       if let limit = settings.timeLimit {
         let left = limit * 60 - estimate.seconds + estimate.step * Double(estimate.steps)
         estimate.steps = min(estimate.steps, max(0, Int(left / max(estimate.step, 1e-9))))

@@ -8,7 +8,7 @@ extension Healer {
   public func memoryNeeded() throws -> (stage: String, bytes: Int) {
     // The estimate has a layer of both models mapped.
     let first = try sweep.memoryNeeded(
-      for: refit(steps: settings.steps), models: [source, student])
+      for: refit(steps: mostSteps), models: [source, student])
     let isSecond = distillationBytes > first
     // In whole MiB, as a limit is given.
     let mebibytes = ((isSecond ? distillationBytes : first) + (1 << 20) - 1) >> 20

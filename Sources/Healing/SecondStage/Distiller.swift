@@ -39,7 +39,7 @@ struct Distiller {
     // The first step is saved, which tells what saving costs.
     var nextSave = Date()
     for step in 0..<steps {
-      let chosen = (0..<settings.batch).map { _ in
+      let chosen = (0..<settings.distillBatch).map { _ in
         segments.training[segments.training.startIndex + order.next(&generator)]
       }
       // Steps of an earlier run are drawn again, so that the order goes on as it was.

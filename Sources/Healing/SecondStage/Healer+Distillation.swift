@@ -58,7 +58,7 @@ extension Healer {
 
   /// Segments that pass through the whole model together; whatever the memory is, so that it does
   /// not change the result.
-  var together: Int { min(settings.batch, max(1, (768 << 20) / segmentBytes)) }
+  var together: Int { min(settings.distillBatch, max(1, (768 << 20) / segmentBytes)) }
 
   /// Weights, gradients and moments.
   private var distilledBytes: Int {

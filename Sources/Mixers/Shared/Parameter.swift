@@ -57,6 +57,10 @@ public final class Parameter {
   /// numbers decide how long a head remembers.
   public static let normRate = 4.0
 
+  /// Adam's beta2: trainings here take some hundred to some thousand steps, of which 0.999 would
+  /// remember the first, largest gradients until the end.
+  private static let secondMomentKept: Float = 0.99
+
   /// Adds the gradient of a weight [out, in] from that of its outputs [T, out] and its inputs
   /// [T, in].
   public func addGradient(outputs: FloatMatrix, inputs: FloatMatrix) {
@@ -72,7 +76,7 @@ public final class Parameter {
   public func step(learningRate: Double, gradientScale: Float) {
     optimiser.step(
       value, gradient: gradient, gradientFactor: gradientScale,
-      settings: .init(learningRate: Float(learningRate * rate)))
+      settings: .init(learningRate: Float(learningRate * rate), beta2: Parameter.secondMomentKept))
     gradient.elements.update(repeating: 0)
   }
 

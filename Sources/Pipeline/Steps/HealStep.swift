@@ -127,6 +127,11 @@ private struct PreparedHealing: PreparedStep {
     let started = Date()
     let estimate = try healer.estimate(estimate)
     context.note(estimate.text)
+    if context.ranks.size > settings.batch, estimate.steps > 0 {
+      context.note(
+        "note: a gradient step is shared by segments: with --batch \(context.ranks.size) all "
+          + "\(context.ranks.size) processes take part in each, here \(settings.batch)")
+    }
     let (tensors, reports, distilled) = try heal(healer, estimate, context)
     let warnings = reports.worse.map { [$0] } ?? []
     let record = try JSONObject(

@@ -18,14 +18,17 @@ public struct HealKeys: SettingKeys {
   ) { (1...Configuration.largestDimension).contains($0) }
   /// Which parts of the refit are run.
   public let method = Setting("method", HealMethod.both, "How each layer is refitted.")
-  /// Gradient steps per layer.
-  public let steps = Setting(
-    "steps", 400, in: 0...1 << 24, "Gradient steps per layer.", expected: "0 or more")
-  /// Segments per gradient step.
-  public let batch = Setting("batch", 4, in: 1...65_536, "Segments per gradient step.")
+  /// Gradient steps per layer; nil for a usual number, or what fits a time limit.
+  public let steps = Setting<Int?>(
+    "steps", none: "auto",
+    "Gradient steps per layer; auto: 1600, or as many as --time-limit allows and the text is good for.",
+    expected: "auto or 0 or more"
+  ) { (0...1 << 24).contains($0) }
+  /// Segments per gradient step: many small steps heal better than few large ones of the same cost.
+  public let batch = Setting("batch", 1, in: 1...65_536, "Segments per gradient step.")
   /// Peak learning rate of the projections; gates and norms learn four times as fast.
   public let learningRate = Setting(
-    "learning-rate", 5e-3, "Peak learning rate of the projections.", expected: "more than 0, to 1"
+    "learning-rate", 2.5e-3, "Peak learning rate of the projections.", expected: "more than 0, to 1"
   ) { $0 > 0 && $0 <= 1 }
   /// Where the biases of the decay gates start: -3 is a memory of about 5 tokens.
   public let gateBias = Setting(
@@ -45,6 +48,9 @@ public struct HealKeys: SettingKeys {
     """
     Gradient steps of a second stage, which trains through the whole model towards the source's logits.
     """, expected: "0 or more")
+  /// Segments per gradient step of the second stage.
+  public let distillBatch = Setting(
+    "distill-batch", 4, in: 1...65_536, "Segments per gradient step of the second stage.")
   /// Peak learning rate of the second stage.
   public let distillLearningRate = Setting(
     "distill-learning-rate", 1e-3, "Peak learning rate of the second stage.",
