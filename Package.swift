@@ -219,3 +219,17 @@ let package = Package(
     },
   swiftLanguageModes: [.v6]
 )
+
+// Tests/Fuzz/run alone builds this: libFuzzer brings `main`, and a package with such flags cannot be
+// depended on by its version.
+if Context.environment["SPIKINGBRAIN_FUZZ"] != nil {
+  package.targets.append(
+    .executableTarget(
+      name: "fuzz",
+      dependencies: [
+        "Foundations", "TensorTypes", "StrictJSON", "Checkpoints", "Tokenization",
+        "ChatTemplates", "Archives", "ModelFiles", "Runtime", "Pipeline",
+      ],
+      path: "Tests/Fuzz", exclude: ["run"],
+      swiftSettings: swiftSettings + [.unsafeFlags(["-parse-as-library"])]))
+}
