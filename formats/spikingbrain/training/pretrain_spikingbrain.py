@@ -64,6 +64,8 @@ def start(options):
         cpu.stand_in()
         torch.distributed.init_process_group("gloo")
         device = torch.device("cpu")
+    elif not torch.cuda.is_available():
+        sys.exit("error: torch finds no GPU here; --device cpu tries things out without one")
     else:
         device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
         torch.cuda.set_device(device)
