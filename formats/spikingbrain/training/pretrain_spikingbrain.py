@@ -118,9 +118,6 @@ def train(options, device):
     microbatches = options.global_batch // share
     sequence_parallel = options.tp > 1 and not options.no_sequence_parallel
     length = options.seq_length + model.num_sink_tokens
-    if options.seq_length > (model.longest_text or options.seq_length):
-        raise ValueError(f"--seq-length {options.seq_length}: the rotary embeddings of this model are known for texts of "
-                         f"{model.longest_text} tokens")
     if sequence_parallel and length % options.tp:
         raise ValueError(f"--tp {options.tp} does not divide {length} tokens: {options.seq_length} of the text, "
                          f"{model.num_sink_tokens} sinks")
