@@ -1,3 +1,4 @@
+import Architectures
 import Conversion
 import Foundations
 import ModelFiles
@@ -14,12 +15,15 @@ struct BranchDistances {
   /// Numbers of sinks whose distance from the source is printed for comparison.
   private static let comparedSinks = [0, 4, 128]
 
-  /// Measures the conversion of `source` by `settings` on the probe text.
+  /// Measures the conversion of `source` by `settings` on the probe text, or on as much of it as the
+  /// rotary embeddings hold for; sinks that do not fit before it are not compared.
   init(of source: ModelFile, settings: ConvertSettings, limits: Limits) throws {
-    let tokens = ProbeText.tokens(for: source)
+    let room = source.description.longestText ?? .max, asked = settings.intraLayer.sinks
+    let tokens = Array(ProbeText.tokens(for: source).prefix(max(1, room - asked)))
     let reference = try Model(
       source.description, weights: source, residency: limits.measuring)
-    let counts = Set(Self.comparedSinks + [settings.intraLayer.sinks]).sorted()
+    let compared = Self.comparedSinks.filter { $0 <= room - tokens.count }
+    let counts = Set(compared + [asked]).sorted()
     distances = try counts.map { sinks in
       var changed = settings
       changed.intraLayer.sinks = sinks

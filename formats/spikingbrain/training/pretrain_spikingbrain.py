@@ -64,6 +64,8 @@ def start(options):
         cpu.stand_in()
         torch.distributed.init_process_group("gloo")
         device = torch.device("cpu")
+    elif not torch.cuda.is_available():
+        sys.exit("error: torch finds no GPU here; --device cpu tries things out without one")
     else:
         device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
         torch.cuda.set_device(device)
@@ -116,9 +118,6 @@ def train(options, device):
     microbatches = options.global_batch // share
     sequence_parallel = options.tp > 1 and not options.no_sequence_parallel
     length = options.seq_length + model.num_sink_tokens
-    if options.seq_length > (model.longest_text or options.seq_length):
-        raise ValueError(f"--seq-length {options.seq_length}: the rotary embeddings of this model are known for texts of "
-                         f"{model.longest_text} tokens")
     if sequence_parallel and length % options.tp:
         raise ValueError(f"--tp {options.tp} does not divide {length} tokens: {options.seq_length} of the text, "
                          f"{model.num_sink_tokens} sinks")

@@ -42,7 +42,7 @@ def arguments():
     add("--save-every", type=int, default=500, help="steps between checkpoints")
     add("--log-every", type=int, default=10, help="steps between lines of the log")
     add("--checkpointing", action="store_true", help="compute layers anew for their gradients (FSDP's settings do so too)")
-    add("--cpu", action="store_true", help="do not look for a GPU")
+    add("--cpu", action="store_true", help="no GPU, even where there is one")
     return parser.parse_args()
 
 
@@ -76,7 +76,7 @@ def main():
         gradient_accumulation_steps=options.accumulate, learning_rate=options.lr, lr_scheduler_type="cosine",
         warmup_steps=options.warmup, weight_decay=options.weight_decay, max_grad_norm=options.clip, adam_beta2=0.95,
         logging_steps=options.log_every, save_steps=options.save_every, save_total_limit=2, seed=options.seed,
-        data_seed=options.seed, use_cpu=options.cpu, bf16=not options.cpu, report_to="none",
+        data_seed=options.seed, use_cpu=options.cpu, bf16=torch.cuda.is_available() and not options.cpu, report_to="none",
         gradient_checkpointing=options.checkpointing, remove_unused_columns=False)
     # Weights in float32: the optimizer's small steps would be lost in 16 bits. bf16 above is the type of the products.
     model = AutoModelForCausalLM.from_pretrained(options.model, trust_remote_code=True).float()

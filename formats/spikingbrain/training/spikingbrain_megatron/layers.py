@@ -199,18 +199,16 @@ class SpikingBrainAttention(MegatronModule):
 # Experts ------------------------------------------------------------------------------------------------------------
 
 class SpikingBrainRouter(TopKRouter):
-    """Experts with the highest scores, equal ones in turn; their outputs times their probabilities, which may be divided by
-    their sum, or times 1.
+    """Experts with the highest scores, equal ones in turn; their outputs times their probabilities, or times 1.
 
     `offsets` [T, B], token id + position of the tokens that come next, is set by the layer.
     """
 
     choose = Mixture.route
 
-    def __init__(self, config, pg_collection, weighted, normalized):
+    def __init__(self, config, pg_collection, weighted):
         super().__init__(config=config, pg_collection=pg_collection)
-        self.chosen, self.weighted, self.normalized = config.moe_router_topk, weighted, normalized
-        self.offsets = None
+        self.chosen, self.weighted, self.offsets = config.moe_router_topk, weighted, None
 
     def gating(self, input):
         """Scores in float32; Megatron-core's own function needs Transformer Engine."""
@@ -222,7 +220,6 @@ class SpikingBrainRouter(TopKRouter):
         scores = wide(self.apply_z_loss(logits.flatten(0, 1)))
         chosen, shares = self.choose(scores, self.offsets.flatten()), scores.softmax(-1)
         weights = shares.gather(1, chosen) if self.weighted else torch.ones_like(chosen, dtype=scores.dtype)
-        weights = weights / weights.sum(1, keepdim=True) if self.normalized else weights
         probs = torch.zeros_like(scores).scatter(1, chosen, weights)
         choice = torch.zeros_like(scores, dtype=torch.bool).scatter(1, chosen, True)
         if self.training and torch.is_grad_enabled() and self.is_aux_loss_enabled():

@@ -38,7 +38,7 @@ def read_configuration(directory):
     model = LAYOUTS[kind](**keys)
     for key, others in (("quantization", None), ("spiking", None), ("norm_placement", "pre"), ("norm_add_one", False),
                         ("embedding_multiplier", 1.0), ("residual_multiplier", 1.0), ("logits_multiplier", 1.0),
-                        ("final_logit_softcapping", None)):
+                        ("final_logit_softcapping", None), ("norm_topk_prob", False)):
         refuse(getattr(model, key) != others, f"{file}: {key} {getattr(model, key)!r} cannot be trained here")
     refuse(model.qk_norm == "whole", f"{file}: norms over all channels of q and k cannot be trained here")
     refuse("moe" in model.ffn and model.mlp_bias, f"{file}: experts with biases cannot be trained here")
@@ -77,8 +77,7 @@ def layer_specs(model, config):
     experts = ModuleSpec(module=MoELayer, submodules=MoESubmodules(
         experts=ModuleSpec(module=SequentialMLP, submodules=linears),
         shared_experts=ModuleSpec(module=SharedExpertMLP, submodules=linears),
-        router=functools.partial(
-            SpikingBrainRouter, weighted=model.routing_weights == "softmax", normalized=model.norm_topk_prob)))
+        router=functools.partial(SpikingBrainRouter, weighted=model.routing_weights == "softmax")))
 
     def layer(n):
         # Checkpoints have the names of fused modules, in which a norm is a part of the matrix behind it.
