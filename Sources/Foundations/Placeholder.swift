@@ -30,17 +30,28 @@ public enum Placeholder: Sendable, Equatable {
     }
   }
 
-  /// A whole file that is a short text of words and begins with one, or is the JSON object of an error.
+  /// A whole file that is a short text in the words of a server that refuses, or the JSON object of an
+  /// error.
   private static func message(_ bytes: some Sequence<UInt8>) -> String? {
     let all = Array(bytes.prefix(longestMessage + 1))
     guard all.count <= longestMessage,
       all.allSatisfy({ (0x20..<0x7f).contains($0) || (0x09...0x0d).contains($0) })
     else { return nil }
     let text = String(decoding: all, as: UTF8.self).split(whereSeparator: \.isWhitespace)
-    let isSentence = text.count > 1 && text.first?.first?.isLetter == true
-    let isError = text.first?.replacing(" ", with: "").hasPrefix("{\"error\"") == true
-    return isSentence || isError ? text.joined(separator: " ") : nil
+      .joined(separator: " ")
+    let lower = text.lowercased(), first = text.first
+    let refuses =
+      first?.isLetter == true || first?.isNumber == true
+      ? refusals.contains(where: lower.contains)
+      : lower.replacing(" ", with: "").hasPrefix("{\"error\"")
+    return refuses ? text : nil
   }
+
+  private static let refusals = [
+    "not found", "access to ", "unauthorized", "forbidden", "authenticat", "invalid credentials",
+    "invalid username", "too many requests", "rate limit", "bad gateway", "service unavailable",
+    "internal server error", "gateway timeout", "accessdenied", "access denied",
+  ]
 
   /// What it is and what helps, to follow the name of the file.
   public var text: String {

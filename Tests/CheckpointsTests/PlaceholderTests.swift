@@ -29,7 +29,7 @@ struct PlaceholderTests {
       (Self.pointer, Placeholder.gitLFS, "git lfs pull"),
       (Self.page, .webPage, "download it again"),
       ("Entry not found\n", .message("Entry not found"), "Entry not found"),
-      (#"{"error": "Gated"}"#, .message(#"{"error": "Gated"}"#), "download it again"),
+      ("Access to model a/b is restricted.", .message("Access to model a/b is restricted."), "Access"),
     ] {
       let path = try directory.write("m/\(name)", text)
       for place in [path, directory("m")] {
@@ -57,10 +57,12 @@ struct PlaceholderTests {
     #expect(throws: JSONError.placeholder(.gitLFS)) { try JSONParser.parse(Self.pointer) }
     #expect(throws: JSONError.placeholder(.webPage)) { try JSONParser.parse("<html>") }
     #expect(throws: JSONError.unexpectedEnd(offset: 1)) { try JSONParser.parse("{") }
-    #expect(throws: JSONError.placeholder(.message("Not Found here"))) {
-      try JSONParser.parse("Not Found\n here")
+    #expect(throws: JSONError.placeholder(.message("404 Not Found"))) {
+      try JSONParser.parse("404 Not\n Found")
     }
-    #expect(Placeholder("Gated".utf8) == nil)
+    let object = #"{"error": "Gated"}"#
+    #expect(Placeholder(object.utf8) == .message(object))
+    #expect(Placeholder("hello, world".utf8) == nil)
     #expect(Placeholder("{ \"a\": 1, }".utf8) == nil)
     #expect(Placeholder(String(repeating: "Not found ", count: 50).utf8) == nil)
     #expect(Placeholder([]) == nil)

@@ -71,7 +71,7 @@ struct RecipeFilesTests {
     ).json()
     let steps = try #require(result["steps"]?.array)
     let healing = try #require(steps.first { $0["step"] == "heal" })
-    #expect(healing["steps"] == 400)
+    #expect(healing["steps"] == 1600)
     #expect(steps.last?["step"] == "evaluate")
     #expect(try #require(healing["predicted_seconds"]?.double) > 0)
     #expect(directory.names.isEmpty)
@@ -149,9 +149,11 @@ struct RecipeFilesTests {
       "verify", directory("out"), "--source", Repository.tinyQwen2
     ).succeeded()
     #expect(later.text.contains("healed before"), "\(later)")
+    // Attention is refitted beside experts as well.
     try Program.run(
       "heal", directory("out"), "--teacher", Repository.tinyQwen2, "--text",
-      Repository.root + "/demo/war-and-peace-begin.txt", "--output", directory("again")
-    ).refused(naming: "experts", "upcycle")
+      Repository.root + "/demo/war-and-peace-begin.txt", "--output", directory("again"),
+      "--tokens", "1024", "--context", "128", "--method", "ridge"
+    ).succeeded()
   }
 }

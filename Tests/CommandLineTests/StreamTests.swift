@@ -118,7 +118,8 @@ struct StreamTests {
     try TinyModel.convert(Self.model, to: directory("c")) { _ in }
     let healed = try Program.run(
       "heal", directory("c"), "--teacher", Self.model, "--text", "-", "--context", "8",
-      "--method", "ridge", "--output", directory("h"), "--dry-run", input: text)
+      "--method", "ridge", "--output", directory("h"), "--dry-run",
+      input: String(repeating: text, count: 4))
     #expect(healed.code == 0, "\(healed)")
   }
 
