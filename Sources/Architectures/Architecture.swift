@@ -2,6 +2,14 @@ import Mixers
 public import StrictJSON
 public import TensorTypes
 
+/// What the table of supported architectures says of one, beside what follows from its code.
+public struct ArchitectureSummary: Sendable {
+  /// Published models, the best known first.
+  public let models: String
+  /// What it has that Llama has not.
+  public let special: String
+}
+
 /// One model architecture: how its configuration is read and how its tensors are named.
 ///
 /// Adding an architecture is one file with a type that conforms, and its line in
@@ -11,6 +19,8 @@ public protocol Architecture: Sendable {
   static var modelType: String { get }
   /// Whether `convert` accepts it as a source.
   static var isSource: Bool { get }
+  /// What is said of it as a source; nil for converted layouts.
+  static var summary: ArchitectureSummary? { get }
   /// The names its tensors have in Hugging Face directories.
   static var names: NameTable { get }
   /// The model that `config` describes.
@@ -28,6 +38,7 @@ public protocol ConvertedLayout: Architecture {
 extension ConvertedLayout {
   /// Converted models are not sources of a conversion.
   public static var isSource: Bool { false }
+  public static var summary: ArchitectureSummary? { nil }
 
   /// Why this layout cannot hold `model`, empty when it can: what is missing when the configuration
   /// that it would have is read back.
@@ -53,8 +64,8 @@ public enum Architectures {
   public static let all: [any Architecture.Type] = [
     Llama.self, Qwen2.self, Qwen3.self, Qwen3MoE.self, Mistral.self, Ministral.self,
     Ministral3.self, Mixtral.self, Phi3.self, Gemma2.self, Gemma3.self, Olmo2.self, Olmo3.self,
-    OLMoE.self, Granite.self, SmolLM3.self, SeedOss.self, MiniCPM.self, GLASwa.self,
-    SpikingBrainLayout.self,
+    OLMoE.self, Granite.self, SmolLM3.self, SeedOss.self, MiniCPM.self, Qwen2VL.self,
+    Qwen25VL.self, Qwen3VL.self, GLASwa.self, SpikingBrainLayout.self,
   ]
 
   /// Published mixture-of-experts architectures that are not read, which users may try.
@@ -102,15 +113,36 @@ public enum Architectures {
   /// The key of the language model's configuration in that of a model of several parts.
   private static let textKey = "text_config"
 
+  /// Models of several parts, with what reads text in them where their files do not name it.
+  ///
+  /// Source: the defaults of their configuration classes in `transformers`.
+  private static let languageModels = [
+    "qwen2_vl": Qwen2VL.modelType, "qwen2_5_vl": Qwen25VL.modelType,
+    "qwen3_vl": Qwen3VL.modelType, "gemma3": Gemma3.modelType, "mistral3": Mistral.modelType,
+    "llava": Llama.modelType,
+  ]
+  /// Those whose older files have the keys of the language model among their own.
+  private static let flatModels: Set = ["qwen2_vl", "qwen2_5_vl"]
+
   /// The configuration of the language model that `config` describes: itself, or, when it is that of a
   /// model of several parts, what it says of the one that reads text.
   public static func languageModel(of config: Configuration) -> Configuration {
     func isKnown(_ object: JSONObject) -> Bool {
       all.contains { $0.modelType == object["model_type"]?.string }
     }
-    guard !isKnown(config.object), var text = config.object[textKey]?.object, isKnown(text) else {
-      return config
+    guard !isKnown(config.object) else { return config }
+    let whole = config.object["model_type"]?.string ?? ""
+    guard var text = config.object[textKey]?.object else {
+      guard flatModels.contains(whole), let type = languageModels[whole] else { return config }
+      var flat = config.object
+      flat["model_type"] = .string(type)
+      for key in flat.keys where key.hasPrefix("vision_") || key.hasSuffix("_token_id") {
+        if !["bos_token_id", "eos_token_id", "pad_token_id"].contains(key) { flat[key] = nil }
+      }
+      return Configuration(flat, file: config.file)
     }
+    if text["model_type"] == nil { text["model_type"] = languageModels[whole].map { .string($0) } }
+    guard isKnown(text) else { return config }
     // The whole model says whether its head is the embedding, and how its weights are stored.
     for key in ["tie_word_embeddings", CompressedTensors.key, "quantization"] {
       text[key] = config.object[key] ?? text[key]

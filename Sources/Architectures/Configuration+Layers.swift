@@ -80,7 +80,8 @@ extension Configuration {
     let chosen = try count("num_experts_per_tok", in: 1...Self.mostExperts, default: chosen)
     guard chosen <= routed else {
       throw .inconsistent(
-        "num_experts_per_tok (\(chosen)) is more than num_experts (\(routed))", file: file)
+        "\(name("num_experts_per_tok")) (\(chosen)) is more than \(name("num_experts")) (\(routed))",
+        file: file)
     }
     return (routed, chosen)
   }

@@ -115,11 +115,16 @@ extension Configuration {
 
   /// Qwen's optional windows: `layer_types` where it is given, else every layer from
   /// `max_window_layers` on, and only when `use_sliding_window` is set.
-  func qwenMixers(depth: Int) throws(ConfigurationError) -> [LayerDescription] {
+  ///
+  /// - Parameter firstSliding: what an absent `max_window_layers` means.
+  func qwenMixers(
+    depth: Int, firstSliding: Int = 28
+  ) throws(ConfigurationError) -> [LayerDescription] {
     let isUsed = try bool("use_sliding_window", default: false)
     let stated = try windowSize()
     let window = isUsed ? stated : nil
-    let first = try count("max_window_layers", in: 0...Configuration.largestDimension, default: 28)
+    let first = try count(
+      "max_window_layers", in: 0...Configuration.largestDimension, default: firstSliding)
     let sliding = window.map { LayerDescription(mixer: .window(.init(size: $0))) }
     let full = LayerDescription(mixer: .full)
     guard let types = try layerTypes(depth: depth) else {

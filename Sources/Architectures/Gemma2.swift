@@ -9,6 +9,9 @@ public import TensorTypes
 public enum Gemma2: Architecture {
   public static let modelType = "gemma2"
   public static let isSource = true
+  public static let summary: ArchitectureSummary? = ArchitectureSummary(
+    models: "Gemma 2 2B to 27B",
+    special: "norms behind each part, 1 + w, GELU, soft caps, every other layer a window")
   public static let names = NameTable(rows)
 
   /// The names that Gemma 3 has too.

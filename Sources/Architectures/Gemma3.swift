@@ -10,6 +10,9 @@ public import TensorTypes
 public enum Gemma3: Architecture {
   public static let modelType = "gemma3_text"
   public static let isSource = true
+  public static let summary: ArchitectureSummary? = ArchitectureSummary(
+    models: "Gemma 3 270M and 1B, the text of 4B to 27B",
+    special: "as Gemma 2 without caps of scores; norms of q and k, two rotary bases")
   public static let names = NameTable(Gemma2.rows + HuggingFaceNames.queryKeyNorms)
 
   public static func describe(

@@ -7,6 +7,9 @@ public import TensorTypes
 public enum Granite: Architecture {
   public static let modelType = "granite"
   public static let isSource = true
+  public static let summary: ArchitectureSummary? = ArchitectureSummary(
+    models: "Granite 3, dense; Granite 4 without Mamba",
+    special: "factors of embedding, residuals, scores and logits")
   public static let names = NameTable(HuggingFaceNames.rows)
 
   public static func describe(

@@ -6,6 +6,9 @@ public import TensorTypes
 public enum Llama: Architecture {
   public static let modelType = "llama"
   public static let isSource = true
+  public static let summary: ArchitectureSummary? = ArchitectureSummary(
+    models: "Llama 2, 3, 3.1 and 3.2, TinyLlama, SmolLM2, Yi",
+    special: "what all are compared with")
   public static let names = NameTable(HuggingFaceNames.rows)
 
   public static func describe(

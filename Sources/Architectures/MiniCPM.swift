@@ -8,6 +8,9 @@ public import TensorTypes
 public enum MiniCPM: Architecture {
   public static let modelType = "minicpm"
   public static let isSource = true
+  public static let summary: ArchitectureSummary? = ArchitectureSummary(
+    models: "MiniCPM 1B and 2B",
+    special: "factors as in Granite, under other names")
   public static let names = NameTable(HuggingFaceNames.rows)
 
   public static func describe(

@@ -7,6 +7,9 @@ public import TensorTypes
 public enum Ministral: Architecture {
   public static let modelType = "ministral"
   public static let isSource = true
+  public static let summary: ArchitectureSummary? = ArchitectureSummary(
+    models: "Ministral 8B",
+    special: "windows by `layer_types`")
   public static let names = NameTable(HuggingFaceNames.rows)
 
   public static func describe(

@@ -9,6 +9,9 @@ public import TensorTypes
 public enum Ministral3: Architecture {
   public static let modelType = "ministral3"
   public static let isSource = true
+  public static let summary: ArchitectureSummary? = ArchitectureSummary(
+    models: "Ministral 3 3B to 14B, their text",
+    special: "queries that grow beyond the trained length")
   public static let names = NameTable(HuggingFaceNames.rows)
 
   /// The key of how fast queries grow.

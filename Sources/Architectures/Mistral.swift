@@ -7,6 +7,9 @@ public import TensorTypes
 public enum Mistral: Architecture {
   public static let modelType = "mistral"
   public static let isSource = true
+  public static let summary: ArchitectureSummary? = ArchitectureSummary(
+    models: "Mistral 7B, Mistral Nemo, the text of Mistral Small 3.1",
+    special: "an optional window in every layer")
   public static let names = NameTable(HuggingFaceNames.rows)
 
   public static func describe(

@@ -7,6 +7,9 @@ public import TensorTypes
 public enum Mixtral: Architecture {
   public static let modelType = "mixtral"
   public static let isSource = true
+  public static let summary: ArchitectureSummary? = ArchitectureSummary(
+    models: "Mixtral 8x7B, 8x22B",
+    special: "experts with normalised weights")
   public static let names = NameTable(
     HuggingFaceNames.rows(without: [.ffnGate, .ffnUp, .ffnDown]) + [
       .init("model.layers.{layer}.block_sparse_moe.gate.weight", .router)

@@ -6,6 +6,9 @@ public import TensorTypes
 public enum OLMoE: Architecture {
   public static let modelType = "olmoe"
   public static let isSource = true
+  public static let summary: ArchitectureSummary? = ArchitectureSummary(
+    models: "OLMoE 1B-7B",
+    special: "norms of all of q and of k, experts")
   public static let names = NameTable(
     HuggingFaceNames.rows(without: [.ffnGate, .ffnUp, .ffnDown]) + HuggingFaceNames.queryKeyNorms
       + HuggingFaceNames.experts)

@@ -6,6 +6,9 @@ public import TensorTypes
 public enum Olmo2: Architecture {
   public static let modelType = "olmo2"
   public static let isSource = true
+  public static let summary: ArchitectureSummary? = ArchitectureSummary(
+    models: "OLMo 2 1B to 32B",
+    special: "norms behind each part alone, norms of all of q and of k")
   public static let names = NameTable(
     HuggingFaceNames.rows(without: [.mixerNorm, .ffnNorm]) + HuggingFaceNames.queryKeyNorms + [
       .init("model.layers.{layer}.post_attention_layernorm.weight", .mixerPostNorm),

@@ -8,6 +8,9 @@ public import TensorTypes
 public enum Olmo3: Architecture {
   public static let modelType = "olmo3"
   public static let isSource = true
+  public static let summary: ArchitectureSummary? = ArchitectureSummary(
+    models: "OLMo 3 7B and 32B",
+    special: "as OLMo 2 with windows by `layer_types`")
   public static let names = Olmo2.names
 
   /// The base of the class.

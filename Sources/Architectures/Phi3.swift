@@ -8,6 +8,9 @@ public import TensorTypes
 public enum Phi3: Architecture {
   public static let modelType = "phi3"
   public static let isSource = true
+  public static let summary: ArchitectureSummary? = ArchitectureSummary(
+    models: "Phi-3, Phi-3.5, Phi-4, Phi-4-mini",
+    special: "fused q, k, v and gate, up; partial rotary embeddings")
   public static let names = NameTable(
     HuggingFaceNames.rows(without: [.query, .key, .value, .ffnGate, .ffnUp])
       + HuggingFaceNames.fused(

@@ -6,6 +6,9 @@ public import TensorTypes
 public enum Qwen2: Architecture {
   public static let modelType = "qwen2"
   public static let isSource = true
+  public static let summary: ArchitectureSummary? = ArchitectureSummary(
+    models: "Qwen2, Qwen2.5",
+    special: "biases on q, k and v, optional windows")
   public static let names = NameTable(HuggingFaceNames.rows)
 
   public static func describe(

@@ -6,6 +6,9 @@ public import TensorTypes
 public enum Qwen3: Architecture {
   public static let modelType = "qwen3"
   public static let isSource = true
+  public static let summary: ArchitectureSummary? = ArchitectureSummary(
+    models: "Qwen3 0.6B to 32B",
+    special: "norms of q and k per head")
   public static let names = NameTable(HuggingFaceNames.rows + HuggingFaceNames.queryKeyNorms)
 
   public static func describe(

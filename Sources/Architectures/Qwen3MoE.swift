@@ -7,6 +7,9 @@ public import TensorTypes
 public enum Qwen3MoE: Architecture {
   public static let modelType = "qwen3_moe"
   public static let isSource = true
+  public static let summary: ArchitectureSummary? = ArchitectureSummary(
+    models: "Qwen3-30B-A3B, Qwen3-235B-A22B",
+    special: "as Qwen3, experts with normalised weights")
   public static let names = NameTable(
     HuggingFaceNames.rows + HuggingFaceNames.queryKeyNorms + HuggingFaceNames.experts)
 

@@ -6,6 +6,9 @@ public import TensorTypes
 public enum SeedOss: Architecture {
   public static let modelType = "seed_oss"
   public static let isSource = true
+  public static let summary: ArchitectureSummary? = ArchitectureSummary(
+    models: "Seed-OSS 36B",
+    special: "biases on q, k and v, heads of their own size")
   public static let names = NameTable(HuggingFaceNames.rows)
 
   public static func describe(

@@ -8,6 +8,9 @@ public import TensorTypes
 public enum SmolLM3: Architecture {
   public static let modelType = "smollm3"
   public static let isSource = true
+  public static let summary: ArchitectureSummary? = ArchitectureSummary(
+    models: "SmolLM3 3B",
+    special: "no rotary embeddings in every fourth layer")
   public static let names = NameTable(HuggingFaceNames.rows)
 
   public static func describe(

@@ -48,17 +48,30 @@ extension GGUFConfiguration {
     let neutral: [(String, [JSONValue])] =
       [
         "expert_count", "expert_used_count", "expert_shared_count", "expert_group_count",
-        "expert_feed_forward_length", "expert_shared_feed_forward_length", "expert_weights_norm",
-        "leading_dense_block_count", "nextn_predict_layers", "attn_logit_softcapping",
+        "expert_group_used_count", "expert_group_scale", "experts_per_group",
+        "expert_feed_forward_length", "expert_shared_feed_forward_length",
+        "expert_chunk_feed_forward_length", "expert_weights_norm", "moe_every_n_layers",
+        "moe_latent_size", "leading_dense_block_count", "nextn_predict_layers",
+        "attn_logit_softcapping",
         "final_logit_softcapping", "router_logit_softcapping", "attention.max_alibi_bias",
         "attention.clamp_kqv", "attention.temperature_length", "attention.temperature_scale",
         "attention.q_lora_rank", "attention.kv_lora_rank", "attention.shared_kv_layers",
         "attention.sliding_window_pattern", "rope.scaling.alpha",
         "rope.scaling.yarn_log_multiplier", "decoder_block_count", "rescale_every_n_layers",
-        "embedding_length_per_layer_input", "n_deepstack_layers",
-      ].map { ($0, [zero]) }
+        "embedding_length_per_layer_input", "n_deepstack_layers", "full_attention_interval",
+        "activation_sparsity_scale", "altup.active_idx", "altup.num_inputs", "token_shift_count",
+        "time_mix_extra_dim", "time_decay_extra_dim", "attention.decay_lora_rank",
+        "attention.iclr_lora_rank", "attention.value_residual_mix_lora_rank",
+        "attention.gate_lora_rank", "attention.relative_buckets_count",
+        "attention.indexer.head_count", "attention.indexer.key_length", "attention.indexer.top_k",
+        "ssm.conv_kernel", "ssm.inner_size", "ssm.state_size", "ssm.time_step_rank",
+        "ssm.group_count", "ssm.dt_b_c_rms", "kda.head_dim", "wkv.head_size", "shortconv.l_cache",
+        "posnet.embedding_length", "posnet.block_count", "convnext.embedding_length",
+        "convnext.block_count", "features_length",
+      ].map { ($0, [zero, false]) }
       + [
         "logit_scale", "residual_scale", "embedding_scale", "attention.output_scale",
+        "expert_weights_scale", "expert_gating_func", "interleave_moe_layer_step",
         "rope.scaling.attn_factor", "rope.scaling.yarn_attn_factor",
       ].map { ($0, [zero, 1]) }
       + ["use_parallel_residual", "swin_norm"].map { ($0, [false]) }
@@ -66,6 +79,7 @@ extension GGUFConfiguration {
         "rope.dimension_sections", "rope.freq_base_swa", "rope.dimension_count_swa",
         "attention.key_length_mla", "attention.value_length_mla", "attention.key_length_swa",
         "attention.value_length_swa", "rope.scaling.yarn_ext_factor", "embedding_length_out",
+        "swiglu_clamp_exp", "swiglu_clamp_shexp",
       ].map { ($0, []) }
       + [("attention.causal", [true]), ("tensor_data_layout", ["Meta AI original pth"])]
     func named(_ keys: [String]) -> Set<String> { Set(keys.map { own + $0 }) }
@@ -80,7 +94,9 @@ extension GGUFConfiguration {
         ]),
         "for models with other norms": named([
           "attention.layer_norm_epsilon", "attention.group_norm_epsilon",
+          "attention.group_norm_groups",
         ]),
+        "for models of two parts": named(["decoder_start_token_id"]),
       ],
       decisive: Dictionary(uniqueKeysWithValues: neutral.map { (own + $0.0, $0.1) }))
   }

@@ -9,6 +9,8 @@ import StrictJSON
 struct GGUFForm: Sendable {
   /// The `model_type` it stands for.
   var modelType: String
+  /// The others that a file may stand for, by what `complete` finds in it.
+  var otherTypes: [String] = []
   /// Whether rows of q and k are stored for interleaved rotary pairs.
   var isInterleaved = false
   /// Whether norms whose weight is 1 + w are stored as that.
@@ -20,7 +22,9 @@ struct GGUFForm: Sendable {
 
   /// The architectures by what files call them.
   static let all: [String: GGUFForm] = [
-    "llama": GGUFForm(modelType: "llama", isInterleaved: true) { config, file in
+    "llama": GGUFForm(
+      modelType: "llama", otherTypes: ["mistral", "mixtral"], isInterleaved: true
+    ) { config, file in
       // Mistral files carry `llama`; what tells them apart is the window. Mixtral's have experts.
       let window = try file.integer(GGUFConfiguration.window) ?? 0
       if window > 0 {
@@ -29,14 +33,19 @@ struct GGUFForm: Sendable {
       }
       if try file.integer("expert_count") ?? 0 > 0 {
         config["model_type"] = "mixtral"
-        try file.addExperts(to: &config)
+        try file.addExperts(to: &config, isNormalized: true)
+        if let size = config["moe_intermediate_size"], size != config["intermediate_size"] {
+          throw ModelFileError.ggufKey(
+            file.key("expert_feed_forward_length"),
+            reason: "is \(size.compact); experts of llama have feed_forward_length", file: file.path)
+        }
       }
     },
     "qwen2": GGUFForm(modelType: "qwen2"),
     "qwen3": GGUFForm(modelType: "qwen3"),
     "qwen3moe": GGUFForm(modelType: "qwen3_moe") { config, file in
       try file.requireNoWindow()
-      try file.addExperts(to: &config)
+      try file.addExperts(to: &config, isNormalized: true)
       config["norm_topk_prob"] = true
       if config["moe_intermediate_size"] == nil {
         throw ModelFileError.ggufKey(
@@ -45,7 +54,7 @@ struct GGUFForm: Sendable {
     },
     "olmoe": GGUFForm(modelType: "olmoe") { config, file in
       try file.requireNoWindow()
-      try file.addExperts(to: &config)
+      try file.addExperts(to: &config, isNormalized: false)
       if let size = config["moe_intermediate_size"] { config["intermediate_size"] = size }
       config["norm_topk_prob"] = false
     },
@@ -87,7 +96,15 @@ extension GGUFConfiguration {
   }
 
   /// Experts, which a file without them cannot do without here.
-  fileprivate func addExperts(to config: inout JSONObject) throws {
+  ///
+  /// - Parameter isNormalized: whether the weights of the chosen ones are divided by their sum, which
+  ///   follows from the architecture.
+  fileprivate func addExperts(to config: inout JSONObject, isNormalized: Bool) throws {
+    let norm = "expert_weights_norm"
+    if let stated = value(norm), stated.bool != isNormalized {
+      throw ModelFileError.ggufKey(
+        key(norm), reason: "must be \(isNormalized) in files of \(architecture)", file: path)
+    }
     for (name, suffix) in GGUFConfiguration.expertSizes {
       config[name] = try integer(suffix).map { .int($0) }
     }

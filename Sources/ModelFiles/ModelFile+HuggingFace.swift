@@ -28,8 +28,10 @@ extension ModelFile {
     var description = try architecture.describe(configuration)
     var names = architecture.names, notes = reader.notes
     if isPart {
+      let others = StructureMatch.otherParts(in: reader)
       notes.append(
-        "config.json describes a model of several parts: its language model alone is read.")
+        "config.json describes a model of several parts: its language model alone is read"
+          + (others.isEmpty ? "." : ", not \(others.joined(separator: ", "))."))
     }
     if FileStatus.exists(RelativeName.join(path, AdapterConfiguration.fileName)) {
       notes.append(

@@ -16,11 +16,23 @@ struct StructureMatch {
   /// What names of adapters contain (PEFT).
   static let adapterMarks = [".lora_", ".base_layer.", ".modules_to_save.", ".ia3_", ".oft_"]
 
-  /// What names begin with of parts that read no text, in models of several parts.
-  static let otherParts =
-    ["vision_tower", "vision_model", "visual", "audio_tower"]
-    .flatMap { ["\($0).", "model.\($0)."] }
-    + ["multi_modal_projector.", "model.multi_modal_projector."]
+  /// Parts that read no text, in models of several parts.
+  private static let otherPartNames = [
+    "vision_tower", "vision_model", "vision_encoder", "visual", "audio_tower",
+    "multi_modal_projector",
+  ]
+
+  /// What the names of their tensors begin with.
+  static let otherParts = otherPartNames.flatMap { ["\($0).", "model.\($0)."] }
+
+  /// Those of which `reader` has tensors.
+  static func otherParts(in reader: any CheckpointReader) -> [String] {
+    otherPartNames.filter { part in
+      reader.tensors.contains {
+        $0.name.hasPrefix("\(part).") || $0.name.hasPrefix("model.\(part).")
+      }
+    }
+  }
 
   /// - Parameter left: what names begin with that are not looked at.
   init(

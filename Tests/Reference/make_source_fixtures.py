@@ -2,7 +2,8 @@
 
 For each a directory as `save_pretrained` writes it, of random weights, norms included, with the tokens, the logits
 and the last residual stream beside them in `golden.safetensors`. Variants have the same weights and are run with a
-configuration that is changed: `golden-VARIANT.safetensors`.
+configuration that is changed: `golden-VARIANT.safetensors`. Models of several parts are whole, with parts for images
+that are as small as can be, and are run on text.
 
     .venv/bin/python make_source_fixtures.py
 """
@@ -12,7 +13,7 @@ import shutil
 from pathlib import Path
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText
 from transformers.utils import logging
 
 import source_logits
@@ -75,13 +76,58 @@ VARIANTS = {
     "gemma2": {"plain": dict(attn_logit_softcapping=None, final_logit_softcapping=None, query_pre_attn_scalar=12,
                              hidden_activation="gelu", layer_types=["full_attention", "sliding_attention"])},
 }
+# Models of several parts: the configuration of the language model beyond COMMON, and of the part for images.
+QWEN_VISION = dict(depth=1, hidden_size=8, num_heads=2, intermediate_size=8, patch_size=2, in_channels=1,
+                   temporal_patch_size=1, spatial_merge_size=1, out_hidden_size=32)
+PARTS = {
+    "qwen2_5_vl": (dict(num_hidden_layers=2, rope_parameters={
+        "rope_theta": 500.0, "rope_type": "default", "mrope_section": [1, 2, 1]}), QWEN_VISION),
+    "qwen3_vl": (dict(num_hidden_layers=2, head_dim=12, rope_parameters={
+        "rope_theta": 500.0, "rope_type": "default", "mrope_section": [2, 2, 2], "mrope_interleaved": True}),
+        {**QWEN_VISION, "num_position_embeddings": 4, "deepstack_visual_indexes": [0]}),
+    "gemma3": (dict(KINDS["gemma3_text"]), dict(
+        hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=2, image_size=4, patch_size=2,
+        num_channels=1)),
+    "mistral3": (dict(model_type="ministral3", **KINDS["ministral3"]), dict(
+        model_type="pixtral", hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=2,
+        image_size=4, patch_size=2, num_channels=1)),
+}
+
+
+def build_whole(model_type):
+    """A model of several parts."""
+    text, vision = PARTS[model_type]
+    extra = {"mm_tokens_per_image": 4} if model_type == "gemma3" else {}
+    config = AutoConfig.for_model(
+        model_type, text_config={**COMMON, **text}, vision_config=vision, tie_word_embeddings=False, **extra)
+    return randomise(model_type, AutoModelForImageTextToText.from_config(
+        config, dtype=torch.float32, attn_implementation="eager"))
+
+
+def save_whole(model_type):
+    """A model of several parts, and the logits of a text."""
+    model, directory = build_whole(model_type), FIXTURES / model_type
+    shutil.rmtree(directory, ignore_errors=True)
+    model.save_pretrained(directory)
+    (directory / "generation_config.json").unlink(missing_ok=True)
+    tokens = pseudo_random_tokens(TOKENS, COMMON["vocab_size"])
+    with torch.no_grad():
+        logits = model(input_ids=torch.tensor([tokens]), use_cache=False).logits[0]
+    write_tensors(directory / "golden.safetensors", {
+        "tokens": torch.tensor(tokens, dtype=torch.int32), "logits": logits.float().contiguous()})
+    print(model_type, f"largest logit {logits.abs().max():.3f}")
 
 
 def build(model_type, changes):
     """The model, float32, all parameters random."""
     settings = {**COMMON, **KINDS[model_type], **changes}
     config = AutoConfig.for_model(CLASSES.get(model_type, (model_type,))[0], **settings)
-    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32, attn_implementation="eager")
+    return randomise(model_type, AutoModelForCausalLM.from_config(
+        config, dtype=torch.float32, attn_implementation="eager"))
+
+
+def randomise(model_type, model):
+    """`model` with all its parameters random."""
     random = torch.Generator().manual_seed(7)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
@@ -118,10 +164,17 @@ def save(path, model):
 
 
 def main():
-    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", help="the kind of one fixture")
+    only = parser.parse_args().only
     logging.disable_progress_bar()
     torch.set_num_threads(2)
+    for kind in PARTS:
+        if only in (None, kind):
+            save_whole(kind)
     for kind in KINDS:
+        if only not in (None, kind):
+            continue
         directory = FIXTURES / kind
         shutil.rmtree(directory, ignore_errors=True)
         build(kind, {}).save_pretrained(directory)

@@ -79,65 +79,17 @@ struct GGUFLogitsTests {
   }
 
   /// Sources that are not like Llama, and the keys that their files have besides.
-  @Test(arguments: ["gemma2", "gemma3", "qwen3moe", "llama", "olmoe", "olmo2", "smollm3"])
-  func `other architectures`(_ architecture: String) throws {
-    let kinds = [
-      "gemma2": "gemma2", "gemma3": "gemma3_text", "qwen3moe": "qwen3_moe", "llama": "mixtral",
-      "olmoe": "olmoe", "olmo2": "olmo2", "smollm3": "smollm3",
-    ]
-    let kind = try #require(kinds[architecture])
-    // What files of an architecture cannot say is as llama.cpp takes it to be.
-    let changes: [String: [String: JSONValue]] = [
-      "gemma2": ["query_pre_attn_scalar": 12],
-      "gemma3": [
-        "query_pre_attn_scalar": 12, "layer_types": .null, "sliding_window_pattern": 2,
-        "rope_parameters": [
-          "full_attention": ["rope_type": "linear", "factor": 4.0, "rope_theta": 5000.0],
-          "sliding_attention": ["rope_theta": 10_000.0],
-        ],
-      ],
-      "llama": ["sliding_window": .null], "qwen3moe": ["mlp_only_layers": []],
-      "smollm3": ["no_rope_layers": .null, "rope_parameters": ["rope_theta": 500.0]],
-    ]
-    let fixture = Repository.fixture("sources/\(kind)")
-    var object = try JSONFile.object("\(fixture)/config.json")
-    for (key, value) in changes[architecture] ?? [:] { object[key] = value }
-    if architecture == "qwen3moe" {
-      // All layers have experts, of which the fixture has fewer.
-      try TinyModel.synthesize(Configuration(object, file: "config.json"), to: directory("s"))
-    } else {
-      try directory.write("s/config.json", JSONValue.object(object).compact)
-      try directory.write("s/model.safetensors", try Files.bytes("\(fixture)/model.safetensors"))
-    }
-    let source = try ModelFile.open(directory("s"))
-    var writer = try GGUFModel(directory("s"), as: architecture).writer
-    func set(_ key: String, _ value: Int) { writer.set("\(architecture).\(key)", value) }
-    func set(_ key: String, _ value: Float) { writer.set("\(architecture).\(key)", value) }
-    if let experts = source.description.layers.last?.feedForward.experts {
-      set("expert_count", experts.routed)
-      set("expert_used_count", experts.chosen)
-      set("expert_feed_forward_length", experts.size)
-    }
-    if let window = source.description.layers[0].mixer.window {
-      set("attention.sliding_window", window.size)
-    }
-    if architecture.hasPrefix("gemma") {
-      if let cap = source.description.softCaps.scores { set("attn_logit_softcapping", Float(cap)) }
-      set("final_logit_softcapping", Float(source.description.softCaps.logits ?? 0))
-    }
-    if architecture == "gemma3" {
-      set("attention.sliding_window_pattern", 2)
-      set("rope.scaling.factor", Float(4))
-    }
-    let file = try ModelFile.open(directory.write("m.gguf", writer.bytes))
+  @Test(arguments: ["gemma2", "gemma3", "qwen3moe", "mixtral", "olmoe", "olmo2", "smollm3"])
+  func `other architectures`(_ kind: String) throws {
+    let model = try GGUFSource(kind, in: directory)
+    let file = try model.file()
     #expect(file.problems == [])
-    var expected = source.description
+    var expected = model.source.description
     expected.normsAddOne = false
     #expect(expected.differences(from: file.description) == ["these special tokens"])
-    let tokens = someTokens(24, below: 64)
-    let model = try Model(file.description, weights: file)
-    let golden = try Model(source.description, weights: source).logits(tokens)
-    #expect(difference(try model.logits(tokens), golden) < 1e-6)
-    #expect(difference(try model.logits(tokens, stepwise: true), golden) < 1e-5)
+    let golden = try Model(model.source.description, weights: model.source).logits(GGUFSource.tokens)
+    let found = try Model(file.description, weights: file)
+    #expect(difference(try found.logits(GGUFSource.tokens), golden) < 1e-6)
+    #expect(difference(try found.logits(GGUFSource.tokens, stepwise: true), golden) < 1e-5)
   }
 }

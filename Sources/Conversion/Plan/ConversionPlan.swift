@@ -122,6 +122,17 @@ public enum ConversionPlan {
         "The window is shorter than the source's attention: texts longer than the window are "
           + "read differently from the source.")
     }
+    let widened = target.layers.indices.filter { layer in
+      guard let old = source.layers[layer].mixer.window, target.layers[layer].mixer.isSoftmax else {
+        return false
+      }
+      return (target.layers[layer].mixer.window?.keys ?? .max) > old.keys
+    }
+    if let first = widened.first, let old = source.layers[first].mixer.window {
+      notes.append(
+        "Layers \(widened.map(String.init).joined(separator: ", ")) see further than the source's window of "
+          + "\(old.size): texts longer than that are read differently; --window \(old.size) keeps it.")
+    }
     return notes
   }
 

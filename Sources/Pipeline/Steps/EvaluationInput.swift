@@ -60,7 +60,9 @@ struct EvaluationInput {
     }
     guard let window = model.layers.compactMap({ $0.mixer.window?.size }).min(), length > window
     else { return nil }
-    return segments + "the window of \(window): its layers see no further"
+    let windowed = model.layers.count { $0.mixer.window != nil }, all = model.layers.count
+    return segments + "the window of \(window): "
+      + (windowed == all ? "its layers see no further" : "\(windowed) of \(all) layers see no further")
   }
 
   /// Evaluates the model in segments of `context` tokens, against the teacher if there is one.
