@@ -1,4 +1,5 @@
 import Foundation
+import StepSettings
 import StrictJSON
 import TestSupport
 import Testing

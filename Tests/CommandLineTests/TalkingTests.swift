@@ -1,5 +1,6 @@
 import Foundation
 import FoundationNetworking
+import StepSettings
 import StrictJSON
 import TestSupport
 import Testing

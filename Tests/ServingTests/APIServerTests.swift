@@ -4,6 +4,7 @@ import FoundationNetworking
 import StrictJSON
 import TestSupport
 import Testing
+import Tokenization
 
 @testable import Serving
 
@@ -92,6 +93,11 @@ struct APIServerTests {
       let text = chunks.compactMap { $0["choices"]?.array?.first?["text"]?.string }.joined()
       #expect(text == expected)
       #expect(chunks.last?["usage"]?["completion_tokens"]?.int == 8)
+
+      let plain = try await client.ask("/v1/completions", body + #","stream":true}"#)
+      let told = plain.text.components(separatedBy: "\n\n").filter { !$0.isEmpty }
+      #expect(told.dropLast().allSatisfy { $0.hasPrefix("data: {") })
+      #expect(told.last == "data: [DONE]")
     }
   }
 

@@ -1,8 +1,10 @@
 import Foundation
 import Kernels
+import Pipeline
 import Runtime
 import TestSupport
 import Testing
+import Tokenization
 
 @testable import Serving
 

@@ -1,8 +1,10 @@
 import ChatTemplates
 import Dispatch
 import Foundation
+import ModelFiles
 import Pipeline
 import Runtime
+import StepSettings
 import Synchronization
 import TestSupport
 import Tokenization

@@ -94,7 +94,9 @@ struct CompletionAnswer {
 
   /// What ends a stream: usage where that was asked for, with empty choices, as OpenAI sends it.
   var lastChunk: JSONValue? {
-    request.tellsUsage ? object(chunkName, choices: [], usage: usage) : nil
+    // Not by ?:, in which nil would be JSON's null.
+    guard request.tellsUsage else { return nil }
+    return object(chunkName, choices: [], usage: usage)
   }
 
   private var chunkName: String {
