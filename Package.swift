@@ -124,6 +124,18 @@ let modules: [Module] = [
   // The public face: what the library product exports.
   Module(name: "SpikingBrain", imports: ["StepSettings", "Pipeline"], tested: false),
   Module(
+    name: "Serving",
+    imports: [
+      "Foundations", "StrictJSON", "Checkpoints", "Architectures", "Tokenization", "ChatTemplates",
+      "ModelFiles", "StepSettings", "Runtime", "Kernels", "Pipeline",
+      .product(name: "Hummingbird", package: "hummingbird"),
+      .product(name: "HTTPTypes", package: "swift-http-types"),
+      .product(name: "Logging", package: "swift-log"),
+      .product(name: "NIOCore", package: "swift-nio"),
+      .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+      .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+    ], usesModels: true),
+  Module(
     name: "ModelReport",
     imports: [
       "Foundations", "TensorTypes", "StrictJSON", "Checkpoints", "Kernels", "Architectures",
@@ -160,6 +172,14 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    // The HTTP server of `serve`; without the traits, which bring what it does not use.
+    .package(
+      url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
+    // Of which Hummingbird's own types are made.
+    .package(url: "https://github.com/apple/swift-http-types.git", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-log.git", from: "1.14.0"),
+    .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.0"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
   ],
   targets: systemLibraries
     + [
@@ -184,8 +204,7 @@ let package = Package(
         name: "spikingbrain",
         dependencies: [
           "Foundations", "StrictJSON", "InputFiles", "HDF5", "Communication", "Checkpoints",
-          "StepSettings",
-          "Pipeline", "ModelReport",
+          "StepSettings", "Pipeline", "ModelReport", "Serving",
           .product(name: "ArgumentParser", package: "swift-argument-parser"),
         ],
         swiftSettings: swiftSettings),

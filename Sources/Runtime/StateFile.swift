@@ -22,7 +22,7 @@ public struct StateFile {
   public let last: [Float]
 
   /// What a state belongs to.
-  public struct Owner {
+  public struct Owner: Sendable {
     let description: ModelDescription
     let weights: String
     let hash: Hash
@@ -35,7 +35,12 @@ public struct StateFile {
     }
 
     /// A cryptographic hash, as text, of all bytes that its argument hands out.
-    public typealias Hash = (_ feed: (_ update: (UnsafeRawBufferPointer) -> Void) -> Void) -> String
+    public typealias Hash = @Sendable (_ feed: (_ update: (UnsafeRawBufferPointer) -> Void) -> Void) -> String
+
+    /// Whether a file with this metadata holds a state of it.
+    public func owns(_ metadata: [String: String]) -> Bool {
+      identity.allSatisfy { metadata[$0.key] == $0.value }
+    }
 
     fileprivate var identity: [String: String] {
       let model = hash { update in Array(description.key.utf8).withUnsafeBytes(update) }

@@ -19,8 +19,9 @@ struct SpikingBrain: ParsableCommand {
     version: ProgramVersion.current,
     subcommands: [
       Inspect.self, Convert.self, Heal.self, Upcycle.self, Calibrate.self, Export.self,
-      Verify.self, Generate.self, Logits.self, Tokenize.self, Evaluate.self,
-      ReportCommand.self, Bench.self, BuildCommand.self, Synthesize.self, Pack.self, Unpack.self,
+      Verify.self, Generate.self, Chat.self, Serve.self, Logits.self, Tokenize.self, Evaluate.self,
+      ReportCommand.self, Bench.self, Diff.self, BuildCommand.self, Synthesize.self, Pack.self,
+      Unpack.self,
     ])
 
   static func main() {

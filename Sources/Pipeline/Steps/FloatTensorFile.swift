@@ -4,23 +4,30 @@ import Runtime
 import TensorTypes
 
 /// A small safetensors file of f32 tensors that a command writes, and may write again.
-struct FloatTensorFile {
-  let path: String
+package struct FloatTensorFile {
+  package let path: String
   let kind: Kind
   /// Whether a file that is something else is replaced.
   let force: Bool
   /// What is read meanwhile, and never replaced.
   let inputs: [String]
 
+  package init(path: String, kind: Kind, force: Bool, inputs: [String]) {
+    self.path = path
+    self.kind = kind
+    self.force = force
+    self.inputs = inputs
+  }
+
   /// What the file holds, as its metadata says.
-  enum Kind: String {
+  package enum Kind: String, Sendable {
     case logits, state
   }
 
   private static let key = "spikingbrain"
 
   /// Throws when a file is there that may not be replaced: before hours, not after.
-  func requireReplaceable() throws {
+  package func requireReplaceable() throws {
     try AtomicFile.checkReplaceable(path, force: force, inputs: inputs, isOwn: isOwn)
   }
 

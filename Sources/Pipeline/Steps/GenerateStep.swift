@@ -37,7 +37,9 @@ public struct GenerateStep: Step {
     }
     try saved?.requireReplaceable()
     let tokenizer = try runnable.file.tokenizer.load()
-    let resumed = try settings.state.map { try StateFile.read($0, for: runnable.file) }
+    let resumed = try settings.state.map {
+      try StateFile.read($0, for: StateFile.Owner(runnable.file)).state
+    }
     let ids = try tokens(of: prompt, tokenizer, runnable, after: resumed)
     try runnable.model.description.requireRows(for: ids, text: tokenizer.token(of:))
     for note in try runnable.file.generationNotes(isGreedy: settings.temperature == 0) {
@@ -74,7 +76,9 @@ public struct GenerateStep: Step {
     let ended = Date()
     let promptSeconds = (read ?? ended).timeIntervalSince(started)
     let seconds = ended.timeIntervalSince(started)
-    if let saved { try StateFile.write(generation.state, of: runnable.file, to: saved) }
+    if let saved {
+      try StateFile.write(generation.state, of: StateFile.Owner(runnable.file), to: saved)
+    }
     return Report(
       json: [
         "prompt_tokens": .ints(ids), "tokens": .ints(generated), "text": .string(text),

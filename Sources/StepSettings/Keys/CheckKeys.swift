@@ -142,3 +142,33 @@ public struct RecallKeys: SettingKeys {
   /// The declarations.
   public static let keys = RecallKeys()
 }
+
+/// The settings of `diff`.
+public struct DiffKeys: SettingKeys {
+  /// How far apart two numbers may be.
+  public let tolerance = Setting(
+    "tolerance", 0.0,
+    "Largest difference, by the largest number of the first, that still counts as none.",
+    expected: "0 or more"
+  ) { $0 >= 0 }
+  /// A text whose predictions are compared; nil for none.
+  public let text = Setting<String?>.file(
+    "text", "Compare the predictions of this text too.", of: .text)
+  /// Tokens whose predictions are compared, a list.
+  public let tokens = Setting(
+    "tokens", "", "Compare the predictions of these tokens too, such as 1,2,3.",
+    valueName: "ids", shownDefault: "")
+  /// Tokens of the text that are used.
+  public let count = Setting(
+    "count", 512, in: 1...1 << 40, "Tokens of the text to use.", expected: "at least 1",
+    valueName: "n")
+  /// Whether every tensor that differs is listed.
+  public let tensors = Setting("tensors", false, "List every tensor that differs.")
+
+  /// The declarations.
+  public static let keys = DiffKeys()
+
+  public static let rules: [SettingRule<DiffKeys>] = [
+    SettingRule(\.tokens, "not together with --text") { $0.tokens.isEmpty || $0.text == nil }
+  ]
+}

@@ -43,7 +43,7 @@ struct CheckOptions: ParsableArguments {
   @OptionGroup var reporting: ReportOptions
 
   /// Runs `body` and prints what it reports.
-  func run(force: Bool = false, _ body: (Context) throws -> Report) throws {
+  func run(force: Bool = false, _ body: (Context) throws -> Report?) throws {
     try reporting.run(limits, force: force, body)
   }
 }
@@ -79,7 +79,7 @@ extension ReportOptions {
   /// when something it checked is wrong.
   func run(
     _ limits: LimitOptions, resume: Bool = false, force: Bool = false, isDryRun: Bool = false,
-    _ body: (Context) throws -> Report
+    _ body: (Context) throws -> Report?
   ) throws {
     var context = Context()
     context.limits = Limits(memory: limits.maxRam, threads: limits.jobs)
@@ -90,6 +90,8 @@ extension ReportOptions {
     context.listener = renderer.show
     let report = try body(context)
     renderer.finish()
+    // What has said everything already returns none.
+    guard let report else { return }
     if json {
       Terminal.say(.object(report.json))
     } else if !report.text.isEmpty {

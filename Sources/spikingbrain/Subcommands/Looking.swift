@@ -203,3 +203,25 @@ struct Bench: ParsableCommand {
     }
   }
 }
+
+/// `diff`: how two checkpoints differ.
+struct Diff: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract:
+      "Compares two checkpoints: configuration, tensors, predictions; exit 1 when they differ.",
+    discussion: """
+      Tensors are compared as the model's own, so that A and B may be of different formats. Types may \
+      differ where the numbers do not.
+      """)
+
+  @Argument(help: "The first checkpoint.")
+  var a: String
+
+  @Argument(help: "The second checkpoint.")
+  var b: String
+
+  @OptionGroup var options: SettingsOptions<DiffKeys>
+  @OptionGroup var checking: CheckOptions
+
+  func run() throws { try checking.run { try DiffStep(options.settings()).run(a, b, $0) } }
+}
