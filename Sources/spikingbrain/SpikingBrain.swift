@@ -20,7 +20,7 @@ struct SpikingBrain: ParsableCommand {
     subcommands: [
       Inspect.self, Convert.self, Heal.self, Upcycle.self, Calibrate.self, Export.self,
       Verify.self, Generate.self, Logits.self, Tokenize.self, Evaluate.self,
-      ReportCommand.self, Bench.self, BuildCommand.self, Synthesize.self, Pack.self, Unpack.self,
+      ReportCommand.self, Bench.self, BuildCommand.self, Synthesize.self, Pack.self, Unpack.self, Sign.self,
     ])
 
   static func main() {
