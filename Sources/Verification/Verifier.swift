@@ -20,6 +20,8 @@ public struct Verifier {
   public let source: ModelFile?
   /// Which weights stay in memory.
   public let residency: Model.Residency
+  /// Whose signature is asked for.
+  private let publicKey: PublicKey?
   /// The manifest, when the checkpoint is a directory of ours.
   private let manifest: Manifest?
   /// The processes that share the reading of files.
@@ -32,13 +34,16 @@ public struct Verifier {
   static let comparedLength = 96
 
   /// Prepares the verification of `file` by all `ranks`.
+  ///
+  /// - Parameter publicKey: whose signature it must have, if anybody's.
   public init(
     _ file: ModelFile, source: ModelFile?, residency: Model.Residency,
-    ranks: Communicator = .single
+    publicKey: PublicKey? = nil, ranks: Communicator = .single
   ) throws {
     self.file = file
     self.source = source
     self.residency = residency
+    self.publicKey = publicKey
     self.ranks = ranks
     manifest = Manifest.isPresent(in: file.path) ? try Manifest(unsealed: file.path) : nil
   }
@@ -54,6 +59,7 @@ public struct Verifier {
     let checks: [(VerificationLevel, Bool, () throws -> [CheckResult])] = [
       (.structure, false, { [structure()] }),
       (.hashes, true, { [try hashes()] }),
+      (.hashes, false, signature),
       (.hashes, true, { [try provenance()] }),
       (.values, false, { [try ValuesCheck(file: file).run()] }),
       (.values, false, { file.isCut ? [try reassembly()] : [] }),
@@ -164,6 +170,10 @@ public struct Verifier {
       return .failed("hashes", explained("\(first)\(more)"))
     }
     return .passed("hashes", "\(counted(manifest.files.count, "file")) with the recorded SHA-256")
+  }
+
+  private func signature() throws -> [CheckResult] {
+    try SignatureCheck(directory: file.path, key: publicKey).run().map { [$0] } ?? []
   }
 
   /// The step that made the checkpoint.

@@ -21,7 +21,7 @@ struct SpikingBrain: ParsableCommand {
       Inspect.self, Convert.self, Heal.self, Upcycle.self, Calibrate.self, Export.self,
       Verify.self, Generate.self, Chat.self, Serve.self, Logits.self, Tokenize.self, Evaluate.self,
       ReportCommand.self, Bench.self, Diff.self, BuildCommand.self, Synthesize.self, Pack.self,
-      Unpack.self,
+      Unpack.self, Sign.self,
     ])
 
   static func main() {

@@ -70,7 +70,7 @@ extension Manifest {
         mismatches.append(mismatch)
       }
     }
-    let listed = Set((files.map(\.name) + [Manifest.fileName]).map { ExactKey(text: $0) })
+    let listed = Set((files.map(\.name) + Manifest.ownNames).map { ExactKey(text: $0) })
     let looks = Set(listed.map(\.text))
     mismatches += present.subtracting(listed).map(\.text).sorted().map {
       looks.contains($0) ? .lookalike(name: $0) : .extra(name: $0)

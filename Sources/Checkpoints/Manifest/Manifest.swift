@@ -10,6 +10,8 @@ public struct Manifest: Sendable, Equatable {
   public static let fileName = "manifest.json"
   /// The name of the manifest of what weights were before another program changed them.
   public static let formerName = "manifest-before.json"
+  /// What lies in a directory beside the files that its manifest lists.
+  static let ownNames = [fileName, ManifestSignature.fileName]
   static let format = "spikingbrain-manifest"
   /// The version that is written. Version 1, which is still read, told of transforms in sentences.
   static let version = 2

@@ -33,7 +33,7 @@ struct OwnDirectory {
     // A manifest that was begun is not read: it may be cut short.
     let listed = manifest && journal == nil ? try OwnDirectory.listed(path) : nil
     var known = Set((listed ?? []).map { ExactKey(text: $0.name) })
-    if listed != nil { known.insert(ExactKey(text: Manifest.fileName)) }
+    if listed != nil { known.formUnion(Manifest.ownNames.map { ExactKey(text: $0) }) }
     for contents in parts + (journal.map { [$0] } ?? []) { known.formUnion(contents.begun) }
     let foreign = entries.first { name in
       !OwnDirectory.isJournal(name) && !known.contains(ExactKey(text: name))

@@ -1,3 +1,4 @@
+import Checkpoints
 import Communication
 import Foundations
 import InputFiles
@@ -21,6 +22,10 @@ public struct VerifyStep: CheckStep {
     if let adapter = settings.lora, source == nil {
       throw InputError.option("--lora", value: adapter, expected: "--source beside it")
     }
+    let key = try settings.publicKey.map {
+      Verifier.PublicKey(
+        file: $0, pem: try InputFile.read($0, limit: ManifestSignature.keyByteLimit))
+    }
     let file = try context.open(path)
     let original = try source.map { try ModelFile.open($0).merging(settings.lora) }
     var results: [CheckResult] = []
@@ -30,7 +35,7 @@ public struct VerifyStep: CheckStep {
     }
     let verifier = try Verifier(
       file, source: original, residency: context.limits.residency(forWeights: file.byteCount),
-      ranks: context.ranks)
+      publicKey: key, ranks: context.ranks)
     var passed = try verifier.run(level: settings.level, report: report)
     if passed, settings.level == .quality, let text = settings.text {
       // One process evaluates; the others wait.

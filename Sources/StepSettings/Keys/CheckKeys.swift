@@ -10,11 +10,18 @@ public struct VerifyKeys: SettingKeys {
   /// The adapter that was merged into what the checkpoint was made from; nil for none.
   public let lora = Setting<String?>.lora("The LoRA adapter that was merged into --source.")
 
+  /// The public key, an Ed25519 one in PEM form, whose owner is to have signed it; nil for nobody's.
+  public let publicKey = Setting<String?>.file(
+    "public-key", "Fail unless the owner of this Ed25519 key (PEM) signed the checkpoint.")
+
   /// The declarations.
   public static let keys = VerifyKeys()
 
   public static let rules: [SettingRule<VerifyKeys>] = [
-    SettingRule(\.level, "--text FILE beside it") { $0.level != .quality || $0.text != nil }
+    SettingRule(\.level, "--text FILE beside it") { $0.level != .quality || $0.text != nil },
+    SettingRule(\.publicKey, "--level hashes or a later one beside it") {
+      $0.publicKey == nil || $0.level >= .hashes
+    },
   ]
 }
 

@@ -223,6 +223,32 @@ struct Pack: ParsableCommand {
   }
 }
 
+/// `sign`: who stands for a checkpoint.
+struct Sign: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Signs the manifest of a checkpoint, and with it every file: manifest.sig.",
+    discussion: """
+      Every file is compared with the manifest first. `verify --public-key` checks the signature, and so \
+      does openssl; see formats/manifest. What is made from a signed checkpoint has to be signed anew.
+      """)
+
+  @Argument(help: "A directory that this program wrote.")
+  var dir: String
+
+  @Option(help: ArgumentHelp("A private Ed25519 key in PEM form.", valueName: "key.pem"))
+  var key: String
+
+  @Flag(help: "Replace an existing signature.")
+  var force = false
+
+  @OptionGroup var limits: LimitOptions
+  @OptionGroup var reporting: ReportOptions
+
+  func run() throws {
+    try reporting.run(limits, force: force) { try SignStep.run(dir, key: key, $0) }
+  }
+}
+
 /// `unpack`: the directory that `pack` packed, or one tensor of it.
 struct Unpack: ParsableCommand {
   static let configuration = CommandConfiguration(
