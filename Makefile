@@ -8,7 +8,7 @@ C_FILES = $(wildcard Sources/C*/*.[ch] Sources/C*/*/*.[ch])
 PLAIN_C = $(filter-out %/CModelCode.c,$(filter %.c,$(C_FILES)))
 PACKAGES = libopenblas0 libssl-dev libhdf5-dev libzstd-dev libdeflate-dev libutf8proc-dev pkg-config
 
-.PHONY: setup build build-mpi test demo examples lint bench heal-study spiking-study check-all check-mpi clean
+.PHONY: setup build build-mpi install test demo examples lint bench fuzz heal-study spiking-study check-all check-mpi clean
 
 # Installs what is missing; asks for root only when something is.
 setup:
@@ -22,8 +22,13 @@ setup:
 	  DEBIAN_FRONTEND=noninteractive $$root apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
 	fi
 
+# BUILD_FLAGS: those of `make test` build what it needs too.
 build: setup
-	$(SWIFT) build -c release --product spikingbrain
+	$(SWIFT) build -c release $(BUILD_FLAGS) --product spikingbrain
+
+# The program, its man pages, and completions for bash, zsh and fish: into DESTDIR and PREFIX (/usr/local).
+install:
+	@PROGRAM=$(PROGRAM) packaging/install
 
 # The same for several machines, see docs/distributed.md. A directory of its own, since a trait
 # builds everything anew.
@@ -76,6 +81,10 @@ check-all: build
 	Tests/Reference/run
 	Tests/Emulated/run
 	Tests/Trust/mutate.py $(PROGRAM)
+
+# Every reader of files from strangers, for MINUTES each; needs Python.
+fuzz: setup
+	Tests/Fuzz/run $(or $(MINUTES),10)
 
 # Runs of several processes against runs of one.
 check-mpi: build-mpi
