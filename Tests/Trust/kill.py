@@ -38,9 +38,12 @@ def main():
     for step in steps:
         harness.reference(step)
     number = 0
-    while sum(s.kills for s in steps) < options.kills and number < 4 * options.kills:
-        harness.interrupt(steps[number % len(steps)])
-        number += 1
+    try:
+        while sum(s.kills for s in steps) < options.kills and number < 4 * options.kills:
+            harness.interrupt(steps[number % len(steps)])
+            number += 1
+    except KeyboardInterrupt:
+        print("interrupted; what was found so far:")
     for step in steps:
         calls = sum(step.calls.values())
         print(f"{step.name:10} {step.seconds:5.2f} s, {calls:5} calls that change files; {step.kills:4} kills in "
