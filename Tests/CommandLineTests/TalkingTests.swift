@@ -54,7 +54,8 @@ struct TalkingTests {
       let text = (try? Files.bytes(directory("out"))) ?? []
       url = (try? JSONParser.parse(text))?["url"]?.string
     }
-    let address = try #require(URL(string: try #require(url) + "/v1/models"))
+    let found = try #require(url)
+    let address = try #require(URL(string: found + "/v1/models"))
     let (data, _) = try await URLSession.shared.data(from: address)
     #expect(try JSONParser.parse(Array(data))["data"]?.array?.first?["id"]?.string == "c")
     server.send(SIGTERM)

@@ -43,7 +43,8 @@ struct StateStoreTests {
     #expect(second.states.figures.disk > 0)
     let again = try turns(second)
     #expect(again.tokens == answer.tokens)
-    #expect(again.result?.cachedTokens == answer.result?.cachedTokens)
+    // All of the second turn's prompt was read by the first run.
+    #expect(again.result?.cachedTokens == again.result?.promptTokens)
   }
 
   @Test func `a file that was changed is not gone on from`() throws {
