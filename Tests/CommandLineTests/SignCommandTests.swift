@@ -1,4 +1,5 @@
 import Foundation
+import StepSettings
 import TestSupport
 import Testing
 
