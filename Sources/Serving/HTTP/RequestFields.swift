@@ -57,7 +57,11 @@ struct RequestFields {
   }
 
   /// The member `key`; nil when it is absent or null.
-  subscript(key: String) -> JSONValue? { object[key].flatMap { $0.isNull ? nil : $0 } }
+  subscript(key: String) -> JSONValue? {
+    // Not by ?:, in which nil would be JSON's null.
+    guard let value = object[key], !value.isNull else { return nil }
+    return value
+  }
 
   func string(_ key: String) throws(APIError) -> String? {
     try read(key, "a string") { $0.string }
