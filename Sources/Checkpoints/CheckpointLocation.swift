@@ -131,6 +131,7 @@ public enum CheckpointLocation: Sendable, Equatable {
 
   private static func file(_ path: String) throws(CheckpointError) -> CheckpointLocation {
     let file = try MappedFile.checkpoint(path)
+    defer { withExtendedLifetime(file) {} }
     try refuseOthers(
       [RelativeName.last(path)], in: path, directory: RelativeName.directory(path))
     if file.bytes.starts(with: GGUFFile.magic) { return .gguf(path) }

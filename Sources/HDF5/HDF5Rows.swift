@@ -30,16 +30,19 @@ struct HDF5Rows {
     var bytes = [UInt8](repeating: 0, count: rows * rowBytes)
     for first in stride(from: 0, to: count, by: rows) {
       let now = min(rows, count - first)
-      guard read(first, now, as: type, into: &bytes) else {
-        throw HDF5Error.last("cannot read dataset \(name)", file)
-      }
+      try read(first, now, as: type, into: &bytes)
       try bytes.withUnsafeBytes { try body(.init(rebasing: $0[..<(now * rowBytes)])) }
     }
   }
 
-  private func read(_ first: Int, _ count: Int, as type: hid_t, into bytes: inout [UInt8]) -> Bool {
+  private func read(
+    _ first: Int, _ count: Int, as type: hid_t, into bytes: inout [UInt8]
+  ) throws(HDF5Error) {
     guard !shape.isEmpty else {
-      return H5Dread(set, type, ch5_all(), ch5_all(), ch5_default(), &bytes) >= 0
+      guard H5Dread(set, type, ch5_all(), ch5_all(), ch5_default(), &bytes) >= 0 else {
+        throw failure
+      }
+      return
     }
     var start = shape.map { _ in hsize_t(0) }, sizes = shape.map { hsize_t($0) }
     start[0] = hsize_t(first)
@@ -49,7 +52,11 @@ struct HDF5Rows {
       H5Sclose(memory)
       H5Sclose(place)
     }
-    return H5Sselect_hyperslab(place, H5S_SELECT_SET, start, nil, sizes, nil) >= 0
-      && H5Dread(set, type, memory, place, ch5_default(), &bytes) >= 0
+    guard H5Sselect_hyperslab(place, H5S_SELECT_SET, start, nil, sizes, nil) >= 0,
+      H5Dread(set, type, memory, place, ch5_default(), &bytes) >= 0
+    else { throw failure }
   }
+
+  /// To be asked for before anything is closed, which forgets it.
+  private var failure: HDF5Error { .last("cannot read dataset \(name)", file) }
 }

@@ -38,6 +38,7 @@ struct DistributedMetadata {
   /// Reads the file at `path`; checks what can be checked without the others.
   init(path: String) throws(CheckpointError) {
     let file = try MappedFile.checkpoint(path)
+    defer { withExtendedLifetime(file) {} }
     let (value, heap) = try PickleMachine.run(
       file.bytes, file: path, limit: PickleMachine.metadataLimit)
     self.path = path

@@ -7,6 +7,7 @@ public enum JSONFile {
     _ path: String, what: String, limit: Int, contents: JSONLimit = .tensors
   ) throws(CheckpointError) -> JSONValue {
     let file = try MappedFile(path: path)
+    defer { withExtendedLifetime(file) {} }
     guard file.bytes.count <= limit else {
       throw .limitExceeded(
         file: path, quantity: "size of the \(what)", limit: limit, got: UInt64(file.bytes.count))

@@ -33,6 +33,7 @@ public struct GGUFFile: CheckpointReader {
   /// The same for a file that may be one part of several.
   init(part path: String) throws(CheckpointError) {
     let file = try MappedFile.checkpoint(path)
+    defer { withExtendedLifetime(file) {} }
     guard file.bytes.prefix(4).elementsEqual(GGUFFile.magic) else {
       throw .notGGUF(file: path, magic: Array(file.bytes.prefix(4)))
     }

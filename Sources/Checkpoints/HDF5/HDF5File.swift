@@ -21,6 +21,7 @@ public struct HDF5File: ShardFile {
 
   public init(path: String) throws(CheckpointError) {
     let file = try MappedFile.checkpoint(path)
+    defer { withExtendedLifetime(file) {} }
     guard file.bytes.starts(with: HDF5File.magic) else {
       throw .malformed(
         file: path, format: "HDF5", offset: 0, reason: "it does not start as HDF5 files do")

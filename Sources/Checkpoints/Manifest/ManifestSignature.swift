@@ -71,6 +71,11 @@ public enum ManifestSignature {
     return signature
   }
 
+  /// Throws when `pem`, the bytes of `file`, are no public key.
+  public static func requirePublicKey(_ pem: [UInt8], of file: String) throws(KeyError) {
+    _ = try Key(pem, isPrivate: false, file: file)
+  }
+
   /// Whether `signature` is one of a manifest's bytes by the owner of the public key in `pem`, the bytes of
   /// `file`.
   public static func isValid(

@@ -101,6 +101,7 @@ public struct MegatronCheckpoint: CheckpointReader {
     let tracker = RelativeName.join(path, trackerName)
     guard FileStatus.exists(tracker) else { return path }
     let file = try MappedFile(path: tracker)
+    defer { withExtendedLifetime(file) {} }
     guard file.bytes.count <= trackerLimit else {
       throw .limitExceeded(
         file: tracker, quantity: "size of the tracker", limit: trackerLimit,

@@ -79,6 +79,7 @@ final class OutputJournal: Sendable {
   /// What the journal at `path` says.
   static func contents(of path: String) throws(CheckpointError) -> Contents {
     let file = try MappedFile(path: path)
+    defer { withExtendedLifetime(file) {} }
     let complete = file.bytes.lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0
     let lines = file.bytes[..<complete].split(separator: UInt8(ascii: "\n"))
     var documents: [JSONValue] = []

@@ -35,6 +35,7 @@ public struct PyTorchFile: ShardFile {
   /// Maps the file at `path` and reads all of its description.
   public init(path: String) throws(CheckpointError) {
     let file = try MappedFile.checkpoint(path)
+    defer { withExtendedLifetime(file) {} }
     if file.bytes.starts(with: PyTorchFile.magics[1]) {
       throw .formatNotSupported(path: path, format: "PyTorch (before 1.6) or bare pickle")
     }

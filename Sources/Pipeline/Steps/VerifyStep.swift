@@ -23,8 +23,9 @@ public struct VerifyStep: CheckStep {
       throw InputError.option("--lora", value: adapter, expected: "--source beside it")
     }
     let key = try settings.publicKey.map {
-      Verifier.PublicKey(
-        file: $0, pem: try InputFile.read($0, limit: ManifestSignature.keyByteLimit))
+      let pem = try InputFile.read($0, limit: ManifestSignature.keyByteLimit)
+      try ManifestSignature.requirePublicKey(pem, of: $0)
+      return Verifier.PublicKey(file: $0, pem: pem)
     }
     let file = try context.open(path)
     let original = try source.map { try ModelFile.open($0).merging(settings.lora) }
