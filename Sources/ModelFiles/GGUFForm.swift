@@ -37,7 +37,8 @@ struct GGUFForm: Sendable {
         if let size = config["moe_intermediate_size"], size != config["intermediate_size"] {
           throw ModelFileError.ggufKey(
             file.key("expert_feed_forward_length"),
-            reason: "is \(size.compact); experts of llama have feed_forward_length", file: file.path)
+            reason: "is \(size.compact); experts of llama have feed_forward_length", file: file.path
+          )
         }
       }
     },

@@ -6,13 +6,13 @@ extension JSONFile {
   /// times its size in memory, and configurations have kilobytes.
   public static let largest = 8 << 20
 
-  /// The object in the file at `path`, a small one of a checkpoint.
+  /// The object in the file at `path` of a checkpoint, of at most `bytes` bytes.
   public static func object(
-    _ path: String, limit: JSONLimit = .configuration
+    _ path: String, limit: JSONLimit = .configuration, bytes: Int = largest
   ) throws(ModelFileError) -> JSONObject {
     let value: JSONValue
     do {
-      value = try read(path, what: "file", limit: largest, contents: limit)
+      value = try read(path, what: "file", limit: bytes, contents: limit)
     } catch {
       throw .invalidJSON(file: path, reason: reason(error, limit))
     }
@@ -23,7 +23,7 @@ extension JSONFile {
   /// What was wrong with the file, in few words.
   private static func reason(_ error: CheckpointError, _ limit: JSONLimit) -> String {
     switch error {
-    case .limitExceeded(_, _, _, let bytes):
+    case .limitExceeded(_, _, let largest, let bytes):
       return "\(bytes) bytes are too many; the limit is \(largest)"
     case .notJSON(_, let reason): return reason.what
     case .emptyFile:

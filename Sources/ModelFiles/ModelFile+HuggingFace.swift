@@ -26,6 +26,12 @@ extension ModelFile {
       configuration = Configuration(object, file: file)
     }
     var description = try architecture.describe(configuration)
+    if isPart, architecture == Gemma3.self, let cap = description.softCaps.logits {
+      throw ConfigurationError.unsupported(
+        key: configuration.name("final_logit_softcapping"), value: "\(cap)",
+        reason: "transformers uses it in gemma3_text alone, not in a model of several parts",
+        file: file)
+    }
     var names = architecture.names, notes = reader.notes
     if isPart {
       let others = StructureMatch.otherParts(in: reader)

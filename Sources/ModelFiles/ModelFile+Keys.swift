@@ -58,7 +58,8 @@ extension ModelFile {
   /// What says how many experts there are.
   private var expertKey: String {
     let isLocal =
-      configuration.object["num_local_experts"] != nil || architecture == Mixtral.self
+      configuration.object["num_experts"] == nil
+      && (configuration.object["num_local_experts"] != nil || architecture == Mixtral.self)
     return isLocal ? "num_local_experts" : "num_experts"
   }
 

@@ -39,6 +39,15 @@ struct ExecutorTests {
     #expect(directory.names == ["c", "s"], "no partial directory stays")
   }
 
+  /// Those of Llama 3 and Gemma have 9 and 33 MB, more than any configuration may.
+  @Test func `a tokenizer may be large`() throws {
+    try TinyModel.qwen2.synthesize(to: directory("s"))
+    let text = "{\"version\": \"1.0\"" + String(repeating: " ", count: JSONFile.largest) + "}"
+    try directory.write("s/tokenizer.json", text)
+    try TinyModel.convert(directory("s"), to: directory("c"))
+    #expect(try Files.text(directory("c/tokenizer.json")) == text)
+  }
+
   @Test func `a plan says beforehand which files there will be`() throws {
     try TinyModel.qwen2.synthesize(to: directory("s"))
     let settings = TinyModel.settings { $0.shardSize = ByteSize(100_000) }

@@ -85,7 +85,8 @@ PARTS = {
     "qwen3_vl": (dict(num_hidden_layers=2, head_dim=12, rope_parameters={
         "rope_theta": 500.0, "rope_type": "default", "mrope_section": [2, 2, 2], "mrope_interleaved": True}),
         {**QWEN_VISION, "num_position_embeddings": 4, "deepstack_visual_indexes": [0]}),
-    "gemma3": (dict(KINDS["gemma3_text"]), dict(
+    # Its class leaves out the cap of logits that the class of the language model has.
+    "gemma3": ({**KINDS["gemma3_text"], "final_logit_softcapping": None}, dict(
         hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=2, image_size=4, patch_size=2,
         num_channels=1)),
     "mistral3": (dict(model_type="ministral3", **KINDS["ministral3"]), dict(

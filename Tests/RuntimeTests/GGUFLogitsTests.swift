@@ -87,7 +87,8 @@ struct GGUFLogitsTests {
     var expected = model.source.description
     expected.normsAddOne = false
     #expect(expected.differences(from: file.description) == ["these special tokens"])
-    let golden = try Model(model.source.description, weights: model.source).logits(GGUFSource.tokens)
+    let golden = try Model(model.source.description, weights: model.source).logits(
+      GGUFSource.tokens)
     let found = try Model(file.description, weights: file)
     #expect(difference(try found.logits(GGUFSource.tokens), golden) < 1e-6)
     #expect(difference(try found.logits(GGUFSource.tokens, stepwise: true), golden) < 1e-5)

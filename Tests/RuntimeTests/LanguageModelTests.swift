@@ -41,7 +41,8 @@ struct LanguageModelTests {
     let file = try ModelFile.open(write(kind))
     try file.requireSound()
     #expect(file.notes.contains { $0.contains(others) }, "\(file.notes)")
-    let fixture = try SafetensorsFile(path: Repository.fixture("sources/\(kind)/golden.safetensors"))
+    let fixture = try SafetensorsFile(
+      path: Repository.fixture("sources/\(kind)/golden.safetensors"))
     let tokens = try fixture.elements("tokens", as: Int32.self).map(Int.init)
     let expected = try fixture.elements("logits", as: Float.self)
     let model = try Model(file.description, weights: file)
@@ -82,8 +83,19 @@ struct LanguageModelTests {
     #expect(named.description == unnamed.description)
   }
 
+  @Test func `a cap of logits that transformers leaves out is refused`() throws {
+    let path = try write("gemma3") { object in
+      var text = try #require(object["text_config"]?.object)
+      text["final_logit_softcapping"] = 15.0
+      object["text_config"] = .object(text)
+    }
+    let error = #expect(throws: ConfigurationError.self) { _ = try ModelFile.open(path) }
+    #expect(error?.what.contains("text_config.final_logit_softcapping") == true)
+  }
+
   @Test(arguments: ["qwen2_5_vl", "qwen3_vl"])
-  func `sections that do not divide a head, and other scalings, are refused`(_ kind: String) throws {
+  func `sections that do not divide a head, and other scalings, are refused`(_ kind: String) throws
+  {
     for (key, value) in [
       ("mrope_section", [9, 9, 9]), ("mrope_section", [4]), ("rope_type", "yarn"),
     ] as [(String, JSONValue)] {

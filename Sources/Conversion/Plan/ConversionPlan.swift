@@ -131,7 +131,8 @@ public enum ConversionPlan {
     if let first = widened.first, let old = source.layers[first].mixer.window {
       notes.append(
         "Layers \(widened.map(String.init).joined(separator: ", ")) see further than the source's window of "
-          + "\(old.size): texts longer than that are read differently; --window \(old.size) keeps it.")
+          + "\(old.size): texts longer than that are read differently; --window \(old.size) keeps it."
+      )
     }
     return notes
   }

@@ -79,7 +79,9 @@ extension ModelFile {
         let path = "\(directory)/\(name)"
         SourceFiles.note(path)
         // A damaged tokenizer is found now, not after the result was copied somewhere else.
-        if name.hasSuffix(".json") { _ = try JSONFile.object(path, limit: .tokenizer) }
+        if name.hasSuffix(".json") {
+          _ = try JSONFile.object(path, limit: .tokenizer, bytes: TokenizationLimits.fileBytes)
+        }
         return .init(name: name, content: .copy(of: path))
       }
     }

@@ -62,7 +62,8 @@ struct EvaluationInput {
     else { return nil }
     let windowed = model.layers.count { $0.mixer.window != nil }, all = model.layers.count
     return segments + "the window of \(window): "
-      + (windowed == all ? "its layers see no further" : "\(windowed) of \(all) layers see no further")
+      + (windowed == all
+        ? "its layers see no further" : "\(windowed) of \(all) layers see no further")
   }
 
   /// Evaluates the model in segments of `context` tokens, against the teacher if there is one.
