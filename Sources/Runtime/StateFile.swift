@@ -35,7 +35,8 @@ public struct StateFile {
     }
 
     /// A cryptographic hash, as text, of all bytes that its argument hands out.
-    public typealias Hash = @Sendable (_ feed: (_ update: (UnsafeRawBufferPointer) -> Void) -> Void) -> String
+    public typealias Hash =
+      @Sendable (_ feed: (_ update: (UnsafeRawBufferPointer) -> Void) -> Void) -> String
 
     /// Whether a file with this metadata holds a state of it.
     public func owns(_ metadata: [String: String]) -> Bool {

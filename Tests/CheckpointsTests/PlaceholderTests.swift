@@ -29,7 +29,10 @@ struct PlaceholderTests {
       (Self.pointer, Placeholder.gitLFS, "git lfs pull"),
       (Self.page, .webPage, "download it again"),
       ("Entry not found\n", .message("Entry not found"), "Entry not found"),
-      ("Access to model a/b is restricted.", .message("Access to model a/b is restricted."), "Access"),
+      (
+        "Access to model a/b is restricted.", .message("Access to model a/b is restricted."),
+        "Access"
+      ),
     ] {
       let path = try directory.write("m/\(name)", text)
       for place in [path, directory("m")] {

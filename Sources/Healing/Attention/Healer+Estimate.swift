@@ -104,7 +104,8 @@ extension Healer {
         * (rounds * (try probe.seconds(factor: 1)) + 2 * heldOut * (try probe.seconds(factor: nil)))
     }
     if settings.method == .gradient || settings.method == .both {
-      estimate.step = slowest(settings.batch) * Double(refitted.count) * (try secondRun { try probe.step() })
+      estimate.step =
+        slowest(settings.batch) * Double(refitted.count) * (try secondRun { try probe.step() })
       estimate.steps = mostSteps
       if let limit = settings.timeLimit {
         let left = limit * 60 - estimate.seconds + estimate.step * Double(estimate.steps)

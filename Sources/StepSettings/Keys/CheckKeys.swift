@@ -42,7 +42,8 @@ public typealias EvaluateSettings = Settings<EvaluateKeys>
 public struct EvaluateKeys: SettingKeys {
   /// The text file.
   public let text = Setting(
-    "text", "", "A UTF-8 text file; - is standard input.", expected: "a file, or --task FILE", valueName: "file",
+    "text", "", "A UTF-8 text file; - is standard input.", expected: "a file, or --task FILE",
+    valueName: "file",
     shownDefault: ""
   ).paths(of: .text)
   /// Tokens per segment.
