@@ -90,7 +90,10 @@ struct TemplateList {
 }
 
 /// The members of a dictionary in order; only `TemplateRun.dictionary` makes one.
-struct TemplateDictionary {
+///
+/// A class: the compiler takes a structure of pairs of values for a circular type, depending on the order in
+/// which it sees the files.
+final class TemplateDictionary {
   let members: [(key: TemplateValue, value: TemplateValue)]
   let depth: Int
 
