@@ -33,7 +33,9 @@ struct ModelCard {
     var parts = [header, introduction]
     if !steps.isEmpty { parts.append(made(steps)) }
     // What steps said of our layouts is no matter of a source's form.
-    let differences = (isConverted ? steps.flatMap(\.notes) : []) + notes
+    let isHealed = steps.contains { $0.name == .heal }
+    let said = steps.flatMap(\.notes).filter { !isHealed || !$0.hasPrefix(ConversionPlan.copies) }
+    let differences = (isConverted ? said : []) + notes
     if !differences.isEmpty {
       parts.append(
         "## What to know\n\n" + differences.map { "- \(Self.line($0))" }.joined(separator: "\n"))

@@ -45,7 +45,7 @@ public enum ModelFileError: ReportableError, Equatable {
   public var advice: String? {
     switch self {
     case .noConfiguration: "put the model's config.json beside its tensors"
-    case .noChatTemplate: "leave out --chat to continue the prompt as plain text"
+    case .noChatTemplate: "`generate` without --chat continues a prompt as plain text"
     case .structure(_, .adapter, _, _): CheckpointError.mergeAdvice
     case .structure: "`spikingbrain inspect` lists every problem"
     default: nil

@@ -81,6 +81,9 @@ public enum ConversionPlan {
     return Set(try selection.layers(depth: depth, option: "--full-attention-layers"))
   }
 
+  /// What a note begins with that a healing makes untrue.
+  package static let copies = "Linear layers"
+
   private static func notes(
     _ source: ModelDescription, _ target: ModelDescription, _ obstacles: [String]
   ) -> [String] {
@@ -93,7 +96,7 @@ public enum ConversionPlan {
     let linear = target.layers.count { $0.mixer.isOnlyLinear }
     if linear > 0 {
       notes.append(
-        "Linear layers (\(linear)) start as copies, sound short-memory layers: until they are healed, the "
+        "\(copies) (\(linear)) start as copies, sound short-memory layers: until they are healed, the "
           + "model has lost its language.")
     }
     let narrowed = zip(source.layers, target.layers).contains { before, after in

@@ -40,10 +40,25 @@ public struct DiffStep: Step {
         json: ["tolerance": .double(tolerance), "equal": .bool(passed)],
         text: passed
           ? "they agree" + (tolerance > 0 ? " within \(scientific(tolerance))" : "")
-          : "they differ" + (tolerance > 0 ? " by more than \(scientific(tolerance))" : "")),
+          : Self.verdict(
+            keys.contains(where: \.matters), tensors, logits?.relative ?? 0, tolerance)),
     ])
     report.passed = passed
     return report
+  }
+
+  /// In what they differ.
+  private static func verdict(
+    _ configuration: Bool, _ tensors: TensorDifferences, _ logits: Double, _ tolerance: Double
+  ) -> String {
+    let isFar = tensors.differing.contains { $0.relative > tolerance }
+    let by = tolerance > 0 ? " by more than \(scientific(tolerance))" : ""
+    let parts = [
+      configuration ? "in their configurations" : nil,
+      tensors.onlyA.isEmpty && tensors.onlyB.isEmpty ? nil : "in what tensors they have",
+      isFar ? "in tensors\(by)" : nil, logits > tolerance ? "in predictions\(by)" : nil,
+    ].compactMap(\.self)
+    return "they differ: \(parts.joined(separator: ", "))"
   }
 
   /// The tokens to compare predictions on; nil for none.
@@ -110,6 +125,7 @@ struct ConfigurationDifference {
   /// Keys that say how a model is stored or by what it was written, not what it computes.
   private static let notes: Set = [
     "torch_dtype", "dtype", "transformers_version", "_name_or_path", "name_or_path", "use_cache",
+    "auto_map",
   ]
 
   /// Whether what is computed may follow from it.

@@ -59,7 +59,12 @@ public struct ChatStep: Step {
       signal(SIGINT, SIG_DFL)
     }
     while let line = console.read() {
-      if line.isEmpty { continue }
+      if line.allSatisfy(\.isWhitespace) { continue }
+      // Swift reads what is no UTF-8 as this character, and nobody types it.
+      if line.contains("\u{FFFD}") {
+        console.note("(a line that is no UTF-8 text: not said)")
+        continue
+      }
       if line.hasPrefix("/"), !line.hasPrefix("//") {
         if try !obey(line, conversation, console) { return }
         continue
