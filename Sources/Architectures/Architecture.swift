@@ -17,9 +17,7 @@ public struct ArchitectureSummary: Sendable {
 public protocol Architecture: Sendable {
   /// The `model_type` in config.json.
   static var modelType: String { get }
-  /// Whether `convert` accepts it as a source.
-  static var isSource: Bool { get }
-  /// What is said of it as a source; nil for converted layouts.
+  /// What is said of it as a source; nil for converted layouts, which are not sources of a conversion.
   static var summary: ArchitectureSummary? { get }
   /// The names its tensors have in Hugging Face directories.
   static var names: NameTable { get }
@@ -35,9 +33,12 @@ public protocol ConvertedLayout: Architecture {
   static var holdsMergedGates: Bool { get }
 }
 
+extension Architecture {
+  /// Whether `convert` accepts it as a source.
+  public static var isSource: Bool { summary != nil }
+}
+
 extension ConvertedLayout {
-  /// Converted models are not sources of a conversion.
-  public static var isSource: Bool { false }
   public static var summary: ArchitectureSummary? { nil }
 
   /// Why this layout cannot hold `model`, empty when it can: what is missing when the configuration
@@ -126,7 +127,11 @@ public enum Architectures {
 
   /// The configuration of the language model that `config` describes: itself, or, when it is that of a
   /// model of several parts, what it says of the one that reads text.
-  public static func languageModel(of config: Configuration) -> Configuration {
+  ///
+  /// Throws where the whole model would compute something else with a key than its part does alone.
+  public static func languageModel(
+    of config: Configuration
+  ) throws(ConfigurationError) -> Configuration {
     func isKnown(_ object: JSONObject) -> Bool {
       all.contains { $0.modelType == object["model_type"]?.string }
     }
@@ -147,6 +152,8 @@ public enum Architectures {
     for key in ["tie_word_embeddings", CompressedTensors.key, "quantization"] {
       text[key] = config.object[key] ?? text[key]
     }
-    return Configuration(model: text, below: textKey, of: config)
+    let part = Configuration(model: text, below: textKey, of: config)
+    if text["model_type"]?.string == Gemma3.modelType { try Gemma3.checkPart(part) }
+    return part
   }
 }

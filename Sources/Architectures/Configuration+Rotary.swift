@@ -20,7 +20,7 @@ struct RotaryForm {
   var types = RotaryForm.published
   /// The length that ramps refer to where nothing states it; nil for the longest context.
   var originalPositions: Int?
-  /// Whether the object holds further keys of its class, which it reads itself.
+  /// Further keys of the object that the class reads itself.
   var ownKeys: Set<String> = []
   /// The object that an absent one means; nil for none.
   var absent: JSONObject?
@@ -46,12 +46,8 @@ extension Configuration {
   func rotary(
     headDim: Int, positions: Int, form: RotaryForm
   ) throws(ConfigurationError) -> RotaryParameters {
-    let objects = [try nested("rope_scaling"), try nested("rope_parameters")]
-      .compactMap(\.self).filter { $0.object.count > 0 }
-    var chosen = objects.first
-    if chosen == nil, value("rope_parameters") == nil, let absent = form.absent {
-      chosen = part(absent, at: "rope_parameters")
-    }
+    let objects = try rotaryObjects()
+    let chosen = try objects.first ?? absentRotary(form)
     if objects.count > 1, objects[0].object != objects[1].object {
       record.note(
         "rope_scaling and rope_parameters differ: the former counts, as in transformers 5.")
@@ -64,6 +60,24 @@ extension Configuration {
       headDim: channels ?? headDim, stated: stated, positions: positions, form: form)
     (rotary.theta, rotary.channels) = (theta, channels)
     return rotary
+  }
+
+  /// The objects that are there and say something; the first one counts.
+  private func rotaryObjects() throws(ConfigurationError) -> [Configuration] {
+    [try nested("rope_scaling"), try nested("rope_parameters")]
+      .compactMap(\.self).filter { $0.object.count > 0 }
+  }
+
+  /// The object that an absent one means; an empty object is not an absent one.
+  private func absentRotary(_ form: RotaryForm) -> Configuration? {
+    guard value("rope_parameters") == nil else { return nil }
+    return form.absent.map { part($0, at: "rope_parameters") }
+  }
+
+  /// The object of the rotary embedding, in which a class looks for keys of its own: empty where there
+  /// is none.
+  func rotaryKeys(_ form: RotaryForm) throws(ConfigurationError) -> Configuration {
+    try rotaryObjects().first ?? absentRotary(form) ?? part(JSONObject(), at: "rope_parameters")
   }
 
   /// The rotary embeddings of layers with full attention and of those with a window, in classes whose

@@ -140,9 +140,4 @@ extension Configuration {
           : "a rotary embedding of type \(kind) does not have it", file: file)
     }
   }
-
-  private func requiredPositive(_ key: String) throws(ConfigurationError) -> Double {
-    guard value(key) != nil else { throw .missingKey(name(key), file: file) }
-    return try positive(key, default: 1)
-  }
 }

@@ -160,6 +160,24 @@ extension Configuration {
     }
   }
 
+  /// Gives every layer of `model` the same window, if there is one, and refuses what would give some
+  /// layers another attention.
+  func slideAll(_ model: inout ModelDescription, window: Int?) throws(ConfigurationError) {
+    try expectAllLayers(window, depth: model.layers.count)
+    if let window { try slide(&model, model.layers.map { _ in true }, window: window) }
+  }
+
+  /// The biases that `attention_bias` gives all projections of attention, and `mlp_bias` those of classes
+  /// that have it.
+  func biases(
+    ofFeedForward hasFeedForward: Bool = false
+  ) throws(ConfigurationError) -> ModelDescription.Biases {
+    let attention = try bool("attention_bias", default: false)
+    return .init(
+      queryKeyValue: attention, output: attention,
+      feedForward: hasFeedForward ? try bool("mlp_bias", default: false) : false)
+  }
+
   /// Whether each layer of `layer_types` slides; nil when the key is absent.
   func layerTypes(depth: Int) throws(ConfigurationError) -> [Bool]? {
     guard let types = try strings("layer_types") else { return nil }

@@ -98,6 +98,12 @@ public struct Configuration: Sendable {
     value(key) == nil ? nil : try positive(key, default: 1)
   }
 
+  /// A positive number that must be there.
+  func requiredPositive(_ key: String) throws(ConfigurationError) -> Double {
+    guard value(key) != nil else { throw .missingKey(name(key), file: file) }
+    return try positive(key, default: 1)
+  }
+
   /// A token id, or a list of them; empty when absent.
   public func tokens(_ key: String) throws(ConfigurationError) -> [Int] {
     guard let value = value(key) else { return [] }

@@ -8,7 +8,6 @@ public import TensorTypes
 /// Source: `transformers` `Gemma2Config` and `Gemma2ForCausalLM`.
 public enum Gemma2: Architecture {
   public static let modelType = "gemma2"
-  public static let isSource = true
   public static let summary: ArchitectureSummary? = ArchitectureSummary(
     models: "Gemma 2 2B to 27B",
     special: "norms behind each part, 1 + w, GELU, soft caps, every other layer a window")
@@ -51,8 +50,7 @@ extension Configuration {
         headDim: 256, keyValueHeads: 4, positions: positions, activationKey: "hidden_activation",
         activations: [.geluTanh, .gelu, .silu], rotary: rotary, sizes: sizes,
         tiesEmbeddings: true))
-    let bias = try bool("attention_bias", default: false)
-    model.biases = .init(queryKeyValue: bias, output: bias)
+    model.biases = try biases()
     model.normPlacement = .both
     model.normsAddOne = true
     // A float32 number in the classes.

@@ -9,7 +9,6 @@ public import TensorTypes
 /// key, and no use for it.
 public enum Gemma3: Architecture {
   public static let modelType = "gemma3_text"
-  public static let isSource = true
   public static let summary: ArchitectureSummary? = ArchitectureSummary(
     models: "Gemma 3 270M and 1B, the text of 4B to 27B",
     special: "as Gemma 2 without caps of scores; norms of q and k, two rotary bases")
@@ -37,5 +36,15 @@ public enum Gemma3: Architecture {
         headDim: model.headDim, positions: model.maximumPositions, form: .init(theta: 1_000_000),
         slidingBase: ("rope_local_base_freq", 10_000)))
     return model
+  }
+
+  /// Throws where the text model of a whole Gemma 3 has a key that `config` says and only it alone uses.
+  static func checkPart(_ config: Configuration) throws(ConfigurationError) {
+    let key = "final_logit_softcapping"
+    guard let cap = try config.optionalPositive(key) else { return }
+    throw .unsupported(
+      key: config.name(key), value: "\(cap)",
+      reason: "transformers uses it in gemma3_text alone, not in a model of several parts",
+      file: config.file)
   }
 }

@@ -6,7 +6,6 @@ public import TensorTypes
 /// `attention_multiplier` means 1, not d^-1/2, and logits are divided by `logits_scaling`.
 public enum Granite: Architecture {
   public static let modelType = "granite"
-  public static let isSource = true
   public static let summary: ArchitectureSummary? = ArchitectureSummary(
     models: "Granite 3, dense; Granite 4 without Mamba",
     special: "factors of embedding, residuals, scores and logits")
@@ -16,9 +15,7 @@ public enum Granite: Architecture {
     _ config: Configuration
   ) throws(ConfigurationError) -> ModelDescription {
     var model = try config.transformer(modelType: modelType)
-    let bias = try config.bool("attention_bias", default: false)
-    model.biases = .init(
-      queryKeyValue: bias, output: bias, feedForward: try config.bool("mlp_bias", default: false))
+    model.biases = try config.biases(ofFeedForward: true)
     model.multipliers.embedding = try config.positive("embedding_multiplier", default: 1)
     model.multipliers.residual = try config.positive("residual_multiplier", default: 1)
     model.multipliers.scores = try config.positive("attention_multiplier", default: 1)

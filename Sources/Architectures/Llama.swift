@@ -5,7 +5,6 @@ public import TensorTypes
 /// Source: `transformers` `LlamaConfig`.
 public enum Llama: Architecture {
   public static let modelType = "llama"
-  public static let isSource = true
   public static let summary: ArchitectureSummary? = ArchitectureSummary(
     models: "Llama 2, 3, 3.1 and 3.2, TinyLlama, SmolLM2, Yi",
     special: "what all are compared with")
@@ -15,10 +14,7 @@ public enum Llama: Architecture {
     _ config: Configuration
   ) throws(ConfigurationError) -> ModelDescription {
     var model = try config.transformer(modelType: modelType)
-    let attention = try config.bool("attention_bias", default: false)
-    model.biases = .init(
-      queryKeyValue: attention, output: attention,
-      feedForward: try config.bool("mlp_bias", default: false))
+    model.biases = try config.biases(ofFeedForward: true)
     try config.expectAllLayers(nil, depth: model.layers.count)
     return model
   }

@@ -7,7 +7,6 @@ public import TensorTypes
 /// Granite's computes the same. Its factors have no usual value: absent ones are errors.
 public enum MiniCPM: Architecture {
   public static let modelType = "minicpm"
-  public static let isSource = true
   public static let summary: ArchitectureSummary? = ArchitectureSummary(
     models: "MiniCPM 1B and 2B",
     special: "factors as in Granite, under other names")
@@ -19,15 +18,12 @@ public enum MiniCPM: Architecture {
     var model = try config.transformer(
       modelType: modelType,
       defaults: .init(rotary: .init(types: ["default", "longrope"]), tiesEmbeddings: true))
-    let bias = try config.bool("attention_bias", default: false)
-    model.biases = .init(queryKeyValue: bias, output: bias)
-    func factor(_ key: String) throws(ConfigurationError) -> Double {
-      guard config.value(key) != nil else { throw .missingKey(config.name(key), file: config.file) }
-      return try config.positive(key, default: 1)
-    }
-    model.multipliers.embedding = try factor("scale_emb")
-    model.multipliers.residual = try factor("scale_depth") / Double(model.layers.count).squareRoot()
-    model.multipliers.logits = try factor("dim_model_base") / Double(model.hiddenSize)
+    model.biases = try config.biases()
+    model.multipliers.embedding = try config.requiredPositive("scale_emb")
+    model.multipliers.residual =
+      try config.requiredPositive("scale_depth") / Double(model.layers.count).squareRoot()
+    model.multipliers.logits =
+      try config.requiredPositive("dim_model_base") / Double(model.hiddenSize)
     try config.expectAllLayers(nil, depth: model.layers.count)
     return model
   }

@@ -6,7 +6,6 @@ public import TensorTypes
 /// Source: `transformers` `MinistralConfig`.
 public enum Ministral: Architecture {
   public static let modelType = "ministral"
-  public static let isSource = true
   public static let summary: ArchitectureSummary? = ArchitectureSummary(
     models: "Ministral 8B",
     special: "windows by `layer_types`")

@@ -1,5 +1,5 @@
 import Mixers
-public import StrictJSON
+import StrictJSON
 public import TensorTypes
 
 /// Ministral 3, alone or as the part of Mistral 3 that reads text: Mistral with YaRN, whose queries grow
@@ -8,7 +8,6 @@ public import TensorTypes
 /// Source: `transformers` `Ministral3Config` and `Ministral3ForCausalLM`.
 public enum Ministral3: Architecture {
   public static let modelType = "ministral3"
-  public static let isSource = true
   public static let summary: ArchitectureSummary? = ArchitectureSummary(
     models: "Ministral 3 3B to 14B, their text",
     special: "queries that grow beyond the trained length")
@@ -27,19 +26,14 @@ public enum Ministral3: Architecture {
   public static func describe(
     _ config: Configuration
   ) throws(ConfigurationError) -> ModelDescription {
+    let form = RotaryForm(ownKeys: [growthKey, "max_position_embeddings"], absent: standard)
     var model = try config.transformer(
       modelType: modelType,
       defaults: .init(
         headDim: 128, keyValueHeads: 8, positions: 262_144, normEpsilon: 1e-5,
-        rotary: .init(ownKeys: [growthKey, "max_position_embeddings"], absent: standard)))
-    let window = try config.optionalSize("sliding_window")
-    try config.expectAllLayers(window, depth: model.layers.count)
-    if let window { try config.slide(&model, model.layers.map { _ in true }, window: window) }
-    let stated = [try config.nested("rope_scaling"), try config.nested("rope_parameters")]
-      .compactMap(\.self).first { $0.object.count > 0 }
-    // An empty object is not an absent one.
-    let absent = config.value("rope_parameters") == nil ? standard : JSONObject()
-    let rotary = stated ?? config.part(absent, at: "rope_parameters")
+        rotary: form))
+    try config.slideAll(&model, window: config.optionalSize("sliding_window"))
+    let rotary = try config.rotaryKeys(form)
     guard let growth = rotary.value(growthKey) else {
       throw .missingKey(rotary.name(growthKey), file: config.file)
     }

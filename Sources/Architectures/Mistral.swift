@@ -6,7 +6,6 @@ public import TensorTypes
 /// Source: `transformers` `MistralConfig`: an absent `sliding_window` means 4096, `null` none.
 public enum Mistral: Architecture {
   public static let modelType = "mistral"
-  public static let isSource = true
   public static let summary: ArchitectureSummary? = ArchitectureSummary(
     models: "Mistral 7B, Mistral Nemo, the text of Mistral Small 3.1",
     special: "an optional window in every layer")
@@ -17,13 +16,7 @@ public enum Mistral: Architecture {
   ) throws(ConfigurationError) -> ModelDescription {
     var model = try config.transformer(
       modelType: modelType, defaults: .init(keyValueHeads: 8, positions: 131_072))
-    let window = try config.windowSize()
-    try config.expectAllLayers(window, depth: model.layers.count)
-    if let window {
-      model.layers = model.layers.map { _ in
-        LayerDescription(mixer: .window(.init(size: window)))
-      }
-    }
+    try config.slideAll(&model, window: config.windowSize())
     return model
   }
 }

@@ -6,7 +6,6 @@ public import TensorTypes
 /// Source: `transformers` `MixtralConfig` and `MixtralForCausalLM`.
 public enum Mixtral: Architecture {
   public static let modelType = "mixtral"
-  public static let isSource = true
   public static let summary: ArchitectureSummary? = ArchitectureSummary(
     models: "Mixtral 8x7B, 8x22B",
     special: "experts with normalised weights")
@@ -25,9 +24,7 @@ public enum Mixtral: Architecture {
       modelType: modelType,
       defaults: .init(
         keyValueHeads: 8, positions: 131_072, normEpsilon: 1e-5, rotary: .init(theta: 1_000_000)))
-    let window = try config.optionalSize("sliding_window")
-    try config.expectAllLayers(window, depth: model.layers.count)
-    if let window { try config.slide(&model, model.layers.map { _ in true }, window: window) }
+    try config.slideAll(&model, window: config.optionalSize("sliding_window"))
     // Noise of the router's inputs in training alone.
     _ = config.value("router_jitter_noise")
     let experts = try config.routedExperts(

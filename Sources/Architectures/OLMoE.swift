@@ -5,7 +5,6 @@ public import TensorTypes
 /// Source: `transformers` `OlmoeConfig` and `OlmoeForCausalLM`; `clip_qkv` is refused.
 public enum OLMoE: Architecture {
   public static let modelType = "olmoe"
-  public static let isSource = true
   public static let summary: ArchitectureSummary? = ArchitectureSummary(
     models: "OLMoE 1B-7B",
     special: "norms of all of q and of k, experts")
@@ -18,8 +17,7 @@ public enum OLMoE: Architecture {
   ) throws(ConfigurationError) -> ModelDescription {
     var model = try config.transformer(
       modelType: modelType, defaults: .init(positions: 4096, normEpsilon: 1e-5))
-    let bias = try config.bool("attention_bias", default: false)
-    model.biases = .init(queryKeyValue: bias, output: bias)
+    model.biases = try config.biases()
     model.queryKeyNorm = .whole
     try config.expectAllLayers(nil, depth: model.layers.count)
     let experts = try config.routedExperts(

@@ -5,7 +5,6 @@ public import TensorTypes
 /// Source: `transformers` `Olmo2Config` and `Olmo2ForCausalLM`.
 public enum Olmo2: Architecture {
   public static let modelType = "olmo2"
-  public static let isSource = true
   public static let summary: ArchitectureSummary? = ArchitectureSummary(
     models: "OLMo 2 1B to 32B",
     special: "norms behind each part alone, norms of all of q and of k")
@@ -19,8 +18,7 @@ public enum Olmo2: Architecture {
     _ config: Configuration
   ) throws(ConfigurationError) -> ModelDescription {
     var model = try config.transformer(modelType: modelType, defaults: .init(normEpsilon: 1e-5))
-    let bias = try config.bool("attention_bias", default: false)
-    model.biases = .init(queryKeyValue: bias, output: bias)
+    model.biases = try config.biases()
     model.normPlacement = .after
     model.queryKeyNorm = .whole
     try config.expectAllLayers(nil, depth: model.layers.count)

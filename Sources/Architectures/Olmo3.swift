@@ -7,7 +7,6 @@ public import TensorTypes
 /// Source: `transformers` `Olmo3Config` and `Olmo3ForCausalLM`.
 public enum Olmo3: Architecture {
   public static let modelType = "olmo3"
-  public static let isSource = true
   public static let summary: ArchitectureSummary? = ArchitectureSummary(
     models: "OLMo 3 7B and 32B",
     special: "as OLMo 2 with windows by `layer_types`")
@@ -21,8 +20,7 @@ public enum Olmo3: Architecture {
   ) throws(ConfigurationError) -> ModelDescription {
     var model = try config.transformer(
       modelType: modelType, defaults: .init(normEpsilon: 1e-5, rotary: nil))
-    let bias = try config.bool("attention_bias", default: false)
-    model.biases = .init(queryKeyValue: bias, output: bias)
+    model.biases = try config.biases()
     model.normPlacement = .after
     model.queryKeyNorm = .whole
     let types = try config.layerTypes(depth: model.layers.count)

@@ -7,7 +7,6 @@ public import TensorTypes
 /// Source: `transformers` `Phi3Config`, which has no other scaling, and `Phi3ForCausalLM`.
 public enum Phi3: Architecture {
   public static let modelType = "phi3"
-  public static let isSource = true
   public static let summary: ArchitectureSummary? = ArchitectureSummary(
     models: "Phi-3, Phi-3.5, Phi-4, Phi-4-mini",
     special: "fused q, k, v and gate, up; partial rotary embeddings")
@@ -26,11 +25,7 @@ public enum Phi3: Architecture {
         positions: 4096, normEpsilon: 1e-5,
         rotary: .init(
           share: .factor, types: ["default", "longrope"], originalPositions: 4096)))
-    let window = try config.optionalSize("sliding_window")
-    try config.expectAllLayers(window, depth: model.layers.count)
-    if let window {
-      model.layers = model.layers.map { $0.with(.window(.init(size: window))) }
-    }
+    try config.slideAll(&model, window: config.optionalSize("sliding_window"))
     return model
   }
 }

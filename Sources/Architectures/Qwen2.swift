@@ -5,7 +5,6 @@ public import TensorTypes
 /// Source: `transformers` `Qwen2Config`.
 public enum Qwen2: Architecture {
   public static let modelType = "qwen2"
-  public static let isSource = true
   public static let summary: ArchitectureSummary? = ArchitectureSummary(
     models: "Qwen2, Qwen2.5",
     special: "biases on q, k and v, optional windows")

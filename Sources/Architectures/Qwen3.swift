@@ -5,7 +5,6 @@ public import TensorTypes
 /// Source: `transformers` `Qwen3Config`, whose head_dim defaults to 128.
 public enum Qwen3: Architecture {
   public static let modelType = "qwen3"
-  public static let isSource = true
   public static let summary: ArchitectureSummary? = ArchitectureSummary(
     models: "Qwen3 0.6B to 32B",
     special: "norms of q and k per head")
@@ -16,8 +15,7 @@ public enum Qwen3: Architecture {
   ) throws(ConfigurationError) -> ModelDescription {
     var model = try config.transformer(
       modelType: modelType, defaults: .init(headDim: 128, keyValueHeads: 32, positions: 32_768))
-    let attention = try config.bool("attention_bias", default: false)
-    model.biases = .init(queryKeyValue: attention, output: attention)
+    model.biases = try config.biases()
     model.queryKeyNorm = .perHead
     model.layers = try config.qwenMixers(depth: model.layers.count)
     return model

@@ -6,7 +6,6 @@ public import TensorTypes
 /// Source: `transformers` `Qwen3MoeConfig` and `Qwen3MoeForCausalLM`.
 public enum Qwen3MoE: Architecture {
   public static let modelType = "qwen3_moe"
-  public static let isSource = true
   public static let summary: ArchitectureSummary? = ArchitectureSummary(
     models: "Qwen3-30B-A3B, Qwen3-235B-A22B",
     special: "as Qwen3, experts with normalised weights")
@@ -18,13 +17,11 @@ public enum Qwen3MoE: Architecture {
   ) throws(ConfigurationError) -> ModelDescription {
     var model = try config.transformer(
       modelType: modelType, defaults: .init(keyValueHeads: 4, positions: 32_768))
-    let bias = try config.bool("attention_bias", default: false)
-    model.biases = .init(queryKeyValue: bias, output: bias)
+    model.biases = try config.biases()
     model.queryKeyNorm = .perHead
     let stated = try config.windowSize()
     if try config.bool("use_sliding_window", default: false), let stated {
-      try config.expectAllLayers(stated, depth: model.layers.count)
-      try config.slide(&model, model.layers.map { _ in true }, window: stated)
+      try config.slideAll(&model, window: stated)
     } else if let types = try config.layerTypes(depth: model.layers.count), types.contains(true) {
       throw .unsupported(
         key: config.name("layer_types"), value: "sliding_attention",

@@ -7,7 +7,6 @@ public import TensorTypes
 /// Source: `transformers` `Qwen2VLTextConfig` and `Qwen2VLForConditionalGeneration`.
 public enum Qwen2VL: Architecture {
   public static let modelType = "qwen2_vl_text"
-  public static let isSource = true
   public static let summary: ArchitectureSummary? = ArchitectureSummary(
     models: "the text of Qwen2-VL",
     special: "as Qwen2; positions of images are equal in texts")
@@ -23,7 +22,6 @@ public enum Qwen2VL: Architecture {
 /// Source: `transformers` `Qwen2_5_VLTextConfig`.
 public enum Qwen25VL: Architecture {
   public static let modelType = "qwen2_5_vl_text"
-  public static let isSource = true
   public static let summary: ArchitectureSummary? = ArchitectureSummary(
     models: "the text of Qwen2.5-VL",
     special: "as Qwen2-VL")
@@ -40,7 +38,6 @@ public enum Qwen25VL: Architecture {
 /// Source: `transformers` `Qwen3VLTextConfig` and `Qwen3VLForConditionalGeneration`.
 public enum Qwen3VL: Architecture {
   public static let modelType = "qwen3_vl_text"
-  public static let isSource = true
   public static let summary: ArchitectureSummary? = ArchitectureSummary(
     models: "the text of Qwen3-VL",
     special: "as Qwen3; positions of images are equal in texts")
@@ -54,8 +51,7 @@ public enum Qwen3VL: Architecture {
       defaults: .init(
         headDim: 128, keyValueHeads: 32, positions: 128_000,
         rotary: .ofImages(theta: 500_000, types: ["default"])))
-    let bias = try config.bool("attention_bias", default: false)
-    model.biases = .init(queryKeyValue: bias, output: bias)
+    model.biases = try config.biases()
     model.queryKeyNorm = .perHead
     try config.expectSections(of: model, areInterleaved: true)
     try config.expectAllLayers(nil, depth: model.layers.count)

@@ -5,7 +5,6 @@ public import TensorTypes
 /// Source: `transformers` `SeedOssConfig`.
 public enum SeedOss: Architecture {
   public static let modelType = "seed_oss"
-  public static let isSource = true
   public static let summary: ArchitectureSummary? = ArchitectureSummary(
     models: "Seed-OSS 36B",
     special: "biases on q, k and v, heads of their own size")

@@ -7,7 +7,6 @@ public import TensorTypes
 /// layer that has them.
 public enum SmolLM3: Architecture {
   public static let modelType = "smollm3"
-  public static let isSource = true
   public static let summary: ArchitectureSummary? = ArchitectureSummary(
     models: "SmolLM3 3B",
     special: "no rotary embeddings in every fourth layer")
@@ -21,9 +20,7 @@ public enum SmolLM3: Architecture {
       defaults: .init(
         keyValueHeads: 4, positions: 32_768, rotary: .init(theta: 2_000_000),
         tiesEmbeddings: true))
-    let bias = try config.bool("attention_bias", default: false)
-    model.biases = .init(
-      queryKeyValue: bias, output: bias, feedForward: try config.bool("mlp_bias", default: false))
+    model.biases = try config.biases(ofFeedForward: true)
     let depth = model.layers.count
     let interval = try config.optionalSize("no_rope_layer_interval") ?? 4
     let stated = try config.integers("no_rope_layers")

@@ -13,7 +13,7 @@ extension ModelFile {
       throw ModelFileError.noConfiguration(path: path)
     }
     let whole = try Configuration(JSONFile.object(file), file: file)
-    var configuration = Architectures.languageModel(of: whole)
+    var configuration = try Architectures.languageModel(of: whole)
     let isPart = configuration.object != whole.object
     let architecture = try Architectures.of(configuration)
     var reader = try open()
@@ -26,12 +26,6 @@ extension ModelFile {
       configuration = Configuration(object, file: file)
     }
     var description = try architecture.describe(configuration)
-    if isPart, architecture == Gemma3.self, let cap = description.softCaps.logits {
-      throw ConfigurationError.unsupported(
-        key: configuration.name("final_logit_softcapping"), value: "\(cap)",
-        reason: "transformers uses it in gemma3_text alone, not in a model of several parts",
-        file: file)
-    }
     var names = architecture.names, notes = reader.notes
     if isPart {
       let others = StructureMatch.otherParts(in: reader)

@@ -23,14 +23,15 @@ struct StructureMatch {
   ]
 
   /// What the names of their tensors begin with.
-  static let otherParts = otherPartNames.flatMap { ["\($0).", "model.\($0)."] }
+  static let otherParts = otherPartNames.flatMap(prefixes)
+
+  private static func prefixes(ofPart name: String) -> [String] { ["\(name).", "model.\(name)."] }
 
   /// Those of which `reader` has tensors.
   static func otherParts(in reader: any CheckpointReader) -> [String] {
     otherPartNames.filter { part in
-      reader.tensors.contains {
-        $0.name.hasPrefix("\(part).") || $0.name.hasPrefix("model.\(part).")
-      }
+      let prefixes = prefixes(ofPart: part)
+      return reader.tensors.contains { prefixes.contains(where: $0.name.hasPrefix) }
     }
   }
 

@@ -65,10 +65,10 @@ extension RotaryEmbedding {
   }
 }
 
-extension ModelDescription {
-  /// Throws when a text of `tokens` tokens is longer than this description holds for.
-  package func requireLength(_ tokens: Int) throws(RuntimeError) {
-    guard let limit = longestText, tokens > limit else { return }
+extension RuntimeError {
+  /// Throws when a text of `tokens` tokens is longer than the `limit` of a model, if it has one.
+  package static func requireLength(_ tokens: Int, within limit: Int?) throws(RuntimeError) {
+    guard let limit, tokens > limit else { return }
     throw .tooLong(tokens, limit: limit)
   }
 }
