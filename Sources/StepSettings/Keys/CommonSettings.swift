@@ -34,6 +34,19 @@ extension Setting<String?> {
   }
 }
 
+extension Setting<Double> {
+  /// How flat the distribution is that is sampled from.
+  static let temperature = Setting(
+    "temperature", 0.0, "0 is greedy; 1 samples from the model's distribution.",
+    expected: "0 or more"
+  ) { $0 >= 0 }
+  /// The probability of the tokens that are sampled from.
+  static let topP = Setting(
+    "top-p", 1.0, "Sample from the most likely tokens that make up this probability.",
+    expected: "more than 0, at most 1"
+  ) { $0 > 0 && $0 <= 1 }
+}
+
 extension Setting<UInt64> {
   /// A seed of pseudo-random numbers.
   static func seed(_ help: String) -> Setting { Setting("seed", 0, help) }

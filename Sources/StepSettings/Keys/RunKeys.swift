@@ -56,15 +56,9 @@ public struct GenerateKeys: SettingKeys {
   public let maxTokens = Setting(
     "max-tokens", 64, in: 0...Int.max, "Most tokens to generate.", expected: "0 or more")
   /// How flat the distribution is that is sampled from.
-  public let temperature = Setting(
-    "temperature", 0.0, "0 is greedy; 1 samples from the model's distribution.",
-    expected: "0 or more"
-  ) { $0 >= 0 }
+  public let temperature = Setting.temperature
   /// The probability of the tokens that are sampled from.
-  public let topP = Setting(
-    "top-p", 1.0, "Sample from the most likely tokens that make up this probability.",
-    expected: "more than 0, at most 1"
-  ) { $0 > 0 && $0 <= 1 }
+  public let topP = Setting.topP
   /// Seed of the sampler.
   public let seed = Setting.seed("Seed of the sampler.")
   /// Whether the prompt is a user's message.
