@@ -13,11 +13,6 @@ public enum GatedActivation {
     apply(gate, up, count, output) { $0 * (1 + erf($0 * 0.5.squareRoot())) / 2 }
   }
 
-  /// gelu'(x) = Φ(x) + x · φ(x), Φ the normal distribution and φ its density.
-  private static func geluSlope(_ x: Double) -> Double {
-    (1 + erf(x * 0.5.squareRoot())) / 2 + x * exp(-x * x / 2) / (2 * Double.pi).squareRoot()
-  }
-
   /// output = gelu(gate) · up, elementwise, with the approximation
   /// gelu(x) = x · (1 + tanh(√(2/π) · (x + 0.044715 x³))) / 2.
   ///
@@ -30,15 +25,9 @@ public enum GatedActivation {
     apply(gate, up, count, output) { $0 * (1 + tanh(factor * ($0 + 0.044715 * $0 * $0 * $0))) / 2 }
   }
 
-  /// The derivative of that approximation.
-  private static func geluTanhSlope(_ x: Double) -> Double {
-    let factor = (2 / Double.pi).squareRoot()
-    let t = tanh(factor * (x + 0.044715 * x * x * x))
-    return (1 + t) / 2 + x * (1 - t * t) / 2 * factor * (1 + 3 * 0.044715 * x * x)
-  }
-
   /// The gradients of `gelu`, or of `geluTanh` if so, for the gradient dy of its output: dgate = dy ·
-  /// up · gelu'(gate) and dup = dy · gelu(gate), elementwise.
+  /// up · gelu'(gate) and dup = dy · gelu(gate), elementwise. With gelu(x) = x · (1 + s(x)) / 2 the slope is
+  /// (1 + s(x)) / 2 + x · s'(x) / 2.
   ///
   /// Each may be written over any of the inputs, but not both over the same.
   static func geluBackward(
@@ -52,7 +41,10 @@ public enum GatedActivation {
         let x = Double(gate[i]), weight = Double(up[i]), gradient = Double(dy[i])
         let share =
           isTanh ? tanh(factor * (x + 0.044715 * x * x * x)) : erf(x * 0.5.squareRoot())
-        let slope = isTanh ? geluTanhSlope(x) : geluSlope(x)
+        let shareSlope =
+          isTanh
+          ? (1 - share * share) * factor * (1 + 3 * 0.044715 * x * x) : factor * exp(-x * x / 2)
+        let slope = (1 + share) / 2 + x * shareSlope / 2
         gateGradient[i] = Float(gradient * weight * slope)
         upGradient[i] = Float(gradient * x * (1 + share) / 2)
       }
