@@ -94,7 +94,7 @@ public enum CheckpointError: ReportableError, Equatable {
 
   public var what: String {
     switch self {
-    case .system(_, let operation, let code): "cannot \(operation.rawValue): \(reason(code))"
+    case .system(_, let operation, let code): "cannot \(operation.rawValue): \(systemText(code))"
     case .isDirectory: "is a directory, not a file"
     case .notRegularFile: "is not a regular file"
     case .emptyFile: "is empty"
@@ -102,7 +102,7 @@ public enum CheckpointError: ReportableError, Equatable {
     case .invalidFileName(_, let name):
       "\"\(name)\" is not the name of a file inside this directory"
     case .writeFailed(_, let code, let written, _):
-      "writing failed after \(written) bytes: \(reason(code))"
+      "writing failed after \(written) bytes: \(systemText(code))"
     case .changedWhileRead: "changed while it was read, so nothing made from it was kept"
 
     case .checkpointNotFound(_, let lookedFor, let found):
@@ -253,12 +253,6 @@ public enum CheckpointError: ReportableError, Equatable {
     case .manifestChanged: "make the checkpoint again, or restore the file"
     default: nil
     }
-  }
-
-  private func reason(_ code: Int32) -> String {
-    var text = [CChar](repeating: 0, count: 256)
-    strerror_r(code, &text, text.count)
-    return String(decoding: text.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
   }
 
   private func list(_ differences: [FingerprintDifference]) -> String {

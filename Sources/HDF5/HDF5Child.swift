@@ -1,4 +1,5 @@
 import CHDF5Shim
+import Foundations
 import Glibc
 import Synchronization
 import TensorTypes
@@ -204,7 +205,8 @@ final class HDF5Child: Sendable {
     var ends: [Int32] = [0, 0]
     let kind = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
     guard socketpair(AF_UNIX, kind, 0, &ends) == 0 else {
-      throw .failed(file: path, operation: "cannot start a process for it", reason: text(errno))
+      throw .failed(
+        file: path, operation: "cannot start a process for it", reason: systemText(errno))
     }
     defer { close(ends[1]) }
     var actions = posix_spawn_file_actions_t()
@@ -228,14 +230,9 @@ final class HDF5Child: Sendable {
     let code = posix_spawn(&process, program, &actions, nil, &words, &variables)
     guard code == 0 else {
       close(ends[0])
-      throw .failed(file: path, operation: "cannot start \(program) to read it", reason: text(code))
+      throw .failed(
+        file: path, operation: "cannot start \(program) to read it", reason: systemText(code))
     }
     return (process, HDF5Channel(socket: ends[0]))
-  }
-
-  private static func text(_ code: Int32) -> String {
-    var text = [CChar](repeating: 0, count: 256)
-    strerror_r(code, &text, text.count)
-    return String(decoding: text.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
   }
 }

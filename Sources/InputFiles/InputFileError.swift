@@ -20,7 +20,7 @@ public enum InputFileError: ReportableError, Equatable {
       byte == 0
         ? "is not UTF-8 text: there is a NUL byte at offset \(offset)"
         : "is not UTF-8 text: byte 0x\(hex(byte)) at offset \(offset)"
-    case .system(_, let code): "cannot be read: \(String(cString: strerror(code)))"
+    case .system(_, let code): "cannot be read: \(systemText(code))"
     }
   }
 

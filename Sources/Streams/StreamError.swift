@@ -11,7 +11,7 @@ public enum StreamError: ReportableError, Equatable {
   public var what: String {
     switch self {
     case .file(_, let operation, let code):
-      "cannot \(operation) the file: \(String(cString: strerror(code)))"
+      "cannot \(operation) the file: \(systemText(code))"
     case .changed:
       "was changed or removed since an interrupted run wrote it, so that the run cannot go on"
     case .diverged(let layer): "layer \(layer) gave numbers that are not finite"

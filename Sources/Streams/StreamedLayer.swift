@@ -24,7 +24,7 @@ package struct StreamedLayer {
     after stream: HiddenStream? = nil,
     observer: (any SpikingObserver)? = nil
   ) throws {
-    try model.description.requireLength(segments.length)
+    try RuntimeError.requireLength(segments.length, within: model.description.longestText)
     self.segments = segments
     runner = LayerRunner(
       weights: try LayerWeights(

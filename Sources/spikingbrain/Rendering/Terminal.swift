@@ -125,7 +125,7 @@ enum OutputError: ReportableError {
 
   var what: String {
     switch self {
-    case .lost(let code): "cannot be written: \(String(cString: strerror(code)))"
+    case .lost(let code): "cannot be written: \(systemText(code))"
     }
   }
 
