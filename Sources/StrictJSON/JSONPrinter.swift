@@ -14,6 +14,12 @@ extension JSONValue {
     JSONPrinter(indent: 2).print(self, level: 0, into: &text)
     return text + "\n"
   }
+
+  /// The document on one line, or the beginning of a long one: for messages.
+  public var shown: String {
+    let text = compact, most = 60
+    return text.count > most ? text.prefix(most) + "…" : text
+  }
 }
 
 private struct JSONPrinter {

@@ -8,10 +8,7 @@ extension DiffStep {
   private static let shownLines = 20
 
   static func report(_ keys: [ConfigurationDifference]) -> Report {
-    func value(_ value: JSONValue?) -> String {
-      guard let text = value?.compact else { return "absent" }
-      return text.count > 60 ? text.prefix(60) + "…" : text
-    }
+    func value(_ value: JSONValue?) -> String { value?.shown ?? "absent" }
     let json = keys.map { key -> JSONValue in
       var object: JSONObject = ["key": .string(key.key), "counts": .bool(key.matters)]
       if let a = key.a { object["a"] = a }

@@ -29,36 +29,26 @@ public struct DiffStep: Step {
     let tolerance = settings.tolerance
     // Of the greatest first: it is what a reader looks for.
     tensors.differing.sort { $0.relative > $1.relative }
-    let passed =
-      keys.allSatisfy { !$0.matters } && tensors.onlyA.isEmpty && tensors.onlyB.isEmpty
-      && tensors.differing.allSatisfy { $0.relative <= tolerance }
-      && (logits?.relative ?? 0) <= tolerance
+    let within = tolerance > 0 ? " \(scientific(tolerance))" : ""
+    let by = within.isEmpty ? "" : " by more than\(within)"
+    // In what they differ.
+    let differences = [
+      keys.contains(where: \.matters) ? "in their configurations" : nil,
+      tensors.onlyA.isEmpty && tensors.onlyB.isEmpty ? nil : "in what tensors they have",
+      tensors.differing.contains { $0.relative > tolerance } ? "in tensors\(by)" : nil,
+      logits?.relative ?? 0 > tolerance ? "in predictions\(by)" : nil,
+    ].compactMap(\.self)
     var report = Report([
       Self.report(keys), Self.report(tensors, all: settings.tensors),
       logits?.report ?? Report(json: [:], text: ""),
       Report(
-        json: ["tolerance": .double(tolerance), "equal": .bool(passed)],
-        text: passed
-          ? "they agree" + (tolerance > 0 ? " within \(scientific(tolerance))" : "")
-          : Self.verdict(
-            keys.contains(where: \.matters), tensors, logits?.relative ?? 0, tolerance)),
+        json: ["tolerance": .double(tolerance), "equal": .bool(differences.isEmpty)],
+        text: differences.isEmpty
+          ? "they agree" + (within.isEmpty ? "" : " within\(within)")
+          : "they differ: \(differences.joined(separator: ", "))"),
     ])
-    report.passed = passed
+    report.passed = differences.isEmpty
     return report
-  }
-
-  /// In what they differ.
-  private static func verdict(
-    _ configuration: Bool, _ tensors: TensorDifferences, _ logits: Double, _ tolerance: Double
-  ) -> String {
-    let isFar = tensors.differing.contains { $0.relative > tolerance }
-    let by = tolerance > 0 ? " by more than \(scientific(tolerance))" : ""
-    let parts = [
-      configuration ? "in their configurations" : nil,
-      tensors.onlyA.isEmpty && tensors.onlyB.isEmpty ? nil : "in what tensors they have",
-      isFar ? "in tensors\(by)" : nil, logits > tolerance ? "in predictions\(by)" : nil,
-    ].compactMap(\.self)
-    return "they differ: \(parts.joined(separator: ", "))"
   }
 
   /// The tokens to compare predictions on; nil for none.
