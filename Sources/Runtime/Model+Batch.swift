@@ -13,7 +13,8 @@ extension Model {
   ///   - tokens: an id below the vocabulary size for each.
   public func step(_ states: inout [DecodingState], with tokens: [Int]) throws -> FloatMatrix {
     precondition(states.count == tokens.count)
-    try description.requireLength((states.map(\.position).max() ?? 0) + 1)
+    try RuntimeError.requireLength(
+      (states.map(\.position).max() ?? 0) + 1, within: longestText)
     let hidden = try embedding.rows(tokens[...])
     let emptied = try emptiedStates()
     var passages: [Passage] = []

@@ -27,6 +27,9 @@ public struct Model: Sendable {
   /// A part switched off, if any.
   public var ablation: Ablation?
 
+  /// The longest text that it can read, in tokens; nil for any length.
+  public let longestText: Int?
+
   let residency: Residency
   private let observer: (any SpikingObserver)?
   private let source: any WeightSource
@@ -53,6 +56,7 @@ public struct Model: Sendable {
     observer: (any SpikingObserver)?
   ) throws {
     self.description = description
+    longestText = description.longestText
     self.residency = residency
     self.observer = observer
     self.source = source
@@ -88,7 +92,7 @@ public struct Model: Sendable {
     observe: ((_ layer: Int, _ firstToken: Int, _ hidden: FloatMatrix) throws -> Void)? = nil,
     observeRouting: ((_ layer: Int, _ routing: Routing) -> Void)? = nil
   ) throws -> FloatMatrix {
-    try description.requireLength(state.position + tokens.count)
+    try RuntimeError.requireLength(state.position + tokens.count, within: longestText)
     let kept = lastOnly ? min(1, tokens.count) : tokens.count
     let result = FloatMatrix(rows: kept, columns: description.hiddenSize)
     var done = 0
@@ -153,7 +157,7 @@ public struct Model: Sendable {
     _ hidden: FloatMatrix, at layer: Int, through last: Int? = nil, tokens: [Int],
     stepwise: Bool = false
   ) throws -> FloatMatrix {
-    try description.requireLength(tokens.count)
+    try RuntimeError.requireLength(tokens.count, within: longestText)
     var layers = DecodingState(for: description).layers
     if description.sinkCount > 0 { layers = try sinkStates() }
     let depth = description.layers.count, sinkCount = description.sinkCount

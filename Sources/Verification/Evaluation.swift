@@ -1,5 +1,5 @@
 import Foundation
-import Kernels
+package import Kernels
 public import Runtime
 
 /// Perplexity of a text, and how far a model is from a teacher on it.
@@ -98,15 +98,27 @@ public struct Evaluation: Sendable {
   private mutating func compare(
     _ scores: FloatMatrix, _ normalizer: Double, with teacher: FloatMatrix, row: Int
   ) {
-    let teacherNormalizer = teacher.logSumExp(ofRow: row)
-    withExtendedLifetime((scores, teacher)) {
+    divergence += scores.divergence(ofRow: row, normalizer: normalizer, from: teacher)
+    if scores.argmax(ofRow: row) == teacher.argmax(ofRow: row) { agreements += 1 }
+  }
+}
+
+extension FloatMatrix {
+  /// KL(reference‖self), in nats, of the distributions that row `row` of both matrices of logits [T, V]
+  /// means.
+  ///
+  /// - Parameter normalizer: `logSumExp(ofRow: row)`.
+  package func divergence(
+    ofRow row: Int, normalizer: Double, from reference: FloatMatrix
+  ) -> Double {
+    let referenceNormalizer = reference.logSumExp(ofRow: row)
+    return withExtendedLifetime((self, reference)) {
       var sum = 0.0
-      for (score, reference) in zip(scores[row], teacher[row]) {
-        let logP = Double(reference) - teacherNormalizer
+      for (score, expected) in zip(self[row], reference[row]) {
+        let logP = Double(expected) - referenceNormalizer
         sum += exp(logP) * (logP - Double(score) + normalizer)
       }
-      divergence += sum
+      return sum
     }
-    if scores.argmax(ofRow: row) == teacher.argmax(ofRow: row) { agreements += 1 }
   }
 }

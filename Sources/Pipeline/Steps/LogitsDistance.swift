@@ -1,4 +1,3 @@
-import Foundation
 import Foundations
 import Kernels
 import Runtime
@@ -38,14 +37,12 @@ struct LogitsDistance {
   var relative: Double { largest == 0 ? 0 : largest / max(scale, .leastNormalMagnitude) }
 
   private mutating func add(_ x: FloatMatrix, _ y: FloatMatrix, row: Int) {
-    let normalisers = (x.logSumExp(ofRow: row), y.logSumExp(ofRow: row))
+    divergence += y.divergence(ofRow: row, normalizer: y.logSumExp(ofRow: row), from: x)
     if x.argmax(ofRow: row) == y.argmax(ofRow: row) { agreements += 1 }
     withExtendedLifetime((x, y)) {
       for (one, other) in zip(x[row], y[row]) {
         largest = max(largest, Double(abs(one - other)))
         scale = max(scale, Double(abs(one)))
-        let p = Double(one) - normalisers.0
-        divergence += exp(p) * (p - (Double(other) - normalisers.1))
       }
     }
   }

@@ -104,7 +104,7 @@ final class Conversation {
     try StateFile.write(
       found.state, of: owner,
       metadata: [
-        "tokens": tokens.prefix(found.count).map(String.init).joined(separator: ","),
+        "tokens": TokenText.text(tokens.prefix(found.count)),
         "messages": said.compact,
       ], to: FloatTensorFile(path: path, kind: .state, force: false, inputs: inputs))
   }
@@ -122,8 +122,8 @@ final class Conversation {
       }
       return ChatMessage(role: role, content: content)
     }
-    let ids = (metadata["tokens"] ?? "").split(separator: ",").compactMap { Int($0) }
-    guard messages.count == said.count, ids.count == state.position else {
+    let ids = TokenText.tokens(in: metadata["tokens"] ?? "").map { $0.map { Int($0) } }
+    guard messages.count == said.count, let ids, ids.count == state.position else {
       throw misfit("its conversation is not as it was saved")
     }
     self.messages = messages

@@ -76,7 +76,7 @@ extension Engine {
       ended.append(text)
     }
     for (text, logits, row) in nextLogits(of: wanting, failing: &ended) {
-      let room = longestText.map { $0 - text.request.tokens.count } ?? Int.max
+      let room = model.longestText.map { $0 - text.request.tokens.count } ?? Int.max
       switch text.take(logits, row: row, endTokens: endTokens, limit: room) {
       case .read(let token): going.append((text, token))
       case .ended(let reason):

@@ -70,7 +70,7 @@ package final class Engine: Sendable {
   ) throws -> Ticket {
     guard !request.tokens.isEmpty else { throw ServingError.emptyPrompt }
     try model.description.requireRows(for: request.tokens, text: tokenizer.token(of:))
-    if let limit = longestText, request.tokens.count + min(request.maxTokens, 1) > limit {
+    if let limit = model.longestText, request.tokens.count + min(request.maxTokens, 1) > limit {
       throw ServingError.tooLong(tokens: request.tokens.count + 1, limit: limit)
     }
     let ticket = Ticket { [arrival] in arrival.signal() }
@@ -88,9 +88,6 @@ package final class Engine: Sendable {
     arrival.signal()
     return ticket
   }
-
-  /// Most tokens that the model can read; nil for no limit of its own.
-  package var longestText: Int? { model.description.longestText }
 
   /// Whether no more requests are taken.
   package var isStopping: Bool { inbox.withLock { $0.isStopping } }

@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 import HTTPTypes
 import Hummingbird
 import Logging
@@ -46,7 +47,7 @@ package struct APIServer: Sendable {
       try await ServiceGroup(configuration: configuration).run()
     } catch let error as IOError {
       throw ServingError.address(
-        host: host, port: port, reason: String(cString: strerror(error.errnoCode)))
+        host: host, port: port, reason: systemText(error.errnoCode))
     }
   }
 

@@ -93,11 +93,3 @@ struct RequestFields {
     return value
   }
 }
-
-extension JSONValue {
-  /// Its text, or the beginning of it.
-  var shown: String {
-    let text = compact
-    return text.count > 60 ? text.prefix(60) + "…" : text
-  }
-}

@@ -50,9 +50,9 @@ package struct StateDirectory: Sendable {
         let metadata = (try? SafetensorsFile(path: file))?.metadata, owner.owns(metadata),
         let scope = metadata["scope"], let text = metadata["tokens"]
       else { continue }
-      let parts = text.split(separator: ",")
-      let tokens = parts.compactMap { Int32($0) }
-      guard tokens.count == parts.count, Self.name(tokens, scope: scope) == name else { continue }
+      guard let tokens = TokenText.tokens(in: text), Self.name(tokens, scope: scope) == name else {
+        continue
+      }
       found.append(
         (
           StateStore.Entry(
@@ -70,7 +70,7 @@ package struct StateDirectory: Sendable {
     let file = path + "/" + Self.name(tokens, scope: scope)
     try StateFile.write(
       state, of: owner,
-      metadata: ["scope": scope, "tokens": tokens.map(String.init).joined(separator: ",")],
+      metadata: ["scope": scope, "tokens": TokenText.text(tokens)],
       to: FloatTensorFile(path: file, kind: .state, force: false, inputs: inputs))
     let size = try FileManager.default.attributesOfItem(atPath: file)[.size] as? Int
     return StoredState(path: file, bytes: size ?? 0)
