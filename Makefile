@@ -8,7 +8,7 @@ C_FILES = $(wildcard Sources/C*/*.[ch] Sources/C*/*/*.[ch])
 PLAIN_C = $(filter-out %/CModelCode.c,$(filter %.c,$(C_FILES)))
 PACKAGES = libopenblas0 libssl-dev libhdf5-dev libzstd-dev libdeflate-dev libutf8proc-dev pkg-config
 
-.PHONY: setup build build-mpi install test demo examples lint bench fuzz heal-study spiking-study check-all check-mpi clean
+.PHONY: setup build build-mpi install test demo examples lint bench fuzz sbom heal-study spiking-study check-all check-mpi clean
 
 # Installs what is missing; asks for root only when something is.
 setup:
@@ -81,6 +81,10 @@ check-all: build
 	Tests/Reference/run
 	Tests/Emulated/run
 	Tests/Trust/mutate.py $(PROGRAM)
+
+# What the program is made of, as SPDX; needs Python.
+sbom: build
+	packaging/make_sbom.py $(PROGRAM) .build/spikingbrain.spdx.json
 
 # Every reader of files from strangers, for MINUTES each; needs Python.
 fuzz: setup

@@ -212,8 +212,7 @@ let package = Package(
         name: "CommandLineTests",
         dependencies: [
           "Foundations", "TensorTypes", "StrictJSON", "HDF5", "Checkpoints", "Mixers",
-          "Architectures",
-          "StepSettings", "spikingbrain", "TestSupport",
+          "Architectures", "StepSettings", "Pipeline", "spikingbrain", "TestSupport",
           .product(name: "ArgumentParser", package: "swift-argument-parser"),
         ],
         swiftSettings: swiftSettings),

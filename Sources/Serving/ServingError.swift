@@ -1,4 +1,4 @@
-package import Foundations
+import Foundations
 
 /// Why a text is not continued.
 package enum ServingError: ReportableError, Equatable {

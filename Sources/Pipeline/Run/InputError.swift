@@ -1,5 +1,6 @@
 import Foundation
 public import Foundations
+import InputFiles
 import StrictJSON
 
 /// What is wrong with something the user typed or piped in.
@@ -43,7 +44,8 @@ public enum InputError: ReportableError {
 
   public var location: String? {
     switch self {
-    case .textTooShort(let file, _, _), .onlySpecial(let file), .ownTeacher(let file): file
+    case .textTooShort(let file, _, _), .onlySpecial(let file), .ownTeacher(let file):
+      file == InputFile.dash ? InputFile.standardInput : file
     default: nil
     }
   }

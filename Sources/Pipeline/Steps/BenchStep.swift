@@ -98,7 +98,7 @@ public struct BenchStep: CheckStep {
       let together = decode.texts == 1 ? "" : " of \(decode.texts) texts"
       table.add("decode at", "\(decode.at)", fixed(decode.rate, 1), "tokens/s" + together)
     }
-    let peak = peakMemory()
+    let peak = ProcessUsage().peakMemory
     let prefill: [JSONValue] = prefills.map {
       [
         "tokens": .int($0.tokens), "seconds": .double($0.seconds),

@@ -79,13 +79,6 @@ package func machine() -> String {
     + "\(Parallel.threadCount) thread(s), \(InstructionSet.current)"
 }
 
-/// The most resident memory this process has had, in bytes.
-func peakMemory() -> Int {
-  var usage = rusage()
-  getrusage(Int32(RUSAGE_SELF.rawValue), &usage)
-  return usage.ru_maxrss * 1024
-}
-
 /// Why no speed is printed.
 enum BenchError: ReportableError {
   case checkFailed(String)

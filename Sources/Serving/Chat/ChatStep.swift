@@ -13,6 +13,8 @@ public struct ChatStep: Step {
 
   /// Where a conversation is read and shown.
   public struct Console {
+    /// Whether somebody types, who can be told what to do and say it again.
+    public var isInteractive: Bool
     /// The next line of the user; nil at the end.
     public var read: () -> String?
     /// Shows a part of an answer.
@@ -21,9 +23,10 @@ public struct ChatStep: Step {
     public var note: @Sendable (String) -> Void
 
     public init(
-      read: @escaping () -> String?, write: @escaping (String) -> Void,
+      isInteractive: Bool, read: @escaping () -> String?, write: @escaping (String) -> Void,
       note: @escaping @Sendable (String) -> Void
     ) {
+      self.isInteractive = isInteractive
       self.read = read
       self.write = write
       self.note = note
@@ -58,6 +61,7 @@ public struct ChatStep: Step {
       signals.cancel()
       signal(SIGINT, SIG_DFL)
     }
+    if console.isInteractive { console.note("(/help tells what can be said beside text)") }
     while let line = console.read() {
       if line.allSatisfy(\.isWhitespace) { continue }
       // Swift reads what is no UTF-8 as this character, and nobody types it.
@@ -109,8 +113,8 @@ public struct ChatStep: Step {
         console.note("(loaded \(counted(try conversation.load(file), "message")))")
       default: console.note("\(line): no such command\n\(Self.help)")
       }
-    } catch let error as any ReportableError {
-      // A wrong name is no reason to lose what was said.
+    } catch let error as any ReportableError where console.isInteractive {
+      // A wrong name is no reason to lose what was said; a script would go on with another conversation.
       console.note("error: \(error.description)")
     }
     return true

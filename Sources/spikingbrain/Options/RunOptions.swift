@@ -1,5 +1,6 @@
 import ArgumentParser
 import Checkpoints
+import Communication
 import Foundations
 import Pipeline
 import StrictJSON
@@ -9,8 +10,38 @@ struct ReportOptions: ParsableArguments {
   @Flag(help: "Print one JSON object on standard output, and nothing else there.")
   var json = false
 
-  @Flag(help: "No progress and no notes on standard error.")
+  @Flag(help: "No progress and no notes on standard error: --log-level error.")
   var quiet = false
+
+  @Option(
+    help: ArgumentHelp(
+      "What standard error is told: error, note or progress. Without a terminal, progress is a line every 30 s.",
+      valueName: "level"))
+  var logLevel: LogLevel?
+
+  @Option(
+    help: ArgumentHelp(
+      "text, or json: one object a line on standard error.", valueName: "format"))
+  var logFormat = LogFormat.text
+
+  @Option(
+    help: ArgumentHelp(
+      "Write what the run took to this file: time, memory, bytes, machine, report.",
+      valueName: "file"))
+  var runJson: String?
+
+  func validate() throws {
+    if quiet, let logLevel, logLevel != .error {
+      throw ValidationError("--quiet is --log-level error; give one of them.")
+    }
+  }
+
+  /// How the run is reported.
+  var chosen: Reporting {
+    Reporting(
+      json: json, level: logLevel ?? (quiet ? .error : .progress), format: logFormat,
+      record: runJson)
+  }
 }
 
 /// Bounds on what a run may use.
@@ -44,7 +75,7 @@ struct CheckOptions: ParsableArguments {
 
   /// Runs `body` and prints what it reports.
   func run(force: Bool = false, _ body: (Context) throws -> Report?) throws {
-    try reporting.run(limits, force: force, body)
+    try reporting.chosen.run(limits, force: force, body)
   }
 }
 
@@ -70,26 +101,49 @@ struct OutputOptions: ParsableArguments {
 
   /// Runs `body` and prints what it reports.
   func run(_ body: (Context) throws -> Report) throws {
-    try reporting.run(limits, resume: resume, force: force, isDryRun: dryRun, body)
+    try reporting.chosen.run(limits, resume: resume, force: force, isDryRun: dryRun, body)
   }
 }
 
-extension ReportOptions {
+/// How a run is reported.
+struct Reporting {
+  /// Whether the result is printed as JSON.
+  var json = false
+  var level = LogLevel.progress
+  var format = LogFormat.text
+  /// Where what the run took is written to.
+  var record: String?
+
   /// Runs `body` in a context of these options, prints what it reports, and ends with exit code 1
   /// when something it checked is wrong.
   func run(
     _ limits: LimitOptions, resume: Bool = false, force: Bool = false, isDryRun: Bool = false,
     _ body: (Context) throws -> Report?
   ) throws {
+    Terminal.isStructured = format == .json
     var context = Context()
     context.limits = Limits(memory: limits.maxRam, threads: limits.jobs)
     context.mode = OutputDirectory.Mode(resume: resume, force: force)
     context.isDryRun = isDryRun
     context.ranks = World.ranks
-    let renderer = Renderer(json: json, quiet: quiet)
+    let renderer = Renderer(json: json, level: level)
     context.listener = renderer.show
-    let report = try body(context)
+    // The first process speaks for all.
+    let record =
+      try context.ranks.isFirst
+      ? record.map {
+        try RunRecord(path: $0, command: CommandLine.arguments, force: force || resume)
+      } : nil
+    let report: Report?
+    do {
+      report = try body(context)
+    } catch {
+      try record?.finish(.failure(error), exitCode: (error as? any ReportableError)?.exitCode ?? 2)
+      throw error
+    }
     renderer.finish()
+    let passed = report?.passed ?? true
+    try record?.finish(.success(report), exitCode: passed ? 0 : 1)
     // What has said everything already returns none.
     guard let report else { return }
     if json {
@@ -97,6 +151,6 @@ extension ReportOptions {
     } else if !report.text.isEmpty {
       Terminal.say(report.text)
     }
-    if !report.passed { throw ExitCode(1) }
+    if !passed { throw ExitCode(1) }
   }
 }

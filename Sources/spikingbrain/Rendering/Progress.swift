@@ -1,44 +1,54 @@
 import Foundation
 import Foundations
 import Pipeline
+import StrictJSON
 
-/// The line on standard error that shows how far a piece of work is, with rate and time left.
-///
-/// It never is wider than the terminal, since a line that wraps cannot be written over.
+/// How far a piece of work is, with rate and time left, as often as somebody wants to see it.
 struct ProgressView {
-  private let started = Date()
-  private var pace = Pace()
-  private var lastShown = Date.distantPast
-  private var line = ProgressLine(title: "")
+  /// Where it is shown, which decides how often.
+  enum Place {
+    /// A line that is written over, at once and ten times a second.
+    case terminal
+    /// A line below the others: a run over night leaves some hundred, a short one none.
+    case log
 
-  /// Shows a state of the work.
-  mutating func show(_ progress: Event.Progress) {
-    line.title = progress.title.printable
-    switch progress.state {
-    case .started: break
-    case .part:
-      pace.begin()
-      lastShown = .distantPast
-    case .at(let share, let detail, let done, let total):
-      update(progress.unit, share, detail, done, total)
-    case .ended: Terminal.show(progress: "")
-    }
+    var interval: Double { self == .terminal ? 0.1 : 30 }
   }
 
-  private mutating func update(
-    _ unit: Event.Progress.Unit, _ share: Double, _ detail: String, _ done: Int?, _ total: Int?
-  ) {
-    let now = Date()
-    pace.note(share, at: now)
-    guard now.timeIntervalSince(lastShown) > 0.1 || share >= 1 else { return }
-    lastShown = now
-    let rate = pace.rate(at: now)
-    line.share = share
-    line.detail = detail
-    line.counts = Self.counts(unit, done, total, sharePerSecond: rate)
-    line.elapsed = now.timeIntervalSince(started)
-    line.left = rate.map { (1 - share) / $0 }
-    Terminal.show(progress: line.text(columns: Terminal.columns))
+  private let place: Place
+  private let started: Date
+  private var pace = Pace()
+  private var lastShown: Date
+  private var line = ProgressLine(title: "")
+
+  init(in place: Place, at now: Date = Date()) {
+    self.place = place
+    started = now
+    lastShown = place == .terminal ? .distantPast : now
+  }
+
+  /// The line to show for a state of the work; nil when it is not yet time for one.
+  mutating func line(for progress: Event.Progress, at now: Date = Date()) -> ProgressLine? {
+    line.title = progress.title.printable
+    switch progress.state {
+    case .started, .ended: return nil
+    case .part:
+      pace.begin()
+      if place == .terminal { lastShown = .distantPast }
+      return nil
+    case .at(let share, let detail, let done, let total):
+      pace.note(share, at: now)
+      let isDue = now.timeIntervalSince(lastShown) > place.interval
+      guard isDue || place == .terminal && share >= 1 else { return nil }
+      lastShown = now
+      let rate = pace.rate(at: now)
+      line.share = share
+      line.detail = detail
+      line.counts = Self.counts(progress.unit, done, total, sharePerSecond: rate)
+      line.elapsed = now.timeIntervalSince(started)
+      line.left = rate.map { (1 - share) / $0 }
+      return line
+    }
   }
 
   /// How much of how much, and how fast.
@@ -82,7 +92,8 @@ struct Pace {
   }
 }
 
-/// The parts of a progress line, of which the less important ones give way on a narrow terminal.
+/// The parts of a progress line, of which the less important ones give way on a narrow terminal:
+/// a line that wraps cannot be written over.
 struct ProgressLine {
   var title: String
   var share = 0.0
@@ -93,6 +104,17 @@ struct ProgressLine {
   /// Seconds since the start, and to the end when it can be told.
   var elapsed = 0.0
   var left: Double?
+
+  /// The same for programs.
+  var facts: JSONObject {
+    var facts = JSONObject()
+    facts["work"] = .string(title)
+    facts["share"] = .number(fixed(min(max(share, 0), 1), 4))
+    if !detail.isEmpty { facts["detail"] = .string(detail) }
+    facts["seconds"] = .number(fixed(elapsed, 1))
+    facts["secondsLeft"] = left.map { .number(fixed($0, 1)) }
+    return facts
+  }
 
   /// `healing 20%, layer 6 of 30, 1 min 3 s, 4 min 12 s left`, shorter than `columns`.
   func text(columns: Int) -> String {

@@ -1,4 +1,5 @@
 import Checkpoints
+import Foundation
 import Foundations
 import Pipeline
 import Synchronization
@@ -6,14 +7,14 @@ import Synchronization
 /// Shows what a run says: notes and progress on standard error, results on standard output.
 final class Renderer: Sendable {
   private let json: Bool
-  private let quiet: Bool
-  private let line = Mutex<ProgressView?>(nil)
+  private let level: LogLevel
+  private let view = Mutex<ProgressView?>(nil)
   /// What was said: several steps find the same of one file.
   private let notes = Mutex<Set<String>>([])
 
-  init(json: Bool, quiet: Bool) {
+  init(json: Bool, level: LogLevel) {
     self.json = json
-    self.quiet = quiet
+    self.level = level
   }
 
   /// Shows one event.
@@ -21,10 +22,15 @@ final class Renderer: Sendable {
     switch event {
     case .note(let text):
       let isNew = notes.withLock { $0.insert(text).inserted }
-      if isNew && !quiet { Terminal.note(text.printable) }
-    case .step(let text): if !json && !quiet { Terminal.say("== \(text)") }
+      if isNew && level >= .note { Terminal.log(.note, text.printable) }
+    case .step(let text):
+      if Terminal.isStructured {
+        if level >= .note { Terminal.log(.note, text.printable) }
+      } else if !json && level >= .note {
+        Terminal.say("== \(text)")
+      }
     case .result(let report): if !json && !report.text.isEmpty { Terminal.say(report.text) }
-    case .progress(let progress): show(progress)
+    case .progress(let progress): if level >= .progress { show(progress) }
     case .resumable:
       if World.speaks {
         Interruption.say("\ninterrupted: the same command with --resume goes on from here\n")
@@ -33,10 +39,16 @@ final class Renderer: Sendable {
   }
 
   private func show(_ progress: Event.Progress) {
-    guard !quiet && Terminal.isInteractive else { return }
-    line.withLock { line in
-      if case .started = progress.state { line = ProgressView() }
-      line?.show(progress)
+    let isTerminal = Terminal.isInteractive && !Terminal.isStructured
+    let line = view.withLock { view in
+      if case .started = progress.state { view = ProgressView(in: isTerminal ? .terminal : .log) }
+      return view?.line(for: progress)
+    }
+    if isTerminal {
+      if case .ended = progress.state { Terminal.show(progress: "") }
+      if let line { Terminal.show(progress: line.text(columns: Terminal.columns)) }
+    } else if let line {
+      Terminal.log(.progress, line.text(columns: .max), line.facts)
     }
   }
 

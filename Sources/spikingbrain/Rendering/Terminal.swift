@@ -15,6 +15,8 @@ enum Terminal {
     var progress = ""
     /// Why standard output could not be written.
     var lost: Int32?
+    /// Whether standard error is for programs.
+    var isStructured = false
   }
 
   private static let state = Mutex(State())
@@ -23,15 +25,31 @@ enum Terminal {
   static func report(_ error: any ReportableError) {
     guard !error.what.isEmpty else { return }
     let place = error.location.map { "\($0): " } ?? ""
+    guard !isStructured else {
+      var facts = JSONObject()
+      facts["advice"] = error.advice.map { .string($0) }
+      facts["exitCode"] = .int(Int(error.exitCode))
+      return log(.error, place + error.what, facts)
+    }
     note("error: \(place.printable)\(error.what.printable)")
     if let advice = error.advice { note("  try: \(advice.printable)") }
   }
 
+  /// Whether what is said on standard error is for programs, one JSON object a line.
+  static var isStructured: Bool {
+    get { state.withLock { $0.isStructured } }
+    set { state.withLock { $0.isStructured = newValue } }
+  }
+
   /// Prints a line on standard error; on a terminal it breaks between words.
   static func note(_ text: String) {
-    guard World.speaks else { return }
     let lines = text.printableLines
-    let shown = isInteractive ? lines.wrapped(columns: columns) : lines
+    note(raw: isInteractive ? lines.wrapped(columns: columns) : lines)
+  }
+
+  /// Prints a line on standard error as it is.
+  static func note(raw shown: String) {
+    guard World.speaks else { return }
     state.withLock { state in
       let clear = state.progress.isEmpty ? "" : "\r\u{1b}[K"
       _ = write(clear + shown + "\n" + state.progress, to: STDERR_FILENO)
@@ -151,7 +169,7 @@ enum StandardStreams {
 
 extension String {
   /// A JSON text in which no character acts on a terminal; those that could stand in strings only.
-  fileprivate var escapedForTerminal: String {
+  var escapedForTerminal: String {
     guard unicodeScalars.contains(where: { !$0.isPrintable }) else { return self }
     var text = ""
     for scalar in unicodeScalars {

@@ -198,7 +198,7 @@ struct Bench: ParsableCommand {
     var limits = LimitOptions()
     limits.maxRam = nil
     limits.jobs = threads
-    try reporting.run(limits) {
+    try reporting.chosen.run(limits) {
       try BenchStep(options.settings()).run(ckpt, source: nil, $0)
     }
   }

@@ -53,17 +53,16 @@ struct Chat: ParsableCommand {
   func run() throws {
     let asks = !quiet && isatty(STDIN_FILENO) == 1
     let quiet = quiet
+    let editor = asks ? LineEditor() : nil
     let console = ChatStep.Console(
+      isInteractive: asks,
       read: {
-        if asks { Terminal.continueText("> ") }
-        return Terminal.isUnread ? nil : readLine()
+        guard !Terminal.isUnread else { return nil }
+        return editor.map { $0.line(prompt: "> ") } ?? readLine()
       },
       write: { Terminal.continueText($0) },
       note: { if !quiet { Terminal.note($0) } })
-    var reporting = ReportOptions()
-    reporting.json = false
-    reporting.quiet = quiet
-    try reporting.run(limits) { context in
+    try Reporting(level: quiet ? .error : .progress).run(limits) { context in
       try ChatStep(options.settings()).run(ckpt, context, console)
       return nil
     }

@@ -217,7 +217,7 @@ struct Pack: ParsableCommand {
   @OptionGroup var reporting: ReportOptions
 
   func run() throws {
-    try reporting.run(limits, force: force, isDryRun: dryRun) {
+    try reporting.chosen.run(limits, force: force, isDryRun: dryRun) {
       try PackStep.run(dir, to: file, $0)
     }
   }
@@ -245,7 +245,7 @@ struct Sign: ParsableCommand {
   @OptionGroup var reporting: ReportOptions
 
   func run() throws {
-    try reporting.run(limits, force: force) { try SignStep.run(dir, key: key, $0) }
+    try reporting.chosen.run(limits, force: force) { try SignStep.run(dir, key: key, $0) }
   }
 }
 
