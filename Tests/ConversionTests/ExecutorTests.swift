@@ -48,6 +48,22 @@ struct ExecutorTests {
     #expect(try Files.text(directory("c/tokenizer.json")) == text)
   }
 
+  @Test func `what the disk has no room for is not started`() throws {
+    try TinyModel.qwen2.synthesize(to: directory("s"))
+    let plan = try ConversionPlan.make(
+      from: ModelFile.open(directory("s")), settings: TinyModel.settings { _ in })
+    let executor = try CheckpointExecutor(plan, tool: .init(name: "t", version: "1"))
+    let output = try OutputDirectory(begin: directory("c"), fingerprint: [:])
+    try executor.requireSpace(in: output, workspace: 1 << 10)
+    do {
+      try executor.requireSpace(in: output, workspace: 1 << 60)
+      Issue.record("an exabyte was free")
+    } catch ConversionError.notEnoughDisk(let path, let needed, let free) {
+      #expect(path == directory("c"))
+      #expect(needed > 1 << 60 && free < needed)
+    }
+  }
+
   @Test func `a plan says beforehand which files there will be`() throws {
     try TinyModel.qwen2.synthesize(to: directory("s"))
     let settings = TinyModel.settings { $0.shardSize = ByteSize(100_000) }

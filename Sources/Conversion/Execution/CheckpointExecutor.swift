@@ -36,7 +36,7 @@ public struct CheckpointExecutor {
   /// Writes the checkpoint to a directory that was begun before and commits it.
   public func write(to directory: OutputDirectory, progress: (Int) -> Void = { _ in }) throws {
     try ranks.together {
-      if ranks.isFirst { try checkDisk(directory) }
+      if ranks.isFirst { try requireSpace(in: directory) }
     }
     try ranks.together {
       try writeTensors(to: directory, progress: progress)
@@ -142,13 +142,16 @@ public struct CheckpointExecutor {
       })
   }
 
-  /// Refuses to start what cannot be finished.
-  private func checkDisk(_ directory: OutputDirectory) throws {
+  /// Throws when the disk has no room for what is still to be written to `directory`: what cannot be
+  /// finished is not started.
+  ///
+  /// - Parameter workspace: bytes of files of the run's own beside the output.
+  public func requireSpace(in directory: OutputDirectory, workspace: Int = 0) throws {
     let written = directory.finishedFiles.reduce(0) { $0 + $1.bytes }
     let attributes = try? FileManager.default.attributesOfFileSystem(
       forPath: directory.partialPath)
     guard let free = (attributes?[.systemFreeSize] as? NSNumber)?.intValue else { return }
-    let needed = fileBytes - written
+    let needed = fileBytes - written + workspace
     if needed > free {
       throw ConversionError.notEnoughDisk(path: directory.path, needed: needed, free: free)
     }

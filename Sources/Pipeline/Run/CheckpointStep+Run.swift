@@ -51,6 +51,13 @@ extension Context {
     }
     return try directory.orAbandon {
       let started = Date()
+      // A full disk is found now, not after hours of computing. What a resumed run has made already is there.
+      if !mode.resume {
+        try ranks.together {
+          guard ranks.isFirst else { return }
+          try executor(step.planned()).requireSpace(in: directory, workspace: step.workspaceBytes)
+        }
+      }
       var (plan, findings) = try step.made(in: { try directory.workspace() }, self)
       plan.recipe["fingerprint"] = fingerprint.json
       let written = try write(plan, to: directory, since: started)

@@ -59,6 +59,8 @@ public protocol PreparedStep {
   func shown() throws -> CheckpointPlan
   /// What it would take; nil where that is nothing to speak of.
   func prediction() throws -> Report?
+  /// Most bytes of the files that it needs beside what it writes.
+  var workspaceBytes: Int { get }
   /// Computes what has to be computed, and returns what is to be written and what was found.
   ///
   /// - Parameter workspace: makes the directory for files of its own, which a resumed run finds as
@@ -105,6 +107,8 @@ extension PreparedStep {
   public func shown() throws -> CheckpointPlan { try planned() }
 
   public func prediction() throws -> Report? { nil }
+
+  public var workspaceBytes: Int { 0 }
 }
 
 extension Step {

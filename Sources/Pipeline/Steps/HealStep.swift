@@ -112,6 +112,11 @@ private struct PreparedHealing: PreparedStep {
     }
   }
 
+  var workspaceBytes: Int {
+    // The streams of both models where they enter a layer and where they leave it, in f32.
+    4 * tokens.count * model.description.hiddenSize * MemoryLayout<Float>.size
+  }
+
   func prediction() throws -> Report? {
     let estimate = try estimate ?? rehearsal().estimate()
     return Report(
