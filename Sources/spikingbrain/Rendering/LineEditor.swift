@@ -37,6 +37,8 @@ struct LineEditor {
     guard let library = dlopen("libedit.so.2", RTLD_NOW | RTLD_LOCAL),
       let read = dlsym(library, "readline"), let remember = dlsym(library, "add_history")
     else { return nil }
+    // Ctrl-C is the conversation's; libedit would take it for the end of the input.
+    dlsym(library, "rl_catch_signals")?.storeBytes(of: 0, as: CInt.self)
     return (unsafeBitCast(read, to: Read.self), unsafeBitCast(remember, to: Remember.self))
   }
 }
