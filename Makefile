@@ -43,9 +43,9 @@ test: setup
 demo: build
 	@PROGRAM=$(PROGRAM) OUT=$(DEMO) demo/run
 
-# The library as somebody else would use it: built, run, and resolved by a version.
-examples: setup
-	SWIFT=$(SWIFT) Examples/run
+# What the examples do, and the library resolved by a version.
+examples: build
+	SWIFT=$(SWIFT) BUILD_FLAGS="$(BUILD_FLAGS)" Examples/run
 
 # Swift and C. Every C file must compile without a warning, with each compiler that is there.
 lint: PACKAGES += clang-format
@@ -78,9 +78,11 @@ spiking-study: build
 
 # Long checks against PyTorch and transformers; needs Python and network, see Tests/Reference.
 check-all: build
+	ALONE=1 Examples/run
 	Tests/Reference/run
 	Tests/Emulated/run
 	Tests/Trust/mutate.py $(PROGRAM)
+	Tests/Trust/kill.py $(PROGRAM)
 
 # What the program is made of, as SPDX; needs Python.
 sbom: build

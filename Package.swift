@@ -251,3 +251,11 @@ if Context.environment["SPIKINGBRAIN_FUZZ"] != nil {
       path: "Tests/Fuzz", exclude: ["run"],
       swiftSettings: swiftSettings + [.unsafeFlags(["-parse-as-library"])]))
 }
+
+// Examples/run builds the example with what is built already; by itself it is a package of its own.
+if Context.environment["SPIKINGBRAIN_EXAMPLES"] != nil {
+  package.targets.append(
+    .executableTarget(
+      name: "ConvertAndRun", dependencies: ["SpikingBrain"],
+      path: "Examples/ConvertAndRun/Sources/ConvertAndRun"))
+}
