@@ -45,6 +45,7 @@ struct Chat: ParsableCommand {
   var ckpt: String
 
   @OptionGroup var options: SettingsOptions<ChatKeys>
+  @OptionGroup var inputs: InputOptions
   @OptionGroup var limits: LimitOptions
 
   @Flag(help: "No prompt, no speeds and no notes.")
@@ -63,7 +64,7 @@ struct Chat: ParsableCommand {
     var reporting = ReportOptions()
     reporting.json = false
     reporting.quiet = quiet
-    try reporting.run(limits) { context in
+    try reporting.run(limits, ignoring: inputs.ignoredTensors) { context in
       try ChatStep(options.settings()).run(ckpt, context, console)
       return nil
     }
