@@ -15,7 +15,7 @@ struct DistributedParts: MegatronParts {
   private var found: [StoredTensor?]
 
   /// What keys of optimisers start with.
-  private static let optimizerPrefix = "optimizer."
+  static let optimizerPrefix = "optimizer."
 
   init(_ checkpoint: DistributedCheckpoint, mapping: MegatronMapping) {
     self.checkpoint = checkpoint

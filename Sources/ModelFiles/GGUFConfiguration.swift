@@ -99,7 +99,7 @@ struct GGUFConfiguration {
   /// Whether the file has the tensor at `address`.
   private func has(_ address: TensorAddress) -> Bool { tensor(address) != nil }
 
-  private func tensor(_ address: TensorAddress) -> StoredTensor? {
+  func tensor(_ address: TensorAddress) -> StoredTensor? {
     GGUFNames.table.name(of: address).flatMap { file.tensor(named: $0) }
   }
 
@@ -132,37 +132,6 @@ struct GGUFConfiguration {
     // Metadata holds f32: print its shortest text, not that of the widened double (1e-05, not
     // 9.999999747378752e-06).
     return .number("\(Float(number))")
-  }
-
-  /// How the frequencies are changed: by a factor for all, by divisors for each, or both, as llama.cpp
-  /// does. A factor without a type is one, and an older key holds it too.
-  private func ropeScaling() throws -> JSONValue? {
-    let typeKey = "rope.scaling.type"
-    let kind = value(typeKey).map { $0.string ?? "" } ?? "linear"
-    guard kind == "linear" || kind == "none" else {
-      throw ModelFileError.ggufKey(
-        key(typeKey), reason: "is \(kind); known: none, linear", file: path)
-    }
-    let stated = try number("rope.scaling.factor")?.double
-    let older = try number("rope.scale_linear")?.double
-    let factor = kind == "linear" ? stated ?? older ?? 0 : 0
-    if let divisors = try ropeDivisors() {
-      let scaled = factor == 0 ? divisors : divisors.map { $0 * Float(factor) }
-      return ["rope_type": "factors", "factors": .array(scaled.map { .number("\($0)") })]
-    }
-    if factor == 0 || factor == 1 { return nil }
-    return ["rope_type": "linear", "factor": .number("\(Float(factor))")]
-  }
-
-  /// The divisors in `rope_freqs.weight`, which Llama 3.1 files store instead of a key.
-  private func ropeDivisors() throws -> [Float]? {
-    guard let tensor = tensor(TensorAddress(.ropeFactors)) else { return nil }
-    guard tensor.type == .float32 else {
-      throw ModelFileError.ggufKey(
-        tensor.name, reason: "must be float32, is \(tensor.type.rawValue)", file: path)
-    }
-    let bytes = try file.view(tensor.name).bytes
-    return (0..<bytes.count / 4).map { bytes.loadUnaligned(fromByteOffset: 4 * $0, as: Float.self) }
   }
 
   private func vocabularySize() throws(ModelFileError) -> JSONValue? {

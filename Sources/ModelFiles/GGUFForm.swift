@@ -76,6 +76,11 @@ struct GGUFForm: Sendable {
       try file.addGemmaScores(to: &config, largest: 62)
       config["final_logit_softcapping"] = try file.number("final_logit_softcapping")
       var full = config["rope_scaling"]?.object ?? JSONObject()
+      if full["rope_type"] == "yarn" {
+        throw ModelFileError.ggufKey(
+          file.key("rope.scaling.type"),
+          reason: "is yarn; in files of gemma3 known: none, linear", file: file.path)
+      }
       full["rope_theta"] = config["rope_theta"] ?? 10_000.0
       config["rope_parameters"] = [
         "full_attention": .object(full),

@@ -22,7 +22,7 @@ extension ModelFile {
     let permuted = RowOrder.interleavedRotary(headDim: description.headDim)
     self.init(
       path: name, reader: file, configuration: configuration, architecture: architecture,
-      description: description, names: GGUFNames.table,
+      description: description, names: try translated.names(),
       rowOrders: translated.form.isInterleaved ? [.query: permuted, .key: permuted] : [:],
       notes: notes,
       tokenizer: TokenizerSource(file.metadata, file: path))

@@ -27,14 +27,16 @@ public struct ModelFile: WeightSource {
   /// Where each tensor of the model is stored.
   public private(set) var tensors: [TensorAddress: StoredTensor]
   /// Names in the files that the model does not need.
-  public let ignored: [String]
+  public internal(set) var ignored: [String]
   /// How the files and the configuration disagree; empty when they do not.
-  public let problems: [StructureProblem]
+  public internal(set) var problems: [StructureProblem]
   /// What the user should know of how the files were read: one sentence each.
   public internal(set) var notes: [String]
   /// Where the tokenizer comes from.
   public let tokenizer: TokenizerSource
 
+  /// What is left out of the files on request.
+  package internal(set) var leftOut = LeftOut()
   /// The adapter that it was opened with; nil for none.
   package internal(set) var adapters: AdapterFacts?
 

@@ -12,6 +12,10 @@ public enum ModelFileError: ReportableError, Equatable {
   case ggufArchitecture(String, known: [String], file: String)
   case ggufKey(String, reason: String, file: String)
   case noChatTemplate(path: String)
+  /// A pattern of tensors to be left out that matches one which the model needs.
+  case ignoredIsNeeded(pattern: String, tensor: String, path: String)
+  /// One that matches no tensor.
+  case ignoredMatchesNothing(pattern: String, path: String)
   case tokenizer(file: String, reason: String)
 
   public var what: String {
@@ -27,6 +31,9 @@ public enum ModelFileError: ReportableError, Equatable {
       "general.architecture \"\(name)\" is not supported (known: \(known.joined(separator: ", ")))"
     case .ggufKey(let key, let reason, _): "metadata key \(key): \(reason)"
     case .noChatTemplate: "the checkpoint has no chat template"
+    case .ignoredIsNeeded(let pattern, let tensor, _):
+      "--ignore-tensors \(pattern) matches tensor \(tensor), which the model needs"
+    case .ignoredMatchesNothing(let pattern, _): "--ignore-tensors \(pattern) matches no tensor"
     case .tokenizer(_, let reason): "the tokenizer cannot be used: \(reason)"
     }
   }
@@ -34,7 +41,8 @@ public enum ModelFileError: ReportableError, Equatable {
   public var location: String? {
     switch self {
     case .structure(let path, _, _, _), .noTensor(let path, _), .noConfiguration(let path),
-      .noChatTemplate(let path):
+      .noChatTemplate(let path), .ignoredIsNeeded(_, _, let path),
+      .ignoredMatchesNothing(_, let path):
       path
     case .configurationIsNoObject(let file), .invalidJSON(let file, _),
       .ggufArchitecture(_, _, let file), .ggufKey(_, _, let file), .tokenizer(let file, _):
@@ -47,7 +55,11 @@ public enum ModelFileError: ReportableError, Equatable {
     case .noConfiguration: "put the model's config.json beside its tensors"
     case .noChatTemplate: "`generate` without --chat continues a prompt as plain text"
     case .structure(_, .adapter, _, _): CheckpointError.mergeAdvice
+    case .structure(_, .unexpected, _, _):
+      "`spikingbrain inspect` lists every problem; --ignore-tensors PATTERN leaves such tensors out"
     case .structure: "`spikingbrain inspect` lists every problem"
+    case .ignoredMatchesNothing, .ignoredIsNeeded:
+      "`spikingbrain inspect --tensors` lists the names; * stands for any text, ? for one character"
     default: nil
     }
   }

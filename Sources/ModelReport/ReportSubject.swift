@@ -25,7 +25,7 @@ struct ReportSubject {
   private let source: RunnableModel?
 
   init(_ path: String, _ settings: Settings<ReportKeys>, _ run: Context) throws {
-    file = try run.open(path)
+    file = try run.open(path, isLast: settings.teacher == nil)
     try file.requireSound()
     steps = try file.history(.quick).steps
     let measured = file.path + "/" + CalibrationFile.name
@@ -36,7 +36,7 @@ struct ReportSubject {
       settings.text.isEmpty ? [] : try file.tokens(of: settings.text, limit: settings.count)
     context = settings.context
     limits = run.limits
-    let model = file.description
+    let model = file
     source = try settings.teacher.map { try RunnableModel(teacher: $0, of: model, run) }
     if let first = settings.text.first, self.tokens.count < 2 {
       throw InputError.textTooShort(file: first, tokens: self.tokens.count, needed: 2)

@@ -131,6 +131,11 @@ public struct NameTable: Sendable {
       })
   }
 
+  /// The same table, with names whose tensors carry nothing that the model needs.
+  public func ignoring(_ names: [String]) -> NameTable {
+    NameTable(rows.map(\.row) + names.map { Row(ignored: $0) })
+  }
+
   /// What `name` means in this table; of a tensor of all experts those of the first.
   public func match(_ name: String) -> Match {
     for compiled in rows {

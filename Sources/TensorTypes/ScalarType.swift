@@ -9,12 +9,14 @@ public enum ScalarType: String, Sendable, Hashable, CaseIterable {
   case int64, int32, int16, int8, uint8, bool
   case q4_0, q4_1, q5_0, q5_1, q8_0, q4_K, q5_K, q6_K
   case q2_K, q3_K, iq4_nl, iq4_xs, mxfp4, tq1_0, tq2_0
+  case iq1_s, iq1_m, iq2_xxs, iq2_xs, iq2_s, iq3_xxs, iq3_s
 
   /// Elements per block: 1 for plain types.
   public var blockElements: Int {
     switch self {
     case .q4_0, .q4_1, .q5_0, .q5_1, .q8_0, .iq4_nl, .mxfp4: 32
     case .q2_K, .q3_K, .q4_K, .q5_K, .q6_K, .iq4_xs, .tq1_0, .tq2_0: 256
+    case .iq1_s, .iq1_m, .iq2_xxs, .iq2_xs, .iq2_s, .iq3_xxs, .iq3_s: 256
     default: 1
     }
   }
@@ -40,7 +42,13 @@ public enum ScalarType: String, Sendable, Hashable, CaseIterable {
     case .iq4_xs: 136
     case .mxfp4: 17
     case .tq1_0: 54
-    case .tq2_0: 66
+    case .tq2_0, .iq2_xxs: 66
+    case .iq1_s: 50
+    case .iq1_m: 56
+    case .iq2_xs: 74
+    case .iq2_s: 82
+    case .iq3_xxs: 98
+    case .iq3_s: 110
     }
   }
 

@@ -12,6 +12,8 @@ extension KernelTests {
         ("Q5_1", .q5_1), ("Q4_K", .q4_K), ("Q5_K", .q5_K), ("Q6_K", .q6_K),
         ("Q2_K", .q2_K), ("Q3_K", .q3_K), ("IQ4_NL", .iq4_nl), ("IQ4_XS", .iq4_xs),
         ("MXFP4", .mxfp4), ("TQ1_0", .tq1_0), ("TQ2_0", .tq2_0),
+        ("IQ1_S", .iq1_s), ("IQ1_M", .iq1_m), ("IQ2_XXS", .iq2_xxs), ("IQ2_XS", .iq2_xs),
+        ("IQ2_S", .iq2_s), ("IQ3_XXS", .iq3_xxs), ("IQ3_S", .iq3_s),
       ])
     func quantisedRows(name: String, type: ScalarType) throws {
       var golden = try Golden("quant_\(name)")

@@ -87,13 +87,22 @@ func randomTensor(
       case .tq1_0: [52]
       case .tq2_0: [64]
       case .q8_0, .q4_0, .q5_0, .iq4_nl, .iq4_xs: [0]
-      case .mxfp4: []
+      case .iq1_s, .iq2_xxs, .iq2_xs, .iq2_s, .iq3_xxs, .iq3_s: [0]
+      case .mxfp4, .iq1_m: []
       default: [0, 2]
       }
     for _ in 0..<rows * columns / type.blockElements {
       var block = (0..<type.blockBytes).map { _ in UInt8.random(in: 0...255, using: &random) }
       // MXFP4's factor is a power of two.
       if type == .mxfp4 { block[0] = UInt8.random(in: 118...126, using: &random) }
+      // IQ1_M's lies in the upper four bits of four words.
+      if type == .iq1_m {
+        let factor = FloatCast.float16(random.normals(1, deviation: 0.01)[0])
+        for word in 0..<4 {
+          let part = UInt8(factor >> (4 * word) & 15)
+          block[49 + 2 * word] = block[49 + 2 * word] & 15 | part << 4
+        }
+      }
       for offset in factors {
         let factor = FloatCast.float16(random.normals(1, deviation: 0.01)[0])
         block[offset] = UInt8(factor & 255)

@@ -1,5 +1,7 @@
 import Architectures
+import Foundation
 import Foundations
+import TensorTypes
 import TestSupport
 import Testing
 
@@ -86,7 +88,72 @@ struct GGUFKeyTests {
       writer.set("llama.rope.scaling.factor", Float(4))
     }
     #expect(none.description.rotary.scaling == .none)
-    refused("llama.rope.scaling.type") { $0.set("llama.rope.scaling.type", "yarn") }
+    refused("llama.rope.scaling.type") { $0.set("llama.rope.scaling.type", "dynamic") }
+  }
+
+  /// The keys of YaRN in a file of `architecture`, changed by `change`.
+  private func setYarn(
+    _ writer: inout GGUFWriter, _ architecture: String = "llama",
+    change: [String: Float] = ["factor": 4]
+  ) {
+    writer.set("\(architecture).rope.scaling.type", "yarn")
+    for (key, value) in change { writer.set("\(architecture).rope.scaling.\(key)", value) }
+  }
+
+  @Test func `YaRN has llama.cpp's defaults`() throws {
+    let file = try open { setYarn(&$0) }
+    let rotary = file.description.rotary
+    #expect(
+      rotary.scaling
+        == .yarn(
+          factor: 4, fast: 32, slow: 1, truncates: true,
+          originalPositions: file.description.maximumPositions))
+    #expect(abs(rotary.magnitude - (0.1 * log(4.0) + 1)) < 1e-12)
+    #expect(file.notes == [])
+  }
+
+  @Test(arguments: [
+    "yarn_ext_factor", "yarn_attn_factor", "attn_factor", "yarn_beta_fast", "yarn_beta_slow",
+    "original_context_length",
+  ])
+  func `what YaRN cannot be is refused by its key`(_ key: String) {
+    refused("llama.rope.scaling.\(key)") {
+      setYarn(&$0, change: ["factor": 4, key: key.hasSuffix("ext_factor") ? 0.5 : -2])
+    }
+  }
+
+  @Test func `YaRN without a factor, beside divisors or in layers of two kinds`() throws {
+    refused("llama.rope.scaling.factor") { setYarn(&$0, change: [:]) }
+    refused("llama.rope.scaling.type") {
+      setYarn(&$0)
+      $0.tensor("rope_freqs.weight", [8], [Float](repeating: 2, count: 8))
+    }
+    refused("qwen2.rope.scaling.type", "qwen2") { $0.set("qwen2.rope.scaling.type", "longrope") }
+  }
+
+  @Test func `LongRoPE's factors are tensors`() throws {
+    let short = (0..<8).map { 1 + Float($0) / 8 }, long = short.map { 4 * $0 }
+    func set(_ writer: inout GGUFWriter) {
+      writer.set("llama.rope.scaling.type", "longrope")
+      writer.set("llama.rope.scaling.original_context_length", 16)
+      writer.set("llama.rope.scaling.attn_factor", Float(1.25))
+      writer.tensor("rope_factors_short.weight", [8], short)
+    }
+    let file = try open {
+      set(&$0)
+      $0.tensor("rope_factors_long.weight", [8], long)
+    }
+    #expect(file.problems == [] && file.notes == [])
+    let rotary = file.description.rotary
+    #expect(rotary.scaling == .wavelengths(short))
+    #expect(rotary.limit == 16 && rotary.magnitude == 1.25)
+    refused("rope_factors_long.weight") { set(&$0) }
+    refused("llama.rope.scaling.original_context_length") {
+      $0.set("llama.rope.scaling.type", "longrope")
+    }
+    // Without the type they would be passed over.
+    let other = try open { $0.tensor("rope_factors_short.weight", [8], short) }
+    #expect(other.problems.count == 1)
   }
 
   @Test func `divisors and a factor are both applied`() throws {

@@ -1,9 +1,9 @@
 """Drive the built program through its command line and compare it with this reference, one line per check.
 
-Groups: every kind of make_random.py, `gguf` (the same kinds as GGUF files of several block types), `tiny` (needs
---tiny and --text), `smollm2` (needs --smollm2 and --text), `transformers` and `lm_eval` (exports/check_transformers.py,
-exports/check_lm_eval.py; with --smollm2 that model too), `adapters` (exports/check_adapters.py), `training` (exports
-trained by their own files; needs --tiny).
+Groups: every kind of make_random.py, `gguf` (the same kinds as GGUF files of several block types), `yarn` (GGUF
+files with YaRN against transformers), `tiny` (needs --tiny and --text), `smollm2` (needs --smollm2 and --text),
+`transformers` and `lm_eval` (exports/check_transformers.py, exports/check_lm_eval.py; with --smollm2 that model too),
+`adapters` (exports/check_adapters.py), `training` (exports trained by their own files; needs --tiny).
 """
 import argparse
 import json
@@ -297,6 +297,33 @@ def check_gguf(checks, program, work):
             checks.guarded(f"{name}/tensors", compare_checkpoint, checks, name, out, config, tensors)
 
 
+# model: what its YaRN says besides the factor and the length.
+YARN = {"llama": {}, "qwen2": {"beta_fast": 2.0, "beta_slow": 0.1}, "qwen3": {"mscale": 1.0, "mscale_all_dim": 0.5}}
+
+
+def check_gguf_yarn(checks, program, work):
+    """GGUF files with YaRN against `transformers` on the directories that they were made from."""
+    from transformers import AutoConfig, AutoModelForCausalLM
+    for kind, more in YARN.items():
+        folder = work / "gguf" / f"{kind}-yarn"
+        scaling = {"rope_type": "yarn", "rope_theta": 1000.0, "factor": 4.0, "original_max_position_embeddings": 32}
+        config = AutoConfig.for_model(
+            kind, hidden_size=64, intermediate_size=96, num_hidden_layers=3, num_attention_heads=4, head_dim=16,
+            num_key_value_heads=2, vocab_size=320, max_position_embeddings=128, rope_parameters=scaling | more,
+            tie_word_embeddings=False)
+        torch.manual_seed(3)
+        model = AutoModelForCausalLM.from_config(config).eval()
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.mul_(4.0) if parameter.dim() == 2 else parameter.uniform_(0.5, 1.5)
+        model.save_pretrained(folder / "source")
+        make_gguf.make(folder / "source", folder / "model.gguf")
+        tokens = torch.randint(0, 320, (96,), generator=torch.Generator().manual_seed(1))
+        with torch.no_grad():
+            expected = {"logits": model(tokens[None]).logits[0]}
+        compare_runs(checks, f"gguf/{kind}-yarn", program, folder / "model.gguf", tokens.tolist(), expected, folder, 1e-4)
+
+
 def check_training(checks, options):
     """Exports trained by the files they bring, one line per model and number of ranks."""
     script = Path(__file__).with_name("exports") / "check_megatron_training.py"
@@ -429,6 +456,7 @@ def main():
 
     groups = {kind: (check_kind, checks, program, kind, options.work) for kind in make_random.KINDS}
     groups["gguf"] = (check_gguf, checks, program, options.work)
+    groups["yarn"] = (check_gguf_yarn, checks, program, options.work)
     if options.tiny:
         groups["training"] = (check_training, checks, options)
     if options.tiny and options.text:

@@ -1,4 +1,5 @@
-"""Write a source directory as a GGUF file: permuted q/k for llama and mistral, rope_freqs for Llama 3 scaling.
+"""Write a source directory as a GGUF file: permuted q/k for llama and mistral, rope_freqs for Llama 3 scaling,
+keys for YaRN.
 
 The tokenizer is a byte-level BPE of 256 bytes and one merge per further id, so that the file is complete.
 """
@@ -46,6 +47,22 @@ def add_tokenizer(writer, size):
     writer.add_add_bos_token(False)
 
 
+def add_yarn(writer, scaling):
+    """The keys that llama.cpp's converter writes of YaRN, and the log multiplier that its loader knows."""
+    writer.add_rope_scaling_type(gguf.RopeScalingType.YARN)
+    writer.add_rope_scaling_factor(scaling["factor"])
+    if length := scaling.get("original_max_position_embeddings"):
+        writer.add_rope_scaling_orig_ctx_len(length)
+    if "beta_fast" in scaling:
+        writer.add_rope_scaling_yarn_beta_fast(scaling["beta_fast"])
+    if "beta_slow" in scaling:
+        writer.add_rope_scaling_yarn_beta_slow(scaling["beta_slow"])
+    if below := scaling.get("mscale_all_dim"):
+        assert scaling.get("mscale") == 1.0, "the loader takes mscale to be 1"
+        writer.add_rope_scaling_yarn_log_mul(below)
+    assert not scaling.get("attention_factor"), "the loader computes it"
+
+
 def make(source, output, kind="F32"):
     """Write the file; matrices whose rows hold whole blocks get the type `kind`, everything else stays F32."""
     config, files = read_config(source), TensorFiles(source)
@@ -71,6 +88,8 @@ def make(source, output, kind="F32"):
     if scaling and scaling["rope_type"] == "llama3":
         factors = inverse_frequencies(theta, dim, None) / inverse_frequencies(theta, dim, scaling)
         writer.add_tensor("rope_freqs.weight", factors.numpy())
+    elif scaling and scaling["rope_type"] == "yarn":
+        add_yarn(writer, scaling)
     elif scaling:
         raise ValueError(f"no GGUF form here for rope scaling {scaling['rope_type']}")
     wanted = gguf.GGMLQuantizationType[kind]
@@ -91,7 +110,7 @@ def make(source, output, kind="F32"):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("source")
     parser.add_argument("output")
     parser.add_argument("--type", default="F32", choices=("F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1"))

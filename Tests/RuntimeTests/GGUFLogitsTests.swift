@@ -78,6 +78,37 @@ struct GGUFLogitsTests {
     #expect(difference(try gguf("llama").logits(tokens), try model.logits(tokens)) > 1e-4)
   }
 
+  /// YaRN by config.json, and by the keys that say the same.
+  static let yarn: [([String: JSONValue], [String: Float])] = [
+    ([:], [:]),
+    (["beta_fast": 4, "beta_slow": 0.5], ["yarn_beta_fast": 4, "yarn_beta_slow": 0.5]),
+    (["mscale": 1, "mscale_all_dim": 0.5], ["yarn_log_multiplier": 0.5]),
+    (["attention_factor": 1.5], ["attn_factor": Float(1.5 / (0.1 * log(4) + 1))]),
+  ]
+
+  @Test(arguments: [(TinyModel.llama, "llama"), (.qwen2Tied, "qwen2"), (.qwen3, "qwen3")], yarn)
+  func `YaRN is that of a configuration`(
+    _ model: (TinyModel, String), _ said: ([String: JSONValue], [String: Float])
+  ) throws {
+    try model.0.synthesize(to: directory("hf"))
+    let plain = try openModel(directory("hf")).logits(tokens)
+    var scaling: JSONObject = [
+      "rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 16,
+    ]
+    for (key, value) in said.0 { scaling[key] = value }
+    try CheckpointEdit(directory("hf")).configure(["rope_scaling": .object(scaling)])
+    let expected = try openModel(directory("hf")).logits(tokens)
+    var writer = try GGUFModel(directory("hf"), as: model.1).writer
+    let section = "\(model.1).rope.scaling"
+    writer.set("\(section).type", "yarn")
+    writer.set("\(section).factor", Float(4))
+    writer.set("\(section).original_context_length", 16)
+    for (key, value) in said.1 { writer.set("\(section).\(key)", value) }
+    let found = try openModel(directory.write("m.gguf", writer.bytes)).logits(tokens)
+    #expect(difference(found, expected) < 1e-5)
+    #expect(difference(found, plain) > 1e-4)
+  }
+
   /// Sources that are not like Llama, and the keys that their files have besides.
   @Test(arguments: ["gemma2", "gemma3", "qwen3moe", "mixtral", "olmoe", "olmo2", "smollm3"])
   func `other architectures`(_ kind: String) throws {

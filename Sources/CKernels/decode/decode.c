@@ -1,6 +1,7 @@
 #include "decode.h"
 
 #include "../support/compiler.h"
+#include "grids.h"
 
 CK_NO_CONTRACTION
 

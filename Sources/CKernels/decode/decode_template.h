@@ -3,6 +3,7 @@
 
 #include "../decode/blocks.h"
 #include "../decode/more_blocks.h"
+#include "../decode/grid_blocks.h"
 
 CK_INLINE void ck(decode_bf16)(const uint8_t *p, float *y, size_t n) {
   size_t i = 0;
@@ -105,6 +106,13 @@ static void ck(decode)(int32_t type, const uint8_t *p, float *y, size_t n) {
     case CK_MXFP4: ck(blocks)(ck(block_mxfp4), 17, 32, p, y, n); break;
     case CK_TQ1_0: ck(blocks)(ck(block_tq1_0), 54, 256, p, y, n); break;
     case CK_TQ2_0: ck(blocks)(ck(block_tq2_0), 66, 256, p, y, n); break;
+    case CK_IQ1_S: ck(blocks)(ck(block_iq1_s), 50, 256, p, y, n); break;
+    case CK_IQ1_M: ck(blocks)(ck(block_iq1_m), 56, 256, p, y, n); break;
+    case CK_IQ2_XXS: ck(blocks)(ck(block_iq2_xxs), 66, 256, p, y, n); break;
+    case CK_IQ2_XS: ck(blocks)(ck(block_iq2_xs), 74, 256, p, y, n); break;
+    case CK_IQ2_S: ck(blocks)(ck(block_iq2_s), 82, 256, p, y, n); break;
+    case CK_IQ3_XXS: ck(blocks)(ck(block_iq3_xxs), 98, 256, p, y, n); break;
+    case CK_IQ3_S: ck(blocks)(ck(block_iq3_s), 110, 256, p, y, n); break;
     default: break;
   }
 }

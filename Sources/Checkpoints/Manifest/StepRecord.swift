@@ -34,6 +34,11 @@ public struct StepRecord: Sendable, Equatable {
   /// What it had to say.
   public var notes: [String] { (json["notes"]?.array ?? []).compactMap(\.string) }
 
+  /// Patterns of the tensors that were left out of what it read.
+  public var ignoredTensors: [String] {
+    (json[Self.ignoredTensorsKey]?.array ?? []).compactMap(\.string)
+  }
+
   /// The step before; nil for the first.
   public var before: StepRecord? { StepRecord(json[Self.beforeKey]) }
 
@@ -41,6 +46,9 @@ public struct StepRecord: Sendable, Equatable {
   public func found<Record: Decodable>(_ key: String, _ type: Record.Type) -> Record? {
     json[key]?.record(type)
   }
+
+  /// The key of the patterns of tensors that were left out.
+  public static let ignoredTensorsKey = "ignored_tensors"
 
   fileprivate static let nameKey = "step", settingsKey = "settings", beforeKey = "of"
 }

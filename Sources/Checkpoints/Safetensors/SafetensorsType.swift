@@ -18,7 +18,7 @@ extension ScalarType {
     case .float8_e4m3: "F8_E4M3"
     case .float8_e5m2: "F8_E5M2"
     case .q4_0, .q4_1, .q5_0, .q5_1, .q8_0, .q4_K, .q5_K, .q6_K, .q2_K, .q3_K, .iq4_nl, .iq4_xs,
-      .mxfp4, .tq1_0, .tq2_0:
+      .mxfp4, .tq1_0, .tq2_0, .iq1_s, .iq1_m, .iq2_xxs, .iq2_xs, .iq2_s, .iq3_xxs, .iq3_s:
       rawValue.uppercased()
     }
   }

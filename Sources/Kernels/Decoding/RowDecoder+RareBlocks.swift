@@ -48,7 +48,7 @@ extension RowDecoder {
     case .tq2_0:
       let d = half(b, 64)
       for i in 0..<256 { y[i] = d * Float(pair(b, 0, i) - 1) }
-    default: preconditionFailure("not a floating-point type")
+    default: decodeGridBlock(type, b, y)
     }
   }
 

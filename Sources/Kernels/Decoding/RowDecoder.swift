@@ -108,6 +108,13 @@ extension ScalarType {
     case .mxfp4: Int32(CK_MXFP4)
     case .tq1_0: Int32(CK_TQ1_0)
     case .tq2_0: Int32(CK_TQ2_0)
+    case .iq1_s: Int32(CK_IQ1_S)
+    case .iq1_m: Int32(CK_IQ1_M)
+    case .iq2_xxs: Int32(CK_IQ2_XXS)
+    case .iq2_xs: Int32(CK_IQ2_XS)
+    case .iq2_s: Int32(CK_IQ2_S)
+    case .iq3_xxs: Int32(CK_IQ3_XXS)
+    case .iq3_s: Int32(CK_IQ3_S)
     case .int64, .int32, .int16, .int8, .uint8, .bool, .float8_e4m3, .float8_e5m2: -1
     }
   }

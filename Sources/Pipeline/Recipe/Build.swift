@@ -79,7 +79,7 @@ public struct Build {
   private func requirePlans() throws {
     var silent = context
     silent.listener = { _ in }
-    var subject = Subject.file(try ModelFile.open(source))
+    var subject = Subject.file(try context.opened(source))
     for case let step as any CheckpointStep in recipe.steps {
       guard let prepared = try prepared(step, subject, silent) else { return }
       subject = .planned(try prepared.planned(), origin: subject.file)
@@ -107,16 +107,24 @@ public struct Build {
     if try !kind.isComparedWithSource && stages.isComplete(from) { compared = from }
     if isFinished { return }
     context.send(.step("\(name) \(from) -> \(target)"))
+    let run = self.context(of: from)
     let subject: Subject =
-      if let planned { .planned(planned, origin: try ModelFile.open(source)) } else {
-        .file(try context.open(from))
+      if let planned { .planned(planned, origin: try context.opened(source)) } else {
+        .file(try run.open(from))
       }
-    guard let prepared = try prepared(step, subject, context) else {
+    guard let prepared = try prepared(step, subject, run) else {
       return report(name, target, .unplanned(step.settings.fields))
     }
     let (result, plan) = try context.run(prepared, to: target)
     if context.isDryRun { planned = plan }
     report(name, target, result)
+  }
+
+  /// The context of a step that reads `path`: tensors are left out of the source, and a stage knows which.
+  private func context(of path: String) -> Context {
+    var context = context
+    if path != source { context.ignoredTensors = [] }
+    return context
   }
 
   /// Looks at the latest stage.
@@ -129,7 +137,8 @@ public struct Build {
     }
     guard type(of: step).isMeasurement else {
       context.send(.step("\(name) \(latest)"))
-      return report(name, latest, try step.run(latest, source: compared, context))
+      return report(
+        name, latest, try step.run(latest, source: compared, context(of: latest)))
     }
     // The source is measured once, before the first stage it is compared with.
     let isNew = measured.insert("\(step.paths) \(step.settings.fields)").inserted
@@ -138,7 +147,7 @@ public struct Build {
       // One process measures; the others wait.
       try context.ranks.together {
         guard context.ranks.isFirst else { return }
-        report(name, path, try step.run(path, source: nil, context))
+        report(name, path, try step.run(path, source: nil, context(of: path)))
       }
     }
   }

@@ -19,7 +19,8 @@ extension CheckpointStep {
     _ path: String, teacher: String? = nil, to out: String, _ context: Context
   ) throws -> Report {
     try begin(context)
-    let prepared = try prepare(.file(context.open(path)), teacher: teacher, context)
+    let subject = Subject.file(try context.open(path, isLast: teacher == nil))
+    let prepared = try prepare(subject, teacher: teacher, context)
     return try context.run(prepared, to: out).report
   }
 }
@@ -60,6 +61,10 @@ extension Context {
       }
       var (plan, findings) = try step.made(in: { try directory.workspace() }, self)
       plan.recipe["fingerprint"] = fingerprint.json
+      if !fingerprint.ignoredTensors.isEmpty {
+        plan.recipe[StepRecord.ignoredTensorsKey] = .array(
+          fingerprint.ignoredTensors.map { .string($0) })
+      }
       let written = try write(plan, to: directory, since: started)
       var report = Report(findings + [written])
       // Where both have a fact by the same name, what was found is the one to tell.

@@ -13,6 +13,9 @@ public struct Context: Sendable {
   public var isDryRun = false
   /// How outputs that are there already are treated.
   public var mode = OutputDirectory.Mode()
+  /// Patterns of tensors that are left out of the checkpoints that are read, where their models have no
+  /// place for them: names with `*` and `?`.
+  public var ignoredTensors: [String] = []
   /// The processes of the run.
   public var ranks = Communicator.single
   /// Who hears what is said meanwhile; called by one thread at a time.

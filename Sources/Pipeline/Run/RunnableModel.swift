@@ -1,4 +1,4 @@
-package import Architectures
+import Architectures
 import Mixers
 package import ModelFiles
 package import Runtime
@@ -9,8 +9,14 @@ package struct RunnableModel {
   package var model: Model
 
   /// Opens the checkpoint at `path`, checks its structure and prepares it for running.
-  package init(_ path: String, _ context: Context) throws {
-    file = try context.open(path)
+  ///
+  /// - Parameters:
+  ///   - previous: the checkpoint that was opened before, in a run of several.
+  ///   - isLast: whether no other is opened after it.
+  package init(
+    _ path: String, after previous: ModelFile? = nil, isLast: Bool = true, _ context: Context
+  ) throws {
+    file = try context.open(path, after: previous, isLast: isLast)
     try file.requireSound()
     model = try Model(
       file.description, weights: file,
@@ -18,8 +24,8 @@ package struct RunnableModel {
   }
 
   /// The same with what `--ablate` names switched off; nil for nothing.
-  init(_ path: String, ablate: String?, _ context: Context) throws {
-    try self.init(path, context)
+  init(_ path: String, ablate: String?, isLast: Bool = true, _ context: Context) throws {
+    try self.init(path, isLast: isLast, context)
     guard let ablate else { return }
     guard let ablation = Ablation(parsing: ablate) else {
       throw InputError.option(
@@ -30,20 +36,9 @@ package struct RunnableModel {
 
   /// The checkpoint at `path`, to compare the predictions of `model` with its own; throws where their
   /// vocabularies differ.
-  package init(teacher path: String, of model: ModelDescription, _ context: Context) throws {
-    try self.init(path, context)
-    let own = file.description.vocabularySize
-    guard own == model.vocabularySize else {
-      throw InputError.vocabularies(model: model.vocabularySize, teacher: own)
-    }
-  }
-}
-
-extension Context {
-  /// Opens the checkpoint at `path`; what is to be known of how it is read is said.
-  package func open(_ path: String) throws -> ModelFile {
-    let file = try ModelFile.open(path)
-    for note in file.notes { self.note("note: \(note)") }
-    return file
+  package init(teacher path: String, of model: ModelFile, _ context: Context) throws {
+    try self.init(path, after: model, context)
+    let own = file.description.vocabularySize, other = model.description.vocabularySize
+    guard own == other else { throw InputError.vocabularies(model: other, teacher: own) }
   }
 }

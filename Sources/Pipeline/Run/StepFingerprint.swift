@@ -8,6 +8,8 @@ public struct StepFingerprint: Sendable {
   /// Digests by name, without times or paths: the manifest records them.
   let digests: [String: String]
   let settings: [(key: String, value: String)]
+  /// Patterns of the tensors that are left out of the models' files.
+  let ignoredTensors: [String]
   /// The files of models: their digests are samples, so that their versions count too.
   let files: [String]
   /// The texts, all of which is in the digests.
@@ -25,6 +27,10 @@ public struct StepFingerprint: Sendable {
     var digests = others.merging(["version": ProgramVersion.current]) { $1 }
     for (role, file) in models { digests[role] = file.fingerprint }
     if let tokens { digests["text"] = Digest.of(tokens) }
+    ignoredTensors = models.flatMap(\.file.leftOut.patterns).reduce(into: []) {
+      if !$0.contains($1) { $0.append($1) }
+    }
+    if !ignoredTensors.isEmpty { digests["ignored_tensors"] = Digest.of("\(ignoredTensors)") }
     self.digests = digests
     self.settings = settings
     files = models.flatMap(\.file.inputs)

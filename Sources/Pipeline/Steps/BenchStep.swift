@@ -26,7 +26,8 @@ public struct BenchStep: CheckStep {
         "--sequences", value: settings.sequences,
         expected: "1 with --against, which decodes one text")
     }
-    let runnable = try RunnableModel(path, context)
+    let others = settings.against.filter { FileManager.default.fileExists(atPath: $0) }
+    let runnable = try RunnableModel(path, isLast: others.isEmpty, context)
     if let directory = settings.plot { try SpeedPlot.checkPlace(directory) }
     var probe = try SpeedProbe(runnable.model)
     var report: Report

@@ -20,7 +20,8 @@ public struct DiffStep: Step {
   /// Compares the checkpoints `a` and `b`; passes when they differ by no more than the tolerance.
   public func run(_ a: String, _ b: String, _ context: Context) throws -> Report {
     try begin(context)
-    let files = (a: try context.open(a), b: try context.open(b))
+    let first = try context.open(a, isLast: false)
+    let files = (a: first, b: try context.open(b, after: first))
     try files.a.requireSound()
     try files.b.requireSound()
     let keys = ConfigurationDifference.all(files.a.configuration, files.b.configuration)

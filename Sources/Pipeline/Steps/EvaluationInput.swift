@@ -25,9 +25,10 @@ struct EvaluationInput {
     if let limit, limit < 2 {
       throw InputError.option("--tokens", value: "\(limit)", expected: "at least 2")
     }
-    let runnable = try RunnableModel(path, ablate: ablate, context)
+    let runnable = try RunnableModel(
+      path, ablate: ablate, isLast: teacher == nil, context)
     let description = runnable.model.description
-    let reference = try teacher.map { try RunnableModel(teacher: $0, of: description, context) }
+    let reference = try teacher.map { try RunnableModel(teacher: $0, of: runnable.file, context) }
     let bytes = try InputFile.readText(text)
     let tokenizer = try runnable.file.tokenizer.load()
     let ids = tokenizer.encode(bytes: bytes)

@@ -25,7 +25,8 @@ public struct HealStep: CheckpointStep {
     _ subject: Subject, teacher: String?, _ context: Context
   ) throws -> any PreparedStep {
     guard let teacher else { throw InputError.needsTeacher }
-    return try PreparedHealing(subject, teacher: ModelFile.open(teacher), settings, context)
+    let source = try context.openOther(teacher, after: subject.file)
+    return try PreparedHealing(subject, teacher: source, settings, context)
   }
 }
 

@@ -19,7 +19,7 @@ public struct InspectStep: CheckStep {
 
   public func check(_ path: String, source: String?, _ context: Context) throws -> Report {
     if Archive.isArchive(path) { return Self.report(of: try Archive(path: path)) }
-    let inspection = Inspection(try ModelFile.open(path))
+    let inspection = Inspection(try context.opened(path))
     var parts = [
       Report(
         json: inspection.json(tensors: settings.tensors),

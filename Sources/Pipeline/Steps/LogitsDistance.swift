@@ -18,8 +18,9 @@ struct LogitsDistance {
   /// Compares the checkpoints `a` and `b` on `tokens`, read in one go.
   init(_ a: String, _ b: String, tokens: [Int], _ context: Context) throws {
     self.tokens = tokens.count
-    let first = try RunnableModel(a, context).model
-    let second = try RunnableModel(teacher: b, of: first.description, context).model
+    let file = try RunnableModel(a, isLast: false, context)
+    let first = file.model
+    let second = try RunnableModel(teacher: b, of: file.file, context).model
     try first.description.requireRows(for: tokens)
     var states = (DecodingState(for: first.description), DecodingState(for: second.description))
     let progress = context.progress("predicting", unit: .things("tokens"))

@@ -29,8 +29,13 @@ struct SpeedContest {
       text?.encode("The capital of France is", addSpecialTokens: false)
       ?? SelfCheck.tokens(runnable.model, count: 8)
     var expected = [try probe.next(after: prompt)]
-    for path in others where FileManager.default.fileExists(atPath: path) {
-      let other = try SpeedProbe(RunnableModel(path, context).model)
+    let paths = others.filter { FileManager.default.fileExists(atPath: $0) }
+    var file = runnable.file
+    for (index, path) in paths.enumerated() {
+      let rival = try RunnableModel(
+        path, after: file, isLast: index == paths.count - 1, context)
+      file = rival.file
+      let other = try SpeedProbe(rival.model)
       expected.append(try other.next(after: prompt))
       subjects.append((URL(fileURLWithPath: path).lastPathComponent, other))
     }

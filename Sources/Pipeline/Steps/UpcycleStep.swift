@@ -35,8 +35,8 @@ public struct UpcycleStep: CheckpointStep {
         file, settings: settings, target: plan.description, copies: copies, context)
     }
     return try ExpertFitting(
-      file, teacher: teacher.map { try ModelFile.open($0) }, settings: settings, plan: plan,
-      copies: copies, context)
+      file, teacher: teacher.map { try context.openOther($0, after: file) }, settings: settings,
+      plan: plan, copies: copies, context)
   }
 }
 

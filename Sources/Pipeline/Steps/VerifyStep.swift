@@ -27,8 +27,10 @@ public struct VerifyStep: CheckStep {
       try ManifestSignature.requirePublicKey(pem, of: $0)
       return Verifier.PublicKey(file: $0, pem: pem)
     }
-    let file = try context.open(path)
-    let original = try source.map { try ModelFile.open($0).merging(settings.lora) }
+    let file = try context.open(path, isLast: source == nil)
+    let original = try source.map {
+      try context.openOther($0, after: file).merging(settings.lora)
+    }
     var results: [CheckResult] = []
     func report(_ result: CheckResult) {
       results.append(result)

@@ -44,6 +44,29 @@ struct ReportOptions: ParsableArguments {
   }
 }
 
+/// Options of every subcommand that reads a checkpoint.
+struct InputOptions: ParsableArguments {
+  @Option(
+    name: .customLong("ignore-tensors"),
+    help: ArgumentHelp(
+      "Leave out tensors that the model has no place for: names with * and ?, separated by commas.",
+      valueName: "pattern"))
+  private var patterns: [String] = []
+
+  /// The patterns, one by one.
+  var ignoredTensors: [String] { patterns.flatMap(Self.split) }
+
+  func validate() throws {
+    if ignoredTensors.contains(where: \.isEmpty) {
+      throw ValidationError("--ignore-tensors has an empty pattern.")
+    }
+  }
+
+  private static func split(_ list: String) -> [String] {
+    list.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+  }
+}
+
 /// Bounds on what a run may use.
 struct LimitOptions: ParsableArguments {
   @Option(
@@ -70,12 +93,13 @@ struct LimitOptions: ParsableArguments {
 
 /// Options of every subcommand that looks at a checkpoint.
 struct CheckOptions: ParsableArguments {
+  @OptionGroup var inputs: InputOptions
   @OptionGroup var limits: LimitOptions
   @OptionGroup var reporting: ReportOptions
 
   /// Runs `body` and prints what it reports.
   func run(force: Bool = false, _ body: (Context) throws -> Report?) throws {
-    try reporting.chosen.run(limits, force: force, body)
+    try reporting.chosen.run(limits, inputs, force: force, body)
   }
 }
 
@@ -99,9 +123,10 @@ struct OutputOptions: ParsableArguments {
     }
   }
 
-  /// Runs `body` and prints what it reports.
-  func run(_ body: (Context) throws -> Report) throws {
-    try reporting.chosen.run(limits, resume: resume, force: force, isDryRun: dryRun, body)
+  /// Runs `body`, which reads what `inputs` are about, and prints what it reports.
+  func run(_ inputs: InputOptions? = nil, _ body: (Context) throws -> Report) throws {
+    try reporting.chosen.run(
+      limits, inputs, resume: resume, force: force, isDryRun: dryRun, body)
   }
 }
 
@@ -117,14 +142,15 @@ struct Reporting {
   /// Runs `body` in a context of these options, prints what it reports, and ends with exit code 1
   /// when something it checked is wrong.
   func run(
-    _ limits: LimitOptions, resume: Bool = false, force: Bool = false, isDryRun: Bool = false,
-    _ body: (Context) throws -> Report?
+    _ limits: LimitOptions, _ inputs: InputOptions? = nil, resume: Bool = false,
+    force: Bool = false, isDryRun: Bool = false, _ body: (Context) throws -> Report?
   ) throws {
     Terminal.isStructured = format == .json
     var context = Context()
     context.limits = Limits(memory: limits.maxRam, threads: limits.jobs)
     context.mode = OutputDirectory.Mode(resume: resume, force: force)
     context.isDryRun = isDryRun
+    context.ignoredTensors = inputs?.ignoredTensors ?? []
     context.ranks = World.ranks
     let renderer = Renderer(json: json, level: level)
     context.listener = renderer.show

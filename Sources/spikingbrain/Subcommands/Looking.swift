@@ -189,6 +189,7 @@ struct Bench: ParsableCommand {
     name: [.customLong("threads"), .customLong("jobs")], parsing: .unconditional,
     help: ArgumentHelp("Threads; default: all processors.", valueName: "n"))
   var threads: Int?
+  @OptionGroup var inputs: InputOptions
   @OptionGroup var reporting: ReportOptions
 
   func run() throws {
@@ -198,7 +199,7 @@ struct Bench: ParsableCommand {
     var limits = LimitOptions()
     limits.maxRam = nil
     limits.jobs = threads
-    try reporting.chosen.run(limits) {
+    try reporting.chosen.run(limits, inputs) {
       try BenchStep(options.settings()).run(ckpt, source: nil, $0)
     }
   }

@@ -45,6 +45,7 @@ struct Chat: ParsableCommand {
   var ckpt: String
 
   @OptionGroup var options: SettingsOptions<ChatKeys>
+  @OptionGroup var inputs: InputOptions
   @OptionGroup var limits: LimitOptions
 
   @Flag(help: "No prompt, no speeds and no notes.")
@@ -62,7 +63,7 @@ struct Chat: ParsableCommand {
       },
       write: { Terminal.continueText($0) },
       note: { if !quiet { Terminal.note($0) } })
-    try Reporting(level: quiet ? .error : .progress).run(limits) { context in
+    try Reporting(level: quiet ? .error : .progress).run(limits, inputs) { context in
       try ChatStep(options.settings()).run(ckpt, context, console)
       return nil
     }

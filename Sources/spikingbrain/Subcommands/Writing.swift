@@ -19,10 +19,11 @@ struct Convert: ParsableCommand, DistributedCommand {
   var out: String
 
   @OptionGroup var options: SettingsOptions<ConvertKeys>
+  @OptionGroup var inputs: InputOptions
   @OptionGroup var output: OutputOptions
 
   func run() throws {
-    try output.run { try ConvertStep(options.settings()).run(ckpt, to: out, $0) }
+    try output.run(inputs) { try ConvertStep(options.settings()).run(ckpt, to: out, $0) }
   }
 }
 
@@ -48,10 +49,11 @@ struct Heal: ParsableCommand, DistributedCommand {
   var out: String
 
   @OptionGroup var options: SettingsOptions<HealKeys>
+  @OptionGroup var inputs: InputOptions
   @OptionGroup var output: OutputOptions
 
   func run() throws {
-    try output.run {
+    try output.run(inputs) {
       try HealStep(options.settings()).run(ckpt, teacher: teacher, to: out, $0)
     }
   }
@@ -84,10 +86,11 @@ struct Upcycle: ParsableCommand, DistributedCommand {
   var teacher: String?
 
   @OptionGroup var options: SettingsOptions<UpcycleKeys>
+  @OptionGroup var inputs: InputOptions
   @OptionGroup var output: OutputOptions
 
   func run() throws {
-    try output.run {
+    try output.run(inputs) {
       try UpcycleStep(options.settings()).run(ckpt, teacher: teacher, to: out, $0)
     }
   }
@@ -110,10 +113,11 @@ struct Calibrate: ParsableCommand, DistributedCommand {
   var out: String
 
   @OptionGroup var options: SettingsOptions<CalibrateKeys>
+  @OptionGroup var inputs: InputOptions
   @OptionGroup var output: OutputOptions
 
   func run() throws {
-    try output.run { try CalibrateStep(options.settings()).run(ckpt, to: out, $0) }
+    try output.run(inputs) { try CalibrateStep(options.settings()).run(ckpt, to: out, $0) }
   }
 }
 
@@ -133,10 +137,11 @@ struct Export: ParsableCommand, DistributedCommand {
   var out: String
 
   @OptionGroup var options: SettingsOptions<ExportKeys>
+  @OptionGroup var inputs: InputOptions
   @OptionGroup var output: OutputOptions
 
   func run() throws {
-    try output.run { try ExportStep(options.settings()).run(ckpt, to: out, $0) }
+    try output.run(inputs) { try ExportStep(options.settings()).run(ckpt, to: out, $0) }
   }
 }
 
@@ -180,10 +185,11 @@ struct BuildCommand: ParsableCommand, DistributedCommand {
     name: .customLong("output"), help: ArgumentHelp("The directory to write.", valueName: "dir"))
   var out: String?
 
+  @OptionGroup var inputs: InputOptions
   @OptionGroup var output: OutputOptions
 
   func run() throws {
-    try output.run { context in
+    try output.run(inputs) { context in
       var build = try Build(
         Recipe(path: recipe), file: recipe, source: source, output: out, context)
       return try build.run()

@@ -142,7 +142,7 @@ GGUF = {
     "tensor-dimension-over-63-bits": gguf(tensors=[tensor(dims=(2**63,))], data=EIGHT),
     "tensor-product-overflows": gguf(tensors=[tensor(dims=(2**33, 2**33))], data=EIGHT),
     "tensor-row-not-whole-blocks": gguf(tensors=[tensor(dims=(48, 2), kind=8)], data=bytes(102)),
-    "tensor-type-not-supported": gguf(tensors=[tensor(dims=(256,), kind=16)], data=bytes(66)),
+    "tensor-type-not-supported": gguf(tensors=[tensor(dims=(256,), kind=40)], data=bytes(144)),
     "tensor-type-unknown": gguf(tensors=[tensor(kind=999)], data=EIGHT),
     "tensor-misaligned": gguf(tensors=[tensor(offset=8)], data=bytes(16)),
     "tensor-offset-near-overflow": gguf(tensors=[tensor(offset=2**64 - 32)], data=EIGHT),

@@ -51,6 +51,22 @@ for name, offset, halves in [
     raw = blocks.reshape(3, -1)
     write(f"quant_{name}", raw, gguf.quants.dequantize(raw, kind).astype(np.float32))
 
+# Blocks whose codes name points of a grid, again with numbers of their own.
+points = np.random.default_rng(20261201)
+for name in ["IQ1_S", "IQ1_M", "IQ2_XXS", "IQ2_XS", "IQ2_S", "IQ3_XXS", "IQ3_S"]:
+    kind = gguf.GGMLQuantizationType[name]
+    elements, size = gguf.GGML_QUANT_SIZES[kind]
+    blocks = points.integers(0, 256, (3 * 512 // elements, size), dtype=np.uint8)
+    factors = points.normal(0, 0.02, (len(blocks), 1)).astype(np.float16)
+    if name == "IQ1_M":  # in the upper four bits of four words
+        words = blocks[:, 48:].view(np.uint16)
+        words &= 0x0FFF
+        words |= (factors.view(np.uint16) >> np.array([0, 4, 8, 12], np.uint16)) << np.uint16(12)
+    else:
+        blocks[:, :2] = factors.view(np.uint8)
+    raw = blocks.reshape(3, -1)
+    write(f"quant_{name}", raw, gguf.quants.dequantize(raw, kind).astype(np.float32))
+
 # Casts: float32 patterns, then torch's bfloat16 and float16 of them.
 patterns = rng.integers(0, 2**32, 1500, dtype=np.uint64).astype(np.uint32)
 near_half = rng.normal(0, 1, 800).astype(np.float32).view(np.uint32)
