@@ -45,6 +45,7 @@ extension TemplateRun {
       return .double(number.magnitude)
     case "round": return try round(value, call)
     case "sort": return try sort(value, call)
+    case "dictsort": return try sortMembers(value, call)
     case "unique": return try unique(value, call)
     case "indent": return try indent(value, call)
     case "join":
@@ -64,8 +65,9 @@ extension TemplateRun {
     _ value: TemplateValue, _ call: TemplateCall
   ) throws(ChatTemplateError) -> TemplateValue {
     let attribute = call.argument(1, "attribute")
+    // A value that is false has no elements here, whatever it is.
     return try list(
-      try elements(of: value).map { element throws(ChatTemplateError) in
+      try (value.isTrue ? elements(of: value) : []).map { element throws(ChatTemplateError) in
         try spend(steps: 1)
         if let attribute, call.positional.isEmpty {
           return try member(attribute, of: element) ?? .undefined
@@ -84,7 +86,8 @@ extension TemplateRun {
       throw failure("the filter needs an attribute")
     }
     var selected: [TemplateValue] = []
-    for element in try elements(of: value) {
+    // As in "map".
+    for element in try value.isTrue ? elements(of: value) : [] {
       try spend(steps: 1)
       let member = try member(attribute, of: element) ?? .undefined
       var holds = member.isTrue

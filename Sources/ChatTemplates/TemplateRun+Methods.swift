@@ -54,6 +54,7 @@ extension TemplateRun {
       }
       return try replace(
         try scalars(of: call.positional[0]), in: text, with: try scalars(of: call.positional[1]))
+    case "format": return try format(text, call)
     case "upper": return try string(String(text).uppercased())
     case "lower": return try string(String(text).lowercased())
     case "title":
@@ -140,5 +141,47 @@ extension TemplateRun {
     }
     replaced += text[start...]
     return try string(String(replaced))
+  }
+
+  /// `format` with fields that are empty, a position or a name: `{}`, `{0}`, `{name}`.
+  private func format(
+    _ text: [Unicode.Scalar], _ call: TemplateCall
+  ) throws(ChatTemplateError) -> TemplateValue {
+    var formatted: [Unicode.Scalar] = []
+    var index = 0, next = 0, isNumbered = false
+    while index < text.count {
+      let scalar = text[index]
+      index += 1
+      let isBrace = scalar == "{" || scalar == "}"
+      if !isBrace || index < text.count && text[index] == scalar {
+        formatted.append(scalar)
+        index += isBrace ? 1 : 0
+        continue
+      }
+      guard scalar == "{", let end = text[index...].firstIndex(of: "}") else {
+        throw failure("malformed format")
+      }
+      let field = String(text[index..<end])
+      index = end + 1
+      guard field.unicodeScalars.allSatisfy({ !"!:.[{".unicodeScalars.contains($0) }) else {
+        throw unsupported("the format field \"{\(field)}\"")
+      }
+      var position = field.utf8.allSatisfy { (0x30...0x39).contains($0) } ? Int(field) : nil
+      isNumbered = isNumbered || position != nil
+      if field.isEmpty {
+        position = next
+        next += 1
+      }
+      if isNumbered, next > 0 { throw failure("format fields with and without a position") }
+      let value =
+        if let position {
+          call.positional.indices.contains(position) ? call.positional[position] : nil
+        } else {
+          call.named.last { $0.name == field }?.value
+        }
+      guard let value else { throw failure("no argument for the format field \"{\(field)}\"") }
+      formatted += try scalars(try self.text(of: value))
+    }
+    return try string(String(formatted))
   }
 }

@@ -52,6 +52,27 @@ extension TemplateRun {
       try sorted(keys, reversed: call.argument(0, "reverse")?.isTrue ?? false))
   }
 
+  /// `dictsort(case_sensitive, by, reverse)`: the pairs of a key and its value.
+  func sortMembers(
+    _ value: TemplateValue, _ call: TemplateCall
+  ) throws(ChatTemplateError) -> TemplateValue {
+    guard case .dictionary(let dictionary) = value else {
+      throw failure("\"dictsort\" of \(value.kind)")
+    }
+    guard case .string(let by) = call.argument(1, "by") ?? .string("key"),
+      by == "key" || by == "value"
+    else { throw failure("malformed \"dictsort\"") }
+    let pairs = try dictionary.members.map { member throws(ChatTemplateError) in
+      (
+        key: try folded(
+          by == "key" ? member.key : member.value, call.argument(0, "case_sensitive")),
+        value: try list([member.key, member.value])
+      )
+    }
+    return try list(
+      try sorted(pairs, reversed: call.argument(2, "reverse")?.isTrue ?? false))
+  }
+
   /// `unique(case_sensitive, attribute)`: the first of those that are equal.
   func unique(
     _ value: TemplateValue, _ call: TemplateCall
@@ -82,12 +103,17 @@ extension TemplateRun {
         }
         key = try member(attribute, of: element) ?? .undefined
       }
-      if case .string(let text) = key, !(caseSensitive?.isTrue ?? false) {
-        try spend(bytes: text.utf8.count)
-        key = .string(text.lowercased())
-      }
-      return (key, element)
+      return (try folded(key, caseSensitive), element)
     }
+  }
+
+  /// A text without case, unless that counts; other values as they are.
+  private func folded(
+    _ value: TemplateValue, _ caseSensitive: TemplateValue?
+  ) throws(ChatTemplateError) -> TemplateValue {
+    guard case .string(let text) = value, !(caseSensitive?.isTrue ?? false) else { return value }
+    try spend(bytes: text.utf8.count)
+    return .string(text.lowercased())
   }
 
   /// `round(precision, method)` to whole numbers.

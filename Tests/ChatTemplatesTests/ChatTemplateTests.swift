@@ -62,6 +62,14 @@ import Testing
     ("{{ 1 }}\n{# note #}\n{{- 2 -}}\n 3", "1\n23"),
     ("{{ {'a': {'b': 1}}['a']['b'] }}", "1"),
     ("{{ 'a' 'b' ~ (1 + 2 * 3) }}{{ not 1 == 2 }}", "ab7True"),
+    ("{% for k, v in {'b': 1, 'A': 2, 'c': 0} | dictsort %}{{ k ~ v }},{% endfor %}", "A2,b1,c0,"),
+    (
+      "{% for p in {'B': 1, 'a': 2} | dictsort(true) %}{{ p[0] }}{% endfor %}"
+        + "{% for p in {'x': 1, 'y': 2} | dictsort(by='value', reverse=true) %}{{ p[0] }}{% endfor %}",
+      "Bayx"
+    ),
+    ("{{ '<{}|{{}}{}>'.format(1, none) }}{{ '{1}{0}{a}'.format('x', 'y', a=2) }}", "<1|{}None>yx2"),
+    ("{{ none | selectattr('a') | list | length }}{{ none | map('upper') | list | length }}", "00"),
     ("{{ 'héllo'[1:3] }}{{ [1,2,3][-1] }}{{ 'abc'[::-1] }}", "él3cba"),
     ("{% for a, b in [(1, 2), (3, 4)] %}{{ a * b }},{% endfor %}", "2,12,"),
     ("{% for x in [] %}{% else %}none{% endfor %}", "none"),
@@ -85,6 +93,9 @@ import Testing
 
   @Test(arguments: [
     "{{ none + 1 }}", "{{ x.y.z }}", "{{ x() }}", "{{ [] | nonesuch }}",
+    "{{ [] | dictsort }}", "{{ {'a': 1} | dictsort(by='c') }}", "{{ '{:>3}'.format(1) }}",
+    "{{ '{'.format(1) }}", "{{ '{}'.format() }}", "{{ '{}{0}'.format(1) }}",
+    "{{ '{a}'.format(1) }}",
     "{{ 'a' | tojson(indent='x') }}", "{{ 'a' | tojson(true) }}", "{{ [1, 'a'] | sort }}",
     "{{ 1 / 0 }}", "{{ 1.5 // 0.0 }}", "{{ 2.57 | round(1) }}", "{{ 1.5 is divisibleby 2 }}",
     "{{ messages | sort(attribute='a.b') }}", "{{ 'a' | indent(100000) }}", "{{ 1e400 | int }}",

@@ -127,6 +127,31 @@ import Testing
     }
   }
 
+  /// A piece of a model: its text, score and type.
+  private static func piece(_ text: String, _ score: Float, _ kind: UInt8) -> [UInt8] {
+    let text = Array(text.utf8)
+    let score = withUnsafeBytes(of: score.bitPattern.littleEndian, Array.init)
+    let body = [0x0a, UInt8(text.count)] + text + [0x15] + score + [0x18, kind]
+    return [0x0a, UInt8(body.count)] + body
+  }
+
+  /// Ids by sentencepiece 0.2.3.
+  @Test(
+    arguments: [
+      // What users defined is worth a tenth for each byte after its first.
+      ("abc", [4, 1, 2]),
+      // Beyond a sum of 100,000 it begins anew: small differences count.
+      ("aacbb", [4, 5, 5, 2, 6, 6]),
+    ])
+  func unigramSumsAreThoseOfTheLibrary(_ text: String, _ ids: [Int]) throws {
+    let pieces: [(String, Float, UInt8)] = [
+      ("<unk>", 0, 2), ("ab", 0, 4), ("c", -1, 1), ("abc", -0.95, 1), ("▁", -1, 1),
+      ("a", -70_000, 1), ("b", -0.004, 1), ("bb", -0.01, 1),
+    ]
+    let tokenizer = try Self.load(pieces.flatMap(Self.piece))
+    #expect(tokenizer.encode(text, addSpecialTokens: false) == ids)
+  }
+
   @Test func cutAndChangedModelsNeverCrash() throws {
     let model = try Self.model("spm_unigram")
     for count in stride(from: 0, to: model.count, by: 97) {

@@ -11,7 +11,8 @@ enum UnicodeForm: String, Sendable {
   /// The text in this form.
   ///
   /// Most of a text is known to be in it. What is not is normalised in stretches, each with the
-  /// scalar before it, which marks may combine with.
+  /// scalar before it, which marks may combine with. Scalars that the `tokenizers` library does not
+  /// know stay as they are.
   func apply(to text: [UInt8]) -> [UInt8] {
     var normal: [UInt8] = []
     normal.reserveCapacity(text.count)
@@ -19,7 +20,8 @@ enum UnicodeForm: String, Sendable {
     var last = 0
     var isStretch = false
     text.forEachScalar(in: text.indices) { scalar, range in
-      let isStable = isStable(scalar)
+      let isUnknown = Self.isUnknown(scalar)
+      let isStable = isUnknown || isStable(scalar)
       if isStretch, isStable {
         normal += normalized(text[start..<range.lowerBound])
         start = range.lowerBound
@@ -28,13 +30,25 @@ enum UnicodeForm: String, Sendable {
         start = last
       }
       isStretch = !isStable
-      last = range.lowerBound
+      last = isUnknown ? range.upperBound : range.lowerBound
     }
     normal += isStretch ? normalized(text[start...]) : Array(text[start...])
     return normal
   }
 
-  /// By utf8proc, which knows Unicode 15 or later.
+  /// Whether a scalar came to Unicode after version 9, whose tables that library has.
+  @inline(__always)
+  private static func isUnknown(_ scalar: Unicode.Scalar) -> Bool {
+    // The first of them is U+0560.
+    if scalar.value < 0x560 || (0x3041...0x3096).contains(scalar.value)
+      || (0x4e00...0x9fd5).contains(scalar.value) || (0xac00...0xd7a3).contains(scalar.value)
+    {
+      return false
+    }
+    return scalar.properties.age.map { $0.major > 9 } ?? true
+  }
+
+  /// By utf8proc, which knows Unicode 9 or later.
   private func normalized(_ text: ArraySlice<UInt8>) -> [UInt8] {
     var result: UnsafeMutablePointer<UInt8>?
     let count = text.withUnsafeBufferPointer {

@@ -101,14 +101,11 @@ extension Tokenizer {
   private static func unigram(
     _ model: SentencePieceFile, _ vocabulary: Vocabulary
   ) -> UnigramModel {
-    let normal = model.pieces.lazy.filter { $0.kind == .normal }.map(\.score)
-    // The library begins at the smallest positive number: scores are negative, and what users
-    // defined is worth next to nothing less than none.
-    let least = normal.min() ?? 0
-    let most = max(normal.max() ?? 0, .leastNormalMagnitude)
+    let least = model.pieces.lazy.filter { $0.kind == .normal }.map(\.score).min() ?? 0
+    // What users defined is worth more than any text cut into pieces, whose scores are negative.
     let scores = model.pieces.map { piece in
       piece.kind == .userDefined
-        ? Double(Float(piece.text.utf8.count) * most) - 0.1 : Double(piece.score)
+        ? Double(Float(0.1 * Double(piece.text.utf8.count - 1))) : Double(piece.score)
     }
     return UnigramModel(
       vocabulary, scores: scores,

@@ -38,8 +38,12 @@ struct UnigramEncoder: WordEncoder {
   private mutating func search(_ bytes: [UInt8], _ range: Range<Int>) {
     nodes = Array(repeating: Node(), count: range.count + 1)
     let isRounded = model.rules == .sentencePiece
+    var furthest = 0
     bytes.forEachScalar(in: range) { _, scalar in
       let start = scalar.lowerBound - range.lowerBound
+      if isRounded, abs(nodes[start].score) > UnigramModel.highestSum {
+        subtract(nodes[start].score, from: start...max(start, furthest))
+      }
       let before = nodes[start].score
       var isPiece = false
       func reach(_ id: Int, _ length: Int, _ score: Double) {
@@ -50,12 +54,21 @@ struct UnigramEncoder: WordEncoder {
             id: Int32(truncatingIfNeeded: id), start: Int32(truncatingIfNeeded: start),
             score: score)
         }
+        furthest = max(furthest, start + length)
       }
       model.forEachPiece(in: bytes, from: scalar.lowerBound, to: range.upperBound) { id, length in
         reach(id, length, before + model.scores[id])
         if length == scalar.count { isPiece = true }
       }
       if !isPiece { reach(model.unknown, scalar.count, before + model.unknownScore) }
+    }
+  }
+
+  /// Lowers the sums of the paths that end in `range`: which is best stays, and small differences
+  /// do not drown in a large sum.
+  private mutating func subtract(_ score: Double, from range: ClosedRange<Int>) {
+    for index in range where index == range.lowerBound || nodes[index].start >= 0 {
+      nodes[index].score = Double(Float(nodes[index].score - score))
     }
   }
 

@@ -23,12 +23,16 @@ struct UnigramModel: Sendable {
   enum Rules: Sendable {
     /// Sums in float64; unknown scalars that were put together can spell a piece.
     case tokenizers
-    /// The sum of a path is rounded to float32 at each piece.
+    /// The sum of a path is rounded to float32 at each piece, and begins anew when it is beyond
+    /// `highestSum`.
     case sentencePiece
   }
 
   /// How much worse than the worst piece an unknown scalar is, as both libraries have it.
   static let unknownPenalty = 10.0
+
+  /// The most that the sum of a path may be in the arithmetic of SentencePiece.
+  static let highestSum = 100_000.0
 
   /// Reads the member `model` of a tokenizer file.
   init(_ field: Field) throws(TokenizationError) {

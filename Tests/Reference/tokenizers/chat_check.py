@@ -6,6 +6,7 @@ import argparse
 import json
 import random
 import subprocess
+import sys
 from pathlib import Path
 
 from gguf_dump import dump
@@ -48,7 +49,7 @@ def expected(template: str, messages: list, generates: bool):
         return error
 
 
-def compare(name: str, template: str, count: int):
+def compare(name: str, template: str, count: int) -> int:
     rng = random.Random(3)
     cases = [(m, g) for m in conversations(rng, count) for g in (True, False)]
     config = {"chat_template": template, **TOKENS}
@@ -77,7 +78,8 @@ def compare(name: str, template: str, count: int):
                 ours = bytes.fromhex(answer).decode()
                 print(f"  {name}: {messages}\n    ours   {ours!r}\n    theirs {theirs!r}")
     print(f"{name}: {same} equal, {refused} refused by both, {unsupported} not supported, "
-          f"{wrong} WRONG")
+          f"{wrong} WRONG", flush=True)
+    return unsupported + wrong
 
 
 def main():
@@ -87,12 +89,13 @@ def main():
     parser.add_argument("templates", nargs="*")
     options = parser.parse_args()
     build()
+    templates = dict(TEMPLATES)
     if options.gguf:
-        compare("GGUF", dump(options.gguf)["chatTemplate"], options.count)
-    for name, template in TEMPLATES.items():
-        compare(name, template, options.count)
+        templates["GGUF"] = dump(options.gguf)["chatTemplate"]
     for path in options.templates:
-        compare(Path(path).name, Path(path).read_text(encoding="utf-8"), options.count)
+        templates[Path(path).name] = Path(path).read_text(encoding="utf-8")
+    wrong = sum(compare(name, text, options.count) for name, text in templates.items())
+    sys.exit(1 if wrong else 0)
 
 
 if __name__ == "__main__":

@@ -1,19 +1,16 @@
 """Compares tokenizers in other files than tokenizer.json with their own libraries.
 
-    python file_check.py [--count N] [--seed S] [--spm FILE …] [--tekken FILE …]
+    python file_check.py [--count N] [--seed S] [--kind NAME]
 
-Without files: every kind of file_kinds.py. `mistral_common` carries some real ones in its `data`.
-Builds the probe first (see probe.swift)."""
+Every kind of file_kinds.py; published_check.py has real ones. Builds the probe first."""
 
 import argparse
 import random
-import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-import sentencepiece
 from file_kinds import KINDS, without_control
 from probe import PROBE, build
 from samples import CASES, random_text
@@ -48,49 +45,20 @@ def compare(name: str, directory: Path, encode, count: int, seed: int) -> int:
     return wrong
 
 
-def spm(file: str):
-    processor = sentencepiece.SentencePieceProcessor(model_file=file)
-    return lambda text: [processor.bos_id(), *processor.encode(text)]
-
-
-def tekken(file: str):
-    from mistral_common.tokens.tokenizers.tekken import Tekkenizer
-
-    tokenizer = Tekkenizer.from_file(file)
-    return lambda text: tokenizer.encode(text, bos=True, eos=False)
-
-
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--count", type=int, default=10000)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--spm", nargs="*", default=[])
-    parser.add_argument("--tekken", nargs="*", default=[])
     parser.add_argument("--kind")
     options = parser.parse_args()
     build()
     total = 0
-
-    def check(name, prepare):
-        nonlocal total
-        with tempfile.TemporaryDirectory() as directory:
-            encode = prepare(Path(directory))
-            total += compare(name, Path(directory), encode, options.count, options.seed)
-
-    def real(files, target, encoder):
-        for file in files:
-            def prepare(directory, file=file):
-                shutil.copy(file, directory / target)
-                return encoder(file)
-
-            check(Path(file).name, prepare)
-
-    real(options.spm, "tokenizer.model", spm)
-    real(options.tekken, "tekken.json", tekken)
-    if not options.spm and not options.tekken:
-        for kind in KINDS:
-            if options.kind in (None, kind.__name__):
-                check(kind.__name__, kind)
+    for kind in KINDS:
+        if options.kind in (None, kind.__name__):
+            with tempfile.TemporaryDirectory() as directory:
+                encode = kind(Path(directory))
+                total += compare(
+                    kind.__name__, Path(directory), encode, options.count, options.seed)
     sys.exit(1 if total else 0)
 
 

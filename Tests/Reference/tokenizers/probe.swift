@@ -3,6 +3,7 @@
 //   probe encode SOURCE       hex of a text -> ids TAB hex of the decoded text TAB hex of the
 //                             text that streaming decoding gives
 //   probe ids SOURCE          hex of a text -> ids
+//   probe decode SOURCE       ids -> hex of their text
 //   probe time SOURCE FILE    seconds to load and to encode a file, and the number of ids
 //   probe chat                JSON of one request -> hex of the prompt, or "!" and the error
 //   probe gguf FILE.json DIR  writes the tokenizer files that GGUF metadata stands for
@@ -118,6 +119,11 @@ do {
     let tokenizer = try load(arguments[1])
     while let line = readLine() {
       print(tokenizer.encode(bytes: bytes(hex: line)).map(String.init).joined(separator: ","))
+    }
+  case "decode":
+    let tokenizer = try load(arguments[1])
+    while let line = readLine() {
+      print(hex(tokenizer.decode(line.split(separator: ",").compactMap { Int($0) })))
     }
   case "time": try time(arguments[1], arguments[2])
   case "chat": try chat()

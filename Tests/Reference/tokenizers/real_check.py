@@ -1,64 +1,23 @@
-"""Compares real vocabularies, too large to commit, and the forms other than tokenizer.json.
+"""Compares the tokenizer files that the program writes from real vocabularies, and older forms.
 
     python real_check.py --smollm2 MODEL.gguf --qwen qwen.tiktoken [--text BOOK] [--count N]"""
 
 import argparse
-import base64
 import json
 import logging
 import subprocess
 from pathlib import Path
 
 from gguf_dump import dump
-from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers
+from tokenizers import AddedToken, Tokenizer, decoders, models
 from tokenizers import pre_tokenizers as pre
 from transformers import AutoTokenizer
 
 import cross_check
-from kinds import BYTES, CHATML, QWEN2, split
+import ranks
+from kinds import BYTES, CHATML, QWEN2
 from pieces import sentencepiece_gguf
 from probe import PROBE, build
-
-
-def bpe_split(ranks: dict, token: bytes) -> tuple:
-    """The two tokens that merge into `token`: byte pairs merged while ranks are below its own."""
-    parts = [bytes([byte]) for byte in token]
-    while len(parts) > 2:
-        pairs = [(ranks.get(a + b, 1 << 60), i) for i, (a, b) in enumerate(zip(parts, parts[1:]))]
-        _, i = min(pairs)
-        parts[i : i + 2] = [parts[i] + parts[i + 1]]
-    return tuple(parts)
-
-
-def qwen(path: str) -> Tokenizer:
-    ranks = {}
-    for line in Path(path).read_bytes().splitlines():
-        token, rank = line.split()
-        ranks[base64.b64decode(token)] = int(rank)
-    letters = byte_letters()
-    text = {token: "".join(letters[b] for b in token) for token in ranks}
-    merges = [bpe_split(ranks, token) for token in ranks if len(token) > 1]
-    tokenizer = Tokenizer(models.BPE(
-        vocab={text[token]: rank for token, rank in ranks.items()},
-        merges=[(text[a], text[b]) for a, b in merges],
-    ))
-    tokenizer.normalizer = normalizers.NFC()
-    tokenizer.pre_tokenizer = pre.Sequence(
-        [split(QWEN2), pre.ByteLevel(add_prefix_space=False, use_regex=False)]
-    )
-    tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.add_special_tokens(CHATML)
-    tokenizer.add_tokens([AddedToken("<tool_call>", normalized=False)])
-    return tokenizer
-
-
-def byte_letters() -> list:
-    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    letters, extra = [], 0
-    for byte in range(256):
-        letters.append(chr(byte) if byte in printable else chr(256 + extra))
-        extra += byte not in printable
-    return letters
 
 
 def smollm2(metadata: dict) -> Tokenizer:
@@ -125,10 +84,10 @@ def main():
         source = Path(options.smollm2)
         check("SmolLM2, transformers from GGUF", file, auto(source.parent, gguf_file=source.name))
     if options.qwen:
-        tokenizer = qwen(options.qwen)
-        path = work / "qwen.json"
-        tokenizer.save(str(path))
-        check("Qwen2", path, tokenizer)
+        table = ranks.load(options.qwen)
+        special = {token: len(table) + i for i, token in enumerate(CHATML)}
+        tokenizer = ranks.tokenizer(table, QWEN2, special, "NFC")
+        tokenizer.add_tokens([AddedToken("<tool_call>", normalized=False)])
         older = work / "qwen-older"
         older.mkdir(exist_ok=True)
         tokenizer.model.save(str(older))

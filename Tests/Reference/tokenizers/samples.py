@@ -67,12 +67,12 @@ WORDS = [
 ]
 
 
-def random_text(rng: random.Random) -> str:
+def random_text(rng: random.Random, words: list = WORDS) -> str:
     parts = []
     for _ in range(rng.randint(0, 12)):
         kind = rng.random()
         if kind < 0.25:
-            parts.append(rng.choice(WORDS))
+            parts.append(rng.choice(words))
         elif kind < 0.35:
             code = rng.randint(0, 0x10FFFF)
             parts.append(chr(code if not 0xD800 <= code < 0xE000 else 0x20))
