@@ -3,7 +3,8 @@
 Groups: every kind of make_random.py, `gguf` (the same kinds as GGUF files of several block types), `yarn` (GGUF
 files with YaRN against transformers), `tiny` (needs --tiny and --text), `smollm2` (needs --smollm2 and --text),
 `transformers` and `lm_eval` (exports/check_transformers.py, exports/check_lm_eval.py; with --smollm2 that model too),
-`adapters` (exports/check_adapters.py), `training` (exports trained by their own files; needs --tiny).
+`adapters` (exports/check_adapters.py), `serve` (serve/check_serve.py), `training` (exports trained by their own files;
+needs --tiny).
 """
 import argparse
 import json
@@ -426,11 +427,11 @@ def check_greedy(checks, name, program, checkpoint, tokenizer, prompt, following
         checks.record(f"{name}/generate", text in output, repr(output.strip()[-60:]))
 
 
-def check_script(checks, options, group):
-    """exports/check_GROUP.py, line by line, in a process of its own: what it sets for itself stays there."""
-    script = Path(__file__).resolve().parent / f"exports/check_{group}.py"
+def check_script(checks, options, group, folder="exports", takes_smollm2=False):
+    """FOLDER/check_GROUP.py, line by line, in a process of its own: what it sets for itself stays there."""
+    script = Path(__file__).resolve().parent / folder / f"check_{group}.py"
     command = [sys.executable, script, shlex.split(options.program)[0], options.work / group]
-    command += ["--smollm2", options.smollm2] if options.smollm2 and group != "adapters" else []
+    command += ["--smollm2", options.smollm2] if options.smollm2 and takes_smollm2 else []
     done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
     found = re.findall(r"^(ok  |FAIL) (.*)$", done.stdout, re.MULTILINE)
     for result, line in found:
@@ -465,8 +466,10 @@ def main():
     if options.smollm2 and options.text:
         groups["smollm2"] = (check_model, checks, program, "smollm2", options.smollm2, options.text, options.work,
                              None, 1024, 8192, "float32")
-    for group in ("transformers", "adapters", "lm_eval"):
-        groups[group] = (check_script, checks, options, group)
+    for group in ("transformers", "lm_eval"):
+        groups[group] = (check_script, checks, options, group, "exports", True)
+    groups["adapters"] = (check_script, checks, options, "adapters")
+    groups["serve"] = (check_script, checks, options, "serve", "serve")
     only = [name for name in options.only.split(",") if name]
     unknown = set(only) - set(groups)
     if unknown:
