@@ -55,6 +55,9 @@ let modules: [Module] = [
     ],
     usesModels: true),
   Module(
+    name: "Hub", imports: ["Foundations", "StrictJSON", "Checkpoints", "ModelFiles", "CLibCrypto"],
+    usesModels: true),
+  Module(
     name: "StepSettings", imports: ["Foundations", "TensorTypes", "Mixers", "Architectures"],
     usesModels: true
   ),
@@ -63,7 +66,7 @@ let modules: [Module] = [
     imports: [
       "Foundations", "TensorTypes", "StrictJSON", "Communication", "Checkpoints", "Mixers",
       "Architectures",
-      "Tokenization", "ModelFiles", "StepSettings", "Kernels",
+      "Tokenization", "ModelFiles", "Hub", "StepSettings", "Kernels",
     ], usesModels: true),
   Module(
     name: "Runtime", imports: ["Foundations", "TensorTypes", "Mixers", "Architectures", "Kernels"],
@@ -115,7 +118,7 @@ let modules: [Module] = [
     name: "Pipeline",
     imports: [
       "Foundations", "TensorTypes", "StrictJSON", "InputFiles", "Communication", "Checkpoints",
-      "Mixers", "Architectures", "Tokenization", "ChatTemplates", "Archives", "ModelFiles",
+      "Mixers", "Architectures", "Tokenization", "ChatTemplates", "Archives", "ModelFiles", "Hub",
       "StepSettings",
       "Conversion", "Runtime", "Kernels", "Streams", "Healing", "Spiking", "Quantization",
       "Exports", "Verification", "Reporting",

@@ -14,7 +14,8 @@ struct SpikingBrain: ParsableCommand {
       "Converts Transformer checkpoints to SpikingBrain models, proves the result, runs it.",
     discussion: """
       CKPT is a Hugging Face directory (safetensors, PyTorch or HDF5 files), one such file, a GGUF file, \
-      a directory of torch.distributed (DCP) or Megatron, or one of this program's own. Exit codes: 0 ok, 1 a check failed, 2 bad input or environment, 64 usage.
+      a directory of torch.distributed (DCP) or Megatron, one of this program's own, or hf:ORG/NAME: a model \
+      of the Hugging Face Hub, as hf:ORG/NAME[@REVISION][:FILE.gguf]. Exit codes: 0 ok, 1 a check failed, 2 bad input or environment, 64 usage.
       """,
     version: ProgramVersion.current,
     subcommands: [

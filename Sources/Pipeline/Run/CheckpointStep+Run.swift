@@ -19,8 +19,11 @@ extension CheckpointStep {
     _ path: String, teacher: String? = nil, to out: String, _ context: Context
   ) throws -> Report {
     try begin(context)
-    let prepared = try prepare(.file(context.open(path)), teacher: teacher, context)
-    return try context.run(prepared, to: out).report
+    let teacher = try teacher.map(context.local)
+    return try context.with(path, headersOnly: readsHeadersOnly(context)) {
+      let prepared = try prepare(.file(context.open($0)), teacher: teacher, context)
+      return try context.run(prepared, to: out).report
+    }
   }
 }
 

@@ -23,6 +23,12 @@ public struct ConvertStep: CheckpointStep {
     Architectures.all.filter { $0.isSource }.map { $0.modelType }
   }
 
+  public func readsHeadersOnly(_ context: Context) -> Bool {
+    guard context.isDryRun, settings.lora == nil else { return false }
+    if case .auto = settings.attentionLayers { return false }
+    return true
+  }
+
   public func prepare(
     _ subject: Subject, teacher: String?, _ context: Context
   ) throws -> any PreparedStep {

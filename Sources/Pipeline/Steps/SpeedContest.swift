@@ -32,7 +32,7 @@ struct SpeedContest {
     for path in others where FileManager.default.fileExists(atPath: path) {
       let other = try SpeedProbe(RunnableModel(path, context).model)
       expected.append(try other.next(after: prompt))
-      subjects.append((URL(fileURLWithPath: path).lastPathComponent, other))
+      subjects.append((checkpointName(path), other))
     }
     for command in others where !FileManager.default.fileExists(atPath: command) {
       try Self.requireProgram(command)

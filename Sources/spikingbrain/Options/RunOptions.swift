@@ -25,6 +25,14 @@ struct LimitOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Threads; default: all processors.", valueName: "n"))
   var jobs: Int?
 
+  /// No bounds, for subcommands that have no such options.
+  static var none: LimitOptions {
+    var limits = LimitOptions()
+    limits.maxRam = nil
+    limits.jobs = nil
+    return limits
+  }
+
   func validate() throws {
     if let jobs, jobs < 1 { throw ValidationError("--jobs must be at least 1.") }
   }
@@ -37,20 +45,28 @@ struct LimitOptions: ParsableArguments {
   }
 }
 
+/// Options of every subcommand that reads a checkpoint.
+struct HubOptions: ParsableArguments {
+  @Flag(help: "Fetch nothing: models of the Hub (hf:ORG/NAME) come from its cache alone.")
+  var offline = false
+}
+
 /// Options of every subcommand that looks at a checkpoint.
 struct CheckOptions: ParsableArguments {
   @OptionGroup var limits: LimitOptions
+  @OptionGroup var hub: HubOptions
   @OptionGroup var reporting: ReportOptions
 
   /// Runs `body` and prints what it reports.
   func run(force: Bool = false, _ body: (Context) throws -> Report?) throws {
-    try reporting.run(limits, force: force, body)
+    try reporting.run(limits, hub, force: force, body)
   }
 }
 
 /// Options of every subcommand that writes a checkpoint.
 struct OutputOptions: ParsableArguments {
   @OptionGroup var limits: LimitOptions
+  @OptionGroup var hub: HubOptions
   @OptionGroup var reporting: ReportOptions
 
   @Flag(help: "Print what would be written, and write nothing.")
@@ -70,7 +86,7 @@ struct OutputOptions: ParsableArguments {
 
   /// Runs `body` and prints what it reports.
   func run(_ body: (Context) throws -> Report) throws {
-    try reporting.run(limits, resume: resume, force: force, isDryRun: dryRun, body)
+    try reporting.run(limits, hub, resume: resume, force: force, isDryRun: dryRun, body)
   }
 }
 
@@ -78,13 +94,14 @@ extension ReportOptions {
   /// Runs `body` in a context of these options, prints what it reports, and ends with exit code 1
   /// when something it checked is wrong.
   func run(
-    _ limits: LimitOptions, resume: Bool = false, force: Bool = false, isDryRun: Bool = false,
-    _ body: (Context) throws -> Report?
+    _ limits: LimitOptions, _ hub: HubOptions? = nil, resume: Bool = false, force: Bool = false,
+    isDryRun: Bool = false, _ body: (Context) throws -> Report?
   ) throws {
     var context = Context()
     context.limits = Limits(memory: limits.maxRam, threads: limits.jobs)
     context.mode = OutputDirectory.Mode(resume: resume, force: force)
     context.isDryRun = isDryRun
+    context.isOffline = hub?.offline ?? false
     context.ranks = World.ranks
     let renderer = Renderer(json: json, quiet: quiet)
     context.listener = renderer.show

@@ -111,11 +111,20 @@ struct Tokenize: ParsableCommand {
   @Flag(help: "Leave out the special tokens that the tokenizer adds by itself (such as BOS).")
   var noSpecialTokens = false
 
+  @OptionGroup var hub: HubOptions
+
   func run() throws {
-    if decode {
-      Terminal.continueText(try TokenizeStep.decode(ckpt))
-    } else {
-      Terminal.say(.ints(try TokenizeStep.encode(ckpt, addSpecialTokens: !noSpecialTokens)))
+    var reporting = ReportOptions()
+    reporting.json = false
+    reporting.quiet = false
+    try reporting.run(LimitOptions.none, hub) { context in
+      if decode {
+        Terminal.continueText(try TokenizeStep.decode(ckpt, context))
+      } else {
+        Terminal.say(
+          .ints(try TokenizeStep.encode(ckpt, addSpecialTokens: !noSpecialTokens, context)))
+      }
+      return nil
     }
   }
 }
@@ -189,16 +198,16 @@ struct Bench: ParsableCommand {
     name: [.customLong("threads"), .customLong("jobs")], parsing: .unconditional,
     help: ArgumentHelp("Threads; default: all processors.", valueName: "n"))
   var threads: Int?
+  @OptionGroup var hub: HubOptions
   @OptionGroup var reporting: ReportOptions
 
   func run() throws {
     if let threads, threads < 1 {
       throw InputError.option("--threads", value: "\(threads)", expected: "1 or more")
     }
-    var limits = LimitOptions()
-    limits.maxRam = nil
+    var limits = LimitOptions.none
     limits.jobs = threads
-    try reporting.run(limits) {
+    try reporting.run(limits, hub) {
       try BenchStep(options.settings()).run(ckpt, source: nil, $0)
     }
   }

@@ -46,6 +46,7 @@ struct Chat: ParsableCommand {
 
   @OptionGroup var options: SettingsOptions<ChatKeys>
   @OptionGroup var limits: LimitOptions
+  @OptionGroup var hub: HubOptions
 
   @Flag(help: "No prompt, no speeds and no notes.")
   var quiet = false
@@ -63,7 +64,7 @@ struct Chat: ParsableCommand {
     var reporting = ReportOptions()
     reporting.json = false
     reporting.quiet = quiet
-    try reporting.run(limits) { context in
+    try reporting.run(limits, hub) { context in
       try ChatStep(options.settings()).run(ckpt, context, console)
       return nil
     }

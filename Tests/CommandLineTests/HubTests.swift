@@ -1,0 +1,77 @@
+import Checkpoints
+import StrictJSON
+import TestSupport
+import Testing
+
+/// Models by their names on a Hub, in the place of paths.
+struct HubCommandTests {
+  private let home: TemporaryDirectory
+  private let hub: StandInHub
+  private static let model = "hf:" + StandInHub.name
+
+  init() throws {
+    home = try TemporaryDirectory()
+    hub = try StandInHub(directory: Repository.tinyQwen2)
+  }
+
+  private func run(_ arguments: String..., others: [String: String] = [:]) throws -> Program.Result {
+    try Program.run(
+      arguments, environment: hub.environment(home: home.path).merging(others) { $1 })
+  }
+
+  private static func json(_ result: Program.Result) throws -> JSONValue {
+    try JSONParser.parse(result.output, limit: .tensors)
+  }
+
+  @Test func `looking needs headers only, and stores nothing`() throws {
+    let near = try Program.run("inspect", Repository.tinyQwen2, "--json")
+    let far = try run("inspect", Self.model, "--json")
+    #expect(far.code == 0, "\(far)")
+    for key in ["parameters", "types", "layers", "config", "convertible", "notes", "bytes"] {
+      #expect(try Self.json(far)[key] == Self.json(near)[key], "\(key)")
+    }
+    let plan = try run("convert", Self.model, home("out"), "--dry-run")
+    #expect(plan.code == 0, "\(plan)")
+    #expect(plan.error.contains("only the headers"))
+    #expect(!Files.exist(home("hub")) && !Files.exist(home("out")))
+    let sizes = hub.ranges(of: "model.safetensors")
+    #expect(!sizes.isEmpty && !sizes.contains(nil))
+  }
+
+  @Test func `a conversion is that of the directory, and says where it is from`() throws {
+    let near = home("near"), far = home("far")
+    #expect(try Program.run("convert", Repository.tinyQwen2, near).code == 0)
+    let converted = try run("convert", Self.model, far)
+    #expect(converted.code == 0, "\(converted)")
+    for name in ["model.safetensors", "config.json"] {
+      #expect(try Files.bytes("\(far)/\(name)") == Files.bytes("\(near)/\(name)"))
+    }
+    let manifest = try Manifest(directory: far)
+    #expect(manifest.source["hub"]?.string == "\(Self.model)@\(StandInHub.commit)")
+    let verified = try run("verify", far, "--source", Self.model, "--offline")
+    #expect(verified.code == 0, "\(verified)")
+    let other = try run("verify", far, "--source", Repository.tinyQwen2)
+    #expect(other.code == 0, "\(other)")
+  }
+
+  @Test func `errors say what to do`() throws {
+    let offline = try run("inspect", Self.model, "--offline")
+    #expect(offline.code == 2)
+    #expect(offline.error.contains("is not in the cache"))
+    let name = try run("generate", "hf:one/two/three/../four")
+    #expect(name.code == 2)
+    #expect(name.error.contains("hf:ORG/NAME"))
+    let gone = try run("tokenize", "hf:tests/gone")
+    #expect(gone.code == 2)
+    #expect(gone.error.contains("no such model"))
+  }
+
+  @Test func `a recipe names its source so`() throws {
+    let recipe = try home.write(
+      "recipe.yaml",
+      "source: \(Self.model)\noutput: \(home("built"))\nsteps:\n  - convert\n")
+    let built = try run("build", recipe)
+    #expect(built.code == 0, "\(built)")
+    #expect(Files.exist(home("built/model.safetensors")))
+  }
+}
