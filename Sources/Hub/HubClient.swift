@@ -74,7 +74,8 @@ struct HubClient: Sendable {
       }
       url = next
     }
-    throw .answer(reference.text, url: place.shortText, reason: "it leads on and on to other places")
+    throw .answer(
+      reference.text, url: place.shortText, reason: "it leads on and on to other places")
   }
 
   /// What an answer that leads nowhere else means.
@@ -180,7 +181,8 @@ struct HubClient: Sendable {
     }
     let tag = response["x-linked-etag"] ?? response["etag"]
     let size = response["x-linked-size"] ?? response["content-length"]
-    guard let tag = tag.flatMap(HubFile.plain), let size = size.flatMap({ Int($0) }), size >= 0 else {
+    guard let tag = tag.flatMap(HubFile.plain), let size = size.flatMap({ Int($0) }), size >= 0
+    else {
       throw .answer(
         reference.text, url: url.shortText,
         reason: "the size and the ETag of the file are not told: is this a Hub?")

@@ -138,7 +138,9 @@ final class HubConnection: Sendable {
 
     func urlSession(_ session: URLSession, dataTask: URLSessionDataTask, didReceive data: Data) {
       note(dataTask.response)
-      let (take, response) = exchange.withLock { ($0?.isEnough == true ? nil : $0?.take, $0?.response) }
+      let (take, response) = exchange.withLock {
+        ($0?.isEnough == true ? nil : $0?.take, $0?.response)
+      }
       guard let take, let response else { return }
       guard !take(response, data) else { return }
       exchange.withLock { $0?.isEnough = true }

@@ -1,4 +1,5 @@
 import Foundations
+import Glibc
 
 /// Why a model cannot be had from a Hub.
 package enum HubError: ReportableError, Equatable {
@@ -52,7 +53,7 @@ package enum HubError: ReportableError, Equatable {
     case .forbidden(_, let page, let hasToken):
       hasToken
         ? "\(page): the token may not read it (403)"
-        : "\(page) is gated: it is read with a token only (403)"
+        : "\(page) is gated: it is read with a token only"
     case .notFound(_, .repository): "there is no such model on the Hub (404)"
     case .notFound(_, .revision(let revision)): "it has no revision \(revision) (404)"
     case .notFound(_, .file(let file)): "it has no file \(file) (404)"
@@ -98,7 +99,8 @@ package enum HubError: ReportableError, Equatable {
         ? "check the name, and HF_TOKEN (or the file token beside the cache)"
         : "check the name; for a private or gated model set HF_TOKEN to a token that may read it"
     case .forbidden(_, let page, let hasToken):
-      "accept its terms at \(page)" + (hasToken ? " with the account of the token" : ", and set HF_TOKEN")
+      "accept its terms at \(page)"
+        + (hasToken ? " with the account of the token" : ", and set HF_TOKEN")
     case .notFound(_, .repository): "check the name; for a private model set HF_TOKEN"
     case .notFound(_, .revision): "name a branch, a tag or a commit of it behind @"
     case .limited: "wait, then run the same command again; with HF_TOKEN more is allowed"
@@ -106,6 +108,8 @@ package enum HubError: ReportableError, Equatable {
     case .severalFiles(let model, let files):
       files.first.map { "choose one, such as \(model):\($0)" }
     case .noSpace: "free some space, or set HF_HUB_CACHE to a directory that has more"
+    case .system(_, ENOSPC), .system(_, EDQUOT):
+      "free some space, then run the same command again: what has arrived is kept"
     case .environment: "change or unset the variable"
     default: nil
     }

@@ -7,7 +7,9 @@ import StrictJSON
 /// that goes when this does. Where numbers would be, its files have holes.
 package final class HubGlance: Sendable {
   /// The directory, laid out as a snapshot of the cache.
-  package let path: String
+  let path: String
+  /// The checkpoint: the directory, or the file that was chosen.
+  package let checkpoint: String
   private let root: String
 
   /// A file that is no weights and longer than this is not looked at.
@@ -17,10 +19,12 @@ package final class HubGlance: Sendable {
   /// Bytes by which tensors are told from each other.
   private static let sampleBytes = 64 << 10
 
-  fileprivate init(_ commit: String, of reference: HubReference) throws(HubError) {
-    root = FileManager.default.temporaryDirectory
+  fileprivate init(_ contents: HubContents, of reference: HubReference) {
+    root =
+      FileManager.default.temporaryDirectory
       .appendingPathComponent("spikingbrain-\(UUID().uuidString)").path
-    path = HubCache(root, reference).snapshot(commit)
+    path = HubCache(root, reference).snapshot(contents.commit)
+    checkpoint = contents.selection.file.map { [path] in "\(path)/\($0)" } ?? path
   }
 
   deinit { try? FileManager.default.removeItem(atPath: root) }
@@ -40,8 +44,8 @@ package final class HubGlance: Sendable {
     }
   }
 
-  /// Adds the header of a safetensors file, and of the tensors that are compared when a model is opened
-  /// (output head and embedding) so much as tells them apart.
+  /// Adds the header of a file of weights, and the tensors that are read when a model is opened: of
+  /// output head and embedding so much as tells them apart, factors of rotary embeddings.
   fileprivate func addHeader(
     _ file: HubFile, at commit: String, _ client: HubClient, _ connection: HubConnection
   ) throws(HubError) {
@@ -49,19 +53,36 @@ package final class HubGlance: Sendable {
       try client.bytes(of: file, at: commit, range.clamped(to: 0..<file.size), on: connection)
     }
     var head = try bytes(0..<Self.firstBytes)
-    let length = head.prefix(8).reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
-    // A length that is none is for the reader to refuse.
-    let end = 8 + Int(min(length, UInt64(SafetensorsFile.headerLimit)))
-    if end > head.count { head += try bytes(head.count..<end) }
+    while let end = Self.headerEnd(head, file.name), end > head.count, head.count < file.size {
+      head += try bytes(head.count..<end)
+    }
     try add(file, head, client)
     let place = "\(path)/\(file.name)"
     guard truncate(place, off_t(file.size)) == 0 else { throw .system(path: place, errno: errno) }
-    guard head.count < file.size, let opened = try? SafetensorsFile(path: place) else { return }
-    for tensor in opened.tensors
-    where ["lm_head.weight", "embed_tokens.weight"].contains(where: tensor.name.hasSuffix) {
+    guard head.count < file.size else { return }
+    let tensors =
+      Self.isGGUF(file.name)
+      ? try? GGUFFile(part: place).tensors : try? SafetensorsFile(path: place).tensors
+    for tensor in tensors ?? []
+    where Self.readAtOpening.contains(where: tensor.name.hasSuffix) && tensor.offset >= head.count {
       let sample = tensor.offset..<tensor.offset + min(tensor.byteCount, Self.sampleBytes)
       try write(try bytes(sample), to: place, at: tensor.offset)
     }
+  }
+
+  private static let readAtOpening = [
+    "lm_head.weight", "embed_tokens.weight", "rope_freqs.weight", "rope_factors_long.weight",
+    "rope_factors_short.weight",
+  ]
+
+  fileprivate static func isGGUF(_ name: String) -> Bool { name.hasSuffix(".gguf") }
+
+  /// How many bytes of a file have to be there for its header, as far as `head`, its first bytes, tells;
+  /// what is no header is for the reader to refuse.
+  private static func headerEnd(_ head: [UInt8], _ name: String) -> Int? {
+    if isGGUF(name) { return GGUFFile.holdsHeader(head) ? nil : 4 * head.count }
+    let length = head.prefix(8).reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+    return 8 + Int(min(length, UInt64(SafetensorsFile.headerLimit)))
   }
 
   private func write(_ bytes: [UInt8], to place: String, at offset: Int) throws(HubError) {
@@ -78,16 +99,18 @@ package final class HubGlance: Sendable {
 
 extension Hub {
   /// What `reference` says of itself, of which nothing stays; nil where it has to be fetched to be
-  /// looked at: weights that are not safetensors files, or quantised by others.
+  /// looked at: weights in other files than safetensors and GGUF, or in a form that numbers explain.
   package func glance(
     at reference: HubReference, _ listener: Listener
   ) throws(HubError) -> HubGlance? {
     let client = HubClient(settings, reference, note: listener.note)
     let contents = try HubContents(client)
     let selection = contents.selection, commit = contents.commit
-    let glance = try HubGlance(commit, of: reference)
-    func isHeader(_ name: String) -> Bool { name.hasSuffix(".safetensors") }
-    guard selection.weights.allSatisfy(isHeader), selection.file == nil else { return nil }
+    let glance = HubGlance(contents, of: reference)
+    func isHeader(_ name: String) -> Bool {
+      name.hasSuffix(".safetensors") || HubGlance.isGGUF(name)
+    }
+    guard selection.weights.allSatisfy(isHeader) else { return nil }
     var weights = selection.weights
     let index = [selection.index].compactMap(\.self)
     _ = try client.all(index + selection.others) { name, crew throws(HubError) in

@@ -56,7 +56,7 @@ struct HubSelection: Sendable, Equatable {
 
   /// Whether these are files of a tokenizer and a configuration as most models have them.
   var hasUsualOthers: Bool {
-    file?.hasSuffix(".gguf") == true
+    file?.hasSuffix(".gguf") == true || others.contains("adapter_config.json")
       || others.contains("config.json")
         && others.contains { Self.tokenizers.contains($0) }
   }

@@ -14,21 +14,17 @@ struct HubCommandTests {
     hub = try StandInHub(directory: Repository.tinyQwen2)
   }
 
-  private func run(_ arguments: String..., others: [String: String] = [:]) throws -> Program.Result {
+  private func run(_ arguments: String..., others: [String: String] = [:]) throws -> Program.Result
+  {
     try Program.run(
       arguments, environment: hub.environment(home: home.path).merging(others) { $1 })
   }
 
-  private static func json(_ result: Program.Result) throws -> JSONValue {
-    try JSONParser.parse(result.output, limit: .tensors)
-  }
-
   @Test func `looking needs headers only, and stores nothing`() throws {
-    let near = try Program.run("inspect", Repository.tinyQwen2, "--json")
-    let far = try run("inspect", Self.model, "--json")
-    #expect(far.code == 0, "\(far)")
+    let near = try Program.run("inspect", Repository.tinyQwen2, "--json").json()
+    let far = try run("inspect", Self.model, "--json").json()
     for key in ["parameters", "types", "layers", "config", "convertible", "notes", "bytes"] {
-      #expect(try Self.json(far)[key] == Self.json(near)[key], "\(key)")
+      #expect(far[key] == near[key], "\(key)")
     }
     let plan = try run("convert", Self.model, home("out"), "--dry-run")
     #expect(plan.code == 0, "\(plan)")
@@ -52,6 +48,29 @@ struct HubCommandTests {
     #expect(verified.code == 0, "\(verified)")
     let other = try run("verify", far, "--source", Repository.tinyQwen2)
     #expect(other.code == 0, "\(other)")
+  }
+
+  @Test func `a GGUF file is chosen and looked at by its header`() throws {
+    try TinyModel.llama.synthesize(to: home("hf"))
+    let bytes = try GGUFModel(home("hf"), as: "llama", divisors: [1, 2, 3, 4, 5, 6, 7, 8]).writer
+      .bytes
+    let near = try home.write("near.gguf", bytes)
+    let hub = try StandInHub(["one.gguf": bytes, "two.gguf": [1], "README.md": [2]])
+    let environment = hub.environment(home: home.path)
+    let none = try Program.run(["inspect", Self.model], environment: environment)
+    none.refused(naming: "one.gguf, two.gguf", "\(Self.model):one.gguf")
+    let name = "\(Self.model):one.gguf"
+    let far = try Program.run(["inspect", name, "--json"], environment: environment).json()
+    let expected = try Program.run("inspect", near, "--json").json()
+    for key in ["parameters", "types", "layers", "config", "notes", "problems"] {
+      #expect(far[key] == expected[key], "\(key)")
+    }
+    #expect(!Files.exist(home("hub")))
+    let out = try Program.run(["convert", name, home("out")], environment: environment)
+    out.succeeded()
+    #expect(
+      try Manifest(directory: home("out")).source["hub"]?.string
+        == "\(Self.model)@\(StandInHub.commit):one.gguf")
   }
 
   @Test func `errors say what to do`() throws {

@@ -30,7 +30,9 @@ struct DownloadTests {
     return settings
   }
 
-  private static let listener = Hub.Listener(note: { _ in }, progress: { _, _ in })
+  private static var listener: Hub.Listener {
+    Hub.Listener(note: { _ in }, progress: { _, _ in })
+  }
 
   @discardableResult
   private func fetch(
@@ -226,6 +228,17 @@ struct DownloadTests {
         name + ":a-Q5.gguf", file: "a-Q5.gguf", nearest: "a-Q4.gguf",
         found: files.keys.filter { $0.hasSuffix(".gguf") }.sorted())
     ) { try fetch(name + ":a-Q5.gguf", from: hub) }
+  }
+
+  @Test func `two that fetch the same share it`() throws {
+    let hub = try StandInHub(Self.files)
+    let failures = Mutex(0)
+    DispatchQueue.concurrentPerform(iterations: 2) { _ in
+      do { _ = try fetch(from: hub) } catch { failures.withLock { $0 += 1 } }
+    }
+    #expect(failures.withLock { $0 } == 0)
+    #expect(hub.ranges(of: "model.safetensors").count == 2)
+    #expect(hub.store.requests.count == 1)
   }
 
   @Test func `progress is of bytes, and ends with all`() throws {

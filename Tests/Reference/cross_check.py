@@ -399,11 +399,11 @@ def check_greedy(checks, name, program, checkpoint, tokenizer, prompt, following
         checks.record(f"{name}/generate", text in output, repr(output.strip()[-60:]))
 
 
-def check_script(checks, options, group):
-    """exports/check_GROUP.py, line by line, in a process of its own: what it sets for itself stays there."""
-    script = Path(__file__).resolve().parent / f"exports/check_{group}.py"
+def check_script(checks, options, group, folder="exports"):
+    """FOLDER/check_GROUP.py, line by line, in a process of its own: what it sets for itself stays there."""
+    script = Path(__file__).resolve().parent / folder / f"check_{group}.py"
     command = [sys.executable, script, shlex.split(options.program)[0], options.work / group]
-    command += ["--smollm2", options.smollm2] if options.smollm2 and group != "adapters" else []
+    command += ["--smollm2", options.smollm2] if options.smollm2 and group not in ("adapters", "hub") else []
     done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
     found = re.findall(r"^(ok  |FAIL) (.*)$", done.stdout, re.MULTILINE)
     for result, line in found:
@@ -439,6 +439,7 @@ def main():
                              None, 1024, 8192, "float32")
     for group in ("transformers", "adapters", "lm_eval"):
         groups[group] = (check_script, checks, options, group)
+    groups["hub"] = (check_script, checks, options, "hub", "hub")
     only = [name for name in options.only.split(",") if name]
     unknown = set(only) - set(groups)
     if unknown:

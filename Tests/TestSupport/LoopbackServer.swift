@@ -98,7 +98,9 @@ public final class LoopbackServer: Sendable {
     let body = request.method == "HEAD" ? [] : Array(reply.body.prefix(reply.cut ?? .max))
     var rest = (Array(head.utf8) + body)[...]
     while !rest.isEmpty {
-      let count = rest.withUnsafeBytes { send(connection, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL.rawValue)) }
+      let count = rest.withUnsafeBytes {
+        send(connection, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+      }
       if count <= 0 { return }
       rest = rest.dropFirst(count)
     }

@@ -108,7 +108,8 @@ public final class StandInHub: Sendable {
       let place = "/\(name)/resolve/\(commit)/"
       let file = String(path.dropFirst(place.count))
       guard path.hasPrefix(place), let bytes = files[file] else {
-        return .init(404, ["X-Error-Code": path.hasPrefix(place) ? "EntryNotFound" : "RepoNotFound"])
+        return .init(
+          404, ["X-Error-Code": path.hasPrefix(place) ? "EntryNotFound" : "RepoNotFound"])
       }
       guard Self.isLarge(file) else {
         return reply(

@@ -28,7 +28,7 @@ extension Context {
         let glance = try fetching(reference, { try hub.glance(at: reference, $0) })
       {
         note("note: only the headers of \(reference.text) were fetched, and nothing is stored")
-        return try withExtendedLifetime(glance) { try body(glance.path) }
+        return try withExtendedLifetime(glance) { try body(glance.checkpoint) }
       }
     }
     return try body(local(path))

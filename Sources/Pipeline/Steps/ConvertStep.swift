@@ -36,7 +36,7 @@ public struct ConvertStep: CheckpointStep {
       throw ConversionError.notASource(
         path: subject.file.path, modelType: subject.description.modelType)
     }
-    let source = try given.merging(settings.lora)
+    let source = try given.merging(settings.lora.map(context.local))
     guard case .auto(let count) = settings.attentionLayers else {
       return PreparedConversion(
         source: source, settings: settings,

@@ -28,7 +28,9 @@ public struct VerifyStep: CheckStep {
       return Verifier.PublicKey(file: $0, pem: pem)
     }
     let file = try context.open(path)
-    let original = try source.map { try ModelFile.open($0).merging(settings.lora) }
+    let original = try source.map {
+      try ModelFile.open($0).merging(settings.lora.map(context.local))
+    }
     var results: [CheckResult] = []
     func report(_ result: CheckResult) {
       results.append(result)

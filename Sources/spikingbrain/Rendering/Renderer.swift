@@ -31,7 +31,8 @@ final class Renderer: Sendable {
       }
     case .fetching(true):
       if World.speaks {
-        Interruption.say("\ninterrupted: what has arrived is kept, the same command fetches the rest\n")
+        Interruption.say(
+          "\ninterrupted: what has arrived is kept, the same command fetches the rest\n")
       }
     case .fetching(false): Interruption.saysNothing()
     }

@@ -1,15 +1,22 @@
-"""What the program leaves in the Hub's cache, as huggingface_hub and transformers find it."""
+#!/usr/bin/env python3
+"""What the program leaves in the Hub's cache, as huggingface_hub and transformers find it, and back.
+
+    check_hub.py PROGRAM WORK
+
+The Hub is stand_in_hub.py, on this machine. Prints a line a check; ends with 1 when one fails.
+"""
 
 import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 from stand_in_hub import serve  # noqa: E402
+
+TINY = Path(__file__).resolve().parents[3] / "demo/tiny-qwen2"
 
 CHECK = """
 import sys
@@ -21,7 +28,7 @@ assert not found.warnings, found.warnings
 (repo,) = found.repos
 (revision,) = repo.revisions
 assert revision.refs == {"main"}, revision.refs
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM
 model = AutoModelForCausalLM.from_pretrained("tests/tiny", local_files_only=True)
 print(len(revision.files), "files,", sum(p.numel() for p in model.parameters()), "parameters")
 """
@@ -31,40 +38,43 @@ print(snapshot_download("tests/tiny"))
 """
 
 
-def check(program, tiny, work):
-    """Both ways: what the program fetched, others find; what others fetched, the program does."""
-    root = Path(work) / "hub"
-    shutil.rmtree(root, ignore_errors=True)
-    model = root / "models" / "tests" / "tiny"
-    shutil.copytree(tiny, model)
-    server = serve(root / "models")
+def fetched_by(fetcher, program, url, home):
+    """Fetches with one and reads with the others; returns what to say of it."""
+    environment = {
+        **os.environ, "HF_ENDPOINT": url, "HF_HOME": str(home), "HF_HUB_DISABLE_XET": "1",
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
+
+    def run(*words, **others):
+        done = subprocess.run(
+            [str(word) for word in words], env={**environment, **others}, text=True, capture_output=True)
+        if done.returncode:
+            raise RuntimeError(done.stderr.strip().splitlines()[-1])
+        return done.stdout.strip()
+
+    generate = [program, "generate", "hf:tests/tiny", "--prompt", "It is a", "--max-tokens", "4"]
+    if fetcher == "program":
+        run(*generate)
+        (place,) = (home / "hub" / "models--tests--tiny" / "snapshots").iterdir()
+        return run(sys.executable, "-c", CHECK, place, HF_HUB_OFFLINE="1")
+    run(sys.executable, "-c", FETCH)
+    return run(*generate, "--offline")
+
+
+def main():
+    program, work = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()
+    shutil.rmtree(work, ignore_errors=True)
+    shutil.copytree(TINY, work / "models/tests/tiny")
+    server = serve(work / "models")
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    lines = []
+    failed = False
     for fetcher in ["program", "huggingface_hub"]:
-        home = root / fetcher
-        environment = {
-            **os.environ, "HF_ENDPOINT": server.url, "HF_HOME": str(home), "HF_HUB_DISABLE_XET": "1",
-            "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
-
-        def run(*words, **others):
-            return subprocess.run(
-                words, env={**environment, **others}, check=True, text=True,
-                stdout=subprocess.PIPE).stdout
-
-        if fetcher == "program":
-            run(program, "generate", "hf:tests/tiny", "--prompt", "It is", "--max-tokens", "2")
-            (place,) = (home / "hub" / "models--tests--tiny" / "snapshots").iterdir()
-            lines.append(run(sys.executable, "-c", CHECK, str(place), HF_HUB_OFFLINE="1").strip())
-        else:
-            run(sys.executable, "-c", FETCH)
-            out = run(
-                program, "generate", "hf:tests/tiny", "--prompt", "It is", "--max-tokens", "2",
-                "--offline")
-            lines.append(f"and back: {out.strip()}")
-    server.shutdown()
-    return "; ".join(lines)
+        try:
+            print("ok  ", f"fetched by {fetcher}:", fetched_by(fetcher, program, server.url, work / fetcher))
+        except RuntimeError as error:
+            failed = True
+            print("FAIL", f"fetched by {fetcher}:", error)
+    sys.exit(failed)
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as work:
-        print(check(sys.argv[1], sys.argv[2], work))
+    main()
