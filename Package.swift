@@ -55,6 +55,9 @@ let modules: [Module] = [
     ],
     usesModels: true),
   Module(
+    name: "Hub", imports: ["Foundations", "StrictJSON", "Checkpoints", "ModelFiles", "CLibCrypto"],
+    usesModels: true),
+  Module(
     name: "StepSettings", imports: ["Foundations", "TensorTypes", "Mixers", "Architectures"],
     usesModels: true
   ),
@@ -63,7 +66,7 @@ let modules: [Module] = [
     imports: [
       "Foundations", "TensorTypes", "StrictJSON", "Communication", "Checkpoints", "Mixers",
       "Architectures",
-      "Tokenization", "ModelFiles", "StepSettings", "Kernels",
+      "Tokenization", "ModelFiles", "Hub", "StepSettings", "Kernels",
     ], usesModels: true),
   Module(
     name: "Runtime", imports: ["Foundations", "TensorTypes", "Mixers", "Architectures", "Kernels"],
@@ -115,7 +118,7 @@ let modules: [Module] = [
     name: "Pipeline",
     imports: [
       "Foundations", "TensorTypes", "StrictJSON", "InputFiles", "Communication", "Checkpoints",
-      "Mixers", "Architectures", "Tokenization", "ChatTemplates", "Archives", "ModelFiles",
+      "Mixers", "Architectures", "Tokenization", "ChatTemplates", "Archives", "ModelFiles", "Hub",
       "StepSettings",
       "Conversion", "Runtime", "Kernels", "Streams", "Healing", "Spiking", "Quantization",
       "Exports", "Verification", "Reporting",
@@ -158,6 +161,13 @@ let systemLibraries: [Target] = [
   .systemLibrary(name: "CMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev"])]),
 ]
 
+/// The definition of the commit; none where it is not told, or is no name of one.
+let commit: [CSetting] =
+  Context.environment["SPIKINGBRAIN_COMMIT"].map { commit in
+    commit.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "-._+".contains($0)) }
+      && !commit.isEmpty ? [.define("SPIKINGBRAIN_COMMIT", to: "\"\(commit)\"")] : []
+  } ?? []
+
 let package = Package(
   name: "spikingbrain",
   products: [
@@ -190,6 +200,8 @@ let package = Package(
       .target(name: "COpenBLAS", linkerSettings: [.linkedLibrary("dl")]),
       // Linux calls that Swift's Glibc module does not export.
       .target(name: "CFileSystem"),
+      // The commit, as `make` tells it: what the package manager knows of git it remembers for too long.
+      .target(name: "CVersion", cSettings: commit),
       // Modelling code for transformers, embedded.
       .target(name: "CModelCode"),
       // Few functions of MPI, which do nothing without the trait.
@@ -204,7 +216,7 @@ let package = Package(
         name: "spikingbrain",
         dependencies: [
           "Foundations", "StrictJSON", "InputFiles", "HDF5", "Communication", "Checkpoints",
-          "StepSettings", "Pipeline", "ModelReport", "Serving",
+          "StepSettings", "Pipeline", "ModelReport", "Serving", "CVersion",
           .product(name: "ArgumentParser", package: "swift-argument-parser"),
         ],
         swiftSettings: swiftSettings),

@@ -114,7 +114,7 @@ public enum ExportProfiles {
       shardSize: settings.shardSize,
       recipe: JSONObject(
         step: .export, settings: settings.fields, before: history.recipe),
-      source: file.summary, notes: notes)
+      source: file.origin, notes: notes)
     plan.format = contents.format
     plan.metadata = contents.metadata
     return plan

@@ -19,7 +19,7 @@ public struct ReportStep: Step {
   /// Writes the page about the checkpoint `path` to the directory `output`.
   public func run(_ path: String, to output: String, _ context: Context) throws -> Report {
     try begin(context)
-    let subject = try ReportSubject(path, settings, context)
+    let subject = try ReportSubject(context.local(path), settings, context)
     if let sdr = settings.sdr, !subject.model.layers.indices.contains(sdr) {
       throw InputError.option(
         "--sdr", value: "\(sdr)", expected: "a layer from 0 to \(subject.model.layers.count - 1)")

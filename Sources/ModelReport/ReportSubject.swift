@@ -44,7 +44,7 @@ struct ReportSubject {
   }
 
   /// The checkpoint's name without its place.
-  var name: String { URL(fileURLWithPath: file.path).lastPathComponent }
+  var name: String { checkpointName(file.path) }
 
   var model: ModelDescription { file.description }
 

@@ -27,9 +27,9 @@ public struct ServeStep: Step {
     _ path: String, _ context: Context, ready: @escaping @Sendable (Report) -> Void
   ) throws {
     try begin(context)
-    let runnable = try RunnableModel(path, context)
+    let runnable = try RunnableModel(context.local(path), context)
     let served = ServedModel(
-      name: settings.modelName ?? URL(fileURLWithPath: path).standardizedFileURL.lastPathComponent,
+      name: settings.modelName ?? checkpointName(runnable.file.path),
       tokenizer: try runnable.file.tokenizer.load(),
       template: try template(runnable.file, context), maxTokens: settings.maxTokens)
     var server = APIServer(

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CVersion
 import Communication
 import Foundation
 import Foundations
@@ -14,9 +15,10 @@ struct SpikingBrain: ParsableCommand {
       "Converts Transformer checkpoints to SpikingBrain models, proves the result, runs it.",
     discussion: """
       CKPT is a Hugging Face directory (safetensors, PyTorch or HDF5 files), one such file, a GGUF file, \
-      a directory of torch.distributed (DCP) or Megatron, or one of this program's own. Exit codes: 0 ok, 1 a check failed, 2 bad input or environment, 64 usage.
+      a directory of torch.distributed (DCP) or Megatron, one of this program's own, or hf:ORG/NAME: a model \
+      of the Hugging Face Hub, as hf:ORG/NAME[@REVISION][:FILE.gguf]. Exit codes: 0 ok, 1 a check failed, 2 bad input or environment, 64 usage.
       """,
-    version: ProgramVersion.current,
+    version: "\(ProgramVersion.current) (commit \(String(cString: cversion_commit())))",
     subcommands: [
       Inspect.self, Convert.self, Heal.self, Upcycle.self, Calibrate.self, Export.self,
       Verify.self, Generate.self, Chat.self, Serve.self, Logits.self, Tokenize.self, Evaluate.self,

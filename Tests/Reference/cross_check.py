@@ -470,6 +470,7 @@ def main():
         groups[group] = (check_script, checks, options, group, "exports", True)
     groups["adapters"] = (check_script, checks, options, "adapters")
     groups["serve"] = (check_script, checks, options, "serve", "serve")
+    groups["hub"] = (check_script, checks, options, "hub", "hub")
     only = [name for name in options.only.split(",") if name]
     unknown = set(only) - set(groups)
     if unknown:

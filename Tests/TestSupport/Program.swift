@@ -41,6 +41,13 @@ public enum Program {
     try RunningProgram(path, arguments, input: input).wait()
   }
 
+  /// Runs the program to its end, with these variables besides those of this process.
+  public static func run(
+    _ arguments: [String], environment: [String: String], input: String = ""
+  ) throws -> Result {
+    try RunningProgram(path, arguments, input: input, environment: environment).wait()
+  }
+
   /// Runs the program in a shell after `setup`, for example a `ulimit`.
   public static func run(after setup: String, _ arguments: [String]) throws -> Result {
     try RunningProgram("/bin/bash", ["-c", setup + "; exec \"$0\" \"$@\"", path] + arguments).wait()
@@ -59,8 +66,11 @@ public final class RunningProgram {
     var code: Int32
   }
 
-  /// Starts `program`.
-  public init(_ program: String, _ arguments: [String], input: String = "") throws {
+  /// Starts `program`, with the variables of `environment` besides those of this process.
+  public init(
+    _ program: String, _ arguments: [String], input: String = "",
+    environment: [String: String] = [:]
+  ) throws {
     directory = try TemporaryDirectory()
     try directory.write("in", input)
     var actions = posix_spawn_file_actions_t()
@@ -83,8 +93,12 @@ public final class RunningProgram {
       &attributes, Int16(POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK))
     var words: [UnsafeMutablePointer<CChar>?] = ([program] + arguments).map { strdup($0) } + [nil]
     defer { words.forEach { free($0) } }
+    let variables = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+    var settings: [UnsafeMutablePointer<CChar>?] =
+      variables.map { strdup("\($0.key)=\($0.value)") } + [nil]
+    defer { settings.forEach { free($0) } }
     var identifier: pid_t = 0
-    let code = posix_spawn(&identifier, program, &actions, &attributes, &words, environ)
+    let code = posix_spawn(&identifier, program, &actions, &attributes, &words, &settings)
     guard code == 0 else { throw Failure(program: program, code: code) }
     self.identifier = identifier
   }

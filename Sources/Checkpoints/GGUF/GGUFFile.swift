@@ -31,26 +31,59 @@ public struct GGUFFile: CheckpointReader {
   }
 
   /// The same for a file that may be one part of several.
-  init(part path: String) throws(CheckpointError) {
+  package init(part path: String) throws(CheckpointError) {
     let file = try MappedFile.checkpoint(path)
     defer { withExtendedLifetime(file) {} }
     guard file.bytes.prefix(4).elementsEqual(GGUFFile.magic) else {
       throw .notGGUF(file: path, magic: Array(file.bytes.prefix(4)))
     }
     var cursor = GGUFCursor(bytes: file.bytes, file: path)
-    _ = try cursor.integer("magic", as: UInt32.self)
-    let version = try cursor.integer("version", as: UInt32.self)
-    guard version == 2 || version == 3 else { throw .ggufVersion(file: path, got: version) }
-    let tensorCount = try cursor.integer("tensor count", as: UInt64.self)
-    let keyCount = try cursor.integer("metadata key count", as: UInt64.self)
-    self.metadata = try GGUFMetadataParser.parse(count: keyCount, at: &cursor)
-    self.alignment = try GGUFTensorParser.alignment(metadata, file: path)
+    let start = try Start(at: &cursor)
+    self.metadata = start.metadata
+    self.alignment = start.alignment
     self.tensors = try GGUFTensorParser.parse(
-      count: tensorCount, alignment: alignment, at: &cursor)
-    self.version = Int(version)
+      count: start.tensorCount, alignment: alignment, at: &cursor)
+    self.version = start.version
     self.file = file
     self.indexOfName = Dictionary(
       uniqueKeysWithValues: tensors.enumerated().map { ($1.name, $0) })
+  }
+
+  /// What stands before the list of tensors.
+  private struct Start {
+    let version: Int
+    let metadata: GGUFMetadata
+    let alignment: Int
+    let tensorCount: UInt64
+
+    init(at cursor: inout GGUFCursor) throws(CheckpointError) {
+      _ = try cursor.integer("magic", as: UInt32.self)
+      let version = try cursor.integer("version", as: UInt32.self)
+      guard version == 2 || version == 3 else {
+        throw .ggufVersion(file: cursor.file, got: version)
+      }
+      self.version = Int(version)
+      tensorCount = try cursor.integer("tensor count", as: UInt64.self)
+      let keyCount = try cursor.integer("metadata key count", as: UInt64.self)
+      metadata = try GGUFMetadataParser.parse(count: keyCount, at: &cursor)
+      alignment = try GGUFTensorParser.alignment(metadata, file: cursor.file)
+    }
+  }
+
+  /// Whether `bytes`, the first of a file, hold all of its header. Of what is no header that is true
+  /// too: more bytes would not help.
+  package static func holdsHeader(_ bytes: [UInt8]) -> Bool {
+    bytes.withUnsafeBytes { bytes in
+      var cursor = GGUFCursor(bytes: bytes, file: "")
+      do throws(CheckpointError) {
+        let start = try Start(at: &cursor)
+        try GGUFTensorParser.skip(
+          count: start.tensorCount, alignment: start.alignment, at: &cursor)
+      } catch {
+        if case .truncated = error { return false }
+      }
+      return true
+    }
   }
 
   /// Of how many files the model consists; 1 unless the file says otherwise.

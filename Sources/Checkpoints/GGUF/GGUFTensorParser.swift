@@ -51,6 +51,15 @@ struct GGUFTensorParser {
     return try place(entries, dataStart: dataStart, file: cursor.file, size: cursor.bytes.count)
   }
 
+  /// Passes over `count` tensor entries.
+  static func skip(
+    count: UInt64, alignment: Int, at cursor: inout GGUFCursor
+  ) throws(CheckpointError) {
+    for number in 0..<min(count, UInt64(tensorCountLimit)) {
+      _ = try entry(number, alignment: alignment, at: &cursor)
+    }
+  }
+
   private static func entry(
     _ number: UInt64, alignment: Int, at cursor: inout GGUFCursor
   ) throws(CheckpointError) -> Entry {

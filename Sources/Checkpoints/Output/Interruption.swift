@@ -8,4 +8,7 @@ package enum Interruption {
       cfs_say_when_interrupted($0)
     }
   }
+
+  /// From now on they say nothing.
+  package static func saysNothing() { cfs_say_when_interrupted(nil) }
 }

@@ -36,7 +36,7 @@ public enum ConversionPlan {
       description: target, configuration: configuration, tensors: tensors,
       companions: try source.companionFiles(), shardSize: settings.shardSize,
       recipe: JSONObject(step: .convert, settings: settings.fields),
-      source: source.summary,
+      source: source.origin,
       notes: source.notes + notes(source.description, target, obstacles)
         + intraLayerNotes(target, settings) + sizeNotes(source, tensors) + companionNotes)
   }

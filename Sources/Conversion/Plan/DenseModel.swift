@@ -12,7 +12,7 @@ public struct DenseModel: Sendable {
   let parts: [TensorAddress: Part]
   let companions: [CheckpointPlan.CompanionFile]
   /// What the manifest records of it.
-  let summary: JSONObject
+  let origin: JSONObject
   /// How it was made itself; null when it is a source model.
   let recipe: JSONValue
   /// What a user should know of how it was made.
@@ -42,7 +42,7 @@ public struct DenseModel: Sendable {
     }
     self.parts = parts
     companions = try file.companionFiles()
-    summary = file.summary
+    origin = file.origin
     let history = try file.history()
     notes = history.news
     recipe = history.steps.last?.name == .synthesize ? .null : history.recipe
@@ -59,7 +59,7 @@ public struct DenseModel: Sendable {
         transform: planned.transform)
     }
     companions = plan.companions
-    summary = JSONObject([("planned", .string(plan.description.modelType))])
+    origin = JSONObject([("planned", .string(plan.description.modelType))])
     recipe = .object(plan.recipe)
     notes = []
   }

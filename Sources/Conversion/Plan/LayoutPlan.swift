@@ -36,6 +36,6 @@ public enum LayoutPlan {
     return CheckpointPlan(
       description: target, configuration: configuration, tensors: tensors,
       companions: source.companions, shardSize: shardSize, recipe: recipe,
-      source: source.summary, notes: source.notes)
+      source: source.origin, notes: source.notes)
   }
 }

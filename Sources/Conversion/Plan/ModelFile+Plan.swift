@@ -2,6 +2,7 @@ import Architectures
 import Checkpoints
 import Foundation
 import Foundations
+import Hub
 package import ModelFiles
 package import StrictJSON
 import Tokenization
@@ -136,8 +137,26 @@ extension ModelFile {
     return notes
   }
 
-  /// What the manifest of a derived checkpoint records of this one: enough to tell another model of
-  /// the same structure from it without reading all of it.
+  /// What the manifest of a derived checkpoint records of this one: what tells it from others, and what
+  /// it is called on the Hub where it lies in a cache of that.
+  package var origin: JSONObject {
+    var origin = summary
+    if let reference = HubReference(cached: path) {
+      origin[Self.hubKey] = .string(reference.text)
+    }
+    return origin
+  }
+
+  /// Whether a manifest's record of a source is about this checkpoint, wherever it lies.
+  package func isRecorded(in source: JSONValue) -> Bool {
+    var source = source.object ?? [:]
+    source[Self.hubKey] = nil
+    return source == summary
+  }
+
+  private static let hubKey = "hub"
+
+  /// Enough to tell another model of the same structure from it without reading all of it.
   package var summary: JSONObject {
     var summary = JSONObject([
       ("format", .string(reader.formatName)),

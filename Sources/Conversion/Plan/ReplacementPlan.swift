@@ -44,6 +44,6 @@ public enum ReplacementPlan {
       description: file.description, configuration: file.configuration.object, tensors: tensors,
       companions: try file.companionFiles()
         + reports.map { .init(name: $0.0, content: .text($0.1.pretty)) },
-      shardSize: shardSize, recipe: recipe, source: file.summary, notes: history.news + notes)
+      shardSize: shardSize, recipe: recipe, source: file.origin, notes: history.news + notes)
   }
 }

@@ -52,7 +52,7 @@ public enum UpcyclePlan {
       description: target, configuration: configuration, tensors: tensors,
       companions: source.companions, shardSize: settings.shardSize,
       recipe: JSONObject(step: .upcycle, settings: settings.fields, before: source.recipe),
-      source: source.summary, notes: source.notes + notes(target, settings, tensors))
+      source: source.origin, notes: source.notes + notes(target, settings, tensors))
   }
 
   /// The model that `source` becomes.

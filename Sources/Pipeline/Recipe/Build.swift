@@ -2,6 +2,7 @@ import Checkpoints
 import Communication
 import Conversion
 import Foundation
+import Hub
 import InputFiles
 import ModelFiles
 import StepSettings
@@ -30,12 +31,13 @@ public struct Build {
   public init(
     _ recipe: Recipe, file: String, source: String?, output: String?, _ context: Context
   ) throws {
-    guard let source = source ?? recipe.source.map(recipe.path) else {
+    guard let named = source ?? recipe.source.map(recipe.path) else {
       throw RecipeError.missingPath("source", place: SettingPlace(file: file))
     }
     guard let output = output ?? recipe.output else {
       throw RecipeError.missingPath("output", place: SettingPlace(file: file))
     }
+    let source = try context.local(named)
     var recipe = recipe
     recipe.steps = recipe.steps.map { $0.resolvingPaths(recipe.path) }
     self.recipe = recipe
@@ -173,6 +175,7 @@ extension Recipe {
   /// `path` as seen from the recipe's directory. A `..` stays: where it leads is for the system to say,
   /// which knows of links.
   func path(_ path: String) -> String {
-    path.hasPrefix("/") || directory.isEmpty ? path : directory + "/" + path
+    path.hasPrefix("/") || directory.isEmpty || HubReference.isOne(path)
+      ? path : directory + "/" + path
   }
 }

@@ -19,9 +19,12 @@ extension CheckpointStep {
     _ path: String, teacher: String? = nil, to out: String, _ context: Context
   ) throws -> Report {
     try begin(context)
-    let subject = Subject.file(try context.open(path, isLast: teacher == nil))
-    let prepared = try prepare(subject, teacher: teacher, context)
-    return try context.run(prepared, to: out).report
+    let teacher = try teacher.map(context.local)
+    return try context.with(path, headersOnly: readsHeadersOnly(context)) {
+      let subject = Subject.file(try context.open($0, isLast: teacher == nil))
+      let prepared = try prepare(subject, teacher: teacher, context)
+      return try context.run(prepared, to: out).report
+    }
   }
 }
 

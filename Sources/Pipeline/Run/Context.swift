@@ -18,6 +18,8 @@ public struct Context: Sendable {
   public var ignoredTensors: [String] = []
   /// The processes of the run.
   public var ranks = Communicator.single
+  /// Whether nothing may be fetched: models of the Hub come from its cache alone.
+  public var isOffline = false
   /// Who hears what is said meanwhile; called by one thread at a time.
   public var listener: @Sendable (Event) -> Void = { _ in }
 

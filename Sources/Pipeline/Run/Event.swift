@@ -13,6 +13,9 @@ public enum Event: Sendable {
   case progress(Progress)
   /// From now on the run can be ended by a signal and resumed.
   case resumable
+  /// Something is being fetched, or no longer: while it is, a run that is ended by a signal loses
+  /// nothing of what has arrived.
+  case fetching(Bool)
 
   /// How far a piece of work is.
   public struct Progress: Sendable {

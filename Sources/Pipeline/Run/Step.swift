@@ -17,6 +17,8 @@ public protocol Step: Sendable {
   var settings: Settings<Keys> { get }
   /// The step with these settings.
   init(_ settings: Settings<Keys>)
+  /// Whether it reads no weights: of a model on the Hub only headers are fetched then.
+  func readsHeadersOnly(_ context: Context) -> Bool
 }
 
 /// A step that makes a new checkpoint.
@@ -99,7 +101,10 @@ extension CheckStep {
   /// - Parameter source: the path of the checkpoint it was made from; nil where that is not known.
   public func run(_ path: String, source: String?, _ context: Context) throws -> Report {
     try begin(context)
-    return try check(path, source: source, context)
+    let source = try source.map(context.local)
+    return try context.with(path, headersOnly: readsHeadersOnly(context)) {
+      try check($0, source: source, context)
+    }
   }
 }
 
@@ -112,6 +117,8 @@ extension PreparedStep {
 }
 
 extension Step {
+  public func readsHeadersOnly(_ context: Context) -> Bool { false }
+
   /// What every run of a step begins with, so that no step has to: throws where its settings do not hold,
   /// and bounds what the run may use.
   package func begin(_ context: Context) throws {

@@ -55,7 +55,8 @@ public struct BenchStep: CheckStep {
       report = self.report(prefills, decodes, stateBytes: probe.stateBytes)
     } else {
       report = try SpeedContest(
-        runnable, probe, named: name(of: path), against: settings.against, context
+        runnable, probe, named: name(of: path), against: settings.against.map(context.local),
+        context
       ).report(
         prefill: lengths, decode: settings.decode, at: positions, rounds: settings.rounds,
         plot: settings.plot)
@@ -74,7 +75,7 @@ public struct BenchStep: CheckStep {
     var rate: Double
   }
 
-  private func name(of path: String) -> String { URL(fileURLWithPath: path).lastPathComponent }
+  private func name(of path: String) -> String { checkpointName(path) }
 
   /// The lengths in a list.
   private func lengths(

@@ -23,6 +23,12 @@ public struct ConvertStep: CheckpointStep {
     Architectures.all.filter { $0.isSource }.map { $0.modelType }
   }
 
+  public func readsHeadersOnly(_ context: Context) -> Bool {
+    guard context.isDryRun, settings.lora == nil else { return false }
+    if case .auto = settings.attentionLayers { return false }
+    return true
+  }
+
   public func prepare(
     _ subject: Subject, teacher: String?, _ context: Context
   ) throws -> any PreparedStep {
@@ -30,7 +36,7 @@ public struct ConvertStep: CheckpointStep {
       throw ConversionError.notASource(
         path: subject.file.path, modelType: subject.description.modelType)
     }
-    let source = try given.merging(settings.lora)
+    let source = try given.merging(settings.lora.map(context.local))
     guard case .auto(let count) = settings.attentionLayers else {
       return PreparedConversion(
         source: source, settings: settings,

@@ -20,6 +20,7 @@ public struct DiffStep: Step {
   /// Compares the checkpoints `a` and `b`; passes when they differ by no more than the tolerance.
   public func run(_ a: String, _ b: String, _ context: Context) throws -> Report {
     try begin(context)
+    let a = try context.local(a), b = try context.local(b)
     let first = try context.open(a, isLast: false)
     let files = (a: first, b: try context.open(b, after: first))
     try files.a.requireSound()

@@ -23,7 +23,7 @@ public struct ExportStep: CheckpointStep {
   ) throws -> any PreparedStep {
     _ = try ExportProfiles.named(settings.profile)
     guard case .file(let given) = subject else { throw InputError.notWritten }
-    let file = try given.merging(settings.lora)
+    let file = try given.merging(settings.lora.map(context.local))
     var plan = try ExportProfiles.plan(file, settings: settings)
     if let note = try Self.unhealed(file) { plan.notes.append(note) }
     return PreparedPlan(

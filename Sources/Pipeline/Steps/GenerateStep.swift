@@ -30,7 +30,7 @@ public struct GenerateStep: Step {
         "--prompt", value: "empty",
         expected: settings.chat ? "a message with --chat" : "a text, or a --state to go on with")
     }
-    let runnable = try RunnableModel(path, context)
+    let runnable = try RunnableModel(context.local(path), context)
     let saved = settings.saveState.map {
       FloatTensorFile(
         path: $0, kind: .state, force: context.mode.force, inputs: runnable.file.inputs)

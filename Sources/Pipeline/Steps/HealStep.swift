@@ -85,7 +85,7 @@ private struct PreparedHealing: PreparedStep {
     }
     // A model that was converted from other weights heals towards the wrong ones.
     if case .file(let file) = subject, try file.history().steps.count == 1,
-      let manifest = try Manifest(ifIn: file.path), manifest.source != .object(teacher.summary)
+      let manifest = try Manifest(ifIn: file.path), !teacher.isRecorded(in: manifest.source)
     {
       notes.append("note: by its manifest, \(file.path) was not made from \(teacher.path)")
     }

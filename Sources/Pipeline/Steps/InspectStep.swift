@@ -17,6 +17,8 @@ public struct InspectStep: CheckStep {
 
   public init(_ settings: Settings<InspectKeys>) { self.settings = settings }
 
+  public func readsHeadersOnly(_ context: Context) -> Bool { settings.text == nil }
+
   public func check(_ path: String, source: String?, _ context: Context) throws -> Report {
     if Archive.isArchive(path) { return Self.report(of: try Archive(path: path)) }
     let inspection = Inspection(try context.opened(path))

@@ -37,7 +37,7 @@ struct SpeedContest {
       file = rival.file
       let other = try SpeedProbe(rival.model)
       expected.append(try other.next(after: prompt))
-      subjects.append((URL(fileURLWithPath: path).lastPathComponent, other))
+      subjects.append((checkpointName(path), other))
     }
     for command in others where !FileManager.default.fileExists(atPath: command) {
       try Self.requireProgram(command)

@@ -29,7 +29,7 @@ public struct VerifyStep: CheckStep {
     }
     let file = try context.open(path, isLast: source == nil)
     let original = try source.map {
-      try context.openOther($0, after: file).merging(settings.lora)
+      try context.openOther($0, after: file).merging(settings.lora.map(context.local))
     }
     var results: [CheckResult] = []
     func report(_ result: CheckResult) {

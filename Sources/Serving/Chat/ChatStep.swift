@@ -46,7 +46,7 @@ public struct ChatStep: Step {
   /// Talks with the checkpoint `path` until the user ends it.
   public func run(_ path: String, _ context: Context, _ console: Console) throws {
     try begin(context)
-    let runnable = try RunnableModel(path, context)
+    let runnable = try RunnableModel(context.local(path), context)
     let conversation = try Conversation(runnable, settings)
     defer { conversation.end() }
     if let file = settings.load { _ = try conversation.load(file) }

@@ -53,6 +53,8 @@ struct InputOptions: ParsableArguments {
       valueName: "pattern"))
   private var patterns: [String] = []
 
+  @OptionGroup var hub: HubOptions
+
   /// The patterns, one by one.
   var ignoredTensors: [String] { patterns.flatMap(Self.split) }
 
@@ -79,6 +81,14 @@ struct LimitOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Threads; default: all processors.", valueName: "n"))
   var jobs: Int?
 
+  /// No bounds, for subcommands that have no such options.
+  static var none: LimitOptions {
+    var limits = LimitOptions()
+    limits.maxRam = nil
+    limits.jobs = nil
+    return limits
+  }
+
   func validate() throws {
     if let jobs, jobs < 1 { throw ValidationError("--jobs must be at least 1.") }
   }
@@ -89,6 +99,12 @@ struct LimitOptions: ParsableArguments {
     }
     return size
   }
+}
+
+/// Options of every subcommand that takes a model of the Hub.
+struct HubOptions: ParsableArguments {
+  @Flag(help: "Fetch nothing: models of the Hub (hf:ORG/NAME) come from its cache alone.")
+  var offline = false
 }
 
 /// Options of every subcommand that looks at a checkpoint.
@@ -142,8 +158,9 @@ struct Reporting {
   /// Runs `body` in a context of these options, prints what it reports, and ends with exit code 1
   /// when something it checked is wrong.
   func run(
-    _ limits: LimitOptions, _ inputs: InputOptions? = nil, resume: Bool = false,
-    force: Bool = false, isDryRun: Bool = false, _ body: (Context) throws -> Report?
+    _ limits: LimitOptions, _ inputs: InputOptions? = nil, hub: HubOptions? = nil,
+    resume: Bool = false, force: Bool = false, isDryRun: Bool = false,
+    _ body: (Context) throws -> Report?
   ) throws {
     Terminal.isStructured = format == .json
     var context = Context()
@@ -151,6 +168,7 @@ struct Reporting {
     context.mode = OutputDirectory.Mode(resume: resume, force: force)
     context.isDryRun = isDryRun
     context.ignoredTensors = inputs?.ignoredTensors ?? []
+    context.isOffline = (hub ?? inputs?.hub)?.offline ?? false
     context.ranks = World.ranks
     let renderer = Renderer(json: json, level: level)
     context.listener = renderer.show

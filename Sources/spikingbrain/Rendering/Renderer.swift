@@ -35,6 +35,12 @@ final class Renderer: Sendable {
       if World.speaks {
         Interruption.say("\ninterrupted: the same command with --resume goes on from here\n")
       }
+    case .fetching(true):
+      if World.speaks {
+        Interruption.say(
+          "\ninterrupted: what has arrived is kept, the same command fetches the rest\n")
+      }
+    case .fetching(false): Interruption.saysNothing()
     }
   }
 

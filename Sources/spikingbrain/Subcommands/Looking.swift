@@ -111,11 +111,17 @@ struct Tokenize: ParsableCommand {
   @Flag(help: "Leave out the special tokens that the tokenizer adds by itself (such as BOS).")
   var noSpecialTokens = false
 
+  @OptionGroup var hub: HubOptions
+
   func run() throws {
-    if decode {
-      Terminal.continueText(try TokenizeStep.decode(ckpt))
-    } else {
-      Terminal.say(.ints(try TokenizeStep.encode(ckpt, addSpecialTokens: !noSpecialTokens)))
+    try Reporting().run(.none, hub: hub) { context in
+      if decode {
+        Terminal.continueText(try TokenizeStep.decode(ckpt, context))
+      } else {
+        Terminal.say(
+          .ints(try TokenizeStep.encode(ckpt, addSpecialTokens: !noSpecialTokens, context)))
+      }
+      return nil
     }
   }
 }
@@ -196,8 +202,7 @@ struct Bench: ParsableCommand {
     if let threads, threads < 1 {
       throw InputError.option("--threads", value: "\(threads)", expected: "1 or more")
     }
-    var limits = LimitOptions()
-    limits.maxRam = nil
+    var limits = LimitOptions.none
     limits.jobs = threads
     try reporting.chosen.run(limits, inputs) {
       try BenchStep(options.settings()).run(ckpt, source: nil, $0)
