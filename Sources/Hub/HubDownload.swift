@@ -13,9 +13,6 @@ struct HubDownload: Sendable {
   let cache: HubCache
   let commit: String
 
-  /// Bytes that are asked for at once: it bounds what waits in memory for the disk.
-  static let piece = 64 << 20
-
   /// Fetches `files`.
   ///
   /// - Parameter report: told from time to time how many bytes are there, of those of all files.
@@ -77,7 +74,7 @@ struct HubDownload: Sendable {
     var attempts = HubAttempts(client.settings.patience, note: client.note)
     while part.count < file.size, !crew.isOver {
       let start = part.count
-      let end = min(file.size, start + Self.piece)
+      let end = min(file.size, start + client.settings.pieceBytes)
       // The rest is asked for as a rest, and all as all: so servers without ranges serve too.
       let range: String? =
         end < file.size ? "\(start)-\(end - 1)" : start > 0 ? "\(start)-" : nil

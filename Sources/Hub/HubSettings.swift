@@ -11,6 +11,8 @@ package struct HubSettings: Sendable {
   package var token: String?
   /// Whether nothing may be fetched.
   package var isOffline: Bool
+  /// Bytes of a file that are asked for at once: it bounds what waits in memory for the disk.
+  package var pieceBytes = 64 << 20
   /// How often and how long it is tried.
   package var patience = Patience()
 

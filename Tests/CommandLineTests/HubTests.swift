@@ -77,7 +77,7 @@ struct HubCommandTests {
     let offline = try run("inspect", Self.model, "--offline")
     #expect(offline.code == 2)
     #expect(offline.error.contains("is not in the cache"))
-    let name = try run("generate", "hf:one/two/three/../four")
+    let name = try run("generate", "hf:one/two/three/../four", "--prompt", "a")
     #expect(name.code == 2)
     #expect(name.error.contains("hf:ORG/NAME"))
     let gone = try run("tokenize", "hf:tests/gone")
