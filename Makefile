@@ -8,7 +8,10 @@ C_FILES = $(wildcard Sources/C*/*.[ch] Sources/C*/*/*.[ch])
 PLAIN_C = $(filter-out %/CModelCode.c,$(filter %.c,$(C_FILES)))
 PACKAGES = libopenblas0 libssl-dev libhdf5-dev libzstd-dev libdeflate-dev libutf8proc-dev pkg-config
 
-.PHONY: setup build build-mpi install test demo examples lint bench fuzz sbom heal-study spiking-study check-all check-mpi clean
+# What --version says.
+export SPIKINGBRAIN_COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null)
+
+.PHONY: setup build build-mpi install deb test demo examples lint bench fuzz sbom heal-study spiking-study check-all check-mpi clean
 
 # Installs what is missing; asks for root only when something is.
 setup:
@@ -29,6 +32,11 @@ build: setup
 # The program, its man pages, and completions for bash, zsh and fish: into DESTDIR and PREFIX (/usr/local).
 install:
 	@PROGRAM=$(PROGRAM) packaging/install
+
+# A Debian package in .build, which needs no Swift where it is installed.
+deb: setup
+	$(SWIFT) build -c release --product spikingbrain --static-swift-stdlib --scratch-path .build/static
+	packaging/deb .build
 
 # The same for several machines, see docs/distributed.md. A directory of its own, since a trait
 # builds everything anew.
