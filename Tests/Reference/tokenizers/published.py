@@ -14,7 +14,10 @@ class Published:
     tekken     tekken.json; `mistral_common`
     qwen       qwen.tiktoken; `tiktoken`
     ranks      other files of ranks: `tiktoken`, and for us the tokenizer.json these ranks make
-    gguf       a GGUF vocabulary; `llama_cpp`"""
+    gguf       a GGUF vocabulary; `llama_cpp`
+
+    llama.cpp's source has three more that are not read: Aquila's and GPT-NeoX's do not say how text is
+    split, and Gemma 4's form belongs to models that the program does not read."""
 
     name: str
     kind: str
@@ -88,8 +91,6 @@ PUBLISHED = [
            "94b5ca7dff4d00767bc256fdd1b27e5b17361d7b8a5f968547f9f23eb70d2069", GPT2),
     Published("Whisper", "ranks", "openai-whisper==20250625", "whisper/assets/multilingual.tiktoken",
               "b34b360dbb493e781e479794586d661700670d65564001f23024971d1f2fa126", GPT2, TEXT_ENDS),
-    vocabulary("Aquila", "aquila",
-               "7c53c3c516ac67c7ca12977b9690fdea3d2ef13bbaed6378f98191a13ef5ca00"),
     vocabulary("Baichuan", "baichuan",
                "4f5b955697f3bd3108070b1d5936c7eb9fc542b81c6932e59abddec75bca1963"),
     vocabulary("Command R", "command-r",
@@ -100,12 +101,8 @@ PUBLISHED = [
                "867f77537b54565f0d81d508c04edc41aa1d4ffc1a92745f225b4c1b02755f76"),
     vocabulary("Falcon", "falcon",
                "9f0bf8b0733680398b72e652e90f260f43782f326e75545fc0e49611a5ba35ad"),
-    vocabulary("Gemma 4", "gemma-4",
-               "58b1ba0b57f3b4d7c468ba4ffd91ad85190346a3d7ad7e71d1cabaae8a14bb65"),
     vocabulary("GPT-2", "gpt-2",
                "cedc56ca6e2e89f63e781696d1fd76b4b1d49e6720dee86463e915f6e90016ac"),
-    vocabulary("GPT-NeoX", "gpt-neox",
-               "ae593a7f9b8bb174ed4f5019e41530463e4dac7aa06e42dee8aa650d2bdac53d"),
     vocabulary("Llama 3 (GGUF)", "llama-bpe",
                "97272e430d53bc7688f52d5e0ad8ea8f163ede9f1bbd1694feaa504797d5d96e"),
     vocabulary("Llama 2", "llama-spm",

@@ -25,21 +25,19 @@ def byte_letters() -> list:
     return letters
 
 
-def bpe_split(ranks: dict, token: bytes) -> tuple:
-    """The two tokens that merge into `token`: byte pairs merged while ranks are below its own."""
-    parts = [bytes([byte]) for byte in token]
-    while len(parts) > 2:
-        pairs = [(ranks.get(a + b, 1 << 60), i) for i, (a, b) in enumerate(zip(parts, parts[1:]))]
-        _, i = min(pairs)
-        parts[i : i + 2] = [parts[i] + parts[i + 1]]
-    return tuple(parts)
+def halves(ranks: dict, token: bytes) -> list:
+    """The pairs of tokens that make up `token`."""
+    cuts = range(1, len(token))
+    pairs = [(token[:cut], token[cut:]) for cut in cuts]
+    return [(a, b) for a, b in pairs if a in ranks and b in ranks]
 
 
 def tokenizer(ranks: dict, pattern: str, special: dict, normal_form: str = "") -> Tokenizer:
     """A tokenizer that gives the ids of these ranks; `special` are tokens and their ids."""
     letters = byte_letters()
     text = {token: "".join(letters[b] for b in token) for token in ranks}
-    merges = [bpe_split(ranks, token) for token in ranks if len(token) > 1]
+    # What merges first is the token of the lowest rank, however it is made up.
+    merges = [pair for token in sorted(ranks, key=ranks.get) for pair in halves(ranks, token)]
     result = Tokenizer(models.BPE(
         vocab={text[token]: rank for token, rank in ranks.items()},
         merges=[(text[a], text[b]) for a, b in merges], ignore_merges=True,

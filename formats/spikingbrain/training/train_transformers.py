@@ -67,26 +67,35 @@ def last_checkpoint(output):
     return max(found)[1] if found else None
 
 
+def check(directory):
+    """Ends the program where a directory is no export that can learn."""
+    if not (directory / "config.json").exists():
+        sys.exit(f"{directory} has no config.json: expected an export with --profile hf")
+    config = json.loads((directory / "config.json").read_text())
+    ours = config.get("model_type") in ("gla_swa", "spikingbrain")
+    if ours and not (directory / "modeling_spikingbrain.py").exists():
+        sys.exit(f"{directory} has no modeling_spikingbrain.py: expected an export with --profile hf")
+    if frozen := config.get("quantization"):
+        sys.exit(f"{directory} holds weights in {frozen['weights'].upper()}, which do not learn: export the model from "
+                 "before `calibrate --weights`")
+
+
 def main():
     options = arguments()
-    if not (options.model / "config.json").exists():
-        sys.exit(f"{options.model} has no config.json: expected an export with --profile hf")
+    check(options.model)
+    on_gpu = torch.cuda.is_available() and not options.cpu
     training = TrainingArguments(
         output_dir=str(options.output), max_steps=options.steps, per_device_train_batch_size=options.batch,
         gradient_accumulation_steps=options.accumulate, learning_rate=options.lr, lr_scheduler_type="cosine",
         warmup_steps=options.warmup, weight_decay=options.weight_decay, max_grad_norm=options.clip, adam_beta2=0.95,
         logging_steps=options.log_every, save_steps=options.save_every, save_total_limit=2, seed=options.seed,
-        data_seed=options.seed, use_cpu=options.cpu, bf16=torch.cuda.is_available() and not options.cpu, report_to="none",
-        gradient_checkpointing=options.checkpointing, remove_unused_columns=False)
+        data_seed=options.seed, use_cpu=options.cpu, bf16=on_gpu, dataloader_pin_memory=on_gpu, report_to="none",
+        remove_unused_columns=False, **({"gradient_checkpointing": True} if options.checkpointing else {}))
+    with training.main_process_first(desc="tokens"):
+        samples = PackedSamples(tokens_of(options.data, options.model, options.output), options.length)
     # Weights in float32: the optimizer's small steps would be lost in 16 bits. bf16 above is the type of the products.
     model = AutoModelForCausalLM.from_pretrained(options.model, trust_remote_code=True).float()
-    frozen = json.loads((options.model / "config.json").read_text()).get("quantization")
-    if frozen:
-        sys.exit(f"{options.model} holds weights in {frozen['weights'].upper()}, which do not learn: export the model "
-                 "from before `calibrate --weights`")
-    with training.main_process_first(desc="tokens"):
-        tokens = tokens_of(options.data, options.model, options.output)
-    trainer = Trainer(model=model, args=training, train_dataset=Samples(PackedSamples(tokens, options.length)))
+    trainer = Trainer(model=model, args=training, train_dataset=Samples(samples))
     trainer.train(resume_from_checkpoint=last_checkpoint(options.output))
 
     result = options.output / "model"
