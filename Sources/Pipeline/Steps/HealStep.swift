@@ -139,6 +139,12 @@ private struct PreparedHealing: PreparedStep {
           + "\(context.ranks.size) processes take part in each, here \(settings.batch)")
     }
     let (tensors, reports, distilled) = try heal(healer, estimate, context)
+    let seconds = Date().timeIntervalSince(started)
+    if let limit = settings.timeLimit, seconds > 60 * limit {
+      context.note(
+        "note: it took \(duration(seconds)); --time-limit holds what was predicted at the start, and the "
+          + "machine was slower since")
+    }
     let warnings = reports.worse.map { [$0] } ?? []
     let record = try JSONObject(
       recording: HealRecord(tokens: tokens.count, layers: reports, distillation: distilled))
@@ -157,7 +163,7 @@ private struct PreparedHealing: PreparedStep {
       json: [
         "predicted_seconds": .double(estimate.seconds), "layers": record["layers"] ?? .null,
         "warnings": .array(warnings.map { .string($0) }),
-      ], text: "healed \(healed) in \(duration(Date().timeIntervalSince(started)))")
+      ], text: "healed \(healed) in \(duration(seconds))")
     return (plan, [finding])
   }
 
