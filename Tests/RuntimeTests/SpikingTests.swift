@@ -199,7 +199,7 @@ struct KeyValueCodesTests {
     var zeros: [Float] = [0, -0.0]
     KeyValueCodes.roundInPlace(&zeros, heads: 1, count: 2)
     #expect(zeros == [0, 0])
-    for tiny in [Float.leastNonzeroMagnitude, .leastNormalMagnitude / 128, 1e-37] {
+    for tiny in [Float.leastNonzeroMagnitude, Float.leastNormalMagnitude / 128, 1e-37] {
       var x = [tiny, -tiny / 2, tiny / 3]
       KeyValueCodes.roundInPlace(&x, heads: 1, count: 3)
       #expect(x.allSatisfy { $0.magnitude <= tiny })
