@@ -1,9 +1,9 @@
 import Foundation
-import Pipeline
 import StrictJSON
 import TestSupport
 import Testing
 
+@testable import Pipeline
 @testable import spikingbrain
 
 /// What is said on standard error, how much of it and in which form, and the record of a run.
