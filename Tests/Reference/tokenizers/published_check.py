@@ -120,7 +120,10 @@ def from_ranks(entry, path, directory):
     import tiktoken
 
     table = ranks.load(path)
-    special = {token: len(table) + i for i, token in enumerate(entry.special)}
+    # Special tokens have the ids that the ranks leave free.
+    used = set(table.values())
+    free = (i for i in range(len(used) + len(entry.special)) if i not in used)
+    special = dict(zip(entry.special, free))
     encoding = tiktoken.Encoding(
         entry.name, pat_str=entry.pattern, mergeable_ranks=table, special_tokens=special)
     source = directory
