@@ -57,6 +57,7 @@ extension GGUFTokenizerMetadata {
     func key(_ name: String) -> String { "tokenizer.ggml.\(name)" }
     self.init(
       model: metadata.string(key("model")) ?? "", tokens: metadata.strings(key("tokens")) ?? [])
+    architecture = metadata.string("general.architecture")
     pre = metadata.string(key("pre"))
     scores = metadata.doubles(key("scores"))?.map { Float($0) }
     tokenTypes = metadata.ints(key("token_type"))

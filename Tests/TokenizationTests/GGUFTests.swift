@@ -54,6 +54,17 @@ import Testing
     }
   }
 
+  /// As Phi-3's own tokenizer.json has it; GGUF leaves it out.
+  @Test func specialTokensOfPhi3TakeTheSpacesBehindThem() throws {
+    var metadata = try pieces()
+    #expect(
+      try Tokenizer(gguf: metadata).encode("</s> \na") != Tokenizer(gguf: metadata).encode("</s>a"))
+    metadata.architecture = "phi3"
+    let tokenizer = try Tokenizer(gguf: metadata)
+    #expect(tokenizer.encode("</s> \na") == tokenizer.encode("</s>a"))
+    #expect(tokenizer.encode("<s> \na") != tokenizer.encode("<s>a"))
+  }
+
   @Test func endTokensAreAddedWhenAsked() throws {
     var metadata = try metadata("gpt2", pre: "gpt-2")
     metadata.addsBOS = true

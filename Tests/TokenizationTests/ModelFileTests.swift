@@ -130,8 +130,11 @@ import Testing
   /// A piece of a model: its text, score and type.
   private static func piece(_ text: String, _ score: Float, _ kind: UInt8) -> [UInt8] {
     let text = Array(text.utf8)
-    let score = withUnsafeBytes(of: score.bitPattern.littleEndian, Array.init)
-    let body = [0x0a, UInt8(text.count)] + text + [0x15] + score + [0x18, kind]
+    var body: [UInt8] = [0x0a, UInt8(text.count)]
+    body += text
+    body.append(0x15)
+    withUnsafeBytes(of: score.bitPattern.littleEndian) { body += $0 }
+    body += [0x18, kind]
     return [0x0a, UInt8(body.count)] + body
   }
 
@@ -148,7 +151,7 @@ import Testing
       ("<unk>", 0, 2), ("ab", 0, 4), ("c", -1, 1), ("abc", -0.95, 1), ("▁", -1, 1),
       ("a", -70_000, 1), ("b", -0.004, 1), ("bb", -0.01, 1),
     ]
-    let tokenizer = try Self.load(pieces.flatMap(Self.piece))
+    let tokenizer = try Self.load(pieces.flatMap { Self.piece($0.0, $0.1, $0.2) })
     #expect(tokenizer.encode(text, addSpecialTokens: false) == ids)
   }
 

@@ -20,8 +20,9 @@ enum UnicodeForm: String, Sendable {
     var last = 0
     var isStretch = false
     text.forEachScalar(in: text.indices) { scalar, range in
-      let isUnknown = Self.isUnknown(scalar)
-      let isStable = isUnknown || isStable(scalar)
+      let isKept = isStable(scalar)
+      let isUnknown = !isKept && Self.isUnknown(scalar)
+      let isStable = isKept || isUnknown
       if isStretch, isStable {
         normal += normalized(text[start..<range.lowerBound])
         start = range.lowerBound

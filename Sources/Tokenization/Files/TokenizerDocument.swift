@@ -65,10 +65,13 @@ struct TokenizerDocument {
   }
 
   /// An entry of `added_tokens`.
-  static func addedToken(_ text: String, id: Int, special: Bool) -> JSONValue {
+  /// - Parameter takesSpaces: whether white space behind it is part of it.
+  static func addedToken(
+    _ text: String, id: Int, special: Bool, takesSpaces: Bool = false
+  ) -> JSONValue {
     [
       "id": .int(id), "content": .string(text), "single_word": false, "lstrip": false,
-      "rstrip": false, "normalized": false, "special": .bool(special),
+      "rstrip": .bool(takesSpaces), "normalized": false, "special": .bool(special),
     ]
   }
 

@@ -21,9 +21,11 @@ def dump(path: str) -> dict:
         field = reader.get_field(f"tokenizer.ggml.{key}")
         if field is not None:
             metadata[name] = field.contents()
-    template = reader.get_field("tokenizer.chat_template")
-    if template is not None:
-        metadata["chatTemplate"] = template.contents()
+    others = {"architecture": "general.architecture", "chatTemplate": "tokenizer.chat_template"}
+    for name, key in others.items():
+        field = reader.get_field(key)
+        if field is not None:
+            metadata[name] = field.contents()
     return metadata
 
 

@@ -21,7 +21,6 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-import unicodedata
 import zipfile
 from pathlib import Path
 
@@ -32,7 +31,7 @@ from gguf_dump import dump
 from probe import PROBE, build
 from published import LLAMA_CPP, PUBLISHED, Published
 from samples import CASES, WORDS, random_text
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, normalizers
 
 
 def fetch(package: str, store: Path) -> Path:
@@ -40,7 +39,7 @@ def fetch(package: str, store: Path) -> Path:
     directory = store / package
     if not directory.is_dir():
         with tempfile.TemporaryDirectory(dir=store) as partial:
-            source = ["--no-binary", ":all:", "--no-build-isolation"]
+            source = ["--no-binary", "llama-cpp-python"]
             subprocess.run(
                 [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", partial,
                  *(source if package == LLAMA_CPP else []), package], check=True)
@@ -121,7 +120,10 @@ def from_ranks(entry, path, directory):
     import tiktoken
 
     table = ranks.load(path)
-    special = {token: len(table) + i for i, token in enumerate(entry.special)}
+    # Special tokens have the ids that the ranks leave free.
+    used = set(table.values())
+    free = (i for i in range(len(used) + len(entry.special)) if i not in used)
+    special = dict(zip(entry.special, free))
     encoding = tiktoken.Encoding(
         entry.name, pat_str=entry.pattern, mergeable_ranks=table, special_tokens=special)
     source = directory
@@ -133,7 +135,8 @@ def from_ranks(entry, path, directory):
 
     def encode(text):
         if entry.normal_form:
-            text = unicodedata.normalize(entry.normal_form, text)
+            # As `transformers` has it. Qwen's own code has the tables of the Python that runs it.
+            text = getattr(normalizers, entry.normal_form)().normalize_str(text)
         return encoding.encode(text, allowed_special="all")
 
     return Reference(

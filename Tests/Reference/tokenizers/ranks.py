@@ -39,7 +39,7 @@ def tokenizer(ranks: dict, pattern: str, special: dict, normal_form: str = "") -
     # What merges first is the token of the lowest rank, however it is made up.
     merges = [pair for token in sorted(ranks, key=ranks.get) for pair in halves(ranks, token)]
     result = Tokenizer(models.BPE(
-        vocab={text[token]: rank for token, rank in ranks.items()},
+        vocab={text[token]: rank for token, rank in ranks.items()} | special,
         merges=[(text[a], text[b]) for a, b in merges], ignore_merges=True,
     ))
     if normal_form:
