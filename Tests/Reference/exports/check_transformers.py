@@ -37,7 +37,8 @@ ROOT = Path(__file__).resolve().parents[3]
 CODE = ROOT / "formats/spikingbrain/transformers"
 DEMO = ROOT / "demo"
 LIMIT = 1e-4
-DTYPE = "dtype" if int(transformers.__version__.split(".")[0]) >= 5 else "torch_dtype"
+VERSION = tuple(map(int, transformers.__version__.split(".")[:2]))
+DTYPE = "dtype" if VERSION >= (5, 0) else "torch_dtype"
 GROUPS = ["options", "sources", "attention", "tiny", "training", "kernels", "loading", "refusals", "smollm2"]
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -404,6 +405,9 @@ def check_plain(name, directory, count=30):
     """A model without linear attention, branches or anything else of ours, which `export` writes for a class of
     transformers."""
     model = load(directory)
+    if VERSION < (4, 53):
+        print(f"     {name}: {model.config.model_type} of transformers {transformers.__version__} knows no layer_types")
+        return
     tokens = tokens_of(count, model.config.vocab_size)
     expected, ids = program_logits(directory, tokens), torch.tensor([tokens])
     cache, rows = None, []
@@ -498,8 +502,12 @@ def cache_size(model, count):
 
 
 GREEDY = dict(do_sample=False, max_new_tokens=64, pad_token_id=0, eos_token_id=None)
-PROMPTS = ["It is a truth universally acknowledged, that", "Well, Prince, so Genoa and Lucca are now",
-           "The old man looked at him and", "She had never been so happy as", "In the morning the army"]
+PROMPTS = [  # beyond the window of 16 tokens, so that what it hides is not all padding
+    "It is a truth universally acknowledged, that a single man in possession of a good fortune",
+    "Well, Prince, so Genoa and Lucca are now just family estates of the Buonapartes",
+    "The old man looked at him and said nothing, for he had seen the soldiers on the road",
+    "She had never been so happy as on that evening, when her sister came into the room",
+    "In the morning the army crossed the river, and the general rode slowly along the line"]
 
 
 def greedy(model, ids, mask):
