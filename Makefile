@@ -34,6 +34,7 @@ install:
 	@PROGRAM=$(PROGRAM) packaging/install
 
 # A Debian package in .build, which needs no Swift where it is installed.
+deb: PACKAGES += libcurl4-openssl-dev
 deb: setup
 	$(SWIFT) build -c release --product spikingbrain --static-swift-stdlib --scratch-path .build/static
 	packaging/deb .build
