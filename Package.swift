@@ -55,7 +55,7 @@ let modules: [Module] = [
     ],
     usesModels: true),
   Module(
-    name: "Hub", imports: ["Foundations", "StrictJSON", "Checkpoints", "ModelFiles", "CLibCrypto"],
+    name: "Hub", imports: ["Foundations", "StrictJSON", "Checkpoints", "ModelFiles"],
     usesModels: true),
   Module(
     name: "StepSettings", imports: ["Foundations", "TensorTypes", "Mixers", "Architectures"],

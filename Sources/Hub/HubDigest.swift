@@ -1,6 +1,4 @@
-import CLibCrypto
 import Checkpoints
-import Foundation
 import Glibc
 
 /// The hashes by which a Hub knows files.
@@ -25,23 +23,8 @@ enum HubDigest {
   /// What git calls a file of these bytes: the SHA-1 of `blob SIZE`, a zero byte and the bytes.
   ///
   /// Source: Git's documentation, "Git Internals - Git Objects".
-  static func gitBlob(_ path: String, size: Int) throws -> String {
-    let file = try FileHandle(forReadingFrom: URL(fileURLWithPath: path))
-    defer { try? file.close() }
-    guard let context = EVP_MD_CTX_new(), EVP_DigestInit_ex(context, EVP_sha1(), nil) == 1 else {
-      preconditionFailure("libcrypto cannot start SHA-1")
-    }
-    defer { EVP_MD_CTX_free(context) }
+  private static func gitBlob(_ path: String, size: Int) throws(CheckpointError) -> String {
     let head = Array("blob \(size)".utf8) + [0]
-    EVP_DigestUpdate(context, head, head.count)
-    while let data = try file.read(upToCount: 1 << 20), !data.isEmpty {
-      data.withUnsafeBytes { _ = EVP_DigestUpdate(context, $0.baseAddress, $0.count) }
-    }
-    var bytes = [UInt8](repeating: 0, count: Int(EVP_MAX_MD_SIZE)), count: UInt32 = 0
-    EVP_DigestFinal_ex(context, &bytes, &count)
-    let digits = Array("0123456789abcdef".utf8)
-    return String(
-      decoding: bytes.prefix(Int(count)).flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] },
-      as: UTF8.self)
+    return MessageDigest.hex(try MessageDigest.ofFile(path, .sha1, after: head).digest)
   }
 }
