@@ -1,6 +1,5 @@
 public import Checkpoints
 public import Communication
-import Foundation
 import StrictJSON
 import TensorTypes
 
@@ -147,10 +146,8 @@ public struct CheckpointExecutor {
   ///
   /// - Parameter workspace: bytes of files of the run's own beside the output.
   public func requireSpace(in directory: OutputDirectory, workspace: Int = 0) throws {
+    guard let free = FileStatus.freeBytes(at: directory.partialPath) else { return }
     let written = directory.finishedFiles.reduce(0) { $0 + $1.bytes }
-    let attributes = try? FileManager.default.attributesOfFileSystem(
-      forPath: directory.partialPath)
-    guard let free = (attributes?[.systemFreeSize] as? NSNumber)?.intValue else { return }
     let needed = fileBytes - written + workspace
     if needed > free {
       throw ConversionError.notEnoughDisk(path: directory.path, needed: needed, free: free)
