@@ -19,6 +19,9 @@ public protocol Architecture: Sendable {
   static var modelType: String { get }
   /// What is said of it as a source; nil for converted layouts, which are not sources of a conversion.
   static var summary: ArchitectureSummary? { get }
+  /// Throws where a model of several parts would compute something else with a key of this part, which
+  /// `config` is, than the part does alone.
+  static func checkPart(_ config: Configuration) throws(ConfigurationError)
   /// The names its tensors have in Hugging Face directories.
   static var names: NameTable { get }
   /// The model that `config` describes.
@@ -36,6 +39,8 @@ public protocol ConvertedLayout: Architecture {
 extension Architecture {
   /// Whether `convert` accepts it as a source.
   public static var isSource: Bool { summary != nil }
+
+  public static func checkPart(_ config: Configuration) throws(ConfigurationError) {}
 }
 
 extension ConvertedLayout {
@@ -132,10 +137,10 @@ public enum Architectures {
   public static func languageModel(
     of config: Configuration
   ) throws(ConfigurationError) -> Configuration {
-    func isKnown(_ object: JSONObject) -> Bool {
-      all.contains { $0.modelType == object["model_type"]?.string }
+    func known(_ object: JSONObject) -> (any Architecture.Type)? {
+      all.first { $0.modelType == object["model_type"]?.string }
     }
-    guard !isKnown(config.object) else { return config }
+    guard known(config.object) == nil else { return config }
     let whole = config.object["model_type"]?.string ?? ""
     guard var text = config.object[textKey]?.object else {
       guard flatModels.contains(whole), let type = languageModels[whole] else { return config }
@@ -147,13 +152,13 @@ public enum Architectures {
       return Configuration(flat, file: config.file)
     }
     if text["model_type"] == nil { text["model_type"] = languageModels[whole].map { .string($0) } }
-    guard isKnown(text) else { return config }
+    guard let architecture = known(text) else { return config }
     // The whole model says whether its head is the embedding, and how its weights are stored.
     for key in ["tie_word_embeddings", CompressedTensors.key, "quantization"] {
       text[key] = config.object[key] ?? text[key]
     }
     let part = Configuration(model: text, below: textKey, of: config)
-    if text["model_type"]?.string == Gemma3.modelType { try Gemma3.checkPart(part) }
+    try architecture.checkPart(part)
     return part
   }
 }

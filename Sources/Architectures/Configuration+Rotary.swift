@@ -47,7 +47,7 @@ extension Configuration {
     headDim: Int, positions: Int, form: RotaryForm
   ) throws(ConfigurationError) -> RotaryParameters {
     let objects = try rotaryObjects()
-    let chosen = try objects.first ?? absentRotary(form)
+    let chosen = objects.first ?? absentRotary(form)
     if objects.count > 1, objects[0].object != objects[1].object {
       record.note(
         "rope_scaling and rope_parameters differ: the former counts, as in transformers 5.")

@@ -38,8 +38,7 @@ public enum Gemma3: Architecture {
     return model
   }
 
-  /// Throws where the text model of a whole Gemma 3 has a key that `config` says and only it alone uses.
-  static func checkPart(_ config: Configuration) throws(ConfigurationError) {
+  public static func checkPart(_ config: Configuration) throws(ConfigurationError) {
     let key = "final_logit_softcapping"
     guard let cap = try config.optionalPositive(key) else { return }
     throw .unsupported(
