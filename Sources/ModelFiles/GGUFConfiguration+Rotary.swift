@@ -32,13 +32,11 @@ extension GGUFConfiguration {
   }
 
   private func ropeScalingType() throws -> String {
-    let key = Self.scaling + "type"
-    let kind = value(key).map { $0.string ?? "" } ?? "linear"
+    let kind = value(Self.scaling + "type").map { $0.string ?? "" } ?? "linear"
     let known =
       ["none", "linear", "yarn"] + (Self.longRope.contains(architecture) ? ["longrope"] : [])
     guard known.contains(kind) else {
-      throw ModelFileError.ggufKey(
-        self.key(key), reason: "is \(kind); known: \(known.joined(separator: ", "))", file: path)
+      throw refusal("type", "is \(kind); known: \(known.joined(separator: ", "))")
     }
     return kind
   }
@@ -60,25 +58,23 @@ extension GGUFConfiguration {
   /// YaRN, with the keys of its ramp. llama.cpp reads the ramp's turns for some architectures only, and
   /// takes 32 and 1 for others: a converter writes what the source has.
   private func yarn() throws -> JSONValue {
-    let factor = try positive("factor") ?? missing("factor")
-    if tensor(TensorAddress(.ropeFactors)) != nil { throw unusedDivisors("yarn") }
+    guard let factor = try positive("factor") else { throw refusal("factor", "is missing") }
+    try expectNoDivisors(beside: "yarn")
     if let share = try number(Self.scaling + "yarn_ext_factor")?.double, share >= 0, share != 1 {
-      throw ModelFileError.ggufKey(
-        key(Self.scaling + "yarn_ext_factor"), reason: "is \(share); only 1 is supported",
-        file: path)
+      throw refusal("yarn_ext_factor", "is \(share); only 1 is supported")
     }
     let below = try number(Self.scaling + "yarn_log_multiplier")?.double ?? 0
     func magnitude(_ scale: Double) -> Double {
       factor <= 1 ? 1 : 0.1 * scale * log(factor) + 1
     }
     var whole = below == 0 ? magnitude(1) : magnitude(1) / magnitude(below)
-    let stated = Self.scaling + "yarn_attn_factor"
     // llama.cpp computes it whatever the key says, the source's class takes what it says.
-    if let stated = try number(stated)?.double, abs(stated - whole) > 1e-5 * whole {
-      throw ModelFileError.ggufKey(
-        key(Self.scaling + "yarn_attn_factor"),
-        reason: "is \(stated); llama.cpp computes \(Float(whole)), which alone is supported",
-        file: path)
+    if let stated = try number(Self.scaling + "yarn_attn_factor")?.double,
+      abs(stated - whole) > 1e-5 * whole
+    {
+      throw refusal(
+        "yarn_attn_factor",
+        "is \(stated); llama.cpp computes \(Float(whole)), which alone is supported")
     }
     whole *= try attentionFactor()
     return .object(
@@ -93,11 +89,10 @@ extension GGUFConfiguration {
 
   /// LongRoPE: factors for texts up to the original length, and others for longer ones.
   private func longRope() throws -> JSONValue {
-    if tensor(TensorAddress(.ropeFactors)) != nil { throw unusedDivisors("longrope") }
+    try expectNoDivisors(beside: "longrope")
     _ = value(Self.scaling + "factor")
     guard let length = try originalLength() else {
-      throw ModelFileError.ggufKey(
-        key(Self.scaling + "original_context_length"), reason: "is missing", file: path)
+      throw refusal("original_context_length", "is missing")
     }
     return .object(
       JSONObject([
@@ -114,12 +109,9 @@ extension GGUFConfiguration {
   }
 
   private func originalLength() throws -> Int? {
-    let key = Self.scaling + "original_context_length"
-    guard let length = try integer(key), length != 0 else { return nil }
-    guard length > 0 else {
-      throw ModelFileError.ggufKey(
-        self.key(key), reason: "is \(length), expected more than 0", file: path)
-    }
+    let name = "original_context_length"
+    guard let length = try integer(Self.scaling + name), length != 0 else { return nil }
+    guard length > 0 else { throw refusal(name, "is \(length), expected more than 0") }
     return length
   }
 
@@ -127,20 +119,20 @@ extension GGUFConfiguration {
   private func positive(_ name: String) throws -> Double? {
     guard let number = try number(Self.scaling + name)?.double else { return nil }
     guard number > 0, number.isFinite else {
-      throw ModelFileError.ggufKey(
-        key(Self.scaling + name), reason: "is \(number), expected more than 0", file: path)
+      throw refusal(name, "is \(number), expected more than 0")
     }
     return number
   }
 
-  private func missing(_ name: String) throws -> Double {
-    throw ModelFileError.ggufKey(key(Self.scaling + name), reason: "is missing", file: path)
+  /// What is wrong with a key of the scaling.
+  private func refusal(_ name: String, _ reason: String) -> ModelFileError {
+    .ggufKey(key(Self.scaling + name), reason: reason, file: path)
   }
 
-  private func unusedDivisors(_ kind: String) -> ModelFileError {
-    .ggufKey(
-      key(Self.scaling + "type"), reason: "is \(kind), beside rope_freqs.weight; one is supported",
-      file: path)
+  private func expectNoDivisors(beside kind: String) throws(ModelFileError) {
+    guard tensor(TensorAddress(.ropeFactors)) == nil else {
+      throw refusal("type", "is \(kind), beside rope_freqs.weight; one is supported")
+    }
   }
 
   /// The divisors in `rope_freqs.weight`, which Llama 3.1 files store instead of a key.
@@ -151,9 +143,7 @@ extension GGUFConfiguration {
   /// The numbers in the tensor `name`.
   private func factors(_ name: String) throws -> [Float] {
     guard let tensor = file.tensor(named: name) else {
-      throw ModelFileError.ggufKey(
-        key(Self.scaling + "type"), reason: "needs the tensor \(name), which is missing", file: path
-      )
+      throw refusal("type", "needs the tensor \(name), which is missing")
     }
     guard tensor.type == .float32 else {
       throw ModelFileError.ggufKey(
