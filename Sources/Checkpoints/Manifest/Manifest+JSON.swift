@@ -30,7 +30,7 @@ extension Manifest {
     let tensors = tensors.sorted { $0.stored.order < $1.stored.order }
     return JSONObject([
       ("format", .string(Manifest.format)), ("version", .int(Manifest.version)),
-      ("tool", ["name": .string(tool.name), "version": .string(tool.version)]),
+      ("tool", tool.json),
       ("source", source), ("recipe", recipe), ("files", .array(files)),
       ("tensors", .array(tensors.map(Manifest.json))),
     ])

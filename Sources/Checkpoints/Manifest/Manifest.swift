@@ -28,6 +28,9 @@ public struct Manifest: Sendable, Equatable {
       self.name = name
       self.version = version
     }
+
+    /// As manifests and records of runs hold it.
+    package var json: JSONValue { ["name": .string(name), "version": .string(version)] }
   }
 
   /// Where a tensor came from.

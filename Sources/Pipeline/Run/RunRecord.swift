@@ -1,8 +1,8 @@
 import Checkpoints
 import Foundation
-public import Foundations
+import Foundations
 import Glibc
-public import StrictJSON
+import StrictJSON
 
 /// What a run took, in a file of its own: times and machines have no place in an output, whose bytes
 /// depend on nothing but what went in.
@@ -19,10 +19,7 @@ public final class RunRecord {
   public init(path: String, command: [String], force: Bool) throws {
     file = try AtomicFile(path: path, force: force, isOwn: Self.isOwn)
     facts["format"] = .string(Self.format)
-    var tool = JSONObject()
-    tool["name"] = .string(Context.tool.name)
-    tool["version"] = .string(Context.tool.version)
-    facts["tool"] = .object(tool)
+    facts["tool"] = Context.tool.json
     facts["command"] = .array(command.map { .string($0) })
     facts["directory"] = .string(FileManager.default.currentDirectoryPath)
   }
@@ -41,8 +38,7 @@ public final class RunRecord {
     facts["exitCode"] = .int(Int(exitCode))
     switch outcome {
     case .success(let report): facts["report"] = report.map { .object($0.json) }
-    case .failure(let error):
-      facts["error"] = .string("\(error)")
+    case .failure(let error): facts["error"] = .string("\(error)")
     }
     try file.write(Array(JSONValue.object(facts).pretty.utf8))
     try file.commit()
