@@ -158,9 +158,8 @@ struct Reporting {
   /// Runs `body` in a context of these options, prints what it reports, and ends with exit code 1
   /// when something it checked is wrong.
   func run(
-    _ limits: LimitOptions, _ inputs: InputOptions? = nil, hub: HubOptions? = nil,
-    resume: Bool = false, force: Bool = false, isDryRun: Bool = false,
-    _ body: (Context) throws -> Report?
+    _ limits: LimitOptions, _ inputs: InputOptions? = nil, resume: Bool = false,
+    force: Bool = false, isDryRun: Bool = false, _ body: (Context) throws -> Report?
   ) throws {
     Terminal.isStructured = format == .json
     var context = Context()
@@ -168,7 +167,7 @@ struct Reporting {
     context.mode = OutputDirectory.Mode(resume: resume, force: force)
     context.isDryRun = isDryRun
     context.ignoredTensors = inputs?.ignoredTensors ?? []
-    context.isOffline = (hub ?? inputs?.hub)?.offline ?? false
+    context.isOffline = inputs?.hub.offline ?? false
     context.ranks = World.ranks
     let renderer = Renderer(json: json, level: level)
     context.listener = renderer.show

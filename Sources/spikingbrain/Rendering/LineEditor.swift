@@ -3,8 +3,8 @@ import Glibc
 
 /// Lines that a user types, edited with arrow keys, with those before at hand.
 ///
-/// By libedit where it is installed; plain lines elsewhere. It is looked for when the first line is read, since
-/// nothing but a conversation needs it.
+/// By libedit where it is installed; plain lines elsewhere. It is loaded when one of these is made, since nothing
+/// but a conversation needs it.
 struct LineEditor {
   private typealias Read =
     @convention(c) (UnsafePointer<CChar>) -> UnsafeMutablePointer<CChar>?

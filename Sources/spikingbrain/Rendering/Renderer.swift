@@ -1,5 +1,4 @@
 import Checkpoints
-import Foundation
 import Foundations
 import Pipeline
 import Synchronization
@@ -24,9 +23,10 @@ final class Renderer: Sendable {
       let isNew = notes.withLock { $0.insert(text).inserted }
       if isNew && level >= .note { Terminal.log(.note, text.printable) }
     case .step(let text):
+      guard level >= .note else { break }
       if Terminal.isStructured {
-        if level >= .note { Terminal.log(.note, text.printable) }
-      } else if !json && level >= .note {
+        Terminal.log(.note, text.printable)
+      } else if !json {
         Terminal.say("== \(text)")
       }
     case .result(let report): if !json && !report.text.isEmpty { Terminal.say(report.text) }

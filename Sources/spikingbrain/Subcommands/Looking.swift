@@ -114,7 +114,9 @@ struct Tokenize: ParsableCommand {
   @OptionGroup var hub: HubOptions
 
   func run() throws {
-    try Reporting().run(.none, hub: hub) { context in
+    try Reporting().run(.none) { context in
+      var context = context
+      context.isOffline = hub.offline
       if decode {
         Terminal.continueText(try TokenizeStep.decode(ckpt, context))
       } else {

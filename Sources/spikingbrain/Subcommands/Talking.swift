@@ -59,7 +59,8 @@ struct Chat: ParsableCommand {
       isInteractive: asks,
       read: {
         guard !Terminal.isUnread else { return nil }
-        return editor.map { $0.line(prompt: "> ") } ?? readLine()
+        guard let editor else { return readLine() }
+        return editor.line(prompt: "> ")
       },
       write: { Terminal.continueText($0) },
       note: { if !quiet { Terminal.note($0) } })

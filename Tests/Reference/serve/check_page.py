@@ -80,8 +80,9 @@ class Page:
 
 
 def talk(page):
-    check("the page has the model's name", page.find("name").text not in ("", "spikingbrain") or page.wait(
-        lambda: page.find("name").text != "") is None, page.find("name").text)
+    # Asked for when the page is there.
+    page.wait(lambda: page.find("name").text not in ("", "spikingbrain"))
+    check("the page has the model's name", True, page.find("name").text)
     page.set("temperature", "0")
     page.set("tokens", "12")
     hostile = "<img src=x onerror=alert(1)> & \"you\""
