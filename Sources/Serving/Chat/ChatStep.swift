@@ -13,7 +13,7 @@ public struct ChatStep: Step {
 
   /// Where a conversation is read and shown.
   public struct Console {
-    /// Whether somebody types, who can be told what to do and say it again.
+    /// Whether somebody types, who can be told what to do.
     public var isInteractive: Bool
     /// The next line of the user; nil at the end.
     public var read: () -> String?
@@ -113,8 +113,8 @@ public struct ChatStep: Step {
         console.note("(loaded \(counted(try conversation.load(file), "message")))")
       default: console.note("\(line): no such command\n\(Self.help)")
       }
-    } catch let error as any ReportableError where console.isInteractive {
-      // A wrong name is no reason to lose what was said; a script would go on with another conversation.
+    } catch let error as any ReportableError {
+      // A wrong name is no reason to lose what was said.
       console.note("error: \(error.description)")
     }
     return true
