@@ -22,6 +22,10 @@ public protocol Architecture: Sendable {
   /// Throws where a model of several parts would compute something else with a key of this part, which
   /// `config` is, than the part does alone.
   static func checkPart(_ config: Configuration) throws(ConfigurationError)
+  /// The special tokens that leave the white space behind them alone, where all others of the SentencePiece
+  /// vocabulary take it, such as the line breaks of a chat format: GGUF files do not say so. Nil where none
+  /// takes it.
+  static var spacelessTokens: Set<String>? { get }
   /// The names its tensors have in Hugging Face directories.
   static var names: NameTable { get }
   /// The model that `config` describes.
@@ -39,6 +43,8 @@ public protocol ConvertedLayout: Architecture {
 extension Architecture {
   /// Whether `convert` accepts it as a source.
   public static var isSource: Bool { summary != nil }
+
+  public static var spacelessTokens: Set<String>? { nil }
 
   public static func checkPart(_ config: Configuration) throws(ConfigurationError) {}
 }

@@ -10,6 +10,8 @@ public enum Phi3: Architecture {
   public static let summary: ArchitectureSummary? = ArchitectureSummary(
     models: "Phi-3, Phi-3.5, Phi-4, Phi-4-mini",
     special: "fused q, k, v and gate, up; partial rotary embeddings")
+  /// Source: `added_tokens` of its tokenizer.json.
+  public static let spacelessTokens: Set<String>? = ["<unk>", "<s>", "<|endoftext|>"]
   public static let names = NameTable(
     HuggingFaceNames.rows(without: [.query, .key, .value, .ffnGate, .ffnUp])
       + HuggingFaceNames.fused(

@@ -57,7 +57,8 @@ extension GGUFTokenizerMetadata {
     func key(_ name: String) -> String { "tokenizer.ggml.\(name)" }
     self.init(
       model: metadata.string(key("model")) ?? "", tokens: metadata.strings(key("tokens")) ?? [])
-    architecture = metadata.string("general.architecture")
+    let architecture = metadata.string("general.architecture")
+    spacelessTokens = Architectures.all.first { $0.modelType == architecture }?.spacelessTokens
     pre = metadata.string(key("pre"))
     scores = metadata.doubles(key("scores"))?.map { Float($0) }
     tokenTypes = metadata.ints(key("token_type"))

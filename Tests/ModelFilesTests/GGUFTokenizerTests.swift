@@ -1,4 +1,5 @@
 import ChatTemplates
+import Checkpoints
 import StrictJSON
 import TestSupport
 import Testing
@@ -29,6 +30,21 @@ struct GGUFTokenizerTests {
       "model": ["type": "BPE", "vocab": .object(vocabulary), "merges": []]
     ]
     try directory.write("tokenizer.json", document.compact)
+  }
+
+  /// Of Phi-3 all but three take the white space behind them; files of others say nothing of the kind.
+  @Test(arguments: [("phi3", true), ("llama", false)])
+  func `the architecture tells which tokens take white space`(
+    _ architecture: String, _ takesSpaces: Bool
+  ) throws {
+    var writer = GGUFWriter()
+    writer.set("general.architecture", architecture)
+    writer.set("tokenizer.ggml.model", "llama")
+    writer.set("tokenizer.ggml.tokens", ["<unk>", "<s>", "<|end|>", "a"])
+    let path = try directory.write("m.gguf", writer.bytes)
+    let metadata = GGUFTokenizerMetadata(try GGUFCheckpoint(path: path).metadata)
+    #expect(metadata.spacelessTokens?.contains("<s>") == (takesSpaces ? true : nil))
+    #expect(metadata.spacelessTokens?.contains("<|end|>") == (takesSpaces ? false : nil))
   }
 
   @Test(arguments: ["gpt-2", "kimi-k2", "", nil])

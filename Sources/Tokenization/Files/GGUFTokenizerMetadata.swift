@@ -7,8 +7,9 @@ public import StrictJSON
 public struct GGUFTokenizerMetadata: Sendable {
   /// `tokenizer.ggml.model`: `gpt2` (byte-level) or `llama` (SentencePiece).
   public var model: String
-  /// `general.architecture`, which tells what the file leaves out of some tokenizers.
-  public var architecture: String?
+  /// The special tokens that leave the white space behind them alone, where the others take it; nil where none
+  /// takes it. The architecture tells, since the file does not.
+  public var spacelessTokens: Set<String>?
   /// `tokenizer.ggml.pre`.
   public var pre: String?
   /// `tokenizer.ggml.tokens`, by id.
@@ -171,13 +172,9 @@ public struct GGUFTokenizerMetadata: Sendable {
       guard special || type == TokenType.userDefined else { return nil }
       return TokenizerDocument.addedToken(
         token, id: id, special: special,
-        takesSpaces: isPhi3 && !["<unk>", "<s>", "<|endoftext|>"].contains(token))
+        takesSpaces: model == "llama" && spacelessTokens.map { !$0.contains(token) } ?? false)
     }
   }
-
-  /// Whether this is Phi-3's tokenizer: most of its special tokens take the white space behind them,
-  /// such as the line breaks of its chat format, and the file does not say so.
-  private var isPhi3: Bool { architecture == "phi3" && model == "llama" }
 
   /// Merges for a vocabulary that has scores only: SentencePiece joins the two neighbours whose
   /// union has the best score, so every way to make a token of two others is a merge, and the

@@ -14,6 +14,10 @@ KEYS = {
 }
 
 
+# Special tokens that leave the white space behind them alone, where the others take it: as the architecture says.
+SPACELESS = {"phi3": ["<unk>", "<s>", "<|endoftext|>"]}
+
+
 def dump(path: str) -> dict:
     reader = GGUFReader(path)
     metadata = {}
@@ -21,11 +25,12 @@ def dump(path: str) -> dict:
         field = reader.get_field(f"tokenizer.ggml.{key}")
         if field is not None:
             metadata[name] = field.contents()
-    others = {"architecture": "general.architecture", "chatTemplate": "tokenizer.chat_template"}
-    for name, key in others.items():
-        field = reader.get_field(key)
-        if field is not None:
-            metadata[name] = field.contents()
+    template = reader.get_field("tokenizer.chat_template")
+    if template is not None:
+        metadata["chatTemplate"] = template.contents()
+    spaceless = SPACELESS.get(reader.get_field("general.architecture").contents())
+    if spaceless is not None:
+        metadata["spacelessTokens"] = spaceless
     return metadata
 
 

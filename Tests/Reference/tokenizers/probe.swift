@@ -39,7 +39,7 @@ func metadata(_ path: String) throws -> GGUFTokenizerMetadata {
   func strings(_ key: String) -> [String]? { file[key]?.array?.compactMap(\.string) }
   var metadata = GGUFTokenizerMetadata(
     model: file["model"]?.string ?? "", tokens: strings("tokens") ?? [])
-  metadata.architecture = file["architecture"]?.string
+  metadata.spacelessTokens = strings("spacelessTokens").map(Set.init)
   metadata.pre = file["pre"]?.string
   metadata.scores = file["scores"]?.array?.compactMap { $0.double.map(Float.init) }
   metadata.tokenTypes = ints("tokenTypes")
