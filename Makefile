@@ -25,9 +25,8 @@ setup:
 	  DEBIAN_FRONTEND=noninteractive $$root apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
 	fi
 
-# BUILD_FLAGS: those of `make test` build what it needs too.
 build: setup
-	$(SWIFT) build -c release $(BUILD_FLAGS) --product spikingbrain
+	$(SWIFT) build -c release --product spikingbrain
 
 # The program, its man pages, and completions for bash, zsh and fish: into DESTDIR and PREFIX (/usr/local).
 install:
@@ -54,7 +53,7 @@ demo: build
 
 # What the examples do, and the library resolved by a version.
 examples: build
-	SWIFT=$(SWIFT) BUILD_FLAGS="$(BUILD_FLAGS)" Examples/run
+	SWIFT=$(SWIFT) Examples/run
 
 # Swift and C. Every C file must compile without a warning, with each compiler that is there.
 lint: PACKAGES += clang-format

@@ -264,7 +264,7 @@ if Context.environment["SPIKINGBRAIN_FUZZ"] != nil {
       swiftSettings: swiftSettings + [.unsafeFlags(["-parse-as-library"])]))
 }
 
-// Examples/run builds the example with what is built already; by itself it is a package of its own.
+// For CI and Examples/run, which build the example with everything else; by itself it is a package of its own.
 if Context.environment["SPIKINGBRAIN_EXAMPLES"] != nil {
   package.targets.append(
     .executableTarget(
