@@ -28,6 +28,20 @@ CK_INLINE vf ck(widen_half)(vh h) {
 #endif
 }
 
+// The same for the patterns of one register, as they lie in memory.
+CK_INLINE ck(vr) ck(widen_halves)(const uint8_t *p) {
+#if CK_ISA == CK_AVX2
+  return (vf8)_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p));
+#else
+  vh halves = {};
+  memcpy(&halves, p, 2 * CK_REGISTER);
+  const vf values = ck(widen_half)(halves);
+  ck(vr) first;
+  memcpy(&first, &values, sizeof first);
+  return first;
+#endif
+}
+
 CK_INLINE float ck(half)(const uint8_t *p) {
 #if CK_ISA >= CK_AVX2
   return _cvtsh_ss(ck(u16)(p));

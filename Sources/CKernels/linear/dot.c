@@ -17,12 +17,17 @@ size_t ck_prepared_count(size_t columns) {
 
 void ck_prepare(int32_t type, const float *x, float *prepared, size_t columns) {
   const size_t padded = (columns + 31) / 32 * 32;
-  for (size_t c = 0; c < padded; c++) {
-    // Within 32 columns, some weights come as the even ones, then the odd ones.
-    const size_t lane = c % 32;
-    const int32_t apart = type == CK_BF16 || type == CK_INT4;
-    size_t source = !apart ? c : c - lane + (lane < 16 ? 2 * lane : 2 * (lane - 16) + 1);
-    prepared[c] = source < columns ? x[source] : 0.0f;
+  // Within 32 columns, some weights come as the even ones, then the odd ones.
+  const int32_t apart = type == CK_BF16 || type == CK_INT4;
+  for (size_t c = 0; c < padded; c += 32) {
+    float last[32] = {0};
+    const float *values = x + c;
+    if (columns - c < 32) values = memcpy(last, values, (columns - c) * sizeof(float));
+    if (!apart) memcpy(prepared + c, values, sizeof last);
+    for (size_t i = 0; apart && i < 16; i++) {
+      prepared[c + i] = values[2 * i];
+      prepared[c + 16 + i] = values[2 * i + 1];
+    }
   }
   // Only codes that are offset, or have a minimum, ask for them.
   for (size_t step = 0; type > CK_Q8_0 && step < padded / 32; step++) {

@@ -2,108 +2,142 @@
 // accumulators in registers; 32 columns per step.
 //
 // Reading R rows side by side leaves the hardware prefetcher without a stream to follow and halves
-// the bandwidth from memory (measured on Zen 4), so each step asks for the next R rows in the
-// order they lie in memory.
+// the bandwidth from memory (measured on Zen 4), so each step asks for the next rows in the order
+// they lie in memory: the next R, or, where some rows are passed by tokens several times, one of
+// the next such rows, so that memory is read while these are multiplied.
 //
 // bfloat16 needs no widening instruction: of 32 values read as 16 words, `word << 16` are the even
 // ones and `word & 0xffff0000` the odd ones. Activations are put into that order beforehand.
 
 #include "../decode/blocks.h"
 
-// 32 stored values of a type as two vectors.
-CK_INLINE void ck(pair)(const int32_t type, const uint8_t *p, vf *a, vf *b) {
-  if (type == CK_BF16) {
-    vu words;
-    memcpy(&words, p, sizeof words);
-    *a = (vf)(words << 16);
-    *b = (vf)(words & 0xffff0000);
-  } else if (type == CK_F16) {
-    vh halves[2];
-    memcpy(halves, p, sizeof halves);
-    *a = ck(widen_half)(halves[0]);
-    *b = ck(widen_half)(halves[1]);
-  } else {
-    memcpy(a, p, sizeof *a);
-    memcpy(b, p + 64, sizeof *b);
-  }
-}
-
 // How many rows and tokens one step handles, by the number of registers, and how many accumulators
-// each product has: two chains hide the latency of the multiply-add when there are few products.
+// each product has: eight chains hide the latency of the multiply-add.
 #if CK_ISA == CK_AVX512
 #define CK_ROWS 4
 #define CK_TOKENS 3
 #define CK_CHAINS(T) 2
+#define CK_TOKENS_OF_BLOCKS 3
 #else
 #define CK_ROWS 2
-#define CK_TOKENS 2
-#define CK_CHAINS(T) ((T) == 1 ? 2 : 1)
+#define CK_TOKENS 4
+#define CK_CHAINS(T) ((T) == 1 ? 4 : (T) < 4 ? 2 : 1)
+#define CK_TOKENS_OF_BLOCKS 2
 #endif
+#define CK_MOST_CHAINS 4
+// Bytes of the rows that all tokens pass before the next ones, and how many these are at most: the
+// tokens' inputs stay in the first-level cache, the rows in the second.
+#define CK_BYTES_AT_ONCE (128 << 10)
+#define CK_ROWS_AT_ONCE 16
+// Registers that 16 values take.
+#define CK_PARTS (16 / CK_REGISTER)
 
-// Adds the products of 32 values of row r with T activation vectors to their sums.
-CK_INLINE void ck(dot_step)(const int32_t type, const int T, const uint8_t *w, const float *x,
-                            size_t x_stride, const int r, vf sums[2][CK_ROWS][CK_TOKENS]) {
-  vf a, b;
-  ck(pair)(type, w, &a, &b);
-  CK_EACH(t, T) {
-    sums[0][r][t] = sums[0][r][t] + a * ck(load)(x + t * x_stride);
-    vf *second = &sums[CK_CHAINS(T) - 1][r][t];
-    *second = *second + b * ck(load)(x + t * x_stride + 16);
+// Of 32 stored values of a type, register i of the first 16 and of the second 16: for bfloat16 the
+// even and the odd ones.
+CK_INLINE void ck(pair)(const int32_t type, const uint8_t *p, const int i, ck(vr) * a, ck(vr) * b) {
+  const size_t first = (size_t)i * CK_REGISTER;
+  if (type == CK_BF16) {
+    ck(vru) words;
+    memcpy(&words, p + 4 * first, sizeof words);
+    *a = (ck(vr))(words << 16);
+    *b = (ck(vr))(words & 0xffff0000);
+  } else if (type == CK_F16) {
+    *a = ck(widen_halves)(p + 2 * first);
+    *b = ck(widen_halves)(p + 32 + 2 * first);
+  } else {
+    memcpy(a, p + 4 * first, sizeof *a);
+    memcpy(b, p + 64 + 4 * first, sizeof *b);
   }
 }
 
-// R rows and T tokens; w, x, bias and y point at the first of them.
-CK_INLINE void ck(dot_tile)(const int32_t type, const int R, const int T, ck_stored_rows w,
-                            ck_rows x, const float *bias, ck_output y) {
+// Adds the products of 32 values of each of R rows with those of T tokens to their sums.
+CK_INLINE void ck(dot_step)(const int32_t type, const int R, const int T, const uint8_t *w,
+                            ptrdiff_t w_stride, const float *x, size_t x_stride,
+                            ck(vr) sums[CK_MOST_CHAINS][CK_ROWS][CK_TOKENS]) {
+  CK_EACH(i, CK_PARTS) {
+    ck(vr) a[CK_ROWS], b[CK_ROWS];
+    CK_EACH(r, R) ck(pair)(type, w + r * w_stride, i, &a[r], &b[r]);
+    CK_EACH(t, T) {
+      const ck(vr) value = ck(load_register)(x + t * x_stride + i * CK_REGISTER);
+      ck(vr)(*chain)[CK_TOKENS] = sums[i % CK_CHAINS(T)];
+      CK_EACH(r, R) chain[r][t] = chain[r][t] + a[r] * value;
+    }
+    CK_EACH(t, T) {
+      const ck(vr) value = ck(load_register)(x + t * x_stride + 16 + i * CK_REGISTER);
+      ck(vr)(*chain)[CK_TOKENS] = sums[(CK_PARTS + i) % CK_CHAINS(T)];
+      CK_EACH(r, R) chain[r][t] = chain[r][t] + b[r] * value;
+    }
+  }
+}
+
+// R rows and T tokens; w, x, bias and y point at the first of them. Asks for the A rows at `ahead`.
+CK_INLINE void ck(dot_tile)(const int32_t type, const int R, const int T, const int A,
+                            ck_stored_rows w, ck_rows x, const float *bias, ck_output y,
+                            uintptr_t ahead) {
   const size_t step = type == CK_F32 ? 128 : 64;
   const uint8_t *rows = w.rows;
-  vf sums[2][CK_ROWS][CK_TOKENS] = {};
-  const uintptr_t ahead =
-      (uintptr_t)rows + (w.stride == (ptrdiff_t)(w.columns / 32 * step) ? R * w.stride : 0);
+  ck(vr) sums[CK_MOST_CHAINS][CK_ROWS][CK_TOKENS] = {};
   size_t c = 0;
   for (; c + 32 <= w.columns; c += 32) {
-    CK_EACH(r, R) {
-      for (size_t line = 0; line < (step + 63) / 64; line++)
-        __builtin_prefetch((const void *)(ahead + R * c / 32 * step + r * step + line * 64), 0, 2);
-      ck(dot_step)(type, T, rows + r * w.stride + c / 32 * step, x.values + c, x.stride, r, sums);
-    }
+    for (size_t line = 0; line < A * ((step + 63) / 64); line++)
+      __builtin_prefetch((const void *)(ahead + A * c / 32 * step + line * 64), 0, 2);
+    ck(dot_step)(type, R, T, rows + c / 32 * step, w.stride, x.values + c, x.stride, sums);
   }
   if (c < w.columns) {
-    CK_EACH(r, R) {
-      uint8_t tail[32 * 4] = {0};
-      memcpy(tail, rows + r * w.stride + c / 32 * step, (w.columns - c) * (step / 32));
-      ck(dot_step)(type, T, tail, x.values + c, x.stride, r, sums);
-    }
+    uint8_t tail[CK_ROWS][32 * 4] = {};
+    CK_EACH(r, R)
+      memcpy(tail[r], rows + r * w.stride + c / 32 * step, (w.columns - c) * (step / 32));
+    ck(dot_step)(type, R, T, tail[0], sizeof tail[0], x.values + c, x.stride, sums);
   }
   CK_EACH(r, R) {
-    CK_EACH(t, T)
-      y.values[t * y.stride + r] = ck(sum)(sums[0][r][t] + sums[1][r][t]) + (bias ? bias[r] : 0.0f);
+    CK_EACH(t, T) {
+      ck(vr) sum = sums[0][r][t];
+      if (CK_CHAINS(T) == 2) sum = sum + sums[1][r][t];
+      if (CK_CHAINS(T) == 4) sum = (sum + sums[2][r][t]) + (sums[1][r][t] + sums[3][r][t]);
+      y.values[t * y.stride + r] = ck(register_sum)(sum) + (bias ? bias[r] : 0.0f);
+    }
   }
 }
 
-CK_INLINE void ck(dot_tokens)(const int32_t type, const int R, ck_stored_rows w, ck_rows x,
-                              const float *bias, ck_output y) {
-  for (size_t left = x.count; left > 0;) {
-    size_t n = left >= CK_TOKENS ? CK_TOKENS : left >= 2 ? 2 : 1;
-    if (n == CK_TOKENS) ck(dot_tile)(type, R, CK_TOKENS, w, x, bias, y);
-    else if (n == 2) ck(dot_tile)(type, R, 2, w, x, bias, y);
-    else ck(dot_tile)(type, R, 1, w, x, bias, y);
-    x.values += n * x.stride;
-    y.values += n * y.stride;
-    left -= n;
-  }
+CK_INLINE void ck(dot_rows_of_tokens)(const int32_t type, const int R, const int A,
+                                      ck_stored_rows w, ck_rows x, const float *bias, ck_output y,
+                                      uintptr_t ahead) {
+  if (x.count >= CK_TOKENS) ck(dot_tile)(type, R, CK_TOKENS, A, w, x, bias, y, ahead);
+  else if (x.count == 3) ck(dot_tile)(type, R, 3, A, w, x, bias, y, ahead);
+  else if (x.count == 2) ck(dot_tile)(type, R, 2, A, w, x, bias, y, ahead);
+  else ck(dot_tile)(type, R, 1, A, w, x, bias, y, ahead);
 }
 
 CK_INLINE void ck(dot_all)(const int32_t type, ck_stored_rows w, ck_rows x, const float *bias,
                            ck_output y) {
-  for (size_t left = w.count; left > 0;) {
-    size_t n = left >= CK_ROWS ? CK_ROWS : 1;
-    if (n == CK_ROWS) ck(dot_tokens)(type, CK_ROWS, w, x, bias, y);
-    else ck(dot_tokens)(type, 1, w, x, bias, y);
-    w.rows = (const uint8_t *)w.rows + (ptrdiff_t)n * w.stride;
-    if (bias) bias += n;
-    y.values += n;
-    left -= n;
+  const int is_dense = w.stride == (ptrdiff_t)(w.columns / 32 * (type == CK_F32 ? 128 : 64));
+  const int is_several = x.count > CK_TOKENS;
+  size_t most = CK_ROWS;
+  while (is_dense && most < CK_ROWS_AT_ONCE && 2 * most * (size_t)w.stride <= CK_BYTES_AT_ONCE)
+    most *= 2;
+  for (size_t first = 0; first < w.count; first += most) {
+    const size_t end = first + most < w.count ? first + most : w.count;
+    // Where `is_several`: of the rows behind `end`, the next to ask for.
+    size_t next = end;
+    for (size_t t = 0; t < x.count; t += CK_TOKENS) {
+      const ck_rows tokens = {x.values + t * x.stride, x.stride, x.count - t};
+      for (size_t r = first; r < end;) {
+        const size_t count = end - r >= CK_ROWS ? CK_ROWS : 1;
+        const uint8_t *rows = (const uint8_t *)w.rows + (ptrdiff_t)r * w.stride;
+        const size_t ahead = is_several ? next : r + count;
+        const int is_asked = is_dense && ahead + count <= w.count && ahead < end + most;
+        const uintptr_t place = (uintptr_t)rows + (is_asked ? ahead - r : 0) * (size_t)w.stride;
+        const ck_stored_rows some = {type, rows, w.stride, count, w.columns};
+        const float *b = bias ? bias + r : bias;
+        const ck_output out = {y.values + t * y.stride + r, y.stride};
+        if (count == 1) ck(dot_rows_of_tokens)(type, 1, 1, some, tokens, b, out, place);
+        else if (is_several)
+          ck(dot_rows_of_tokens)(type, CK_ROWS, CK_ROWS / 2, some, tokens, b, out, place);
+        else ck(dot_rows_of_tokens)(type, CK_ROWS, CK_ROWS, some, tokens, b, out, place);
+        next += CK_ROWS / 2;
+        r += count;
+      }
+    }
   }
 }
 
@@ -114,8 +148,8 @@ CK_INLINE void ck(dot_blocks)(const int32_t type, const int T, ck_stored_rows w,
   const size_t blocks = w.columns / 32;
   for (size_t r = 0; r < w.count; r++) {
     const uint8_t *b = (const uint8_t *)w.rows + (ptrdiff_t)r * w.stride;
-    vf sums[CK_TOKENS] = {};
-    float added[CK_TOKENS] = {0};
+    vf sums[CK_TOKENS_OF_BLOCKS] = {};
+    float added[CK_TOKENS_OF_BLOCKS] = {0};
     for (size_t i = 0; i < blocks; i++, b += ck(block_bytes)(type)) {
       vf low, high;
       ck(block_codes)(type, b, &low, &high);
@@ -139,8 +173,8 @@ CK_INLINE void ck(dot_45_K)(const int32_t type, const int T, ck_stored_rows w, c
   const size_t blocks = w.columns / 256, bytes = type == CK_Q4_K ? 144 : 176;
   for (size_t r = 0; r < w.count; r++) {
     const uint8_t *b = (const uint8_t *)w.rows + (ptrdiff_t)r * w.stride;
-    vf sums[CK_TOKENS] = {};
-    float added[CK_TOKENS] = {0};
+    vf sums[CK_TOKENS_OF_BLOCKS] = {};
+    float added[CK_TOKENS_OF_BLOCKS] = {0};
     for (size_t i = 0; i < blocks; i++, b += bytes) {
       float d[8], m[8];
       ck(scales_K)(b, d, m);
@@ -170,7 +204,7 @@ CK_INLINE void ck(dot_6_K)(const int T, ck_stored_rows w, ck_rows x, const float
   const size_t blocks = w.columns / 256;
   for (size_t r = 0; r < w.count; r++) {
     const uint8_t *b = (const uint8_t *)w.rows + (ptrdiff_t)r * w.stride;
-    vf sums[CK_TOKENS] = {};
+    vf sums[CK_TOKENS_OF_BLOCKS] = {};
     for (size_t k = 0; k < blocks; k++, b += 210) {
       const float d = ck(half)(b + 208);
       const int8_t *scales = (const int8_t *)b + 192;
@@ -201,8 +235,8 @@ CK_INLINE void ck(dot_rows_of_blocks)(const int32_t type, const int T, ck_stored
 CK_INLINE void ck(dot_all_blocks)(const int32_t type, ck_stored_rows w, ck_rows x,
                                   const float *bias, ck_output y) {
   for (size_t left = x.count; left > 0;) {
-    const size_t n = left >= CK_TOKENS ? CK_TOKENS : 1;
-    if (n == CK_TOKENS) ck(dot_rows_of_blocks)(type, CK_TOKENS, w, x, bias, y);
+    const size_t n = left >= CK_TOKENS_OF_BLOCKS ? CK_TOKENS_OF_BLOCKS : 1;
+    if (n == CK_TOKENS_OF_BLOCKS) ck(dot_rows_of_blocks)(type, CK_TOKENS_OF_BLOCKS, w, x, bias, y);
     else ck(dot_rows_of_blocks)(type, 1, w, x, bias, y);
     x.values += n * x.stride;
     y.values += n * y.stride;
@@ -226,5 +260,10 @@ static void ck(dot_rows)(ck_stored_rows w, ck_rows x, const float *bias, ck_outp
   }
 }
 #undef CK_CHAINS
+#undef CK_MOST_CHAINS
+#undef CK_PARTS
+#undef CK_ROWS_AT_ONCE
+#undef CK_BYTES_AT_ONCE
 #undef CK_ROWS
 #undef CK_TOKENS
+#undef CK_TOKENS_OF_BLOCKS

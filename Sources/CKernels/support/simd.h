@@ -17,6 +17,17 @@ typedef int8_t vc __attribute__((vector_size(16)));
 #define CK_LANES 16
 #endif
 
+// One register.
+#if CK_ISA == CK_AVX512
+#define CK_REGISTER 16
+#elif CK_ISA == CK_AVX2
+#define CK_REGISTER 8
+#else
+#define CK_REGISTER 4
+#endif
+typedef float ck(vr) __attribute__((vector_size(4 * CK_REGISTER)));
+typedef uint32_t ck(vru) __attribute__((vector_size(4 * CK_REGISTER)));
+
 CK_INLINE vf ck(load)(const float *p) {
   vf v;
   memcpy(&v, p, sizeof v);
@@ -57,6 +68,24 @@ CK_INLINE float ck(sum)(vf v) {
           __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15);
   vf4 b = __builtin_shufflevector(a, a, 0, 1, 2, 3) + __builtin_shufflevector(a, a, 4, 5, 6, 7);
   return (b[0] + b[2]) + (b[1] + b[3]);
+}
+
+CK_INLINE ck(vr) ck(load_register)(const float *p) {
+  ck(vr) v;
+  memcpy(&v, p, sizeof v);
+  return v;
+}
+
+// The same of one register.
+CK_INLINE float ck(register_sum)(ck(vr) v) {
+#if CK_ISA == CK_AVX512
+  return ck(sum)(v);
+#elif CK_ISA == CK_AVX2
+  vf4 b = __builtin_shufflevector(v, v, 0, 1, 2, 3) + __builtin_shufflevector(v, v, 4, 5, 6, 7);
+  return (b[0] + b[2]) + (b[1] + b[3]);
+#else
+  return (v[0] + v[2]) + (v[1] + v[3]);
+#endif
 }
 
 CK_INLINE vf ck(max)(vf a, vf b) { return ck(select)(a > b, a, b); }

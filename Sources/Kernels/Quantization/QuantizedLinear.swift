@@ -54,13 +54,12 @@ public enum QuantizedLinear {
   ) {
     guard tokens > 0, weight.rows > 0 else { return }
     let inputStride = inputStride ?? weight.columns, outputStride = outputStride ?? weight.rows
-    guard tokens <= fewTokens else {
-      LinearCall(
+    guard tokens <= min(fewTokens, Linear.fewTokensOfBlocks) else {
+      let call = LinearCall(
         weight: weight.codes, quantized: weight, bias: bias, input: input, inputStride: inputStride,
         tokens: tokens, output: output, outputStride: outputStride,
-        kernel: .kernel(precision, m: tokens, n: weight.rows, k: weight.columns)
-      ).runPanels()
-      return
+        kernel: .kernel(precision, m: tokens, n: weight.rows, k: weight.columns))
+      return tokens <= fewTokens ? call.runDots() : call.runPanels()
     }
     let isa = Execution.isa
     func part(_ rows: Range<Int>) -> (bias: UnsafePointer<Float>?, output: ck_output) {
@@ -113,12 +112,11 @@ public enum QuantizedLinear {
     }
   }
 
-  /// Up to this many tokens, dot products beat decoding panels for OpenBLAS.
+  /// Up to this many tokens, dot products beat decoding panels.
   static var fewTokens: Int {
     switch InstructionSet.current {
     case .avx512, .avx512vnni, .avx512bf16, .amx: 32
-    case .avx2: 8
-    case .generic: 3
+    case .avx2, .generic: Linear.fewTokens
     }
   }
 
