@@ -93,7 +93,7 @@ struct HubClient: Sendable {
     case 408, 500..<600: return .temporary(failed, wait: response.wait())
     // The address of a store is good for some minutes only.
     case 400..<500 where !isHub: return .temporary(failed)
-    case 401 where response["x-error-code"] == "GatedRepo", 403:
+    case 401 where response["x-error-code"] == "GatedRepo" && !hasToken, 403:
       throw .forbidden(name, page: page, hasToken: hasToken)
     case 401: throw .unauthorized(name, page: page, hasToken: hasToken)
     case 404, 410: throw .notFound(name, what: missing(response["x-error-code"], file))

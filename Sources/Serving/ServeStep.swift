@@ -35,8 +35,7 @@ public struct ServeStep: Step {
     var server = APIServer(
       try Engine(runnable, tokenizer: served.tokenizer, states: states(runnable), limits: limits),
       model: served)
-    let variable = ProcessInfo.processInfo.environment[Self.keysVariable] ?? ""
-    server.keys = settings.apiKey + variable.split(separator: ",").map(String.init)
+    server.keys = try settings.apiKey + keysOfEnvironment()
     server.bodyLimit = settings.maxBody.bytes
     if server.keys.isEmpty, !["127.0.0.1", "::1", "localhost"].contains(settings.host) {
       context.listener(.note("note: everybody who reaches \(settings.host) may ask: no --api-key"))
@@ -52,6 +51,22 @@ public struct ServeStep: Step {
             text: "serving \(served.name) at \(url)"))
       }
     }
+    let cut = server.engine.counters.withLock { $0.cut }
+    if cut > 0 {
+      context.listener(
+        .note("note: \(counted(cut, "text")) had not finished, and the clients were told"))
+    }
+  }
+
+  /// The keys in the environment; a variable that is set and holds none is a secret that was lost.
+  private func keysOfEnvironment() throws -> [String] {
+    guard let text = ProcessInfo.processInfo.environment[Self.keysVariable] else { return [] }
+    let keys = text.split(separator: ",").map(String.init)
+    guard !keys.isEmpty else {
+      throw InputError.option(
+        Self.keysVariable, value: text, expected: "keys separated by commas, or not to be set")
+    }
+    return keys
   }
 
   private var limits: Engine.Limits {

@@ -165,6 +165,11 @@ struct DownloadTests {
     #expect(throws: HubError.unauthorized(name, page: page, hasToken: true)) {
       try fetch(from: hub, ["HF_TOKEN": "hf_secret"])
     }
+    // Of a gated model, too: a token that is not known is no token.
+    hub.plant(.status(401, ["X-Error-Code": "GatedRepo"]), in: "")
+    #expect(throws: HubError.unauthorized(name, page: page, hasToken: true)) {
+      try fetch(from: hub, ["HF_TOKEN": "hf_secret"])
+    }
   }
 
   @Test func `errors of servers are waited out, but not for ever`() throws {

@@ -101,6 +101,24 @@ struct APIServerTests {
     }
   }
 
+  @Test func `offsets of tokens are places in the text, within a character, too`() async throws {
+    try await serving { client, _ in
+      let whole = try await client.ask(
+        "/v1/completions",
+        #"{"prompt":"日本語 🎉 é and","max_tokens":4,"temperature":0,"echo":true,"logprobs":0}"#)
+      let choice = try #require(whole.json["choices"]?.array?.first)
+      let text = try #require(choice["text"]?.string).unicodeScalars
+      let tokens = try #require(choice["logprobs"]?["tokens"]?.array).compactMap(\.string)
+      let offsets = try #require(choice["logprobs"]?["text_offset"]?.array).compactMap(\.int)
+      #expect(tokens.count == offsets.count)
+      #expect(offsets == offsets.sorted())
+      for (token, offset) in zip(tokens, offsets) where !token.contains("\u{FFFD}") {
+        let rest = text.dropFirst(offset)
+        #expect(String(String.UnicodeScalarView(rest)).hasPrefix(token))
+      }
+    }
+  }
+
   @Test func `several prompts, tokens, echo and log-probabilities`() async throws {
     try await serving { client, _ in
       let ids = tiny.ids("Well, Prince,")

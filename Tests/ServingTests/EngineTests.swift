@@ -2,6 +2,7 @@ import Foundation
 import Kernels
 import Pipeline
 import Runtime
+import Synchronization
 import TestSupport
 import Testing
 import Tokenization
@@ -98,6 +99,21 @@ struct EngineTests {
     #expect(throws: ServingError.stopping) { try engine.ask([1], 1) }
     #expect(throws: ServingError.emptyPrompt) { try engine.ask([], 1) }
     engine.stop()
+  }
+
+  @Test func `what has not finished when there is no more time fails, and is counted`() throws {
+    let engine = try tiny.engine { $0.sequences = 1 }
+    let running = try engine.ask(tiny.ids(prompts[0]), 1 << 20)
+    while running.answer.tokens.isEmpty { usleep(1000) }
+    let waiting = try engine.ask(tiny.ids(prompts[1]), 1)
+    engine.refuseMore()
+    #expect(!engine.hasEnded)
+    engine.giveUp()
+    #expect(running.answer.wait().failure == .stopping)
+    #expect(waiting.answer.wait().failure == .stopping)
+    engine.stop()
+    #expect(engine.hasEnded)
+    #expect(engine.counters.withLock { $0.cut } == 2)
   }
 
   @Test func `a token that the model does not have is refused`() throws {

@@ -66,6 +66,7 @@ public struct ChatStep: Step {
       if line.allSatisfy(\.isWhitespace) { continue }
       // Swift reads what is no UTF-8 as this character, and nobody types it.
       if line.contains("\u{FFFD}") {
+        guard console.isInteractive else { throw ServingError.notText }
         console.note("(a line that is no UTF-8 text: not said)")
         continue
       }
@@ -106,10 +107,11 @@ public struct ChatStep: Step {
       case ("/reset", ""):
         conversation.reset()
         console.note("(forgotten)")
-      case ("/save", let file) where !file.isEmpty:
+      case ("/save", ""), ("/load", ""): console.note("\(line) needs the name of a file")
+      case ("/save", let file):
         try conversation.save(file)
         console.note("(saved \(file))")
-      case ("/load", let file) where !file.isEmpty:
+      case ("/load", let file):
         console.note("(loaded \(counted(try conversation.load(file), "message")))")
       default: console.note("\(line): no such command\n\(Self.help)")
       }

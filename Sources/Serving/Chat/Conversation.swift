@@ -115,7 +115,7 @@ final class Conversation {
     func misfit(_ reason: String) -> RuntimeError { .stateDoesNotFit(file: path, reason: reason) }
     guard let text = metadata["messages"],
       let said = try? JSONParser.parse(Array(text.utf8)).array
-    else { throw misfit("it holds no conversation") }
+    else { throw ServingError.noConversation(file: path) }
     let messages = said.compactMap { message -> ChatMessage? in
       guard let role = message["role"]?.string, let content = message["content"]?.string else {
         return nil

@@ -6,6 +6,8 @@ package struct Counters: Sendable {
   /// How texts ended.
   package var finished = 0
   package var failed = 0
+  /// Those of them that had not finished when the program was to end.
+  package var cut = 0
   package var cancelled = 0
   /// Tokens of prompts, and those of them that kept states had read.
   package var promptTokens = 0

@@ -35,6 +35,9 @@ package final class Engine: Sendable {
     /// Texts that have a place.
     var running = 0
     var isStopping = false
+    /// Whether those that were taken are given up.
+    var isGivingUp = false
+    var hasEnded = false
   }
 
   let model: Model
@@ -98,6 +101,15 @@ package final class Engine: Sendable {
     arrival.signal()
   }
 
+  /// Takes no more requests, and fails those that were taken and have not finished.
+  package func giveUp() {
+    inbox.withLock { ($0.isStopping, $0.isGivingUp) = (true, true) }
+    arrival.signal()
+  }
+
+  /// Whether nothing is at work any more, nor will be.
+  package var hasEnded: Bool { inbox.withLock { $0.hasEnded } }
+
   /// Takes no more requests, finishes those that were taken, and keeps their states where they
   /// outlive the program.
   package func stop() {
@@ -109,7 +121,10 @@ package final class Engine: Sendable {
 
   private func run() {
     var texts: [RunningText] = []
-    defer { ended.signal() }
+    defer {
+      inbox.withLock { $0.hasEnded = true }
+      ended.signal()
+    }
     while true {
       let isStopping = admit(to: &texts)
       texts.removeAll(where: isGivenUp)
@@ -130,7 +145,9 @@ package final class Engine: Sendable {
     let isStopping = inbox.withLock { inbox in
       let now = Date()
       inbox.waiting.removeAll { text in
-        guard text.ticket.isCancelled || text.deadline < now else { return false }
+        guard text.ticket.isCancelled || text.deadline < now || inbox.isGivingUp else {
+          return false
+        }
         // Looked at below, without the lock.
         given.append(text)
         return true
@@ -164,13 +181,20 @@ package final class Engine: Sendable {
       counters.withLock { $0.cancelled += 1 }
       return true
     }
+    if inbox.withLock({ $0.isGivingUp }) {
+      fail(text, ServingError.stopping)
+      return true
+    }
     guard text.waiting.deadline < Date() else { return false }
     fail(text, ServingError.timeLimit(seconds: limits.seconds))
     return true
   }
 
   func fail(_ text: RunningText, _ error: any Error) {
-    counters.withLock { $0.failed += 1 }
+    counters.withLock {
+      $0.failed += 1
+      if case ServingError.stopping = error { $0.cut += 1 }
+    }
     text.waiting.tell(.failed(error))
   }
 }

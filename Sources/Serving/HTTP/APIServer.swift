@@ -23,8 +23,9 @@ package struct APIServer: Sendable {
     self.model = model
   }
 
-  /// Serves on `host` and `port`, 0 for one that is free, until the task is cancelled or one of
-  /// `signals` ends the program: then no more requests are taken, and those that were taken finish.
+  /// Serves on `host` and `port`, 0 for one that is free, until the task is cancelled or SIGTERM or
+  /// SIGINT comes: then more requests are refused, and those that were taken finish, unless it takes
+  /// longer than `patience` or a second signal comes.
   ///
   /// - Parameter ready: called with the port once requests are taken.
   package func run(
@@ -38,13 +39,15 @@ package struct APIServer: Sendable {
       server: .http1(configuration: .init(idleTimeout: .seconds(75))),
       configuration: ApplicationConfiguration(address: .hostname(host, port: port)),
       onServerRunning: { channel in ready(channel.localAddress?.port ?? port) }, logger: logger)
-    let refuser = Refuser(engine: engine)
-    var configuration = ServiceGroupConfiguration(
-      services: [application, refuser],
-      gracefulShutdownSignals: stopsOnSignals ? [.sigterm, .sigint] : [], logger: logger)
-    configuration.maximumGracefulShutdownDuration = Self.patience
+    var configuration = ServiceGroupConfiguration(services: [application], logger: logger)
+    configuration.maximumGracefulShutdownDuration = Self.farewell
+    let group = ServiceGroup(configuration: configuration)
     do {
-      try await ServiceGroup(configuration: configuration).run()
+      try await withThrowingTaskGroup(of: Void.self) { tasks in
+        if stopsOnSignals { tasks.addTask { await end(group) } }
+        defer { tasks.cancelAll() }
+        try await group.run()
+      }
     } catch let error as IOError {
       throw ServingError.address(
         host: host, port: port, reason: systemText(error.errnoCode))
@@ -52,15 +55,29 @@ package struct APIServer: Sendable {
   }
 
   /// How long requests may take that were taken before the program is to end.
-  private static let patience = Duration.seconds(30)
+  static let patience = Duration.seconds(30)
+  /// How long the last words to clients may take.
+  private static let farewell = Duration.seconds(5)
 
-  /// Refuses requests as soon as the program is to end; connections that are open may still send some.
-  private struct Refuser: Service {
-    let engine: Engine
-
-    func run() async throws {
-      try? await gracefulShutdown()
-      engine.refuseMore()
+  /// Waits for a signal and ends `group` when no request is at work any more. Until then connections
+  /// are taken, so that whoever comes is told.
+  private func end(_ group: ServiceGroup) async {
+    await withTaskGroup(of: Void.self) { tasks in
+      for await _ in await UnixSignalsSequence(trapping: .sigterm, .sigint) {
+        guard !engine.isStopping else {
+          engine.giveUp()
+          continue
+        }
+        engine.refuseMore()
+        tasks.addTask {
+          let end = ContinuousClock.now + Self.patience
+          while !engine.hasEnded, ContinuousClock.now < end, !Task.isCancelled {
+            try? await Task.sleep(for: .milliseconds(20))
+          }
+          engine.giveUp()
+          await group.triggerGracefulShutdown()
+        }
+      }
     }
   }
 
@@ -114,8 +131,8 @@ package struct APIServer: Sendable {
   private func scope(of request: Request) throws(APIError) -> String {
     guard !keys.isEmpty else { return StateStore.openScope }
     let given = request.headers[.authorization] ?? ""
-    let prefix = "Bearer "
-    let key = given.hasPrefix(prefix) ? String(given.dropFirst(prefix.count)) : ""
+    let prefix = "bearer "
+    let key = given.lowercased().hasPrefix(prefix) ? String(given.dropFirst(prefix.count)) : ""
     // All are looked at, each to its end: how long it takes tells nothing.
     var known = false
     for candidate in keys where Self.isEqual(candidate, key) { known = true }

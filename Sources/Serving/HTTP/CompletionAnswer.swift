@@ -15,7 +15,8 @@ struct CompletionAnswer {
   private struct Choice {
     var text = ""
     var scores: [ScoredToken] = []
-    /// Bytes of text before each scored token.
+    /// The scored tokens as text, as far as it is told, and its characters so far.
+    var decoder: StreamingDecoder
     var offset = 0
     var begun = false
   }
@@ -25,7 +26,7 @@ struct CompletionAnswer {
     self.model = model
     let random = (0..<3).map { _ in String(UInt64.random(in: 0...UInt64.max), radix: 36) }
     id = (request.form == .chat ? "chatcmpl-" : "cmpl-") + random.joined().prefix(24)
-    choices = request.texts.map { _ in Choice() }
+    choices = request.texts.map { _ in Choice(decoder: StreamingDecoder(model.tokenizer)) }
     results = request.texts.map { _ in nil }
   }
 
@@ -75,6 +76,7 @@ struct CompletionAnswer {
     var answer = self
     let choices = choices.indices.map { index -> JSONValue in
       answer.choices[index].offset = 0
+      answer.choices[index].decoder = StreamingDecoder(model.tokenizer)
       let choice = answer.choices[index]
       let scores =
         request.tellsScores ? answer.told(choice.scores, of: index) : JSONValue.null
@@ -177,7 +179,8 @@ struct CompletionAnswer {
     var offsets: [Int] = []
     for token in tokens {
       offsets.append(choices[index].offset)
-      choices[index].offset += text(token.id).unicodeScalars.count
+      // A character of several tokens comes with the last of them.
+      choices[index].offset += choices[index].decoder.append(token.id).unicodeScalars.count
     }
     let alternatives = tokens.map { token -> JSONValue in
       guard token.logProbability != nil else { return .null }

@@ -158,7 +158,8 @@ struct CompletionRequest {
       throw APIError(400, "messages is missing", parameter: "messages", code: "missing_parameter")
     }
     guard let array = value.array, !array.isEmpty else {
-      throw APIError.invalid("messages", "messages is \(value.shown), expected messages")
+      throw APIError.invalid(
+        "messages", "messages is \(value.shown), expected at least one message")
     }
     let messages = try array.enumerated().map { index, message throws(APIError) in
       try Self.message(message, name: "messages[\(index)]")
@@ -172,7 +173,9 @@ struct CompletionRequest {
       let text = try template.render(messages)
       return model.tokenizer.encode(text, addSpecialTokens: false)
     } catch {
-      throw APIError.invalid("messages", "the chat template refuses them: \(error)")
+      // Where the template lies is no affair of clients.
+      let reason = (error as? ChatTemplateError)?.what ?? "the chat template fails: \(error)"
+      throw APIError.invalid("messages", reason)
     }
   }
 

@@ -59,7 +59,7 @@ public struct ServeKeys: SettingKeys {
   public static let keys = ServeKeys()
 
   public static let rules: [SettingRule<ServeKeys>] = [
-    SettingRule(\.apiKey, "no empty key") { !$0.apiKey.contains("") }
+    SettingRule(\.apiKey, "keys that are not empty") { !$0.apiKey.contains("") }
   ]
 }
 

@@ -185,7 +185,9 @@ def throughput(arguments, model):
         run(8, 8)
         one = max(run(1, 200) for _ in range(3))
         eight = max(run(8, 200) for _ in range(3))
-        check("8 clients against one", eight > one, f"{one:.0f} and {eight:.0f} tokens/s: {eight / one:.2f}")
+        # With the small model it is HTTP that costs.
+        least = 3 if arguments.model else 1
+        check("8 clients against one", eight >= least * one, f"{one:.0f} and {eight:.0f} tokens/s: {eight / one:.2f}")
 
 
 def second_turn(arguments, model):
