@@ -24,7 +24,7 @@ struct TensorDistance {
   /// The largest difference of two elements; infinite where the shapes differ, or where one holds
   /// NaN and the other does not.
   let largest: Double
-  /// The same by the largest element of the first.
+  /// The same by the largest element of both: a first one of zeros has a distance, too.
   let relative: Double
 
   /// Elements that are compared at a time.
@@ -81,7 +81,7 @@ struct TensorDistance {
         var distance: Float = 0, top: Float = 0
         for index in x.indices {
           let one = x[index], other = y[index]
-          top = max(top, one.isFinite ? abs(one) : 0)
+          top = max(top, one.isFinite ? abs(one) : 0, other.isFinite ? abs(other) : 0)
           guard one != other else { continue }
           let apart = abs(one - other)
           // Two that are no numbers are alike; one is at no distance from the other.
