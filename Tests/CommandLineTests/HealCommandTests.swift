@@ -69,7 +69,7 @@ import Testing
   {
     let options = [
       "--method", "none", "--distill-steps", "12", "--window", "64", "--distill-learning-rate",
-      "1e-4",
+      "1e-4", "--distill-batch", "4",
     ]
     try Program.run(heal(to: "first")).succeeded()
     var arguments = heal(to: "whole")

@@ -84,7 +84,7 @@ import Testing
 
   @Test(arguments: [
     (DistillScope.experts, 1, FeedForward.Experts.Weighting.softmax), (.experts, 0, .softmax),
-    (.attention, 1, .softmax), (.attention, 0, .normalized),
+    (.attention, 1, .softmax), (.attention, 0, .normalized), (.all, 1, .softmax),
   ])
   func gradientsPassExperts(
     _ scope: DistillScope, _ shared: Int, _ weighting: FeedForward.Experts.Weighting

@@ -59,6 +59,31 @@ import Tokenization
     }
   }
 
+  @Test func `a time limit gives the second stage what the first leaves`() throws {
+    let problem = try Case()
+    var settings = Self.settings
+    func estimate(memory: Int? = nil) throws -> Healer.Estimate {
+      try Healer(
+        model: problem.converted.description, weights: problem.converted,
+        teacher: problem.source.description, teacherWeights: problem.source,
+        tokens: problem.tokens, settings: settings, directory: problem.directory(""), memory: memory
+      ).estimate()
+    }
+    #expect(try estimate().distillSteps == 0)
+    settings.timeLimit = 600
+    let plenty = try estimate()
+    #expect(plenty.steps == 12)
+    #expect(plenty.distillSteps == 4 * 29)
+    #expect(plenty.seconds <= 36_000)
+    // Memory that it does not fit in is no reason to refuse all of it.
+    #expect(try estimate(memory: 1 << 20).distillSteps == 0)
+    settings.timeLimit = 1e-6
+    let none = try estimate()
+    #expect(none.steps == 0 && none.distillSteps == 0)
+    settings.distillSteps = 3
+    #expect(try estimate().distillSteps == 3)
+  }
+
   private struct Interruption: Error {}
 
   @Test func everyLinearLayerGetsCloserAndAStoppedRunGoesOn() throws {

@@ -19,8 +19,16 @@ extension Healer {
     /// Gradient steps per layer.
     public var steps: Int
 
+    /// One gradient step of the second stage, and how many it takes.
+    public var distillStep = 0.0
+    public var distillSteps = 0
+    /// Looking at the held-out segments before and after it.
+    public var distillChecks = 0.0
+
     /// The second stage.
-    public var distillation = 0.0
+    public var distillation: Double {
+      distillSteps > 0 ? distillChecks + distillStep * Double(distillSteps) : 0
+    }
 
     /// Seconds in all.
     public var seconds: Double { passes + solutions + step * Double(steps) + distillation }
@@ -71,10 +79,20 @@ extension Healer {
     return max(Healer.usualSteps, passes)
   }
 
+  /// Gradient steps of the second stage, where there is time for all of them.
+  private var mostDistillSteps: Int {
+    settings.distillSteps
+      ?? Healer.mostDistillPasses * segments.training.count / settings.distillBatch
+  }
+
   /// Steps where nothing says how many.
   private static let usualSteps = 1600
   /// Passes over the training segments after which a layer learns them by heart.
   private static let mostPasses = 16
+  /// The same for the second stage, which trains more at once.
+  private static let mostDistillPasses = 4
+  /// Fewer steps of it are not worth what looking at the held-out segments takes.
+  private static let fewestDistillSteps = 50
 
   private func measure() throws -> Estimate {
     let refitted = model.layers.indices.filter(refits)
@@ -93,26 +111,44 @@ extension Healer {
       let forwards = settings.method == .both ? 3.0 : settings.method == .ridge ? 1.5 : 0.5
       estimate.solutions = share * Double(refitted.count) * forwards * batches * forwardTime
     }
-    if settings.distillSteps > 0 {
-      let rounds = Double(settings.distillBatch * settings.distillSteps) / Double(together)
-      let heldOut = Double(segments.heldOut.count) / Double(together)
+    if distills {
       let probe = DistillProbe(self)
-      // Held-out segments go forward only, before and after.
       // A step waits for who has most segments of its batch.
-      estimate.distillation =
-        slowest(settings.distillBatch)
-        * (rounds * (try probe.seconds(factor: 1)) + 2 * heldOut * (try probe.seconds(factor: nil)))
+      let share = slowest(settings.distillBatch) / Double(together)
+      estimate.distillStep = share * Double(settings.distillBatch) * (try probe.seconds(factor: 1))
+      // Held-out segments go forward only, before and after.
+      estimate.distillChecks =
+        share * 2 * Double(segments.heldOut.count) * (try probe.seconds(factor: nil))
+      estimate.distillSteps = settings.distillSteps ?? 0
     }
     if settings.method == .gradient || settings.method == .both {
       estimate.step =
         slowest(settings.batch) * Double(refitted.count) * (try secondRun { try probe.step() })
       estimate.steps = mostSteps
-      if let limit = settings.timeLimit {
-        let left = limit * 60 - estimate.seconds + estimate.step * Double(estimate.steps)
-        estimate.steps = min(estimate.steps, max(0, Int(left / max(estimate.step, 1e-9))))
-      }
     }
+    if let limit = settings.timeLimit { shorten(&estimate, to: 60 * limit) }
     return estimate
+  }
+
+  /// Takes as many steps as fit in so many seconds, where their number is not given. The first stage
+  /// goes before, up to its usual steps: only behind these the second pays more than further ones.
+  private func shorten(_ estimate: inout Estimate, to limit: Double) {
+    let most = estimate.steps
+    func fit(_ step: Double) -> Int { max(0, Int((limit - estimate.seconds) / max(step, 1e-9))) }
+    estimate.steps = 0
+    if settings.distillSteps == nil, distills {
+      estimate.steps = min(most, settings.steps ?? Healer.usualSteps, fit(estimate.step))
+      estimate.distillSteps = 1
+      estimate.distillSteps = min(mostDistillSteps, 1 + fit(estimate.distillStep))
+      if settings.method == .none { return }
+      if estimate.distillSteps >= min(mostDistillSteps, Healer.fewestDistillSteps),
+        estimate.seconds <= limit
+      {
+        return
+      }
+      (estimate.steps, estimate.distillSteps) = (0, 0)
+    }
+    estimate.steps = min(most, fit(estimate.step))
   }
 
   /// One batch of embedded text, and a layer of each model to run it through.

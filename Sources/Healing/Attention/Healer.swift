@@ -81,13 +81,23 @@ public final class Healer {
     progress: (_ layer: Int, _ share: Double, _ error: Double) throws -> Void,
     report: (LayerReport) throws -> Void
   ) throws -> LayerTensors {
-    // Decided once: a time limit depends on how busy the machine is.
-    let steps = try ranks.first { try sweep.workspace.once("steps") { try timed().steps } }
+    let steps = try decidedSteps().first
     return try settings.precision.used {
       try sweep.run(
         refit(steps: steps), progress: { try progress($0.layer, $0.share, $0.error ?? 0) },
         report: report)
     }
+  }
+
+  /// The gradient steps of both stages, decided once: a time limit depends on how busy the machine is.
+  func decidedSteps() throws -> (first: Int, distill: Int) {
+    let steps = try ranks.first {
+      try sweep.workspace.once("steps") {
+        let estimate = try timed()
+        return [estimate.steps, estimate.distillSteps]
+      }
+    }
+    return (steps[0], steps[1])
   }
 
   /// What is done at each layer, with `steps` gradient steps.

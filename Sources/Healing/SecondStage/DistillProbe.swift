@@ -48,5 +48,6 @@ struct DistillProbe {
     if healer.recomputes { _ = layer(hidden, batch) }
     let below = hidden.zeros
     trace.pullback(trace.value, below)
+    _ = layer.parameters.step(learningRate: 0, largestGradient: 1)
   }
 }

@@ -1,7 +1,7 @@
-import Architectures
+public import Architectures
 import Foundation
 import Runtime
-import StepSettings
+public import StepSettings
 public import Streams
 
 extension Healer {
@@ -23,7 +23,8 @@ extension Healer {
   public func distill(
     _ healed: LayerTensors, progress: (_ share: Double, _ divergence: Double) throws -> Void
   ) throws -> (LayerTensors, DistillReport?) {
-    guard settings.distillSteps > 0 else { return (healed, nil) }
+    let steps = try decidedSteps().distill
+    guard steps > 0 else { return (healed, nil) }
     let began = Date()
     let trainable = try TrainableModel(
       student.with(healed), teacher: source, scope: settings.distillScope, recomputes: recomputes)
@@ -34,7 +35,7 @@ extension Healer {
     var state = try sweep.workspace.distillState(of: trainable)
     var report = try settings.precision.used {
       try distiller.run(
-        steps: settings.distillSteps, state: &state,
+        steps: steps, state: &state,
         save: { try sweep.workspace.save($0, of: trainable) }, progress: progress)
     }
     report.seconds = Date().timeIntervalSince(began)
@@ -46,9 +47,17 @@ extension Healer {
     return (result, report)
   }
 
+  /// Whether there may be a second stage: it is asked for, or time decides and it fits the memory.
+  var distills: Bool {
+    if let steps = settings.distillSteps { return steps > 0 }
+    guard settings.timeLimit != nil else { return false }
+    return settings.method == .none || secondStageBytes <= memory
+  }
+
   /// About the most memory that the second stage takes, mapped weights included; 0 without one.
-  public var distillationBytes: Int {
-    guard settings.distillSteps > 0 else { return 0 }
+  public var distillationBytes: Int { distills ? secondStageBytes : 0 }
+
+  private var secondStageBytes: Int {
     let layer = together * segmentBytes / model.layers.count
     return distilledBytes + layer + (recomputes ? streamBytes : together * segmentBytes)
   }
@@ -62,19 +71,44 @@ extension Healer {
 
   /// Weights, gradients and moments.
   private var distilledBytes: Int {
-    let scope = settings.distillScope
-    let attention = model.hiddenSize * 2 * (model.queryWidth + model.keyValueWidth)
-    let trained = model.layers.count { scope.trains($0.mixer) }
-    // The value; and for what is trained a gradient, two moments, and all but the gradient once more
-    // while they are saved.
-    let mixers = attention * (model.layers.count + 6 * trained)
+    // Attention is held as floats, the rest is mapped. Of what is trained the value, a gradient, two
+    // moments, and all but the gradient once more while they are saved.
+    let trained = Self.trainedWeights(of: model, settings.distillScope)
+    let attention = Self.attentionWeights(of: model) * model.layers.count
     let head = model.vocabularySize * (model.hiddenSize + 3 * Predictions.rowsAtOnce(model))
-    let feedForward = model.layers.reduce(0) { sum, layer in
-      guard let experts = layer.feedForward.experts else { return sum + 3 * model.feedForwardSize }
-      let neurons = experts.routed * experts.size + experts.sharedSize
-      return sum + neurons * (scope == .experts ? 3 + 7 : 3)
+    let feedForward = 3 * model.hiddenSize * model.layers.reduce(0) { $0 + model.neurons(of: $1) }
+    return MemoryLayout<Float>.stride
+      * (attention + 6 * trained.attention + head + feedForward + 7 * trained.feedForward)
+  }
+
+  /// Bytes on the disk of where a second stage stands, with the one before, while it is saved.
+  public static func distillStateBytes(
+    of model: ModelDescription, _ settings: HealSettings
+  ) -> Int {
+    guard settings.distillSteps ?? (settings.timeLimit == nil ? 0 : 1) > 0 else { return 0 }
+    let trained = trainedWeights(of: model, settings.distillScope)
+    return 2 * 3 * MemoryLayout<Float>.stride * (trained.attention + trained.feedForward)
+  }
+
+  private static func attentionWeights(of model: ModelDescription) -> Int {
+    2 * model.hiddenSize * (model.queryWidth + model.keyValueWidth)
+  }
+
+  /// Weights that a second stage trains.
+  private static func trainedWeights(
+    of model: ModelDescription, _ scope: DistillScope
+  ) -> (attention: Int, feedForward: Int) {
+    let matrices = { (layer: LayerDescription) in
+      switch scope {
+      case .linear, .attention: 0
+      case .experts: layer.feedForward.experts == nil ? 0 : 1
+      case .all: 3
+      }
     }
-    return MemoryLayout<Float>.stride * (mixers + head + model.hiddenSize * feedForward)
+    return (
+      attentionWeights(of: model) * model.layers.count { scope.trains($0.mixer) },
+      model.hiddenSize * model.layers.reduce(0) { $0 + matrices($1) * model.neurons(of: $1) }
+    )
   }
 
   /// Activations of a segment in all layers.
@@ -85,5 +119,12 @@ extension Healer {
   /// The streams that enter the layers.
   private var streamBytes: Int {
     together * segments.length * model.hiddenSize * model.layers.count * MemoryLayout<Float>.stride
+  }
+}
+
+extension ModelDescription {
+  /// Neurons of a layer's feed-forward part, of all experts together.
+  fileprivate func neurons(of layer: LayerDescription) -> Int {
+    layer.feedForward.experts.map { $0.routed * $0.size + $0.sharedSize } ?? feedForwardSize
   }
 }

@@ -5,8 +5,8 @@ import Runtime
 import StepSettings
 import Streams
 
-/// A whole converted model whose attention layers or experts can be trained against the source's
-/// logits; norms, dense feed-forward parts, routers, embedding and head stay as they are.
+/// A whole converted model whose attention, experts or all layers can be trained against the source's
+/// logits; norms around the parts, routers, embedding and head stay as they are.
 final class TrainableModel {
   let model: ModelDescription
   private let layers: [TrainableLayer]
@@ -108,7 +108,7 @@ struct TrainableLayer {
     feedForwardPart = ResidualPart(ofFeedForward: weights, model)
     mixer = TrainableMixer(
       weights, model: model, gateBias: nil, isTrained: scope.trains(kind))
-    feedForward = TrainableFeedForward(weights, trainsExperts: scope == .experts)
+    feedForward = TrainableFeedForward(weights, scope: scope)
   }
 
   /// Everything that is trained.
@@ -155,7 +155,7 @@ extension DistillScope {
   func trains(_ mixer: Mixer) -> Bool {
     switch self {
     case .linear: mixer.isLinear
-    case .attention: true
+    case .attention, .all: true
     case .experts: false
     }
   }

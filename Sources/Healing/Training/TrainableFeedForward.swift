@@ -2,10 +2,11 @@ import Architectures
 import Kernels
 import Mixers
 import Runtime
+import StepSettings
 import TensorTypes
 
-/// The feed-forward part of a layer between its norms, with the gradient of its input. The down
-/// projections of experts can be trained; everything else stays as it is.
+/// The feed-forward part of a layer between its norms, with the gradient of its input. What `scope`
+/// names of it can be trained; everything else stays as it is.
 struct TrainableFeedForward {
   private let part: Part
 
@@ -14,18 +15,18 @@ struct TrainableFeedForward {
     case experts(TrainableExperts)
   }
 
-  init(_ weights: LayerWeights, trainsExperts: Bool) {
+  init(_ weights: LayerWeights, scope: DistillScope) {
     part =
       switch weights.feedForward {
-      case .dense(let dense): .dense(TrainableSwiGLU(weights: dense, down: nil))
-      case .experts(let experts): .experts(TrainableExperts(experts, isTrained: trainsExperts))
+      case .dense(let dense): .dense(TrainableSwiGLU(dense, trained: scope == .all ? .all : []))
+      case .experts(let experts): .experts(TrainableExperts(experts, scope: scope))
       }
   }
 
   /// Everything that is trained.
   var parameters: [Parameter] {
     switch part {
-    case .dense: []
+    case .dense(let dense): dense.parameters
     case .experts(let experts): experts.parameters
     }
   }
@@ -43,49 +44,92 @@ struct TrainableFeedForward {
 
 /// down(activation(gate x) · up x) of a dense feed-forward part or one expert.
 private struct TrainableSwiGLU {
-  let weights: SwiGLUWeights
-  /// The down projection [H, F] when it is trained.
-  let down: Parameter?
+  private let activation: Activation
+  private let gate, up, down: Projection
 
-  func callAsFunction(_ input: FloatMatrix) -> Traced {
-    let gate = weights.gate.unchecked(input), up = weights.up.unchecked(input)
-    let neurons = gate.copy
-    neurons.gate(up, by: weights.activation)
-    return Traced(value: project(neurons)) { gradient, inputGradient in
-      down?.addGradient(outputs: gradient, inputs: neurons)
-      guard let inputGradient else { return }
-      let inner = FloatMatrix.product(gradient, down?.value ?? weights.down.matrix)
-      let gateGradient = inner.unset
-      gate.gateBackward(
-        up, by: weights.activation, gradient: inner, into: gateGradient, up: inner)
-      inputGradient.addProduct(gateGradient, weights.gate.matrix)
-      inputGradient.addProduct(inner, weights.up.matrix)
+  /// Which of its projections are trained.
+  struct Trained: OptionSet {
+    let rawValue: Int
+    static let inner = Trained(rawValue: 1)
+    static let down = Trained(rawValue: 2)
+    static let all: Trained = [.inner, .down]
+  }
+
+  /// One of them, as it is or trained.
+  private struct Projection {
+    let map: LinearMap
+    let parameter: Parameter?
+
+    /// W [out, in] as it is now.
+    var matrix: FloatMatrix { parameter?.value ?? map.matrix }
+
+    func callAsFunction(_ input: FloatMatrix) -> FloatMatrix {
+      guard let parameter else { return map.unchecked(input) }
+      let output = FloatMatrix.product(input, transposed: parameter.value)
+      if let bias = map.bias { output.addToRows(bias) }
+      return output
     }
   }
 
-  private func project(_ neurons: FloatMatrix) -> FloatMatrix {
-    guard let down else { return weights.down.unchecked(neurons) }
-    let output = FloatMatrix.product(neurons, transposed: down.value)
-    if let bias = weights.down.bias { output.addToRows(bias) }
-    return output
+  /// How much slower than attention dense parts and experts learn along with it: they are whole, and
+  /// attention is not.
+  private static let rate = 0.2
+
+  init(
+    _ weights: SwiGLUWeights, expert: TensorAddress.Expert? = nil, trained: Trained,
+    rate: Double = Self.rate
+  ) {
+    func projection(
+      _ role: TensorAddress.Role, _ map: LinearMap, _ kind: Trained
+    ) -> Projection {
+      Projection(
+        map: map,
+        parameter: trained.contains(kind)
+          ? Parameter(role, map, expert: expert, rate: rate) : nil)
+    }
+    activation = weights.activation
+    gate = projection(.ffnGate, weights.gate, .inner)
+    up = projection(.ffnUp, weights.up, .inner)
+    down = projection(.ffnDown, weights.down, .down)
+  }
+
+  var parameters: [Parameter] { [gate, up, down].compactMap(\.parameter) }
+
+  func callAsFunction(_ input: FloatMatrix) -> Traced {
+    let gated = gate(input), raised = up(input)
+    let neurons = gated.copy
+    neurons.gate(raised, by: activation)
+    return Traced(value: down(neurons)) { gradient, inputGradient in
+      down.parameter?.addGradient(outputs: gradient, inputs: neurons)
+      guard inputGradient != nil || gate.parameter != nil else { return }
+      let inner = FloatMatrix.product(gradient, down.matrix)
+      let gateGradient = inner.unset
+      gated.gateBackward(raised, by: activation, gradient: inner, into: gateGradient, up: inner)
+      gate.parameter?.addGradient(outputs: gateGradient, inputs: input)
+      up.parameter?.addGradient(outputs: inner, inputs: input)
+      inputGradient?.addProduct(gateGradient, gate.matrix)
+      inputGradient?.addProduct(inner, up.matrix)
+    }
   }
 }
 
-/// A mixture of experts whose down projections can be trained; gradients pass through the router,
-/// which stays as it is.
+/// A mixture of experts whose projections can be trained; gradients pass through the router, which
+/// stays as it is.
 private struct TrainableExperts {
   private let layout: FeedForward.Experts
   private let router: LinearMap
   private let routed: [TrainableSwiGLU]
   private let shared: TrainableSwiGLU?
 
-  init(_ weights: ExpertWeights, isTrained: Bool) {
+  init(_ weights: ExpertWeights, scope: DistillScope) {
     func trainable(
       _ expert: TensorAddress.Expert, _ weights: SwiGLUWeights
     ) -> TrainableSwiGLU {
-      TrainableSwiGLU(
-        weights: weights,
-        down: isTrained ? Parameter(.ffnDown, weights.down, expert: expert) : nil)
+      switch scope {
+      case .linear, .attention: TrainableSwiGLU(weights, expert: expert, trained: [])
+      case .experts: TrainableSwiGLU(weights, expert: expert, trained: .down, rate: 1)
+      case .all: TrainableSwiGLU(weights, expert: expert, trained: .all)
+      }
     }
     layout = weights.layout
     router = weights.router
@@ -93,7 +137,7 @@ private struct TrainableExperts {
     shared = weights.shared.map { trainable(.shared, $0) }
   }
 
-  var parameters: [Parameter] { ((shared.map { [$0] } ?? []) + routed).compactMap(\.down) }
+  var parameters: [Parameter] { ((shared.map { [$0] } ?? []) + routed).flatMap(\.parameters) }
 
   func callAsFunction(_ input: FloatMatrix, offsets: [Int]) -> Traced {
     // Scores in float32, so that tokens go where the runtime sends them.

@@ -53,7 +53,10 @@ extension Healer.Estimate {
     if steps > 0 {
       parts.append("\(duration(step * Double(steps))) for \(counted(steps, "step")) in each layer")
     }
-    if distillation > 0 { parts.append("\(duration(distillation)) for the second stage") }
+    if distillSteps > 0 {
+      parts.append(
+        "\(duration(distillation)) for \(counted(distillSteps, "step")) of the second stage")
+    }
     return "predicted: \(duration(seconds)) (\(parts.joined(separator: ", ")))"
   }
 }

@@ -116,12 +116,16 @@ private struct PreparedHealing: PreparedStep {
   var workspaceBytes: Int {
     // The streams of both models where they enter a layer and where they leave it, in f32.
     4 * tokens.count * model.description.hiddenSize * MemoryLayout<Float>.size
+      + Healer.distillStateBytes(of: model.description, settings)
   }
 
   func prediction() throws -> Report? {
     let estimate = try estimate ?? rehearsal().estimate()
     return Report(
-      json: ["predicted_seconds": .double(estimate.seconds), "steps": .int(estimate.steps)],
+      json: [
+        "predicted_seconds": .double(estimate.seconds), "steps": .int(estimate.steps),
+        "distill_steps": .int(estimate.distillSteps),
+      ],
       text: estimate.text)
   }
 

@@ -42,24 +42,29 @@ public struct HealKeys: SettingKeys {
   /// Seed of the batches.
   public let seed = Setting.seed("Seed of the batches.")
   /// Gradient steps of the second stage, which trains all layers together towards the source's
-  /// logits; 0 leaves it out.
-  public let distillSteps = Setting(
-    "distill-steps", 0, in: 0...1 << 24,
+  /// logits; 0 leaves it out, nil does what a time limit leaves.
+  public let distillSteps = Setting<Int?>(
+    "distill-steps", none: "auto",
     """
-    Gradient steps of a second stage, which trains through the whole model towards the source's logits.
-    """, expected: "0 or more")
+    Gradient steps of a second stage, which trains through the whole model towards the source's logits; \
+    auto: 0, or as many as --time-limit leaves.
+    """, expected: "auto or 0 or more"
+  ) { (0...1 << 24).contains($0) }
   /// Segments per gradient step of the second stage.
   public let distillBatch = Setting(
-    "distill-batch", 4, in: 1...65_536, "Segments per gradient step of the second stage.")
+    "distill-batch", 1, in: 1...65_536, "Segments per gradient step of the second stage.")
   /// Peak learning rate of the second stage.
   public let distillLearningRate = Setting(
-    "distill-learning-rate", 1e-3, "Peak learning rate of the second stage.",
+    "distill-learning-rate", 5e-4, "Peak learning rate of the second stage.",
     expected: "more than 0, to 1"
   ) { $0 > 0 && $0 <= 1 }
   /// What the second stage trains.
   public let distillScope = Setting(
     "distill-scope", DistillScope.linear,
-    "What the second stage trains: linear attention, all attention, or the experts' down projections."
+    """
+    What the second stage trains: linear attention, all attention, the experts' down projections, or all \
+    of attention and feed-forward parts.
+    """
   )
   /// What matrix products round their operands to.
   public let precision = Setting(
@@ -78,11 +83,11 @@ public struct HealKeys: SettingKeys {
 
   public static let rules: [SettingRule<HealKeys>] = [
     SettingRule(\.method, "ridge, gradient or both, or distill-steps") {
-      $0.method != .none || $0.distillSteps > 0
+      $0.method != .none || $0.distillSteps ?? ($0.timeLimit == nil ? 0 : 1) > 0
     },
     SettingRule(
-      \.timeLimit, "none with method none: distill-steps say how long the second stage is"
-    ) { $0.method != .none || $0.timeLimit == nil },
+      \.timeLimit, "none with method none and distill-steps, which say how long the second stage is"
+    ) { $0.method != .none || $0.timeLimit == nil || $0.distillSteps == nil },
   ]
 }
 
@@ -115,4 +120,6 @@ public enum DistillScope: String, Sendable, CaseIterable, SettingValue {
   case attention
   /// The down projections of experts.
   case experts
+  /// All attention, and the projections of feed-forward parts and experts.
+  case all
 }
