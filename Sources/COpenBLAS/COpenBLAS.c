@@ -27,9 +27,10 @@ const char *ob_core(ob_features features) {
   return NULL;
 }
 
-// Before main, while there is one thread: changing the environment is not safe later. What the user
-// says stays.
-__attribute__((constructor)) static void choose(void) {
+// What the user says stays. Not before main: a Swift runtime that is linked statically finds the
+// program's arguments by where the environment lies, which the first change moves. Who reads the
+// old one meanwhile reads what is still there.
+static void choose(void) {
   const char *core = ob_core(ob_detected());
   if (core) setenv("OPENBLAS_CORETYPE", core, 0);
 }
@@ -61,6 +62,7 @@ static void *symbol(void *library, const char *name) {
 }
 
 static void load(void) {
+  choose();
   void *library = dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL);
   if (!library) give_up();
   *(void **)&blas.dtrsm = symbol(library, "cblas_dtrsm");

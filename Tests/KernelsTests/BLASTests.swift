@@ -30,12 +30,12 @@ struct BLASTests {
   }
 
   /// No kernels are asked for that this processor cannot run, and the choice is made in time.
-  @Test func `the library runs what was asked for`() throws {
-    let asked = try #require(ProcessInfo.processInfo.environment["OPENBLAS_CORETYPE"] ?? BLAS.core)
+  @Test func `the library runs what was asked for`() {
+    let best = ob_core(ob_detected()).map { String(cString: $0) }
+    let asked = ProcessInfo.processInfo.environment["OPENBLAS_CORETYPE"] ?? best ?? BLAS.core
     #expect(BLAS.library.contains("OpenBLAS"))
     // A library for one processor has no choice, and one without AVX-512 takes the next best.
     guard BLAS.library.contains("DYNAMIC_ARCH") else { return }
-    let best = ob_core(ob_detected()).map { String(cString: $0) }
     #expect(BLAS.core == asked || asked == best && ["Haswell", "Zen"].contains(BLAS.core))
   }
 }

@@ -20,7 +20,7 @@ guard unknown.isEmpty else {
 }
 print(
   "instruction set \(InstructionSet.current), \(Parallel.availableProcessors) processors,",
-  "OPENBLAS_CORETYPE", ProcessInfo.processInfo.environment["OPENBLAS_CORETYPE"] ?? "unset")
+  "OpenBLAS for \(BLAS.core)")
 for (name, run) in groups where wanted.isEmpty || wanted.contains(name) {
   run()
   // Groups set the thread count as they need it.
