@@ -18,6 +18,7 @@ typedef int8_t vc __attribute__((vector_size(16)));
 #endif
 
 // One register.
+#undef CK_REGISTER
 #if CK_ISA == CK_AVX512
 #define CK_REGISTER 16
 #elif CK_ISA == CK_AVX2

@@ -21,7 +21,6 @@ CK_TARGET_BEGIN("avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,f16c")
 #include CK_TEMPLATE
 #undef CK_ISA
 #undef CK_SUFFIX
-#undef CK_REGISTER
 CK_TARGET_END
 
 CK_TARGET_BEGIN("avx2,fma,f16c")
@@ -31,7 +30,6 @@ CK_TARGET_BEGIN("avx2,fma,f16c")
 #include CK_TEMPLATE
 #undef CK_ISA
 #undef CK_SUFFIX
-#undef CK_REGISTER
 CK_TARGET_END
 
 #define CK_DISPATCH(name, ...)                                        \
@@ -50,4 +48,3 @@ CK_TARGET_END
 #include CK_TEMPLATE
 #undef CK_ISA
 #undef CK_SUFFIX
-#undef CK_REGISTER
